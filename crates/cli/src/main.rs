@@ -1,0 +1,2 @@
+//! The command `edgeplan`.
+fn main() {}

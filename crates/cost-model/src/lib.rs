@@ -1,0 +1,1 @@
+//! Timings and specifications to compute times

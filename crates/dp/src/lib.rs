@@ -1,0 +1,1 @@
+//! Dynamic programs: EdgeShard's two algorithms and the exact count-vector version

@@ -1,0 +1,1 @@
+//! Greedy placements and the policies that people use today

@@ -1,0 +1,1 @@
+//! Exact integer programs of every problem, on any engine

@@ -1,0 +1,1 @@
+//! Files and seeds: formats, models, devices, clusters, workloads, importers, generators

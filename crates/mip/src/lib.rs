@@ -1,0 +1,1 @@
+//! One door to HiGHS and CBC: statuses translated arm by arm, bound, gap, nodes

@@ -1,0 +1,1 @@
+//! The questions, the answers, and who may judge them

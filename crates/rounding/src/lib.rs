@@ -1,0 +1,1 @@
+//! LP relaxation, rounding and repair
