@@ -1,0 +1,1 @@
+//! The network: hosts, switches, links, and the best route between two hosts.

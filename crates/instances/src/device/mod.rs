@@ -1,0 +1,1 @@
+//! Devices: what a machine can hold and how fast it is, from the catalog or a file.

@@ -1,0 +1,156 @@
+//! Reading and writing files: one error type that names the file, the key and what is allowed;
+//! a file is written whole or not at all.
+
+use std::io::Write as _;
+use std::path::Path;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What is wrong with a file, in one line that a person can act on.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{file}: {}{problem}", .key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
+pub struct InputError {
+    /// The file (or `catalog:name`, `workload`, …) that the question came from.
+    pub file: String,
+    /// Dotted path of the key, where there is one (`device.jetson.memory`).
+    pub key: Option<String>,
+    /// What is wrong, the value included, and what is allowed instead.
+    pub problem: String,
+}
+
+impl InputError {
+    /// An error about `file` as a whole.
+    pub fn file(file: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { file: file.into(), key: None, problem: problem.into() }
+    }
+
+    /// An error about one key of `file`.
+    pub fn key(
+        file: impl Into<String>,
+        key: impl Into<String>,
+        problem: impl Into<String>,
+    ) -> Self {
+        Self { file: file.into(), key: Some(key.into()), problem: problem.into() }
+    }
+}
+
+/// The whole text of a file.
+///
+/// # Errors
+/// When it cannot be read or is not UTF-8.
+pub fn read_text(path: &Path) -> Result<String, InputError> {
+    std::fs::read_to_string(path)
+        .map_err(|error| InputError::file(path.display().to_string(), error.to_string()))
+}
+
+/// Parses TOML; `file` is only named in errors.
+///
+/// # Errors
+/// Syntax errors with their line; unknown keys with the nearest known one.
+pub fn parse_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, InputError> {
+    let deserializer =
+        toml::Deserializer::parse(text).map_err(|error| at_line(file, text, &error))?;
+    serde_path_to_error::deserialize(deserializer)
+        .map_err(|error| decode_error(file, error.path().to_string(), error.inner().message()))
+}
+
+/// Parses JSON; `file` is only named in errors.
+///
+/// # Errors
+/// Syntax errors with their line; unknown keys with the nearest known one.
+pub fn parse_json<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, InputError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+        decode_error(file, error.path().to_string(), &error.inner().to_string())
+    })?;
+    deserializer.end().map_err(|error| InputError::file(file, error.to_string()))?;
+    Ok(value)
+}
+
+/// Writes `text` to a temporary file beside `path`, then renames it: never half a file.
+///
+/// # Errors
+/// When the folder cannot be written.
+pub fn write_atomic(path: &Path, text: &str) -> Result<(), InputError> {
+    let error =
+        |error: std::io::Error| InputError::file(path.display().to_string(), error.to_string());
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let mut temporary =
+        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(error)?;
+    temporary.write_all(text.as_bytes()).map_err(error)?;
+    temporary.persist(path).map_err(|failed| error(failed.error))?;
+    Ok(())
+}
+
+/// Pretty JSON with a final newline.
+///
+/// # Panics
+/// Never for the types of this crate: their keys are strings and their numbers finite.
+pub fn to_json<T: Serialize>(value: &T) -> String {
+    let mut text = serde_json::to_string_pretty(value).expect("plain data serializes");
+    text.push('\n');
+    text
+}
+
+/// The candidate that a person most likely meant by `word`, if any is close.
+pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
+        .filter(|&(distance, candidate)| distance <= 1 + word.len().max(candidate.len()) / 3)
+        .min()
+        .map(|(_, candidate)| candidate)
+}
+
+fn at_line(file: &str, text: &str, error: &toml::de::Error) -> InputError {
+    let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
+    let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
+    InputError::file(file, format!("{place}{}", error.message().trim()))
+}
+
+/// Adds "did you mean" to serde's "unknown field" and "unknown variant" messages.
+fn decode_error(file: &str, path: String, message: &str) -> InputError {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let suggestion = match (message.starts_with("unknown"), quoted.next()) {
+        (true, Some(word)) => nearest(word, quoted)
+            .map(|near| format!("; did you mean `{near}`?"))
+            .unwrap_or_default(),
+        _ => String::new(),
+    };
+    let key = (path != ".").then_some(path);
+    InputError { file: file.into(), key, problem: format!("{}{suggestion}", message.trim()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Sample {
+        #[expect(dead_code, reason = "only its name matters")]
+        bandwidth: u32,
+    }
+
+    #[test]
+    fn an_unknown_key_names_the_nearest_known_one() {
+        let error = parse_toml::<Sample>("c.toml", "bandwith = 3").unwrap_err();
+        assert!(error.to_string().starts_with("c.toml: bandwith: unknown field"), "{error}");
+        assert!(error.to_string().ends_with("did you mean `bandwidth`?"), "{error}");
+    }
+
+    #[test]
+    fn a_syntax_error_names_its_line() {
+        let error = parse_toml::<Sample>("c.toml", "bandwidth = 1\nx = = 2").unwrap_err();
+        assert!(error.to_string().starts_with("c.toml: line 2: "), "{error}");
+    }
+
+    #[test]
+    fn a_failed_write_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("no/such/plan.json");
+        assert!(write_atomic(&path, "{}").is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! Quantization formats: bytes per block, exactly.

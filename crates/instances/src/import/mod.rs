@@ -1,0 +1,1 @@
+//! Files of other projects: distilp profiles, round-trip-time matrices, Helix clusters.

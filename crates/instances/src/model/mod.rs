@@ -1,0 +1,1 @@
+//! Models: layers and tensors, from a GGUF file, a Hugging Face config, or the catalog.
