@@ -1,1 +1,17 @@
-//! The questions, the answers, and who may judge them
+//! The questions, the answers, and who may judge them.
+//!
+//! A [`Problem`] alone says what a plan costs and whether it is feasible ([`Problem::evaluate`]).
+//! A [`Solver`] returns a plan and a bound, nothing else. [`solve`] runs it and [`judge`] derives
+//! the [`Verdict`]: no solver is believed. Everything inside is an integer; there is no I/O, no
+//! engine and no other member of the workspace below this crate.
+
+pub mod deployment;
+mod run;
+mod solver;
+mod units;
+mod verdict;
+
+pub use run::{Limits, Observer, Run, Silent, Stop};
+pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
+pub use units::{Bytes, Cost, Loss, Nanos};
+pub use verdict::{Contradiction, Outcome, Verdict, gap, judge, reconcile, solve};

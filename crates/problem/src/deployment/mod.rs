@@ -1,0 +1,273 @@
+//! Deployment: which device runs each layer, in which format.
+//!
+//! A model is a chain of layers; every layer has options (a quantization recipe each) with bytes,
+//! loss and compute time per device. A plan gives each layer a device and an option. Sources:
+//! EdgeShard (arXiv 2405.14371, sections III-IV) for devices, partition and the two objectives;
+//! DILEMMA (arXiv 2503.01704) for layer-wise quantization under a quality budget.
+
+mod account;
+mod check;
+mod mixes;
+mod plan;
+mod violation;
+
+use serde::{Deserialize, Serialize};
+
+pub use account::{Account, DeviceAccount, ModelAccount, Stage};
+pub use check::Invalid;
+pub use mixes::{Mix, mixes};
+pub use plan::{Assignment, Plan, Segment};
+pub use violation::Violation;
+
+use crate::{Bytes, Loss, Nanos};
+
+/// Index of a device in [`Deployment::devices`].
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct DeviceId(pub u16);
+
+impl DeviceId {
+    /// As an index.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// Index of an option in [`Layer::options`].
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct OptionId(pub u16);
+
+impl OptionId {
+    /// As an index.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Objective {
+    /// Time of one request through the chain, return leg included; with several models the sum
+    /// weighted by [`Model::weight`].
+    Latency,
+    /// The busiest device or sender per round of requests: a pipeline's cycle time.
+    Bottleneck,
+    /// Bytes in use over all devices.
+    Memory,
+}
+
+/// Where a model's layers may lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// A device may be visited again (DILEMMA).
+    Free,
+    /// Each device holds at most one run of consecutive layers of a model (every pipeline runtime).
+    Contiguous,
+}
+
+/// The question. Build it, then call [`Deployment::checked`]: everything else relies on that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deployment {
+    /// A name for people.
+    pub name: String,
+    /// What is minimised.
+    pub objective: Objective,
+    /// Where layers may lie.
+    pub placement: Placement,
+    /// Where requests start and end.
+    pub source: DeviceId,
+    /// The devices.
+    pub devices: Vec<Device>,
+    /// The models that share them.
+    pub models: Vec<Model>,
+    /// Every model's request must take no longer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latency_max: Option<Nanos>,
+    /// The bottleneck must be no longer (a throughput floor).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bottleneck_max: Option<Nanos>,
+}
+
+/// A machine that may hold layers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Device {
+    /// A name for people, unique.
+    pub name: String,
+    /// Bytes that weights, KV cache, activations and the overhead may use.
+    pub memory: Bytes,
+    /// Bytes that the runtime takes once if anything is placed here.
+    #[serde(default)]
+    pub overhead: Bytes,
+    /// Most compute time per round of requests (DILEMMA's computation capacity).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute_max: Option<Nanos>,
+    /// Most bytes sent per round of requests (DILEMMA's communication capacity).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_max: Option<Bytes>,
+}
+
+/// A chain of layers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// A name for people, unique.
+    pub name: String,
+    /// Requests of this model per round; multiplies its times and traffic.
+    #[serde(default = "one")]
+    pub weight: u32,
+    /// The chain, first to last.
+    pub layers: Vec<Layer>,
+    /// The sum of the layers' losses must not be above this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub loss_max: Option<Loss>,
+    /// Working buffers on every device that holds a layer of this model.
+    #[serde(default)]
+    pub activation: Bytes,
+    /// Tensors that several layers need and a device stores once: bytes of each (tied embeddings,
+    /// one entry per format).
+    #[serde(default)]
+    pub shared: Vec<Bytes>,
+    /// The kinds of message that this model sends.
+    pub messages: Vec<Message>,
+    /// Index into `messages`: the prompt, from the source to the first layer's device.
+    pub enter: usize,
+    /// Index into `messages`: the answer, from the last layer's device to the source.
+    pub leave: usize,
+}
+
+fn one() -> u32 {
+    1
+}
+
+/// What moves between devices in one request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// Bytes in all.
+    pub bytes: Bytes,
+    /// Time by [from][to], row-major over all devices; `None` where there is no way, zero on the
+    /// diagonal.
+    pub time: Vec<Option<Nanos>>,
+}
+
+/// One layer of a chain: embedding, block or head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Layer {
+    /// A name for people (`block 3`).
+    pub name: String,
+    /// The ways to store it; at least one.
+    pub options: Vec<LayerOption>,
+    /// KV cache for the workload's context.
+    #[serde(default)]
+    pub kv: Bytes,
+    /// The only device that may hold it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<DeviceId>,
+    /// Index into [`Model::messages`]: what goes to the next layer's device. Unused on the last.
+    #[serde(default)]
+    pub output: usize,
+}
+
+/// A way to store and run a layer: a recipe of formats per tensor class.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LayerOption {
+    /// What it is (`q4_K`, or `q4_K+ffn_down:q6_K`).
+    pub recipe: String,
+    /// Bytes of the weights that only this layer needs.
+    pub bytes: Bytes,
+    /// Index into [`Model::shared`]: weights stored once per device for all layers that name it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shared: Option<usize>,
+    /// Quality lost by this choice.
+    pub loss: Loss,
+    /// Time of one request by device; `None` where the device cannot run it.
+    pub compute: Vec<Option<Nanos>>,
+}
+
+impl Deployment {
+    /// All devices' ids.
+    pub fn device_ids(&self) -> impl DoubleEndedIterator<Item = DeviceId> + Clone + use<> {
+        (0..self.devices.len()).map(|index| DeviceId(index as u16))
+    }
+
+    /// The device of that id.
+    pub fn device(&self, id: DeviceId) -> &Device {
+        &self.devices[id.index()]
+    }
+
+    /// Bytes that the device has for layers of one model once its overhead and that model's
+    /// activations are paid; `None` if not even those fit.
+    pub fn room(&self, device: DeviceId, model: &Model) -> Option<Bytes> {
+        let device = self.device(device);
+        let fixed = device.overhead + model.activation;
+        (fixed <= device.memory).then(|| device.memory - fixed)
+    }
+
+    /// Time to move the output of `model`'s `layer` between two devices.
+    pub fn transfer(
+        &self,
+        model: &Model,
+        layer: usize,
+        from: DeviceId,
+        to: DeviceId,
+    ) -> Option<Nanos> {
+        self.message_time(model, model.layers[layer].output, from, to)
+    }
+
+    /// Time from the source to the first layer's device.
+    pub fn enter(&self, model: &Model, to: DeviceId) -> Option<Nanos> {
+        self.message_time(model, model.enter, self.source, to)
+    }
+
+    /// Time from the last layer's device back to the source.
+    pub fn leave(&self, model: &Model, from: DeviceId) -> Option<Nanos> {
+        self.message_time(model, model.leave, from, self.source)
+    }
+
+    fn message_time(
+        &self,
+        model: &Model,
+        message: usize,
+        from: DeviceId,
+        to: DeviceId,
+    ) -> Option<Nanos> {
+        model.messages[message].time[from.index() * self.devices.len() + to.index()]
+    }
+}
+
+impl Model {
+    /// Bytes of everything a plan of this model stores for `layer` with `option`, shared tensors
+    /// included: exact for a device that holds one user of each shared tensor.
+    pub fn bytes(&self, layer: usize, option: OptionId) -> Bytes {
+        let layer = &self.layers[layer];
+        let option = &layer.options[option.index()];
+        let shared = option.shared.map_or(Bytes::ZERO, |shared| self.shared[shared]);
+        layer.kv + option.bytes + shared
+    }
+
+    /// Time of one request in `layer`, or `None` where `device` may not or cannot run it so.
+    pub fn compute(&self, layer: usize, device: DeviceId, option: OptionId) -> Option<Nanos> {
+        let layer = &self.layers[layer];
+        let allowed = layer.pin.is_none_or(|pin| pin == device);
+        if allowed { layer.options[option.index()].compute[device.index()] } else { None }
+    }
+
+    /// All options' ids of a layer.
+    pub fn option_ids(
+        &self,
+        layer: usize,
+    ) -> impl DoubleEndedIterator<Item = OptionId> + Clone + use<> {
+        (0..self.layers[layer].options.len()).map(|index| OptionId(index as u16))
+    }
+}

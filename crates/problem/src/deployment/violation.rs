@@ -1,0 +1,134 @@
+//! What can be wrong with a plan, with the numbers that say by how much.
+
+use std::fmt;
+
+use crate::{Bytes, Loss, Nanos};
+
+/// A broken constraint. Names, not indices, so that it can be shown as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Violation {
+    /// The plan does not fit the instance: wrong number of models or layers, or an unknown id.
+    Shape(String),
+    /// The device may not or cannot run the layer in this recipe.
+    Unusable {
+        /// Model and layer.
+        layer: String,
+        /// The device.
+        device: String,
+        /// The recipe.
+        recipe: String,
+    },
+    /// The layer is pinned to another device.
+    Pin {
+        /// Model and layer.
+        layer: String,
+        /// The device that the plan uses.
+        device: String,
+        /// The device that it must use.
+        pin: String,
+    },
+    /// Two devices that must exchange a message have no way to.
+    Unreachable {
+        /// Sender.
+        from: String,
+        /// Receiver.
+        to: String,
+    },
+    /// A device holds two separate runs of a model although placement is contiguous.
+    Split {
+        /// The model.
+        model: String,
+        /// The device.
+        device: String,
+    },
+    /// A device's memory is too small.
+    Memory {
+        /// The device.
+        device: String,
+        /// Bytes that the plan needs there.
+        needed: Bytes,
+        /// Bytes that the device has.
+        available: Bytes,
+    },
+    /// A device computes for longer than its budget.
+    Compute {
+        /// The device.
+        device: String,
+        /// Time that the plan needs there.
+        needed: Nanos,
+        /// The budget.
+        available: Nanos,
+    },
+    /// A device sends more than its budget.
+    Traffic {
+        /// The device.
+        device: String,
+        /// Bytes that the plan sends from there.
+        needed: Bytes,
+        /// The budget.
+        available: Bytes,
+    },
+    /// A model loses more quality than its budget.
+    Quality {
+        /// The model.
+        model: String,
+        /// Loss of the plan.
+        loss: Loss,
+        /// The budget.
+        available: Loss,
+    },
+    /// A model's request takes longer than the limit.
+    Latency {
+        /// The model.
+        model: String,
+        /// Time of the plan.
+        needed: Nanos,
+        /// The limit.
+        available: Nanos,
+    },
+    /// The bottleneck is longer than the limit.
+    Bottleneck {
+        /// Cycle time of the plan.
+        needed: Nanos,
+        /// The limit.
+        available: Nanos,
+    },
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Shape(what) => write!(f, "the plan does not fit the instance: {what}"),
+            Self::Unusable { layer, device, recipe } => {
+                write!(f, "{device} cannot run {layer} as {recipe}")
+            }
+            Self::Pin { layer, device, pin } => {
+                write!(f, "{layer} is on {device} but pinned to {pin}")
+            }
+            Self::Unreachable { from, to } => write!(f, "no route from {from} to {to}"),
+            Self::Split { model, device } => {
+                write!(f, "{device} holds two separate runs of {model}")
+            }
+            Self::Memory { device, needed, available } => write!(
+                f,
+                "{device} needs {needed} of memory and has {available} ({} bytes too many)",
+                needed.saturating_sub(*available).0
+            ),
+            Self::Compute { device, needed, available } => {
+                write!(f, "{device} computes for {needed}, its budget is {available}")
+            }
+            Self::Traffic { device, needed, available } => {
+                write!(f, "{device} sends {needed}, its budget is {available}")
+            }
+            Self::Quality { model, loss, available } => {
+                write!(f, "{model} loses {loss}, its budget is {available}")
+            }
+            Self::Latency { model, needed, available } => {
+                write!(f, "{model} takes {needed} per request, the limit is {available}")
+            }
+            Self::Bottleneck { needed, available } => {
+                write!(f, "the bottleneck is {needed}, the limit is {available}")
+            }
+        }
+    }
+}
