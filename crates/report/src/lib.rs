@@ -1,0 +1,1 @@
+//! Plans and records as pictures and pages; it never runs a solver.
