@@ -12,7 +12,9 @@ pub struct Plan {
 }
 
 /// Where a layer runs and how it is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 pub struct Assignment {
     /// The device.
     pub device: DeviceId,

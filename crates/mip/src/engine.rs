@@ -1,0 +1,134 @@
+//! What is asked of an engine, and what it may answer.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Program;
+
+/// How to solve a program.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Request {
+    /// Wall-clock limit.
+    pub time: Option<Duration>,
+    /// Relative gap at which to stop; 0 for exact.
+    pub gap: f64,
+    /// Threads of the engine.
+    pub threads: u32,
+    /// Random seed of the engine.
+    pub seed: u32,
+    /// Branch-and-bound nodes at which to stop.
+    pub nodes: Option<u64>,
+    /// A value for every column to start from.
+    pub start: Option<Vec<f64>>,
+    /// Ignore integrality.
+    pub relax: bool,
+}
+
+impl Default for Request {
+    fn default() -> Self {
+        Self { time: None, gap: 0.0, threads: 1, seed: 0, nodes: None, start: None, relax: false }
+    }
+}
+
+/// Why an engine stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// It claims an optimum within the asked gap.
+    Optimal,
+    /// It claims that there is no solution.
+    Infeasible,
+    /// It claims that the objective has no bound.
+    Unbounded,
+    /// It claims one of the two.
+    InfeasibleOrUnbounded,
+    /// The time was up.
+    TimeLimit,
+    /// The nodes were used up.
+    NodeLimit,
+    /// A limit on iterations or solutions was hit.
+    OtherLimit,
+    /// The caller interrupted it.
+    Interrupted,
+    /// It ran out of memory.
+    MemoryLimit,
+    /// It gave up and does not say why.
+    Abandoned,
+}
+
+/// An engine's answer. Its values are to be re-checked.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Why it stopped.
+    pub status: Status,
+    /// The best solution, one value per column.
+    pub values: Option<Vec<f64>>,
+    /// Its objective, constant included.
+    pub objective: Option<f64>,
+    /// No solution is better than this, constant included; for a relaxation, its optimum.
+    pub bound: Option<f64>,
+    /// Branch-and-bound nodes, where the engine tells.
+    pub nodes: Option<u64>,
+    /// Simplex iterations.
+    pub iterations: Option<u64>,
+}
+
+/// What an engine reports on the way.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    /// A new incumbent, one value per column.
+    pub incumbent: Option<&'a [f64]>,
+    /// The dual bound, constant included.
+    pub bound: Option<f64>,
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// The engine is not installed; the text says how to get it.
+    #[error("{0}")]
+    Missing(String),
+    /// The engine refused the program or an option.
+    #[error("{engine} refused the program: {reason}")]
+    Refused {
+        /// The engine.
+        engine: &'static str,
+        /// What it said.
+        reason: String,
+    },
+    /// The engine's process died or said something that makes no sense.
+    #[error("{engine} {reason}")]
+    Crashed {
+        /// The engine.
+        engine: &'static str,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// A solver of mixed-integer programs.
+pub trait Engine: Send + Sync {
+    /// Its name.
+    fn name(&self) -> &'static str;
+
+    /// Whether it can be used here.
+    ///
+    /// # Errors
+    /// How to install it.
+    fn available(&self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Solves a program. `progress` is called a few times a second or more and ends the run by
+    /// breaking.
+    ///
+    /// # Errors
+    /// When there is no reply at all; running out of a limit is a reply.
+    fn solve(
+        &self,
+        program: &Program,
+        request: &Request,
+        progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    ) -> Result<Reply, EngineError>;
+}

@@ -1,0 +1,160 @@
+//! Random questions small enough for brute force, with every feature of the problem and every
+//! degeneracy that a solver could trip over.
+
+use edgeplan_problem::deployment::{
+    Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement,
+};
+use edgeplan_problem::{Bytes, Loss, Nanos};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64Mcg;
+
+/// Plans to try stay below this, so that the oracle is quick.
+const PLANS_MAX: u64 = 8_000;
+
+/// The question of that seed. Small numbers, so that ties abound; objectives, placements, one or
+/// two models, one device, one layer, free hops, missing links, devices too small for anything,
+/// identical devices, tied tensors, pins and every budget occur.
+pub fn small(seed: u64) -> Deployment {
+    let mut random = Random(Pcg64Mcg::seed_from_u64(seed));
+    loop {
+        let instance = random.deployment(seed);
+        if plans(&instance) <= PLANS_MAX {
+            return instance.checked().expect("the generator makes sense");
+        }
+    }
+}
+
+/// How many plans there are, feasible or not.
+pub fn plans(instance: &Deployment) -> u64 {
+    let layers = instance.models.iter().flat_map(|model| &model.layers);
+    let choices = layers.map(|layer| (layer.options.len() * instance.devices.len()) as u64);
+    choices.fold(1, u64::saturating_mul)
+}
+
+struct Random(Pcg64Mcg);
+
+impl Random {
+    fn up_to(&mut self, max: u64) -> u64 {
+        self.0.random_range(0..=max)
+    }
+
+    fn chance(&mut self, percent: u64) -> bool {
+        self.up_to(99) < percent
+    }
+
+    fn maybe(&mut self, percent: u64, max: u64) -> Option<u64> {
+        self.chance(percent).then(|| self.up_to(max))
+    }
+
+    fn deployment(&mut self, seed: u64) -> Deployment {
+        let devices = 1 + self.up_to(3) as usize;
+        let models = 1 + usize::from(self.chance(20));
+        let objectives = [Objective::Latency, Objective::Bottleneck, Objective::Memory];
+        let (latency, cycle) = if self.chance(15) { (60, 40) } else { (0, 0) };
+        let identical = self.chance(25);
+        Deployment {
+            name: format!("small-{seed}"),
+            objective: objectives[seed as usize % 3],
+            placement: [Placement::Contiguous, Placement::Free][seed as usize / 3 % 2],
+            source: DeviceId(self.up_to(devices as u64 - 1) as u16),
+            devices: self.devices(devices, identical),
+            models: (0..models).map(|index| self.model(index, devices, identical)).collect(),
+            latency_max: self.maybe(latency, 80).map(Nanos),
+            bottleneck_max: self.maybe(cycle, 40).map(Nanos),
+        }
+    }
+
+    fn devices(&mut self, count: usize, identical: bool) -> Vec<Device> {
+        let budgets = if self.chance(15) { 50 } else { 0 };
+        let mut devices = Vec::new();
+        let (common, overhead) = (8 + self.up_to(30), self.up_to(2));
+        for index in 0..count {
+            devices.push(Device {
+                name: format!("d{index}"),
+                memory: Bytes(if identical { common } else { self.up_to(50) }),
+                overhead: Bytes(if identical { overhead } else { self.up_to(3) }),
+                compute_max: self.maybe(budgets, 40).map(Nanos),
+                traffic_max: self.maybe(budgets, 20).map(Bytes),
+            });
+        }
+        devices
+    }
+
+    fn model(&mut self, index: usize, devices: usize, identical: bool) -> Model {
+        let layers = 1 + self.up_to(4) as usize;
+        let tied = layers > 1 && self.chance(30);
+        let shared = if tied { (0..2).map(|_| Bytes(self.up_to(8))).collect() } else { vec![] };
+        let hops = if self.chance(20) { 0 } else { 12 };
+        let messages = (0..3).map(|_| self.message(devices, hops, identical)).collect();
+        let mut chain: Vec<Layer> =
+            (0..layers).map(|layer| self.layer(layer, devices, identical)).collect();
+        if tied {
+            for layer in [0, layers - 1] {
+                for (choice, option) in chain[layer].options.iter_mut().enumerate() {
+                    option.shared = (choice < 2).then_some(choice);
+                }
+            }
+        }
+        if self.chance(30) {
+            chain[0].pin = Some(DeviceId(self.up_to(devices as u64 - 1) as u16));
+        }
+        let budget = self.maybe(60, 5 * layers as u64).map(Loss);
+        Model {
+            name: format!("m{index}"),
+            weight: 1 + u32::from(self.chance(20)),
+            layers: chain,
+            loss_max: budget,
+            activation: Bytes(self.up_to(2)),
+            shared,
+            messages,
+            enter: self.up_to(2) as usize,
+            leave: self.up_to(2) as usize,
+        }
+    }
+
+    fn message(&mut self, devices: usize, hops: u64, identical: bool) -> Message {
+        let missing = if self.chance(15) { 25 } else { 0 };
+        let common = self.up_to(hops);
+        let mut time = Vec::new();
+        for from in 0..devices {
+            for to in 0..devices {
+                let hop = if identical { common } else { self.up_to(hops) };
+                let gone = self.chance(missing);
+                time.push(match from == to {
+                    true => Some(Nanos::ZERO),
+                    false => (!gone).then_some(Nanos(hop)),
+                });
+            }
+        }
+        Message { bytes: Bytes(self.up_to(10)), time }
+    }
+
+    fn layer(&mut self, index: usize, devices: usize, identical: bool) -> Layer {
+        let options = 1 + self.up_to(2) as usize;
+        Layer {
+            name: format!("l{index}"),
+            options: (0..options).map(|o| self.option(o, devices, identical)).collect(),
+            kv: Bytes(self.up_to(3)),
+            pin: None,
+            output: self.up_to(2) as usize,
+        }
+    }
+
+    fn option(&mut self, index: usize, devices: usize, identical: bool) -> LayerOption {
+        let unusable = if self.chance(15) { 30 } else { 0 };
+        let common = self.up_to(20);
+        let mut compute = Vec::new();
+        for _ in 0..devices {
+            let time = if identical { common } else { self.up_to(20) };
+            let gone = self.chance(unusable);
+            compute.push((!gone).then_some(Nanos(time)));
+        }
+        LayerOption {
+            recipe: format!("r{index}"),
+            bytes: Bytes(self.up_to(14)),
+            shared: None,
+            loss: Loss(self.up_to(8)),
+            compute,
+        }
+    }
+}
