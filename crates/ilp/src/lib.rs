@@ -1,1 +1,15 @@
-//! Exact integer programs of every problem, on any engine
+//! Exact integer programs: one formulation file per problem, solved by any engine.
+//!
+//! [`Formulation`] is what a problem must say once; [`Ilp`] then solves it with HiGHS or CBC, and
+//! the rounding crate works on its relaxation. An engine's vector is decoded and priced by the
+//! problem's own `evaluate()`, its bound is rounded so that float noise can never claim too much.
+
+mod deployment;
+mod formulation;
+mod scale;
+mod solver;
+
+pub use deployment::Layout;
+pub use formulation::{Formulated, Formulation, TooLarge};
+pub use scale::safe_bound;
+pub use solver::Ilp;

@@ -1,0 +1,168 @@
+//! Any formulation on any engine.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use edgeplan_mip::{Engine, EngineError, Program, Progress, Reply, Request, Status};
+use edgeplan_problem::{
+    Answer, Limits, Problem, Run, Silent, Solver, SolverError, Unsupported, Verdict, solve,
+};
+
+use crate::{Formulated, Formulation};
+
+/// An integer program, solved by an engine.
+///
+/// The engine's bound is reported as it climbs. A vector whose plan `evaluate()` refuses (a full
+/// memory row within the engine's tolerance) is cut off and the program solved again.
+pub struct Ilp<P: Problem> {
+    /// The engine.
+    pub engine: Box<dyn Engine>,
+    /// A quick solver whose plan the engine starts from.
+    pub start: Option<Box<dyn Solver<P> + Send>>,
+    /// Larger programs are not stated.
+    pub nonzeros_max: usize,
+}
+
+impl<P: Problem> std::fmt::Debug for Ilp<P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ilp")
+            .field("engine", &self.engine.name())
+            .field("nonzeros_max", &self.nonzeros_max)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Coefficients of the largest program that is stated by default: about 1 GiB in HiGHS.
+const NONZEROS_MAX: usize = 3_000_000;
+/// Plans refused by a hair are cut off this many times.
+const CUTS_MAX: u32 = 50;
+/// The part of the time that the starting solver may use.
+const START_SHARE: u32 = 10;
+
+impl<P: Problem> Ilp<P> {
+    /// On that engine, from nothing.
+    pub fn new(engine: impl Engine + 'static) -> Self {
+        Self { engine: Box::new(engine), start: None, nonzeros_max: NONZEROS_MAX }
+    }
+
+    /// Starts the engine from that solver's plan.
+    pub fn starting_from(mut self, start: impl Solver<P> + Send + 'static) -> Self {
+        self.start = Some(Box::new(start));
+        self
+    }
+}
+
+impl<P: Formulation> Solver<P> for Ilp<P> {
+    fn supports(&self, _problem: &P) -> Result<(), Unsupported> {
+        self.engine.available().map_err(|error| Unsupported(error.to_string()))
+    }
+
+    fn solve(&self, run: &mut Run<'_, P>) -> Result<Answer<P::Plan>, SolverError> {
+        let problem = run.problem();
+        self.warm_up(run);
+        let mut formulated = match problem.formulate(self.nonzeros_max) {
+            Ok(formulated) => formulated,
+            Err(too_large) => return Err(SolverError::Engine(too_large.to_string())),
+        };
+        run.count("columns", formulated.program.columns.len() as u64);
+        run.count("rows", formulated.program.rows.len() as u64);
+        for _ in 0..CUTS_MAX {
+            run.check()?;
+            let reply = self.ask(run, &formulated)?;
+            if let Some(bound) = reply.bound.filter(|_| reply.status != Status::Infeasible) {
+                run.lower_bound(formulated.lower_bound(bound));
+            }
+            let Some(values) = reply.values else {
+                return conclude(&reply, run.best().is_some());
+            };
+            let Some(plan) = problem.decode(&formulated, &values) else {
+                return Ok(Answer::Unknown { lower_bound: run.bound() });
+            };
+            let evaluation = problem.evaluate(&plan);
+            if evaluation.is_feasible() {
+                return Ok(Answer::Plan { plan, lower_bound: run.bound() });
+            }
+            run.count("cuts", 1);
+            let chosen = problem.chosen(&formulated, &plan);
+            exclude(&mut formulated.program, &chosen);
+        }
+        Ok(Answer::Unknown { lower_bound: run.bound() })
+    }
+}
+
+impl<P: Formulation> Ilp<P> {
+    fn warm_up(&self, run: &mut Run<'_, P>) {
+        let Some(start) = &self.start else { return };
+        let limits =
+            Limits { time: run.remaining().map(|time| time / START_SHARE), ..run.limits() };
+        let outcome = solve(run.problem(), start.as_ref(), limits, &mut Silent);
+        if let (Some(plan), Verdict::Optimal { .. } | Verdict::Feasible { .. }) =
+            (&outcome.plan, &outcome.verdict)
+        {
+            run.incumbent(plan);
+        }
+    }
+
+    fn ask(
+        &self,
+        run: &mut Run<'_, P>,
+        formulated: &Formulated<P::Layout>,
+    ) -> Result<Reply, SolverError> {
+        let problem = run.problem();
+        let start = run.best().and_then(|(plan, _)| problem.encode(formulated, plan));
+        let exact = run.limits().gap <= Limits::GAP;
+        let request = Request {
+            time: run.remaining().map(|time| time.max(Duration::from_millis(1))),
+            gap: if exact { 0.0 } else { run.limits().gap },
+            seed: run.limits().seed as u32,
+            nodes: run.limits().steps,
+            start,
+            ..Request::default()
+        };
+        let mut watch = |progress: Progress<'_>| {
+            if let Some(bound) = progress.bound {
+                run.lower_bound(formulated.lower_bound(bound));
+            }
+            if let Some(plan) = progress.incumbent.and_then(|v| problem.decode(formulated, v)) {
+                run.incumbent(&plan);
+            }
+            match run.check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
+        };
+        let reply = self.engine.solve(&formulated.program, &request, &mut watch);
+        run.check().or_else(|stop| if reply.is_ok() { Ok(()) } else { Err(stop) })?;
+        let reply = reply.map_err(|error: EngineError| SolverError::Engine(error.to_string()))?;
+        run.count("nodes", reply.nodes.unwrap_or_default());
+        run.count("iterations", reply.iterations.unwrap_or_default());
+        Ok(reply)
+    }
+}
+
+/// What a reply without a vector means.
+fn conclude<Plan>(reply: &Reply, has_incumbent: bool) -> Result<Answer<Plan>, SolverError> {
+    match reply.status {
+        // With an incumbent in hand this is a contradiction, and `solve` will call it one.
+        Status::Infeasible => Ok(Answer::Infeasible),
+        Status::Unbounded | Status::InfeasibleOrUnbounded | Status::Abandoned => {
+            let status = reply.status;
+            Err(SolverError::Engine(format!("the engine says {status:?} of a bounded program")))
+        }
+        Status::Optimal if !has_incumbent => {
+            Err(SolverError::Engine("the engine claims an optimum without a solution".into()))
+        }
+        Status::Optimal
+        | Status::TimeLimit
+        | Status::NodeLimit
+        | Status::OtherLimit
+        | Status::Interrupted
+        | Status::MemoryLimit => Ok(Answer::Unknown { lower_bound: None }),
+    }
+}
+
+/// Not all of these variables at 1: the plan that they mean is infeasible in integers.
+fn exclude(program: &mut Program, chosen: &[u32]) {
+    let terms = chosen.iter().map(|&column| (edgeplan_mip::Variable(column), 1.0));
+    program.at_most(terms, chosen.len() as f64 - 1.0);
+}
