@@ -59,19 +59,19 @@ impl Random {
             source: DeviceId(self.up_to(devices as u64 - 1) as u16),
             devices: self.devices(devices, identical),
             models: (0..models).map(|index| self.model(index, devices, identical)).collect(),
-            latency_max: self.maybe(latency, 80).map(Nanos),
-            bottleneck_max: self.maybe(cycle, 40).map(Nanos),
+            latency_max: self.maybe(latency, 120).map(Nanos),
+            bottleneck_max: self.maybe(cycle, 60).map(Nanos),
         }
     }
 
     fn devices(&mut self, count: usize, identical: bool) -> Vec<Device> {
         let budgets = if self.chance(15) { 50 } else { 0 };
         let mut devices = Vec::new();
-        let (common, overhead) = (8 + self.up_to(30), self.up_to(2));
+        let (common, overhead) = (15 + self.up_to(40), self.up_to(2));
         for index in 0..count {
             devices.push(Device {
                 name: format!("d{index}"),
-                memory: Bytes(if identical { common } else { self.up_to(50) }),
+                memory: Bytes(if identical { common } else { self.up_to(80) }),
                 overhead: Bytes(if identical { overhead } else { self.up_to(3) }),
                 compute_max: self.maybe(budgets, 40).map(Nanos),
                 traffic_max: self.maybe(budgets, 20).map(Bytes),
@@ -98,7 +98,7 @@ impl Random {
         if self.chance(30) {
             chain[0].pin = Some(DeviceId(self.up_to(devices as u64 - 1) as u16));
         }
-        let budget = self.maybe(60, 5 * layers as u64).map(Loss);
+        let budget = self.maybe(60, 7 * layers as u64).map(Loss);
         Model {
             name: format!("m{index}"),
             weight: 1 + u32::from(self.chance(20)),

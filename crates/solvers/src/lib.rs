@@ -1,1 +1,102 @@
-//! The registry of solvers
+//! The registry of solvers: what each is called, what it promises, where it comes from.
+
+use edgeplan_dp::{ChainExact, EdgeShardLatency, EdgeShardThroughput};
+use edgeplan_ilp::Ilp;
+use edgeplan_mip::{Cbc, Highs};
+use edgeplan_problem::Solver;
+use edgeplan_problem::deployment::Deployment;
+
+/// A solver of deployment problems.
+pub type DeploymentSolver = Box<dyn Solver<Deployment> + Send>;
+
+/// What a solver's answers are worth when it has all the time it wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Guarantee {
+    /// A proven optimum of every instance it takes.
+    Exact,
+    /// A proven optimum where formats are given, a plan without a bound where it must choose them.
+    ExactForGivenFormats,
+    /// A plan, and a proven bound that need not meet it.
+    Bounded,
+    /// A plan, or none; no bound.
+    Heuristic,
+}
+
+impl Guarantee {
+    /// One or a few words, for tables.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::ExactForGivenFormats => "exact for given formats",
+            Self::Bounded => "plan and bound",
+            Self::Heuristic => "heuristic",
+        }
+    }
+}
+
+/// A line of the registry.
+pub struct Entry {
+    /// The name that commands, suites and records use.
+    pub name: &'static str,
+    /// What it promises.
+    pub guarantee: Guarantee,
+    /// One sentence.
+    pub about: &'static str,
+    /// Where the method comes from.
+    pub reference: &'static str,
+    /// Makes one.
+    pub make: fn() -> DeploymentSolver,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+const EDGESHARD: &str = "EdgeShard, arXiv 2405.14371";
+const DILEMMA: &str = "DILEMMA, arXiv 2503.01704, with flow variables";
+
+/// Every solver of deployment problems.
+pub const DEPLOYMENT: &[Entry] = &[
+    Entry {
+        name: "highs",
+        guarantee: Guarantee::Exact,
+        about: "the integer program, solved by HiGHS",
+        reference: DILEMMA,
+        make: || Box::new(Ilp::new(Highs).starting_from(ChainExact::default())),
+    },
+    Entry {
+        name: "cbc",
+        guarantee: Guarantee::Exact,
+        about: "the same integer program, solved by CBC in a process of its own",
+        reference: DILEMMA,
+        make: || Box::new(Ilp::new(Cbc::default()).starting_from(ChainExact::default())),
+    },
+    Entry {
+        name: "chain-exact",
+        guarantee: Guarantee::ExactForGivenFormats,
+        about: "dynamic program over (layer, count of used devices by class, last class)",
+        reference: "PipeEdge, arXiv 2110.14895; EdgeShard, arXiv 2405.14371",
+        make: || Box::new(ChainExact::default()),
+    },
+    Entry {
+        name: "edgeshard-latency",
+        guarantee: Guarantee::Heuristic,
+        about: "dynamic program over (layer, device), one memory vector per state",
+        reference: EDGESHARD,
+        make: || Box::new(EdgeShardLatency::default()),
+    },
+    Entry {
+        name: "edgeshard-throughput",
+        guarantee: Guarantee::ExactForGivenFormats,
+        about: "dynamic program over (layer, set of used devices, last device)",
+        reference: EDGESHARD,
+        make: || Box::new(EdgeShardThroughput::default()),
+    },
+];
+
+/// The entry of that name.
+pub fn find(name: &str) -> Option<&'static Entry> {
+    DEPLOYMENT.iter().find(|entry| entry.name == name)
+}

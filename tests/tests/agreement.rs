@@ -1,0 +1,58 @@
+//! Every solver against the oracle: exact ones equal it, others are never better and never wrong.
+
+use edgeplan_problem::deployment::Deployment;
+use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, solve};
+use edgeplan_solvers::{DEPLOYMENT, Entry, Guarantee};
+use edgeplan_tests::{Optimum, brute_force, small};
+use rayon::prelude::*;
+
+/// CBC errs on some of the same kind of instance: there, being caught is what is tested.
+const MAY_BE_WRONG: &str = "cbc";
+const SEEDS: std::ops::Range<u64> = 0..540;
+
+fn check(entry: &Entry, seed: u64, truth: &Optimum) -> Result<bool, String> {
+    let instance: Deployment = small(seed);
+    let solver = (entry.make)();
+    let outcome: Outcome<_> = solve(&instance, solver.as_ref(), Limits::default(), &mut Silent);
+    let complain = |what: &str| {
+        let verdict = &outcome.verdict;
+        Err(format!("{} on seed {seed}: {what}: {verdict:?}, truth {:?}", entry.name, truth.cost()))
+    };
+    let exact = entry.guarantee == Guarantee::Exact;
+    match (&outcome.verdict, truth) {
+        (Verdict::Unsupported(_), _) if !exact => Ok(false),
+        (Verdict::Wrong(_), _) if entry.name == MAY_BE_WRONG => Ok(false),
+        (Verdict::Infeasible, Optimum::Infeasible) => Ok(true),
+        (Verdict::Unknown { .. }, Optimum::Infeasible) if !exact => Ok(true),
+        (Verdict::Optimal { cost, lower_bound }, Optimum::Cost(best, _)) => {
+            if cost == best && lower_bound <= best { Ok(true) } else { complain("false optimum") }
+        }
+        (Verdict::Feasible { cost, lower_bound }, Optimum::Cost(best, _)) if !exact => {
+            let bound: Option<Cost> = *lower_bound;
+            let sound = cost >= best && bound.is_none_or(|bound| bound <= *best);
+            if sound { Ok(true) } else { complain("better than the optimum") }
+        }
+        (Verdict::Unknown { lower_bound }, Optimum::Cost(best, _)) if !exact => {
+            let sound = lower_bound.is_none_or(|bound| bound <= *best);
+            if sound { Ok(false) } else { complain("false bound") }
+        }
+        _ => complain("not the truth"),
+    }
+}
+
+#[test]
+fn every_solver_agrees_with_brute_force() {
+    let truths: Vec<(u64, Optimum)> =
+        SEEDS.into_par_iter().map(|seed| (seed, brute_force(&small(seed)))).collect();
+    let feasible = truths.iter().filter(|(_, truth)| truth.cost().is_some()).count();
+    assert!(feasible > SEEDS.count() / 2, "only {feasible} are feasible");
+    for entry in DEPLOYMENT {
+        let results: Vec<Result<bool, String>> =
+            truths.par_iter().map(|(seed, truth)| check(entry, *seed, truth)).collect();
+        let answered = results.iter().filter(|result| matches!(result, Ok(true))).count();
+        let errors: Vec<String> = results.into_iter().filter_map(Result::err).collect();
+        assert!(errors.is_empty(), "{} errors, first:\n{}", errors.len(), errors[0]);
+        println!("{:24} answered {answered} of {}", entry.name, truths.len());
+        assert!(answered > 0, "{} answers nothing", entry.name);
+    }
+}

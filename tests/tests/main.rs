@@ -1,0 +1,3 @@
+//! One binary for all integration tests.
+
+mod agreement; // every solver against brute force, and HiGHS against CBC
