@@ -52,6 +52,10 @@ fn every_solver_agrees_with_brute_force() {
         let answered = results.iter().filter(|result| matches!(result, Ok(true))).count();
         let errors: Vec<String> = results.into_iter().filter_map(Result::err).collect();
         assert!(errors.is_empty(), "{} errors, first:\n{}", errors.len(), errors[0]);
+        if entry.guarantee == Guarantee::Exact {
+            // CBC's false claims are rare; that many would be a fault of ours.
+            assert!(answered * 100 >= truths.len() * 95, "{} answered {answered}", entry.name);
+        }
         println!("{:24} answered {answered} of {}", entry.name, truths.len());
         assert!(answered > 0, "{} answers nothing", entry.name);
     }

@@ -37,6 +37,17 @@ fn answer(program: &Program, request: &Request) -> Reply {
     configure(&mut model, request);
     let solution = model.solve();
     let raw = solution.raw();
+    if let Some(start) = request.start.as_ref().filter(|start| is_best(program, start, &solution)) {
+        let objective = Some(program.objective(start));
+        return Reply {
+            status: Status::Optimal,
+            values: Some(start.clone()),
+            objective,
+            bound: objective,
+            nodes: None,
+            iterations: u64::try_from(raw.iteration_count()).ok(),
+        };
+    }
     let status = status(&solution);
     let values = match status {
         Status::Infeasible | Status::Unbounded | Status::InfeasibleOrUnbounded => None,
@@ -52,6 +63,16 @@ fn answer(program: &Program, request: &Request) -> Reply {
         nodes: None, // coin_cbc hides the pointer that Cbc_getNodeCount needs
         iterations: u64::try_from(raw.iteration_count()).ok(),
     }
+}
+
+/// Whether CBC says that nothing beats the start. It then calls the relaxation infeasible (below the
+/// start's objective it is), claims an optimum of that objective, and returns no integral vector.
+fn is_best(program: &Program, start: &[f64], solution: &Solution) -> bool {
+    let raw = solution.raw();
+    let objective = program.objective(start) - program.constant;
+    raw.is_proven_optimal()
+        && raw.secondary_status() == SecondaryStatus::LinearRelaxationInfeasible
+        && (raw.obj_value() - objective).abs() <= 1e-6 * objective.abs().max(1.0)
 }
 
 /// The vector, if CBC has one: at a limit it may return the fractional values of its last LP.

@@ -1,2 +1,65 @@
 //! The command `edgeplan`.
-fn main() {}
+
+mod check;
+mod compare;
+mod generate;
+mod plan;
+mod question;
+mod report;
+mod solvers;
+mod watch;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory as _, Parser, Subcommand};
+
+/// Decides which device runs each layer of a language model, in which format, and proves how good
+/// the plan is.
+#[derive(Debug, Parser)]
+#[command(version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Find a plan and prove how good it is
+    Plan(plan::Arguments),
+    /// Run every solver on one instance and rank them
+    Compare(compare::Arguments),
+    /// Evaluate a plan file against an instance
+    Check(check::Arguments),
+    /// Write a random instance
+    Generate(generate::Arguments),
+    /// List the solvers
+    Solvers(solvers::Arguments),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Plan(arguments) => plan::run(&arguments),
+        Command::Compare(arguments) => compare::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Generate(arguments) => generate::run(&arguments),
+        Command::Solvers(arguments) => solvers::run(&arguments),
+        Command::Completions { shell } => {
+            clap_complete::generate(
+                shell,
+                &mut Arguments::command(),
+                "edgeplan",
+                &mut std::io::stdout(),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}

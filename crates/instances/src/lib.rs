@@ -1,9 +1,5 @@
-//! Files and seeds: formats, models, devices, clusters, workloads, importers, generators.
+//! Files and seeds: how instances are read, written and generated.
 
-pub mod cluster;
-pub mod device;
 pub mod file;
-pub mod format;
-pub mod import;
-pub mod model;
-pub mod quantity;
+pub mod generate;
+pub mod instance;

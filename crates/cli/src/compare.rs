@@ -1,0 +1,71 @@
+//! `edgeplan compare`: every solver on one instance. Wrong answers are shown, never ranked.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use edgeplan_instances::file::to_json;
+use edgeplan_problem::deployment::Plan;
+use edgeplan_problem::{Cost, Outcome, gap, reconcile};
+use edgeplan_solvers::DEPLOYMENT;
+use serde_json::json;
+
+use crate::question::Question;
+use crate::report::{amount, outcome_json, reason, table, word};
+use crate::watch;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    question: Question,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let instance = arguments.question.read()?;
+    watch::listen();
+    let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
+    for entry in DEPLOYMENT {
+        if watch::interrupted() {
+            break;
+        }
+        let solver = (entry.make)();
+        let outcome = watch::answer(&instance, entry.name, solver.as_ref(), &arguments.question);
+        outcomes.push((entry.name, outcome));
+    }
+    reconcile(&mut outcomes);
+    // Ranked by cost, then time; whoever has no plan that counts comes last.
+    outcomes
+        .sort_by_key(|(_, outcome)| (outcome.cost().is_none(), outcome.cost(), outcome.elapsed));
+    let bound: Option<Cost> = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
+    if arguments.json {
+        let rows: Vec<_> =
+            outcomes.iter().map(|(name, outcome)| outcome_json(&instance, name, outcome)).collect();
+        print!("{}", to_json(&json!({ "instance": instance.name, "solvers": rows })));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut ranking = table(
+        &["solver", "verdict", "cost", "its bound", "gap to best bound", "seconds"],
+        &[2, 3, 4, 5],
+    );
+    for (name, outcome) in &outcomes {
+        let show = |cost: Option<Cost>| cost.map_or("-".into(), |cost| amount(&instance, cost));
+        let gap = outcome.cost().zip(bound).map(|(cost, bound)| 100.0 * gap(cost, bound));
+        ranking.add_row([
+            (*name).to_owned(),
+            word(&outcome.verdict).to_owned(),
+            show(outcome.cost()),
+            show(outcome.lower_bound()),
+            gap.map_or("-".into(), |gap| format!("{gap:.3} %")),
+            format!("{:.3}", outcome.elapsed.as_secs_f64()),
+        ]);
+    }
+    println!("{}\n{ranking}", instance.name);
+    for (name, outcome) in &outcomes {
+        if let Some(reason) = reason(&outcome.verdict) {
+            println!("{name}: {reason}");
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,166 @@
+//! Plans and verdicts as JSON and as tables. The JSON keys are stable.
+
+use comfy_table::{CellAlignment, Table, presets};
+use edgeplan_problem::deployment::{Account, Deployment, Objective, Plan, Stage};
+use edgeplan_problem::{Bytes, Cost, Nanos, Outcome, Verdict, gap};
+use serde_json::{Map, Value, json};
+
+/// A cost in the objective's unit.
+pub(crate) fn amount(instance: &Deployment, cost: Cost) -> String {
+    match instance.objective {
+        Objective::Latency | Objective::Bottleneck => Nanos(cost.0).to_string(),
+        Objective::Memory => Bytes(cost.0).to_string(),
+    }
+}
+
+/// `optimal`, `feasible`, `infeasible`, `unknown`, `wrong`, `unsupported` or `failed`.
+pub(crate) fn word(verdict: &Verdict) -> &'static str {
+    match verdict {
+        Verdict::Optimal { .. } => "optimal",
+        Verdict::Feasible { .. } => "feasible",
+        Verdict::Infeasible => "infeasible",
+        Verdict::Unknown { .. } => "unknown",
+        Verdict::Wrong(_) => "wrong",
+        Verdict::Unsupported(_) => "unsupported",
+        Verdict::Failed(_) => "failed",
+    }
+}
+
+/// Why, where a verdict needs words.
+pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
+    match verdict {
+        Verdict::Wrong(contradiction) => Some(contradiction.to_string()),
+        Verdict::Unsupported(reason) => Some(reason.to_string()),
+        Verdict::Failed(reason) => Some(reason.clone()),
+        _ => None,
+    }
+}
+
+/// The stable keys of an outcome, without its plan.
+pub(crate) fn outcome_json(
+    instance: &Deployment,
+    solver: &str,
+    outcome: &Outcome<Plan>,
+) -> Map<String, Value> {
+    let (cost, bound) = (outcome.cost(), outcome.lower_bound());
+    let unit = match instance.objective {
+        Objective::Latency | Objective::Bottleneck => ("cost_ns", "lower_bound_ns"),
+        Objective::Memory => ("cost_bytes", "lower_bound_bytes"),
+    };
+    let mut json = Map::new();
+    json.insert("verdict".into(), json!(word(&outcome.verdict)));
+    json.insert("reason".into(), json!(reason(&outcome.verdict)));
+    json.insert(unit.0.into(), json!(cost));
+    json.insert(unit.1.into(), json!(bound));
+    json.insert("gap".into(), json!(cost.zip(bound).map(|(cost, bound)| gap(cost, bound))));
+    json.insert("solver".into(), json!(solver));
+    json.insert("elapsed_s".into(), json!(outcome.elapsed.as_secs_f64()));
+    json.insert("stopped".into(), json!(outcome.stopped.map(|stop| stop.to_string())));
+    json.insert("work".into(), json!(outcome.work));
+    json
+}
+
+/// The bill of a plan: `stages`, `memory_bytes` by device, `loss`.
+pub(crate) fn account_json(
+    instance: &Deployment,
+    account: &Account,
+    plan: &Plan,
+) -> Map<String, Value> {
+    let stage = |model: usize, stage: &Stage| {
+        json!({
+            "model": instance.models[model].name,
+            "device": instance.device(stage.device).name,
+            "first_layer": instance.models[model].layers[stage.first].name,
+            "last_layer": instance.models[model].layers[stage.last].name,
+            "recipes": recipes(instance, plan, model, stage),
+            "compute_ns": stage.compute,
+            "hop_ns": stage.hop,
+            "bytes": stage.bytes,
+        })
+    };
+    let stages: Vec<Value> = (account.models.iter().enumerate())
+        .flat_map(|(model, bill)| bill.stages.iter().map(move |s| (model, s)))
+        .map(|(model, s)| stage(model, s))
+        .collect();
+    let memory: Map<String, Value> = (instance.devices.iter().zip(&account.devices))
+        .map(|(device, bill)| (device.name.clone(), json!(bill.memory())))
+        .collect();
+    let loss: f64 = account.models.iter().map(|bill| bill.loss.as_f64() / 1e9).sum();
+    let latency: Vec<Nanos> = account.models.iter().map(|bill| bill.latency).collect();
+    let mut json = Map::new();
+    json.insert("stages".into(), json!(stages));
+    json.insert("memory_bytes".into(), Value::Object(memory));
+    json.insert("loss".into(), json!(loss));
+    json.insert("latency_ns".into(), json!(latency));
+    json.insert("bottleneck_ns".into(), json!(account.bottleneck));
+    json
+}
+
+/// The recipes of a stage with how many layers use each, commonest first.
+fn recipes(instance: &Deployment, plan: &Plan, model: usize, stage: &Stage) -> Vec<String> {
+    let mut counts: Vec<(usize, &str)> = Vec::new();
+    for layer in stage.first..=stage.last {
+        let option = plan.models[model][layer].option.index();
+        let recipe = instance.models[model].layers[layer].options[option].recipe.as_str();
+        match counts.iter_mut().find(|(_, known)| *known == recipe) {
+            Some((count, _)) => *count += 1,
+            None => counts.push((1, recipe)),
+        }
+    }
+    counts.sort_by(|a, b| b.cmp(a));
+    counts.into_iter().map(|(count, recipe)| format!("{count} x {recipe}")).collect()
+}
+
+/// A table in the house style: no lines between rows, numbers to the right.
+pub(crate) fn table(header: &[&str], numbers: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING).set_header(header.to_vec());
+    for &column in numbers {
+        if let Some(column) = table.column_mut(column) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+/// Stages and memory, for people.
+pub(crate) fn account_tables(instance: &Deployment, account: &Account, plan: &Plan) -> String {
+    let mut stages =
+        table(&["device", "layers", "formats", "compute", "then hop", "bytes"], &[3, 4, 5]);
+    for (model, bill) in account.models.iter().enumerate() {
+        let layers = &instance.models[model].layers;
+        for stage in &bill.stages {
+            stages.add_row([
+                instance.device(stage.device).name.clone(),
+                format!("{} .. {}", layers[stage.first].name, layers[stage.last].name),
+                recipes(instance, plan, model, stage).join(", "),
+                stage.compute.to_string(),
+                stage.hop.to_string(),
+                stage.bytes.to_string(),
+            ]);
+        }
+    }
+    let mut memory = table(
+        &["device", "weights", "KV", "activations", "overhead", "used", "of"],
+        &[1, 2, 3, 4, 5, 6],
+    );
+    for (device, bill) in instance.devices.iter().zip(&account.devices) {
+        memory.add_row([
+            device.name.clone(),
+            bill.weights.to_string(),
+            bill.kv.to_string(),
+            bill.activations.to_string(),
+            bill.overhead.to_string(),
+            bill.memory().to_string(),
+            device.memory.to_string(),
+        ]);
+    }
+    let lines = instance.models.iter().zip(&account.models).map(|(model, bill)| {
+        let budget = model.loss_max.map(|max| format!(" of {max} allowed")).unwrap_or_default();
+        format!(
+            "{}: {} per request (enter {}, return {}), loss {}{budget}\n",
+            model.name, bill.latency, bill.enter, bill.leave, bill.loss
+        )
+    });
+    format!("{stages}\n{memory}\n{}bottleneck: {}", lines.collect::<String>(), account.bottleneck)
+}

@@ -1,0 +1,38 @@
+//! `edgeplan solvers`: the registry as a table.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use edgeplan_instances::file::to_json;
+use edgeplan_solvers::DEPLOYMENT;
+use serde_json::{Value, json};
+
+use crate::report::table;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    if arguments.json {
+        let row = |entry: &edgeplan_solvers::Entry| {
+            json!({
+                "name": entry.name,
+                "guarantee": entry.guarantee.label(),
+                "about": entry.about,
+                "reference": entry.reference,
+            })
+        };
+        print!("{}", to_json(&DEPLOYMENT.iter().map(row).collect::<Vec<Value>>()));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let mut rows = table(&["solver", "guarantee", "what it is", "source"], &[]);
+    for entry in DEPLOYMENT {
+        rows.add_row([entry.name, entry.guarantee.label(), entry.about, entry.reference]);
+    }
+    println!("{rows}");
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,1 +1,0 @@
-//! Timings and specifications to compute times

@@ -1,1 +1,0 @@
-//! Greedy placements and the policies that people use today

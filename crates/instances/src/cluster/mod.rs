@@ -1,1 +1,0 @@
-//! The network: hosts, switches, links, and the best route between two hosts.

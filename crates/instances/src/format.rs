@@ -1,1 +1,0 @@
-//! Quantization formats: bytes per block, exactly.

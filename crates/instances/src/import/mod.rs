@@ -1,1 +1,0 @@
-//! Files of other projects: distilp profiles, round-trip-time matrices, Helix clusters.

@@ -1,1 +1,0 @@
-//! Plans and records as pictures and pages; it never runs a solver.

@@ -1,1 +1,0 @@
-//! LP relaxation, rounding and repair
