@@ -1,5 +1,7 @@
 //! Files and seeds: how instances are read, written and generated.
 
 pub mod file;
+pub mod format;
 pub mod generate;
 pub mod instance;
+pub mod quantity;

@@ -1,0 +1,148 @@
+//! Quantities with units as people write them: `12 GiB`, `940 Mbit/s`, `0.3 ms`, `2 %`.
+
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer};
+
+/// Why a text is not a quantity: the value, and what is allowed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{value}`: {allowed}")]
+pub struct BadQuantity {
+    value: String,
+    allowed: &'static str,
+}
+
+/// A quantity of one kind in its smallest unit.
+macro_rules! quantity {
+    ($(#[$doc:meta])* $name:ident, $allowed:literal, $units:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub struct $name(pub u64);
+
+        impl FromStr for $name {
+            type Err = BadQuantity;
+
+            fn from_str(text: &str) -> Result<Self, BadQuantity> {
+                parse(text, $units)
+                    .map(Self)
+                    .ok_or_else(|| BadQuantity { value: text.into(), allowed: $allowed })
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+quantity! {
+    /// Bytes.
+    Memory,
+    "a positive size such as `12 GiB`, `8 GB`, `512 MiB` or `1024 B` is allowed",
+    &[
+        ("B", 1),
+        ("kB", 1_000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("TB", 1_000_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+        ("TiB", 1 << 40),
+    ]
+}
+
+quantity! {
+    /// Bits per second.
+    Bandwidth,
+    "a positive rate such as `940 Mbit/s`, `1 Gbit/s` or `50 MB/s` is allowed",
+    &[
+        ("bit/s", 1),
+        ("kbit/s", 1_000),
+        ("Mbit/s", 1_000_000),
+        ("Gbit/s", 1_000_000_000),
+        ("kB/s", 8_000),
+        ("MB/s", 8_000_000),
+        ("GB/s", 8_000_000_000),
+    ]
+}
+
+quantity! {
+    /// Nanoseconds.
+    Time,
+    "a time such as `0.3 ms`, `150 us` or `2 s` is allowed",
+    &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)]
+}
+
+/// A share of one.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
+pub struct Fraction(pub f64);
+
+impl FromStr for Fraction {
+    type Err = BadQuantity;
+
+    fn from_str(text: &str) -> Result<Self, BadQuantity> {
+        let (number, scale) = match text.trim().strip_suffix('%') {
+            Some(number) => (number, 0.01),
+            None => (text, 1.0),
+        };
+        match number.trim().parse::<f64>().map(|number| number * scale) {
+            Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
+            _ => Err(BadQuantity {
+                value: text.into(),
+                allowed: "a share such as `2 %` or `0.02`, from 0 to 1, is allowed",
+            }),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Fraction {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+/// More than this of anything is a slip of the pen.
+const MOST: f64 = (1u64 << 60) as f64;
+
+/// A number and one of the units; `None` if it is neither, negative, not finite or absurdly large.
+fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let text = text.trim();
+    let split = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-')))?;
+    let (number, unit) = text.split_at(split);
+    let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim())?;
+    if let Ok(whole) = number.parse::<u64>() {
+        return whole.checked_mul(*scale).filter(|&amount| (amount as f64) <= MOST);
+    }
+    let amount = number.parse::<f64>().ok()? * *scale as f64;
+    ((0.0..=MOST).contains(&amount)).then(|| amount.round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_exact() {
+        assert_eq!("12 GiB".parse(), Ok(Memory(12 << 30)));
+        assert_eq!("8GB".parse(), Ok(Memory(8_000_000_000)));
+        assert_eq!("940 Mbit/s".parse(), Ok(Bandwidth(940_000_000)));
+        assert_eq!("50 MB/s".parse(), Ok(Bandwidth(400_000_000)));
+        assert_eq!("0.3 ms".parse(), Ok(Time(300_000)));
+        assert_eq!("2 %".parse(), Ok(Fraction(0.02)));
+    }
+
+    #[test]
+    fn wrong_units_and_numbers_are_refused_with_what_is_allowed() {
+        for text in
+            ["12 GHz", "-1 GiB", "NaN GiB", "inf B", "", "GiB", "12", "1e99 GiB", "9999999 TiB"]
+        {
+            let error = text.parse::<Memory>().unwrap_err().to_string();
+            assert!(error.contains("12 GiB"), "{text}: {error}");
+        }
+        assert!("150 %".parse::<Fraction>().is_err());
+        assert!("-1".parse::<Fraction>().is_err());
+    }
+}
