@@ -71,6 +71,7 @@ fn bad_input_gets_one_clear_error() {
     std::fs::write(&path, "{\"schema\": 3").unwrap();
     refused(&["plan", &path], "broken.json");
     refused(&["plan", "no-such-file.json"], "no-such-file.json: No such file");
+    refused(&["inspect", "catalog:qwen3-4c"], "did you mean `catalog:qwen3-4b`?");
     refused(&["plan", "--solver", "hihgs"], "did you mean `highs`?");
     refused(&["plan", "--time=-1"], "is allowed");
     refused(&["generate", "--layers", "0"], "1 to 1024 are allowed");

@@ -3,6 +3,7 @@
 mod check;
 mod compare;
 mod generate;
+mod inspect;
 mod plan;
 mod question;
 mod report;
@@ -30,6 +31,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Evaluate a plan file against an instance
     Check(check::Arguments),
+    /// Show what a model is made of
+    Inspect(inspect::Arguments),
     /// Write a random instance
     Generate(generate::Arguments),
     /// List the solvers
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Solvers(arguments) => solvers::run(&arguments),
         Command::Completions { shell } => {

@@ -4,4 +4,5 @@ pub mod file;
 pub mod format;
 pub mod generate;
 pub mod instance;
+pub mod model;
 pub mod quantity;
