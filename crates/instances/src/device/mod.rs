@@ -1,0 +1,160 @@
+//! Devices: what a machine can hold and how fast it is, from the catalog or a file.
+
+mod rates;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use edgeplan_problem::Bytes;
+use serde::{Deserialize, Serialize};
+
+pub use rates::{MissingRate, Rates};
+
+use crate::file::{InputError, nearest, parse_toml, read_text};
+use crate::format::Format;
+
+const FILE: &str = "bench-data/devices/catalog.toml";
+const TEXT: &str = include_str!("../../../../bench-data/devices/catalog.toml");
+
+/// How well a number is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Somebody ran it.
+    Measured,
+    /// The vendor says so.
+    Specified,
+    /// Derived or guessed.
+    Estimated,
+}
+
+/// What is known of a machine, as it was published.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Device {
+    /// Memory that the planner may think of, in 1e9 bytes.
+    pub memory_gb: f64,
+    /// The part of it that a runtime gets, in percent; the rest is the system's.
+    pub usable_percent: f64,
+    /// Memory bandwidth in 1e9 bytes per second.
+    pub bandwidth_gb_s: f64,
+    /// Half-precision 1e12 operations per second.
+    pub tflops: f64,
+    /// Where these numbers come from.
+    pub source: String,
+    /// How well they are known.
+    pub status: Status,
+    /// Published speeds by format.
+    #[serde(default)]
+    pub speed: Vec<Speed>,
+}
+
+/// A published speed of one model in one format: always measured.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Speed {
+    /// A model of the catalog.
+    pub model: String,
+    /// The format of its weights.
+    pub format: Format,
+    /// Prompt tokens per second.
+    #[serde(default)]
+    pub prefill: Option<f64>,
+    /// Generated tokens per second at batch 1.
+    #[serde(default)]
+    pub decode: Option<f64>,
+    /// Who measured it.
+    pub source: String,
+}
+
+impl Device {
+    /// Bytes that a runtime may use.
+    pub fn usable(&self) -> Bytes {
+        Bytes((self.memory_gb * 1e7 * self.usable_percent) as u64)
+    }
+
+    fn check(&self, file: &str) -> Result<(), InputError> {
+        let numbers = [
+            ("memory-gb", self.memory_gb, 1e6),
+            ("usable-percent", self.usable_percent, 100.0),
+            ("bandwidth-gb-s", self.bandwidth_gb_s, 1e6),
+            ("tflops", self.tflops, 1e6),
+        ];
+        let speeds = self.speed.iter().flat_map(|speed| [speed.prefill, speed.decode]);
+        let speeds = speeds.flatten().map(|speed| ("speed", speed, 1e9));
+        for (key, value, most) in numbers.into_iter().chain(speeds) {
+            if !(value > 0.0 && value <= most) {
+                let problem = format!("{value}; a number above 0 and up to {most} is allowed");
+                return Err(InputError::key(file, key, problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn entries() -> Result<BTreeMap<String, Device>, InputError> {
+    parse_toml(FILE, TEXT)
+}
+
+/// The names in the catalog, sorted.
+pub fn names() -> Vec<String> {
+    entries().map(|entries| entries.into_keys().collect()).unwrap_or_default()
+}
+
+/// Reads a device: `catalog:NAME`, or a TOML file with the same keys.
+///
+/// # Errors
+/// An unknown name with the nearest known one; unknown keys; numbers out of range.
+pub fn load(spec: &str) -> Result<Device, InputError> {
+    let Some(name) = spec.strip_prefix("catalog:") else {
+        let device: Device = parse_toml(spec, &read_text(Path::new(spec))?)?;
+        device.check(spec)?;
+        return Ok(device);
+    };
+    let mut entries = entries()?;
+    entries.remove(name).ok_or_else(|| {
+        let hint = nearest(name, entries.keys().map(String::as_str));
+        let hint = hint.map(|near| format!("; did you mean `catalog:{near}`?"));
+        let problem = format!("no such device in the catalog{}", hint.unwrap_or_default());
+        InputError::file(spec, problem)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_makes_sense() {
+        let entries = entries().unwrap();
+        assert!(entries.len() >= 24);
+        for (name, device) in entries {
+            device.check(&name).unwrap();
+            assert!(!device.source.is_empty(), "{name}");
+            let rates = Rates::new(&device).unwrap();
+            for format in Format::ALL {
+                let bandwidth = rates.bandwidth(format, true).unwrap();
+                // Nothing reads faster than its memory; llama.cpp's own q4_0 files are a little
+                // larger than a uniform one, hence the margin.
+                assert!(bandwidth <= 1.05e9 * device.bandwidth_gb_s, "{name} {format}");
+            }
+        }
+    }
+
+    #[test]
+    fn speed_is_not_monotone_in_bits() {
+        let rates = Rates::new(&load("catalog:ryzen-7950x-64").unwrap()).unwrap();
+        let seconds = |format: Format| {
+            let bytes = format.bytes(4096, 4096).unwrap().as_f64();
+            bytes / rates.bandwidth(format, false).unwrap()
+        };
+        assert!(seconds(Format::Q3K) > seconds(Format::Q4_0));
+        assert!(rates.bandwidth(Format::Q4_1, false).is_err());
+    }
+
+    #[test]
+    fn an_unknown_device_gets_the_nearest_one() {
+        let error = load("catalog:jetson-orin-nx").unwrap_err().to_string();
+        assert!(error.ends_with("did you mean `catalog:jetson-orin-nx-16`?"), "{error}");
+    }
+}

@@ -1,0 +1,130 @@
+//! Effective rates by format, derived from published speeds.
+//!
+//! Decoding one token reads every weight once: bandwidth = tokens per second * bytes of the model.
+//! Prefill computes two operations per weight and token: rate = tokens per second * 2 * parameters.
+//! A format without a published speed has no rate unless the caller asks for an estimate: the
+//! specified bandwidth or compute times the efficiency that other formats reach on this device.
+
+use std::collections::BTreeMap;
+
+use edgeplan_problem::{Bytes, Nanos};
+
+use super::{Device, Speed};
+use crate::file::InputError;
+use crate::format::Format;
+use crate::model::{self, TensorClass};
+
+/// What part of the specified bandwidth and compute a device reaches when nothing is published: the
+/// rounded medians over the catalog's published speeds.
+const DECODE_EFFICIENCY: f64 = 0.65;
+const PREFILL_EFFICIENCY: f64 = 0.45;
+
+/// How fast a device reads and computes, by format.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rates {
+    bandwidth: BTreeMap<Format, f64>,
+    compute: BTreeMap<Format, f64>,
+    bandwidth_estimate: f64,
+    compute_estimate: f64,
+}
+
+/// Nobody published how fast a device is in a format.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no published speed for {0}; `estimate = true` in the workload derives one")]
+pub struct MissingRate(pub Format);
+
+impl Rates {
+    /// Derives the rates of a device.
+    ///
+    /// # Errors
+    /// When a speed names a model that the catalog lacks.
+    pub fn new(device: &Device) -> Result<Self, InputError> {
+        let (mut bandwidth, mut compute) = (BTreeMap::new(), BTreeMap::new());
+        for speed in &device.speed {
+            let (bytes, parameters) = size(speed)?;
+            if let Some(tokens) = speed.decode {
+                bandwidth.insert(speed.format, tokens * bytes);
+            }
+            if let Some(tokens) = speed.prefill {
+                compute.insert(speed.format, tokens * 2.0 * parameters);
+            }
+        }
+        let estimate = |rates: &BTreeMap<Format, f64>, specified: f64, usual: f64| {
+            let mean = rates.values().sum::<f64>() / rates.len() as f64;
+            if rates.is_empty() { specified * usual } else { mean }
+        };
+        Ok(Self {
+            bandwidth_estimate: estimate(
+                &bandwidth,
+                device.bandwidth_gb_s * 1e9,
+                DECODE_EFFICIENCY,
+            ),
+            compute_estimate: estimate(&compute, device.tflops * 1e12, PREFILL_EFFICIENCY),
+            bandwidth,
+            compute,
+        })
+    }
+
+    /// Bytes of weights read per second.
+    ///
+    /// # Errors
+    /// When nothing is published and `estimate` is not allowed.
+    pub fn bandwidth(&self, format: Format, estimate: bool) -> Result<f64, MissingRate> {
+        rate(&self.bandwidth, self.bandwidth_estimate, format, estimate)
+    }
+
+    /// Operations per second.
+    ///
+    /// # Errors
+    /// When nothing is published and `estimate` is not allowed.
+    pub fn compute(&self, format: Format, estimate: bool) -> Result<f64, MissingRate> {
+        rate(&self.compute, self.compute_estimate, format, estimate)
+    }
+
+    /// Time to multiply `tokens` rows with a tensor once: the longer of reading and computing.
+    ///
+    /// # Errors
+    /// When nothing is published and `estimate` is not allowed.
+    pub fn pass(
+        &self,
+        format: Format,
+        bytes: Bytes,
+        operations: u64,
+        estimate: bool,
+    ) -> Result<Nanos, MissingRate> {
+        let reading = bytes.as_f64() / self.bandwidth(format, estimate)?;
+        let computing = operations as f64 / self.compute(format, estimate)?;
+        Ok(Nanos((1e9 * reading.max(computing)).ceil() as u64))
+    }
+
+    /// Whether both rates of a format were published.
+    pub fn is_measured(&self, format: Format) -> bool {
+        self.bandwidth.contains_key(&format) && self.compute.contains_key(&format)
+    }
+}
+
+fn rate(
+    rates: &BTreeMap<Format, f64>,
+    fallback: f64,
+    format: Format,
+    estimate: bool,
+) -> Result<f64, MissingRate> {
+    match rates.get(&format) {
+        Some(&rate) => Ok(rate),
+        None if estimate => Ok(fallback),
+        None => Err(MissingRate(format)),
+    }
+}
+
+/// Bytes that one token reads (all but the embedding table) and parameters that it multiplies.
+fn size(speed: &Speed) -> Result<(f64, f64), InputError> {
+    let model = model::load(&format!("catalog:{}", speed.model))?;
+    let tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
+    let read = tensors.filter(|tensor| tensor.class != TensorClass::TokenEmbd);
+    let (mut bytes, mut parameters) = (0.0, 0.0);
+    for tensor in read {
+        bytes += tensor.bytes(speed.format).unwrap_or_default().as_f64();
+        parameters += tensor.elements() as f64;
+    }
+    Ok((bytes, parameters))
+}
