@@ -15,9 +15,9 @@ use crate::format::Format;
 use crate::model::{self, TensorClass};
 
 /// What part of the specified bandwidth and compute a device reaches when nothing is published: the
-/// rounded medians over the catalog's published speeds.
-const DECODE_EFFICIENCY: f64 = 0.65;
-const PREFILL_EFFICIENCY: f64 = 0.45;
+/// rounded medians over the catalog's published speeds (0.747 and 0.362 in November 2026).
+const DECODE_EFFICIENCY: f64 = 0.75;
+const PREFILL_EFFICIENCY: f64 = 0.36;
 
 /// How fast a device reads and computes, by format.
 #[derive(Debug, Clone, PartialEq)]
