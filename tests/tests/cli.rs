@@ -53,6 +53,14 @@ fn a_plan_is_found_proven_written_and_checked() {
 }
 
 #[test]
+fn the_example_is_proven() {
+    let output = run(&["plan", "--json", "--time", "300"]);
+    let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(answer["verdict"], "optimal", "{answer}");
+    assert_eq!(answer["stages"][0]["device"], "laptop");
+}
+
+#[test]
 fn a_plan_for_another_instance_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let instance = generate(folder.path(), "instance.json", "3");

@@ -1,18 +1,33 @@
-//! The question that a command is asked: an instance file, or a generated instance.
+//! The question that a command is asked: an instance file, or a model on a cluster.
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use edgeplan_instances::file::read_text;
-use edgeplan_instances::generate::{Random, random};
+use edgeplan_instances::build::build;
+use edgeplan_instances::cluster::Cluster;
+use edgeplan_instances::file::{InputError, read_text};
 use edgeplan_instances::instance::read_instance;
+use edgeplan_instances::model;
+use edgeplan_instances::workload::Workload;
 use edgeplan_problem::deployment::Deployment;
+
+const EXAMPLE_MODEL: &str = "catalog:llama-3.1-8b";
+const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
 
 /// Which instance, and how long to think about it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Question {
-    /// Instance file; without one, a random instance of 26 layers on 5 devices
-    pub(crate) instance: Option<PathBuf>,
+    /// Instance file, instead of a model, a cluster and a workload
+    instance: Option<PathBuf>,
+    /// `catalog:NAME` or a config.json; several share the cluster [default: catalog:llama-3.1-8b]
+    #[arg(long, conflicts_with = "instance")]
+    model: Vec<String>,
+    /// cluster.toml [default: a laptop, two Jetsons and an old GPU desktop]
+    #[arg(long, conflicts_with = "instance")]
+    cluster: Option<PathBuf>,
+    /// workload.toml [default: 512 prompt and 128 generated tokens, as good as q4_K_M]
+    #[arg(long, conflicts_with = "instance")]
+    workload: Option<PathBuf>,
     /// Seconds to think at most, per solver
     #[arg(long, default_value_t = 60.0, value_parser = seconds)]
     pub(crate) time: f64,
@@ -25,11 +40,27 @@ pub(crate) struct Question {
 }
 
 impl Question {
+    /// Reads or builds the instance.
     pub(crate) fn read(&self) -> Result<Deployment> {
-        match &self.instance {
-            Some(path) => Ok(read_instance(&path.display().to_string(), &read_text(path)?)?),
-            None => Ok(random(&Random { seed: self.seed, ..Random::default() }).checked()?),
+        if let Some(path) = &self.instance {
+            return Ok(read_instance(&path.display().to_string(), &read_text(path)?)?);
         }
+        let named = |path: &PathBuf| -> Result<(String, String), InputError> {
+            Ok((path.display().to_string(), read_text(path)?))
+        };
+        let (file, text) = match &self.cluster {
+            Some(path) => named(path)?,
+            None => ("example cluster".into(), EXAMPLE_CLUSTER.into()),
+        };
+        let cluster = Cluster::parse(&file, &text)?;
+        let workload = match &self.workload {
+            Some(path) => named(path).and_then(|(file, text)| Workload::parse(&file, &text))?,
+            None => Workload::default(),
+        };
+        let example = [EXAMPLE_MODEL.to_owned()];
+        let specs = if self.model.is_empty() { &example[..] } else { &self.model[..] };
+        let models = specs.iter().map(|spec| model::load(spec)).collect::<Result<Vec<_>, _>>()?;
+        Ok(build(&models, &cluster, &workload)?)
     }
 }
 

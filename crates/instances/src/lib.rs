@@ -1,5 +1,6 @@
 //! Files and seeds: how instances are read, written and generated.
 
+pub mod build;
 pub mod cluster;
 pub mod device;
 pub mod file;
@@ -8,3 +9,6 @@ pub mod generate;
 pub mod instance;
 pub mod model;
 pub mod quantity;
+pub mod recipes;
+pub mod sensitivity;
+pub mod workload;

@@ -1,0 +1,168 @@
+//! What a format costs in quality, before anybody measured the model at hand.
+//!
+//! Two measures, both additive over tensors. **KL divergence**: a format's published divergence of
+//! a whole model, shared out over tensors by elements times the sensitivity of their class.
+//! **Weight difference** (DILEMMA's teacher/student constraint): the format's relative weight
+//! error, shared out by elements. Both are estimates; a sensitivity file measured on the model
+//! replaces them.
+
+use edgeplan_problem::Loss;
+
+use crate::file::{InputError, nearest};
+use crate::format::Format;
+use crate::model::{LayerKind, ModelSpec, TensorClass, TensorSpec};
+use crate::workload::Quality;
+
+/// A measure of loss for one model.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sensitivity {
+    measure: Measure,
+    /// Sum over quantizable tensors of elements * class weight.
+    total: f64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Measure {
+    Divergence,
+    WeightDifference,
+}
+
+impl Sensitivity {
+    /// The measure that a quality floor speaks of.
+    pub fn new(model: &ModelSpec, quality: &Quality) -> Self {
+        let measure = match quality {
+            Quality::MaxWeightDifference(_) => Measure::WeightDifference,
+            Quality::MaxKl(_) | Quality::Like(_) | Quality::Any => Measure::Divergence,
+        };
+        let tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
+        let total = tensors.filter(|tensor| tensor.quantizable).map(|t| weight(measure, t)).sum();
+        Self { measure, total }
+    }
+
+    /// Loss of storing one tensor in that format; zero for a tensor that keeps its own.
+    pub fn loss(&self, tensor: &TensorSpec, format: Format) -> Loss {
+        if !tensor.quantizable || self.total == 0.0 {
+            return Loss::ZERO;
+        }
+        let whole = match self.measure {
+            Measure::Divergence => format.published_kl_nats().0 as f64,
+            Measure::WeightDifference => f64::from(format.relative_weight_error_ppm()) * 1e3,
+        };
+        Loss((whole * weight(self.measure, tensor) / self.total).round() as u64)
+    }
+
+    /// The largest loss that a quality floor allows, `None` where there is no floor.
+    ///
+    /// # Errors
+    /// [`Quality::Like`] with a name that is neither a format nor a known mix.
+    pub fn budget(&self, model: &ModelSpec, quality: &Quality) -> Result<Option<Loss>, InputError> {
+        match quality {
+            Quality::Any => Ok(None),
+            Quality::MaxKl(nats) => Ok(Some(Loss((nats * 1e9).round() as u64))),
+            Quality::MaxWeightDifference(fraction) => {
+                Ok(Some(Loss((fraction.0 * 1e9).round() as u64)))
+            }
+            Quality::Like(name) => {
+                let mix = mix_named(name)?;
+                let blocks = model.layers.iter().filter(|layer| layer.kind == LayerKind::Block);
+                let count = blocks.count();
+                let mut block = 0;
+                let mut loss = Loss::ZERO;
+                for layer in &model.layers {
+                    let more = uses_more_bits(block, count);
+                    block += usize::from(layer.kind == LayerKind::Block);
+                    for tensor in &layer.tensors {
+                        loss += self.loss(tensor, mix.format(tensor.class, more));
+                    }
+                }
+                Ok(Some(loss))
+            }
+        }
+    }
+}
+
+/// Elements, times the sensitivity of the class where the measure is divergence.
+fn weight(measure: Measure, tensor: &TensorSpec) -> f64 {
+    let elements = tensor.elements() as f64;
+    match measure {
+        Measure::Divergence => elements * class_sensitivity(tensor.class),
+        Measure::WeightDifference => elements,
+    }
+}
+
+/// Divergence per element relative to the whole model's, when only tensors of that class are
+/// dropped to 2 bits: Qwen3-4B-Instruct-2507, computed from the per-tensor measurements of
+/// **Thireus and the contributors of GGUF Tool Suite** (`models/Qwen3-4B-Instruct-2507/
+/// kld_results.csv`, column q2_k_r4). That model ties its embeddings (4.4 for both uses); the
+/// split between the two uses, and the classes it lacks, are assumptions.
+fn class_sensitivity(class: TensorClass) -> f64 {
+    match class {
+        TensorClass::AttnQ => 0.56,
+        TensorClass::AttnK => 2.55,
+        TensorClass::AttnV => 2.85,
+        TensorClass::AttnOutput => 0.69,
+        TensorClass::FfnGate => 0.42,
+        TensorClass::FfnUp => 0.51,
+        TensorClass::FfnDown => 0.55,
+        TensorClass::Output => 3.4,
+        _ => 1.0,
+    }
+}
+
+/// A rule that names a format for every tensor, as llama.cpp's quantization types do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NamedMix {
+    base: Format,
+    /// attn_v and ffn_down of some blocks.
+    more: Format,
+    head: Format,
+}
+
+impl NamedMix {
+    /// The format of a tensor class; `more` is whether this block gets more bits.
+    pub fn format(&self, class: TensorClass, more: bool) -> Format {
+        match class {
+            TensorClass::Output => self.head,
+            TensorClass::AttnV | TensorClass::FfnDown if more => self.more,
+            _ => self.base,
+        }
+    }
+}
+
+/// The mixes that people name when they say how good a model must be.
+const NAMED: [(&str, NamedMix); 7] = [
+    ("q5_K_M", mix(Format::Q5K, Format::Q6K)),
+    ("q5_K_S", mix(Format::Q5K, Format::Q5K)),
+    ("q4_K_M", mix(Format::Q4K, Format::Q6K)),
+    ("q4_K_S", mix(Format::Q4K, Format::Q4K)),
+    ("q3_K_L", mix(Format::Q3K, Format::Q5K)),
+    ("q3_K_M", mix(Format::Q3K, Format::Q4K)),
+    ("q3_K_S", mix(Format::Q3K, Format::Q3K)),
+];
+
+const fn mix(base: Format, more: Format) -> NamedMix {
+    NamedMix { base, more, head: Format::Q6K }
+}
+
+/// A uniform format or one of llama.cpp's `_S`, `_M`, `_L` mixes.
+///
+/// # Errors
+/// An unknown name, with the nearest known one.
+pub fn mix_named(name: &str) -> Result<NamedMix, InputError> {
+    if let Some((_, mix)) = NAMED.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)) {
+        return Ok(*mix);
+    }
+    if let Ok(format) = name.parse::<Format>() {
+        return Ok(NamedMix { base: format, more: format, head: format });
+    }
+    let known = NAMED.iter().map(|(known, _)| *known).chain(Format::ALL.map(Format::name));
+    let hint = nearest(name, known).map(|near| format!("; did you mean `{near}`?"));
+    let problem = format!("`{name}` is no format or mix{}", hint.unwrap_or_default());
+    Err(InputError::key("workload", "quality.like", problem))
+}
+
+/// llama.cpp's rule for the blocks whose attn_v and ffn_down get more bits in an `_M` mix: the
+/// first and the last eighth, and every third between (ggml-org/llama.cpp, `src/llama-quant.cpp`).
+fn uses_more_bits(block: usize, blocks: usize) -> bool {
+    block < blocks / 8 || block >= 7 * blocks / 8 || (block - blocks / 8) % 3 == 2
+}

@@ -1,0 +1,193 @@
+//! The workload: what is asked of a deployment, as a person writes it in `workload.toml`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::file::{InputError, parse_toml};
+use crate::format::Format;
+use crate::quantity::{Fraction, Time};
+
+/// One kind of request and what counts as good.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Workload {
+    /// Prompt tokens of a request.
+    pub prompt: u32,
+    /// Tokens generated after the prompt.
+    pub generate: u32,
+    /// Requests run together.
+    pub batch: u32,
+    /// What is minimised.
+    pub objective: Goal,
+    /// The quality floor.
+    pub quality: Quality,
+    /// Whether a device may be visited twice.
+    pub placement: Placement,
+    /// The first layer stays on the source, so that no text leaves it (EdgeShard's constraint).
+    pub privacy: bool,
+    /// Formats to choose from; empty means the usual ones of llama.cpp.
+    pub formats: Vec<Format>,
+    /// How finely formats are chosen.
+    pub granularity: Granularity,
+    /// Most recipes per layer, uniform ones included.
+    pub recipes_max: usize,
+    /// What returns to the source at every step.
+    pub returns: Returns,
+    /// Format of the activations that move between devices.
+    pub activations: Format,
+    /// Format of the KV cache.
+    pub kv: Format,
+    /// No request may take longer.
+    pub latency_max: Option<Time>,
+    /// Generated tokens per second over all batches must be at least this.
+    pub throughput_min: Option<f64>,
+    /// Whether rates that nobody published or measured may be derived from the specification.
+    pub estimate: bool,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            prompt: 512,
+            generate: 128,
+            batch: 1,
+            objective: Goal::Latency,
+            quality: Quality::Like("q4_K_M".into()),
+            placement: Placement::Contiguous,
+            privacy: true,
+            formats: Vec::new(),
+            granularity: Granularity::TensorClass,
+            recipes_max: 16,
+            returns: Returns::Token,
+            activations: Format::F32,
+            kv: Format::F16,
+            latency_max: None,
+            throughput_min: None,
+            estimate: true,
+        }
+    }
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Time of one request.
+    Latency,
+    /// Time between two requests leaving a full pipeline.
+    Throughput,
+    /// Bytes in use.
+    Memory,
+}
+
+/// The quality floor, in one of three measures.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Quality {
+    /// Mean Kullback-Leibler divergence from the unquantized model, in nats per token.
+    MaxKl(f64),
+    /// Weight difference between teacher and student, relative to the teacher (DILEMMA).
+    MaxWeightDifference(Fraction),
+    /// No more divergence than this uniform format or llama.cpp mix has.
+    Like(String),
+    /// No floor.
+    Any,
+}
+
+/// Whether a device may be visited twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// Each device holds one run of consecutive layers.
+    Contiguous,
+    /// Any device may hold any layers.
+    Free,
+}
+
+/// How finely formats are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Granularity {
+    /// One format per tensor class of a layer.
+    TensorClass,
+    /// One format per layer.
+    Layer,
+}
+
+/// What returns to the source at every step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Returns {
+    /// A token id: the sampler lives where the head is.
+    Token,
+    /// All logits: the sampler lives at the source.
+    Logits,
+}
+
+/// More tokens than this in one request is a slip of the pen.
+const TOKENS_MAX: u32 = 10_000_000;
+
+impl Workload {
+    /// Parses `workload.toml`; what it leaves out keeps its default.
+    ///
+    /// # Errors
+    /// Unknown keys with the nearest known one, wrong units, numbers out of range.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        let workload: Self = parse_toml(file, text)?;
+        workload.check(file)?;
+        Ok(workload)
+    }
+
+    /// Checks numbers that may also come from the command line.
+    ///
+    /// # Errors
+    /// The first value that is out of range.
+    pub fn check(&self, file: &str) -> Result<(), InputError> {
+        let error = |key: &str, problem: String| Err(InputError::key(file, key, problem));
+        let tokens =
+            [("prompt", self.prompt, 1), ("generate", self.generate, 0), ("batch", self.batch, 1)];
+        for (key, value, least) in tokens {
+            if !(least..=TOKENS_MAX).contains(&value) {
+                return error(key, format!("{value}; {least} to {TOKENS_MAX} are allowed"));
+            }
+        }
+        if u64::from(self.batch) * (u64::from(self.prompt) + u64::from(self.generate))
+            > u64::from(TOKENS_MAX)
+        {
+            return error("batch", format!("more than {TOKENS_MAX} tokens in one batch"));
+        }
+        if self.recipes_max == 0 || self.recipes_max > 1024 {
+            return error("recipes-max", format!("{}; 1 to 1024 are allowed", self.recipes_max));
+        }
+        match self.quality {
+            Quality::MaxKl(kl) if !(0.0..=100.0).contains(&kl) => {
+                return error("quality.max-kl", format!("{kl}; 0 to 100 nats are allowed"));
+            }
+            _ => {}
+        }
+        match self.throughput_min {
+            Some(rate) if !(rate > 0.0 && rate < 1e9) => {
+                error("throughput-min", format!("{rate}; a positive number of tokens per second"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The formats to choose from.
+    pub fn formats(&self) -> Vec<Format> {
+        if self.formats.is_empty() { USUAL_FORMATS.to_vec() } else { self.formats.clone() }
+    }
+}
+
+/// What llama.cpp's users choose among, finest first.
+pub const USUAL_FORMATS: [Format; 10] = [
+    Format::F16,
+    Format::Q8_0,
+    Format::Q6K,
+    Format::Q5K,
+    Format::Q5_0,
+    Format::Q4K,
+    Format::Q4_1,
+    Format::Q4_0,
+    Format::Q3K,
+    Format::Q2K,
+];
