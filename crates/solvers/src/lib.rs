@@ -1,6 +1,7 @@
 //! The registry of solvers: what each is called, what it promises, where it comes from.
 
 use edgeplan_dp::{ChainExact, EdgeShardLatency, EdgeShardThroughput};
+use edgeplan_greedy::{Kind, Policy, QuantizeThenPlace};
 use edgeplan_ilp::Ilp;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::Solver;
@@ -93,6 +94,55 @@ pub const DEPLOYMENT: &[Entry] = &[
         about: "dynamic program over (layer, set of used devices, last device)",
         reference: EDGESHARD,
         make: || Box::new(EdgeShardThroughput::default()),
+    },
+    Entry {
+        name: "quantize-then-place",
+        guarantee: Guarantee::Heuristic,
+        about: "the smallest mix within the quality budget, then its best placement",
+        reference: "LLM-PQ's sequential baseline, arXiv 2403.01136",
+        make: || Box::new(QuantizeThenPlace { place: Box::new(ChainExact::default()) }),
+    },
+    Entry {
+        name: "fastest-first",
+        guarantee: Guarantee::Heuristic,
+        about: "fill the fastest device, then the next fastest",
+        reference: "folklore",
+        make: || Box::new(Policy::new(Kind::FastestFirst)),
+    },
+    Entry {
+        name: "ram-proportional",
+        guarantee: Guarantee::Heuristic,
+        about: "layers in proportion to memory",
+        reference: "exo, placement_utils.py",
+        make: || Box::new(Policy::new(Kind::RamProportional)),
+    },
+    Entry {
+        name: "even-split",
+        guarantee: Guarantee::Heuristic,
+        about: "as many layers on each device",
+        reference: "folklore",
+        make: || Box::new(Policy::new(Kind::EvenSplit)),
+    },
+    Entry {
+        name: "edge-solo",
+        guarantee: Guarantee::Heuristic,
+        about: "everything on the source",
+        reference: EDGESHARD,
+        make: || Box::new(Policy::new(Kind::EdgeSolo)),
+    },
+    Entry {
+        name: "cloud-edge-even",
+        guarantee: Guarantee::Heuristic,
+        about: "half on the source, half on the fastest other device",
+        reference: EDGESHARD,
+        make: || Box::new(Policy::new(Kind::CloudEdgeEven)),
+    },
+    Entry {
+        name: "cloud-edge-opt",
+        guarantee: Guarantee::Heuristic,
+        about: "the best cut between the source and the fastest other device",
+        reference: EDGESHARD,
+        make: || Box::new(Policy::new(Kind::CloudEdgeOpt)),
     },
 ];
 
