@@ -6,6 +6,7 @@ use edgeplan_ilp::Ilp;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::Solver;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_rounding::Rounding;
 
 /// A solver of deployment problems.
 pub type DeploymentSolver = Box<dyn Solver<Deployment> + Send>;
@@ -73,6 +74,13 @@ pub const DEPLOYMENT: &[Entry] = &[
         about: "the same integer program, solved by CBC in a process of its own",
         reference: DILEMMA,
         make: || Box::new(Ilp::new(Cbc::default()).starting_from(ChainExact::default())),
+    },
+    Entry {
+        name: "lp-rounding",
+        guarantee: Guarantee::Bounded,
+        about: "LP relaxation by HiGHS, plans drawn along its flow, repaired by local search",
+        reference: "randomized rounding, Raghavan and Thompson 1987",
+        make: || Box::new(Rounding::default()),
     },
     Entry {
         name: "chain-exact",
