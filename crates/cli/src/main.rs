@@ -2,6 +2,8 @@
 
 mod check;
 mod compare;
+mod diagnosis;
+mod explain;
 mod generate;
 mod inspect;
 mod plan;
@@ -29,6 +31,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
+    /// Say why the plan is what it is: what binds, and what more of it would be worth
+    Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
     Check(check::Arguments),
     /// Show what a model is made of
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),

@@ -12,7 +12,7 @@ use crate::file::{InputError, nearest, parse_toml};
 use crate::format::Format;
 use crate::quantity::{Bandwidth, Memory, Time};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct WireCluster {
     source: String,
@@ -54,11 +54,11 @@ fn overhead() -> Memory {
     Memory(256 << 20)
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Switch {}
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Link {
     between: [String; 2],
@@ -73,6 +73,7 @@ pub struct Cluster {
     pub hosts: Vec<(String, Host)>,
     /// `routes[from][to]`: every (latency, bits per second) worth taking.
     routes: Vec<Vec<Vec<(Nanos, u64)>>>,
+    wire: WireCluster,
 }
 
 type Graph = DiGraph<bool, (u64, u64)>; // may forward; latency in ns, bits per second
@@ -86,6 +87,13 @@ impl Cluster {
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
         let wire: WireCluster = parse_toml(file, text)?;
         wire.check(file)?;
+        let cluster = Self::connect(wire);
+        cluster.check_connected(file)?;
+        Ok(cluster)
+    }
+
+    /// A checked file's devices and best routes.
+    fn connect(wire: WireCluster) -> Self {
         let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();
         hosts.sort_by_key(|(name, _)| (*name != wire.source, name.clone()));
         let mut graph = Graph::new();
@@ -103,9 +111,19 @@ impl Cluster {
             graph.add_edge(ends[1], ends[0], weight);
         }
         let routes = routes(&graph, hosts.len());
-        let cluster = Self { hosts, routes };
-        cluster.check_connected(file)?;
-        Ok(cluster)
+        Self { hosts, routes, wire }
+    }
+
+    /// The cluster once for each link, with that link's bandwidth higher by `percent`, and the
+    /// link's ends.
+    pub fn with_faster_links(&self, percent: u64) -> Vec<(String, Self)> {
+        let faster = |(index, link): (usize, &Link)| {
+            let mut wire = self.wire.clone();
+            let bandwidth = &mut wire.link[index].bandwidth.0;
+            *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
+            (link.between.join(" - "), Self::connect(wire))
+        };
+        self.wire.link.iter().enumerate().map(faster).collect()
     }
 
     /// Time to move `messages` messages of `bytes` bytes in all by the best route: latency for each
