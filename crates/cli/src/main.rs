@@ -9,6 +9,7 @@ mod inspect;
 mod plan;
 mod question;
 mod report;
+mod reproduce;
 mod solvers;
 mod watch;
 
@@ -39,6 +40,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Write a random instance
     Generate(generate::Arguments),
+    /// Compute published figures again and print the difference
+    Reproduce(reproduce::Arguments),
     /// List the solvers
     Solvers(solvers::Arguments),
     /// Print a completion script for a shell
@@ -56,6 +59,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Solvers(arguments) => solvers::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(

@@ -7,6 +7,7 @@ pub mod file;
 pub mod format;
 pub mod generate;
 pub mod instance;
+pub mod known;
 pub mod model;
 pub mod quantity;
 pub mod recipes;

@@ -38,8 +38,7 @@ impl Worth {
 pub fn more_memory(instance: &Deployment) -> Vec<Change> {
     let change = |id: DeviceId| {
         let mut changed = instance.clone();
-        let memory = &mut changed.devices[id.index()].memory;
-        *memory = *memory + Bytes(1 << 30);
+        changed.devices[id.index()].memory = instance.device(id).memory + Bytes(1 << 30);
         Change { name: format!("+1 GiB on {}", instance.device(id).name), instance: changed }
     };
     instance.device_ids().map(change).collect()
