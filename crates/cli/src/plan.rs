@@ -12,7 +12,7 @@ use edgeplan_solvers::{DEPLOYMENT, Entry};
 
 use crate::diagnosis::Diagnosis;
 use crate::question::Question;
-use crate::report::{account_json, account_tables, amount, outcome_json, reason, word};
+use crate::report::{account_json, account_tables, amount, outcome_json, reason};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -79,7 +79,7 @@ pub(crate) fn headline(instance: &Deployment, solver: &str, outcome: &Outcome<Pl
     format!(
         "{}: {}{}{}{} [{solver}, {:.2} s]",
         instance.name,
-        word(&outcome.verdict),
+        outcome.verdict.word(),
         cost.unwrap_or_default(),
         bound.unwrap_or_default(),
         why.unwrap_or_default(),

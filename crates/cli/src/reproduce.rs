@@ -9,7 +9,7 @@ use edgeplan_problem::{Limits, Nanos, Silent, solve};
 use serde_json::{Value, json};
 
 use crate::plan::find_solver;
-use crate::report::{table, word};
+use crate::report::table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -34,7 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             published.to_string(),
             Nanos(cost.0).to_string(),
             format!("{:+.1} %", 100.0 * difference),
-            word(&outcome.verdict).to_owned(),
+            outcome.verdict.word().to_owned(),
             case.solver.clone(),
             format!("{source}{recalled}"),
         ]);
@@ -43,7 +43,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "paper_ns": published,
             "ours_ns": cost,
             "difference": difference,
-            "verdict": word(&outcome.verdict),
+            "verdict": outcome.verdict.word(),
             "solver": case.solver,
             "evidence": evidence,
             "source": source,
