@@ -94,6 +94,9 @@ pub(crate) struct Style {
     pub(crate) anchor: Anchor,
 }
 
+/// The smallest size that text shrinks to.
+const SIZE_MIN: f64 = 9.5;
+
 pub(crate) const TITLE: Style = Style { size: 20.0, ..STRONG };
 pub(crate) const STRONG: Style = Style { size: 13.0, bold: true, ..BODY };
 pub(crate) const BODY: Style =
@@ -202,6 +205,16 @@ impl Canvas {
         let shortened = shown != whole;
         self.tags.push(if shortened { titled(&whole).add(tag) } else { tag });
         drawn
+    }
+
+    /// Draws the text a little smaller where that keeps it whole.
+    pub(crate) fn shrink(&mut self, place: Place, style: Style, content: &str) -> f64 {
+        let sizes = [style.size, 11.5, 11.0, 10.5, 10.0, SIZE_MIN];
+        let whole = text::clean(content);
+        let fits =
+            |size: &f64| *size <= style.size && style.size(*size).width(&whole) <= place.room;
+        let size = sizes.into_iter().find(fits).unwrap_or(style.size);
+        self.text(place, style.size(size), content)
     }
 
     /// What `draw` draws, in a group of that class (may be empty); pointing at it shows `title`.

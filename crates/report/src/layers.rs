@@ -46,8 +46,8 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
     for (position, stage) in bill.stages.iter().enumerate() {
         let run = strip.cells(position, stage.first, stage.last);
         cells(scene, canvas, &strip, (model, position, stage));
-        if gap >= 1.5 {
-            let edge = (gap / 2.0 - 0.6).min(2.0);
+        if gap >= 1.5 || gaps == 0.0 {
+            let edge = (gap / 2.0 - 0.6).clamp(0.0, 2.0);
             let (width, height) = (run.width + 2.0 * edge, run.height + 2.0 * edge);
             let frame = Frame { x: run.x - edge, y: run.y - edge, width, height };
             canvas.rect(
@@ -102,15 +102,16 @@ fn owner(scene: &Scene<'_>, canvas: &mut Canvas, place: (Frame, &Stage), free: &
     let y = run.y - 14.0;
     let badge = badge_width(number);
     let small = SOFT.size(9.0).bold().middle();
-    if badge <= run.width && run.x > *free {
-        canvas.badge(run.x, y, number);
-        let room = run.width - badge - 8.0;
+    let start = run.x.max(*free);
+    if start + badge <= run.right() {
+        canvas.badge(start, y, number);
+        let room = run.right() - start - badge - 8.0;
         let name = scene.name(stage.device);
-        let mut end = run.x + badge;
+        let mut end = start + badge;
         if room >= BODY.width("name").min(BODY.width(name)) {
-            end += 6.0 + canvas.text(at(run.x + badge + 6.0, y, room), BODY, name);
+            end += 6.0 + canvas.text(at(start + badge + 6.0, y, room), BODY, name);
         }
-        *free = end + 3.0;
+        *free = end + 4.0;
     } else {
         let text = number.to_string();
         let half = small.width(&text) / 2.0;
@@ -122,47 +123,57 @@ fn owner(scene: &Scene<'_>, canvas: &mut Canvas, place: (Frame, &Stage), free: &
     }
 }
 
-/// Names below the cells: every one, or every second, fifth, tenth, … so that none meets another.
+/// Names below the cells: those whose number is a multiple of a round step, and those without a
+/// number (`head`), where none meets another.
 fn names(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, model: usize) {
     const ROOM: f64 = 90.0;
     let style = SOFT.size(9.5).middle();
     let layers = &scene.instance.models[model].layers;
     let widest = layers.iter().map(|layer| style.width(&layer.name)).fold(0.0, f64::max).min(ROOM);
-    let steps =
-        (0..).map(|power| 10_usize.pow(power)).flat_map(|ten| [1, 2, 5].map(|one| one * ten));
-    let fits = |step: &usize| *step >= layers.len() || *step as f64 * strip.pitch >= widest + 10.0;
-    let Some(step) = steps.into_iter().find(fits) else { return };
-    let stages = &scene.account.models[model].stages;
+    let mut steps = (0..19).flat_map(|power| [1, 2, 5].map(|one| one * 10_usize.pow(power)));
+    let step = steps.find(|step| *step as f64 * strip.pitch >= widest + 10.0).unwrap_or(1);
     let y = strip.y + HEIGHT + 14.0;
-    for (position, stage) in stages.iter().enumerate() {
-        for layer in (stage.first..=stage.last).filter(|layer| layer % step == 0) {
-            let cell = strip.cells(position, layer, layer);
-            let name = &layers[layer].name;
+    let mut free = MARGIN;
+    for (position, stage) in scene.account.models[model].stages.iter().enumerate() {
+        for (offset, layer) in layers[stage.first..=stage.last].iter().enumerate() {
+            let (layer, name) = (stage.first + offset, &layer.name);
+            if ordinal(name).is_some_and(|number| number % step > 0) {
+                continue;
+            }
+            let (middle, _) = strip.cells(position, layer, layer).centre();
             let half = style.width(name).min(widest) / 2.0;
-            let x = cell.centre().0.clamp(MARGIN + half, WIDTH - MARGIN - half);
-            canvas.line(
-                &[(cell.centre().0, strip.y + HEIGHT + 3.5), (cell.centre().0, y - 7.0)],
-                "rule",
-            );
-            canvas.text(at(x, y, 2.0 * half), style, name);
+            let x = middle.clamp(MARGIN + half, WIDTH - MARGIN - half);
+            if x - half >= free {
+                canvas.line(&[(middle, strip.y + HEIGHT + 3.5), (middle, y - 7.0)], "rule");
+                canvas.text(at(x, y, 2.0 * half), style, name);
+                free = x + half + 8.0;
+            }
         }
     }
 }
 
+/// The number at the end of a name.
+fn ordinal(name: &str) -> Option<usize> {
+    name[name.trim_end_matches(|char: char| char.is_ascii_digit()).len()..].parse().ok()
+}
+
 /// What the colours mean, and how many of this model's layers have each; returns where it ends.
 fn legend(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize) -> f64 {
-    const ROOM: f64 = 200.0;
+    const ROOM: f64 = 150.0;
     let layers = scene.instance.models[model].layers.len();
     let (mut x, mut y) = (MARGIN, y);
-    let mut entry = |canvas: &mut Canvas, format: Option<&str>, text: &str| {
-        let width = SOFT.width(text).min(ROOM) + if format.is_some() { 16.0 } else { 0.0 };
+    let mut entry = |canvas: &mut Canvas, format: &str, text: &str| {
+        let swatched = if format.is_empty() { 0.0 } else { 16.0 };
+        let named = BODY.size(11.0).width(format).min(ROOM);
+        let width = swatched + named + 6.0 + SOFT.width(text);
         if x + width > WIDTH - MARGIN {
             (x, y) = (MARGIN, y + 18.0);
         }
-        if let Some(format) = format {
+        if !format.is_empty() {
             swatch(scene, canvas, (x, y), format);
+            canvas.text(at(x + swatched, y, ROOM), BODY.size(11.0), format);
         }
-        canvas.text(at(x + if format.is_some() { 16.0 } else { 0.0 }, y, ROOM), SOFT, text);
+        canvas.text(at(x + swatched + named + 6.0, y, INNER), SOFT, text);
         x += width + 20.0;
     };
     let uses = |format: &str| {
@@ -173,10 +184,10 @@ fn legend(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize) -> f64 {
         .filter(|(_, layers)| *layers > 0)
         .collect();
     for (format, layers) in present.iter().take(LEGEND_MAX) {
-        entry(canvas, Some(format), &format!("{format}  {}", count(*layers, "layer")));
+        entry(canvas, format, &count(*layers, "layer"));
     }
     if present.len() > LEGEND_MAX {
-        entry(canvas, None, &format!("and {} more", count(present.len() - LEGEND_MAX, "format")));
+        entry(canvas, "", &format!("and {}", count(present.len() - LEGEND_MAX, "more format")));
     }
     y + 8.0
 }

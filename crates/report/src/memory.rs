@@ -6,10 +6,9 @@ use edgeplan_problem::deployment::DeviceId;
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, WIDTH, at};
 use crate::scene::Scene;
 
-const ROW: f64 = 24.0;
 const NAME: f64 = 150.0;
 /// Columns of numbers, right to left from the right margin.
-const COLUMN: f64 = 78.0;
+const COLUMN: f64 = 81.0;
 const PARTS: [(&str, &str); 4] =
     [("weights", "main"), ("KV cache", "third"), ("activations", "second"), ("overhead", "fourth")];
 
@@ -22,17 +21,18 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64) -> f64 {
         let x = column_end(column);
         let width = canvas.text(at(x, head, COLUMN - 14.0), header, label);
         canvas.rect(
-            Frame { x: x - width - 12.0, y: head - 4.0, width: 8.0, height: 8.0 },
+            Frame { x: x - width - 11.0, y: head - 4.0, width: 8.0, height: 8.0 },
             2.0,
             class,
         );
     }
     canvas.text(at(column_end(4), head, COLUMN), header, "used");
     canvas.text(at(column_end(5), head, COLUMN), header, "capacity");
+    let pitch = if scene.used.len() > 16 { 20.0 } else { 24.0 };
     let mut y = head + 6.0;
     for &device in &scene.used {
-        y += ROW;
-        row(scene, canvas, y - ROW / 2.0 + 2.0, device);
+        y += pitch;
+        row(scene, canvas, y - pitch / 2.0 + 2.0, device);
     }
     y + 6.0
 }

@@ -17,7 +17,9 @@ const STYLE: &str = "\
     h2,summary{margin:0 0 12px;font-size:15px;font-weight:600}\
     summary{margin:0;cursor:pointer}\
     table{border-collapse:collapse;width:100%}\
-    th,td{padding:4px 16px 4px 0;text-align:left;vertical-align:top;overflow-wrap:anywhere}\
+    th,td{padding:4px 16px 4px 0;text-align:left;vertical-align:top;max-width:24em;\
+    overflow-wrap:break-word}\
+    th:last-child,td:last-child{padding-right:0}\
     th{color:#5b6673;font-weight:400;border-bottom:1px solid #e1e5ea}\
     .n{text-align:right;white-space:nowrap}\
     .bad{color:#b8420f}\

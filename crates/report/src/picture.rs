@@ -58,10 +58,11 @@ impl Picture<'_> {
         }
         let gap = self.lower_bound.map(|bound| match 100.0 * gap(cost, bound) {
             // An open gap must not look closed.
-            gap if gap > 0.0 && gap < 0.01 => ", ".to_owned() + &below + " (gap below 0.01 %)",
+            gap if gap > 0.0 && gap < 0.01 => format!(", {below} (gap below 0.01 %)"),
             gap => format!(", {below} (gap {gap:.2} %)"),
         });
-        format!("{}{}", amount(self.instance.objective, cost), gap.unwrap_or_default())
+        let gap = gap.unwrap_or_else(|| ", no lower bound known".to_owned());
+        format!("{}{gap}", amount(self.instance.objective, cost))
     }
 
     /// Who and how fast.
@@ -146,7 +147,11 @@ fn header(picture: &Picture<'_>, evaluation: &Evaluation<Deployment>, canvas: &m
     canvas.text(at(MARGIN, y, INNER), SOFT.size(12.0), &subtitle);
     y += 30.0;
     let good = evaluation.is_feasible() && picture.verdict == "optimal";
-    let class = if good { "good" } else { "badge" };
+    let class = match (good, evaluation.is_feasible()) {
+        (true, _) => "good",
+        (false, true) => "badge",
+        (false, false) => "alarm",
+    };
     let style = BODY.size(13.0).bold().class("onbadge");
     let width = (style.width(picture.verdict) + 20.0).min(160.0);
     canvas.rect(Frame { x: MARGIN, y: y - 12.0, width, height: 24.0 }, 12.0, class);
@@ -170,7 +175,7 @@ fn violations(violations: &[Violation], canvas: &mut Canvas, y: f64) -> f64 {
         line(&violation.to_string());
     }
     if let Some(more) = violations.len().checked_sub(VIOLATIONS_MAX).filter(|more| *more > 0) {
-        line(&format!("and {} more", count(more, "broken constraint")));
+        line(&format!("and {}", count(more, "more broken constraint")));
     }
     y
 }

@@ -33,13 +33,13 @@ impl Grid {
         let (columns, gap, size) = match stages.len() {
             0..=2 => (2, 110.0, 11.0),
             3 => (3, 84.0, 11.0),
-            4..=12 => (4, 68.0, 10.5),
+            4..=12 => (4, 60.0, 10.0),
             _ => (5, 58.0, 9.5),
         };
         let lines =
             if columns == 5 { 0 } else { most.min(RECIPES_MAX) + usize::from(most > RECIPES_MAX) };
         let width = (INNER - SOURCE) / columns as f64 - gap;
-        Self { columns, top, gap, width, height: 70.0 + 16.0 * lines as f64, size, lines }
+        Self { columns, top, gap, width, height: 68.0 + 16.0 * lines as f64, size, lines }
     }
 
     fn card(&self, index: usize) -> Frame {
@@ -58,9 +58,7 @@ impl Grid {
 /// Draws one model's route below `y`; returns where it ends.
 pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize) -> f64 {
     let bill = &scene.account.models[model];
-    let stages = count(bill.stages.len(), "stage");
-    let remark = format!("{stages}, {} per request", bill.latency);
-    canvas.heading(y, &scene.part("Route", model), &remark);
+    canvas.heading(y, &scene.part("Route", model), &remark(scene, model));
     let grid = Grid::new(scene, model, y + 24.0);
 
     let source = grid.source();
@@ -72,30 +70,65 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
         canvas.text(at(x, y + 7.0, SOURCE - 16.0), BODY.bold().middle(), name);
     });
     let from = (source.right(), source.centre().1);
-    hop(canvas, &grid, from, grid.card(0), bill.enter);
+    let (chain, instance) = (&scene.instance.models[model], scene.instance);
+    let first = bill.stages[0].device;
+    hop(
+        canvas,
+        &grid,
+        from,
+        grid.card(0),
+        &way(first == instance.source, instance.enter(chain, first)),
+    );
     for (index, stage) in bill.stages.iter().enumerate() {
-        if index + 1 < bill.stages.len() {
-            onward(canvas, &grid, index, stage.hop);
+        if let Some(next) = bill.stages.get(index + 1) {
+            let time = instance.transfer(chain, stage.last, stage.device, next.device);
+            onward(canvas, &grid, index, &way(false, time));
         }
     }
-    let bottom = back(canvas, &grid, bill.stages.len() - 1, bill.leave);
+    let last = bill.stages[bill.stages.len() - 1].device;
+    let time = way(last == instance.source, instance.leave(chain, last));
+    let bottom = back(canvas, &grid, bill.stages.len() - 1, &time);
     for (index, stage) in bill.stages.iter().enumerate() {
         card(scene, canvas, &grid, (model, index, stage));
     }
     bottom
 }
 
+/// A message's time; one that stays on its device takes none.
+fn way(stays: bool, time: Option<Nanos>) -> String {
+    let time = if stays { Some(Nanos::ZERO) } else { time };
+    time.map_or("no route".into(), |time| time.to_string())
+}
+
+/// Length and time of a route, and who sets the pace.
+fn remark(scene: &Scene<'_>, model: usize) -> String {
+    let bill = &scene.account.models[model];
+    let mut text = format!("{}, {} per request", count(bill.stages.len(), "stage"), bill.latency);
+    let weight = scene.instance.models[model].weight;
+    if weight > 1 {
+        text += &format!(", {weight} per round");
+    }
+    if let Some(device) = scene.busiest {
+        let busiest = &scene.account.devices[device.index()];
+        let computes = busiest.compute == scene.account.bottleneck;
+        let what = if computes { "computes" } else { "sends" };
+        let (name, time) = (scene.name(device), scene.account.bottleneck);
+        text += &format!("; busiest: {name} {what} for {time} per round");
+    }
+    text
+}
+
 /// An arrow to a card in the same row, with its time above.
-fn hop(canvas: &mut Canvas, grid: &Grid, from: (f64, f64), to: Frame, time: Nanos) {
+fn hop(canvas: &mut Canvas, grid: &Grid, from: (f64, f64), to: Frame, time: &str) {
     let tip = (to.x - 3.0, from.1);
     canvas.arrow(&[(from.0 + 3.0, from.1), tip]);
     let middle = (from.0 + to.x) / 2.0;
     let place = at(middle, from.1 - 10.0, grid.gap - 3.0);
-    canvas.text(place, SOFT.size(grid.size).middle(), &time.to_string());
+    canvas.text(place, SOFT.size(grid.size).middle(), time);
 }
 
 /// The arrow from a stage to the next, which may be in the next row.
-fn onward(canvas: &mut Canvas, grid: &Grid, index: usize, time: Nanos) {
+fn onward(canvas: &mut Canvas, grid: &Grid, index: usize, time: &str) {
     let (from, to) = (grid.card(index), grid.card(index + 1));
     if from.y == to.y {
         return hop(canvas, grid, (from.right(), from.centre().1), to, time);
@@ -111,11 +144,11 @@ fn onward(canvas: &mut Canvas, grid: &Grid, index: usize, time: Nanos) {
         (to.x - 3.0, entry),
     ]);
     let place = at((left + x) / 2.0, y - 10.0, x - left);
-    canvas.text(place, SOFT.size(grid.size).middle(), &time.to_string());
+    canvas.text(place, SOFT.size(grid.size).middle(), time);
 }
 
 /// The arrow back to the source; returns where it ends.
-fn back(canvas: &mut Canvas, grid: &Grid, last: usize, time: Nanos) -> f64 {
+fn back(canvas: &mut Canvas, grid: &Grid, last: usize, time: &str) -> f64 {
     let (from, source) = (grid.card(last), grid.source());
     let ((x, _), (left, _)) = (from.centre(), source.centre());
     let y = from.bottom() + BETWEEN / 2.0 + 6.0;
@@ -135,26 +168,28 @@ fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, place: (usize, usiz
     let title = format!("{name}: {run}, {} of compute, {}", stage.compute, stage.bytes);
     canvas.group("", &title, |canvas| {
         canvas.rect(frame, 8.0, if marked { "card mark" } else { "card" });
-        let (x, room) = (frame.x + 12.0, frame.width - 24.0);
+        let inset = if grid.columns > 3 { 10.0 } else { 12.0 };
+        let (x, room) = (frame.x + inset, frame.width - 2.0 * inset);
         let mut y = frame.y + 18.0;
         let number = scene.number(stage.device).unwrap_or_default();
         let badge = canvas.badge(x, y, number) + 7.0;
-        canvas.text(at(x + badge, y, room - badge), STRONG, name);
+        canvas.shrink(at(x + badge, y, room - badge), STRONG, name);
         y += 19.0;
-        canvas.text(at(x, y, room), BODY.size(if grid.columns == 5 { 10.0 } else { 12.0 }), &run);
+        canvas.shrink(at(x, y, room), BODY, &run);
         y += 17.0;
         let numbers = match grid.columns {
             5 => stage.compute.to_string(),
             _ => format!("{} · {}", stage.compute, stage.bytes),
         };
-        canvas.text(at(x, y, room), SOFT, &numbers);
+        canvas.shrink(at(x, y, room), SOFT, &numbers);
         for &(number, recipe) in recipes.iter().take(grid.lines.min(RECIPES_MAX)) {
             y += 16.0;
             swatch(scene, canvas, (x, y), recipe);
-            canvas.text(at(x + 15.0, y, room - 15.0), SOFT, &format!("{number} × {recipe}"));
+            let text = format!("{number} × {recipe}");
+            canvas.shrink(at(x + 15.0, y, room - 15.0), SOFT, &text);
         }
         if recipes.len() > RECIPES_MAX && grid.lines > RECIPES_MAX {
-            let text = format!("and {} more", count(recipes.len() - RECIPES_MAX, "recipe"));
+            let text = format!("and {} more", recipes.len() - RECIPES_MAX);
             canvas.text(at(x + 15.0, y + 16.0, room - 15.0), SOFT, &text);
         }
     });

@@ -8,7 +8,7 @@ use crate::memory::label;
 use crate::scene::Scene;
 
 const NAME: f64 = 150.0;
-const AXIS: f64 = INNER - NAME - 12.0;
+const AXIS: f64 = INNER - NAME;
 /// Time never disappears: the narrowest bar.
 const BAR_MIN: f64 = 0.8;
 
@@ -31,7 +31,7 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
     let pitch = if lanes.len() > 16 { 20.0 } else { 28.0 };
     let top = y + 20.0;
     let bottom = top + pitch * lanes.len() as f64;
-    let scale = if total == Nanos::ZERO { 0.0 } else { AXIS / total.as_f64() };
+    let scale = if total == Nanos::ZERO { 0.0 } else { (AXIS - 1.0) / total.as_f64() };
     axis(canvas, (top, bottom), total, scale);
     let chart = Chart { top, pitch, scale };
     for (lane, &device) in lanes.iter().enumerate() {
@@ -111,9 +111,9 @@ fn axis(canvas: &mut Canvas, (top, bottom): (f64, f64), total: Nanos, scale: f64
     }
 }
 
-/// A round step that divides the axis into four to eight parts.
+/// A round step that divides the axis into three to eight parts.
 fn step(total: Nanos) -> u64 {
-    let rough = (total.0 / 8).max(1);
+    let rough = total.0.div_ceil(8).max(1);
     let ten = 10_u64.pow(rough.ilog10());
     [1, 2, 5, 10]
         .map(|factor| ten.saturating_mul(factor))
@@ -149,7 +149,7 @@ impl Chart {
         let x = MARGIN + NAME + span.start.as_f64() * self.scale;
         let width = (span.time.as_f64() * self.scale).max(BAR_MIN);
         let height = self.pitch - 10.0;
-        let x = x.min(WIDTH - MARGIN - 12.0 - width).max(MARGIN + NAME);
+        let x = x.min(WIDTH - MARGIN - width).max(MARGIN + NAME);
         Frame { x, y: self.middle(span.lane) - height / 2.0, width, height }
     }
 
@@ -205,7 +205,7 @@ mod tests {
         }
         for power in 0..62 {
             let total = Nanos((1 << power) + 12_345);
-            assert!((4..=8).contains(&(total.0 / step(total))) || total.0 < 8, "{total}");
+            assert!((3..=8).contains(&(total.0 / step(total))) || total.0 < 8, "{total}");
         }
     }
 }
