@@ -133,7 +133,7 @@ fn names(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, model: usize) {
     let mut steps = (0..19).flat_map(|power| [1, 2, 5].map(|one| one * 10_usize.pow(power)));
     let step = steps.find(|step| *step as f64 * strip.pitch >= widest + 10.0).unwrap_or(1);
     let y = strip.y + HEIGHT + 14.0;
-    let mut free = MARGIN;
+    let mut free = 0.0;
     for (position, stage) in scene.account.models[model].stages.iter().enumerate() {
         for (offset, layer) in layers[stage.first..=stage.last].iter().enumerate() {
             let (layer, name) = (stage.first + offset, &layer.name);

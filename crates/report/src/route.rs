@@ -70,34 +70,27 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
         canvas.text(at(x, y + 7.0, SOURCE - 16.0), BODY.bold().middle(), name);
     });
     let from = (source.right(), source.centre().1);
-    let (chain, instance) = (&scene.instance.models[model], scene.instance);
+    let (chain, home) = (&scene.instance.models[model], scene.instance.source);
     let first = bill.stages[0].device;
-    hop(
-        canvas,
-        &grid,
-        from,
-        grid.card(0),
-        &way(first == instance.source, instance.enter(chain, first)),
-    );
-    for (index, stage) in bill.stages.iter().enumerate() {
-        if let Some(next) = bill.stages.get(index + 1) {
-            let time = instance.transfer(chain, stage.last, stage.device, next.device);
-            onward(canvas, &grid, index, &way(false, time));
-        }
+    let known = first == home || scene.instance.enter(chain, first).is_some();
+    hop(canvas, &grid, from, grid.card(0), &way(known, bill.enter));
+    for (index, (stage, next)) in bill.stages.iter().zip(&bill.stages[1..]).enumerate() {
+        let known = scene.instance.transfer(chain, stage.last, stage.device, next.device).is_some();
+        onward(canvas, &grid, index, &way(known, stage.hop));
     }
-    let last = bill.stages[bill.stages.len() - 1].device;
-    let time = way(last == instance.source, instance.leave(chain, last));
-    let bottom = back(canvas, &grid, bill.stages.len() - 1, &time);
+    let last = bill.stages.len() - 1;
+    let end = bill.stages[last].device;
+    let known = end == home || scene.instance.leave(chain, end).is_some();
+    let bottom = back(canvas, &grid, last, &way(known, bill.leave));
     for (index, stage) in bill.stages.iter().enumerate() {
         card(scene, canvas, &grid, (model, index, stage));
     }
     bottom
 }
 
-/// A message's time; one that stays on its device takes none.
-fn way(stays: bool, time: Option<Nanos>) -> String {
-    let time = if stays { Some(Nanos::ZERO) } else { time };
-    time.map_or("no route".into(), |time| time.to_string())
+/// A message's time; the bill charges none for one that has no way.
+fn way(known: bool, time: Nanos) -> String {
+    if known { time.to_string() } else { "no route".into() }
 }
 
 /// Length and time of a route, and who sets the pace.

@@ -1,5 +1,6 @@
-//! Colours and fonts, light and dark. Formats run from sand (few bits) to deep blue (many bits) with
-//! falling lightness, so that the order survives colour blindness and a black-and-white print.
+//! Colours and fonts, light and dark. Formats run from sand (few bits) to deep blue (many bits), or
+//! violet on dark pages, with falling lightness: the order survives colour blindness and a print in
+//! black and white.
 
 use std::fmt::Write as _;
 

@@ -169,6 +169,21 @@ fn times_bytes_and_runs_are_those_of_the_bill() {
 }
 
 #[test]
+fn every_arrow_of_the_route_has_its_own_time() {
+    let case = case("pipeline");
+    let bill = &case.instance.evaluate(&case.plan).account.models[0];
+    let hops = bill.stages[..bill.stages.len() - 1].iter().map(|stage| stage.hop);
+    let wanted: Vec<String> =
+        std::iter::once(bill.enter).chain(hops).map(|time| time.to_string()).collect();
+    let svg = svg(&case.picture());
+    let document = Document::parse(&svg).unwrap();
+    let all: Vec<&str> = texts(&document).into_iter().map(content).collect();
+    let source = all.iter().position(|text| *text == "source").unwrap();
+    let back = all.iter().position(|text| text.starts_with("returns ")).unwrap();
+    assert_eq!(all[source + 2..back], wanted);
+}
+
+#[test]
 fn every_layer_is_in_the_strip_in_its_shade() {
     let case = case("wide");
     let svg = svg(&case.picture());
