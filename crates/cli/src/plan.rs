@@ -8,6 +8,8 @@ use edgeplan_instances::file::{nearest, to_json, write_atomic};
 use edgeplan_instances::instance::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Outcome, Problem as _, Verdict, gap};
+use edgeplan_report::page::html;
+use edgeplan_report::picture::{Picture, svg};
 use edgeplan_solvers::{DEPLOYMENT, Entry};
 
 use crate::diagnosis::Diagnosis;
@@ -25,6 +27,12 @@ pub(crate) struct Arguments {
     /// Write the plan to this file
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write a picture of the plan to this file
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Write a page with the picture and every number to this file
+    #[arg(long)]
+    html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -54,6 +62,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         if let Some(path) = &arguments.out {
             write_atomic(path, &to_json(&PlanFile::new(&instance, plan)))?;
         }
+        let picture = Picture {
+            instance: &instance,
+            plan,
+            verdict: outcome.verdict.word(),
+            lower_bound: outcome.lower_bound(),
+            solver: entry.name,
+            elapsed: Some(outcome.elapsed),
+        };
+        if let Some(path) = &arguments.svg {
+            write_atomic(path, &svg(&picture))?;
+        }
+        if let Some(path) = &arguments.html {
+            write_atomic(path, &html(&picture, &command_line()))?;
+        }
     }
     if let Verdict::Infeasible = outcome.verdict {
         let diagnosis = Diagnosis::of(&instance, solver.as_ref(), &arguments.question);
@@ -66,6 +88,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{}\n{text}", headline(&instance, entry.name, &outcome));
     }
     Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The command as it was typed, without the folder of the executable.
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("edgeplan {}", words.join(" "))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.
