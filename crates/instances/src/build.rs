@@ -10,7 +10,7 @@ use edgeplan_problem::deployment::{
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
 use crate::cluster::Cluster;
-use crate::device::{self, Rates};
+use crate::device::Rates;
 use crate::file::InputError;
 use crate::format::Format;
 use crate::model::{LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
@@ -41,8 +41,8 @@ pub fn build(
 ) -> Result<Deployment, InputError> {
     let mut machines = Vec::new();
     let mut devices = Vec::new();
-    for (name, host) in &cluster.hosts {
-        let profile = device::load(&host.profile)?;
+    for (index, (name, host)) in cluster.hosts.iter().enumerate() {
+        let profile = cluster.profile(index)?;
         devices.push(Device {
             name: name.clone(),
             memory: host.memory.map_or(profile.usable(), |memory| Bytes(memory.0)),
