@@ -8,6 +8,7 @@ pub mod format;
 pub mod generate;
 pub mod instance;
 pub mod model;
+pub mod pins;
 pub mod quantity;
 pub mod recipes;
 pub mod sensitivity;
