@@ -6,6 +6,7 @@ pub mod device;
 pub mod file;
 pub mod format;
 pub mod generate;
+pub mod import;
 pub mod instance;
 pub mod model;
 pub mod pins;
