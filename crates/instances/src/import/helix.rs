@@ -112,7 +112,10 @@ fn link(
     (section, ends): (&str, &str),
     wire: &WireCluster,
 ) -> Result<Link, InputError> {
-    let (from, to) = ends.split_once('-').unwrap_or((ends, ""));
+    let Some((from, to)) = ends.split_once('-') else {
+        let problem = "one node; two, as in Link-0-1, are needed";
+        return Err(InputError::key(&file.name, section, problem));
+    };
     let between = [device(from, ini), device(to, ini)];
     if let Some(node) =
         [from, to].into_iter().find(|node| !wire.device.contains_key(&device(node, ini)))
@@ -276,7 +279,7 @@ mod tests {
                 "two.ini: line 2",
             ),
             ("Link-0-1", "Link-0-7", "Link-0-7: there is no section [ComputeNode-7]"),
-            ("Link-0-1", "Link-0", "Link-0: there is no section [ComputeNode-]"),
+            ("Link-0-1", "Link-0", "Link-0: one node; two, as in Link-0-1, are"),
         ];
         for (from, to, expected) in cases {
             let error = imported(&TWO.replace(from, to), None).unwrap_err().to_string();
