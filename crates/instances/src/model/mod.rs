@@ -1,4 +1,4 @@
-//! Models: layers and tensors, from the catalog or a Hugging Face `config.json`.
+//! Models: layers and tensors, from the catalog, a Hugging Face `config.json` or another tool.
 
 mod catalog;
 mod config;
@@ -14,6 +14,7 @@ pub use shape::Shape;
 
 use crate::file::{InputError, read_text};
 use crate::format::Format;
+use crate::import::distilp;
 
 /// A model as the planner sees it: a chain of layers, each a list of tensors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -150,7 +151,7 @@ impl ModelSpec {
     }
 }
 
-/// Reads a model: `catalog:NAME`, a `config.json`, or a folder that holds one.
+/// Reads a model: `catalog:NAME`, a `config.json`, a folder that holds one, or distilp's profile.
 ///
 /// # Errors
 /// An unknown name with the nearest known one; a file that cannot be read or makes no sense.
@@ -162,5 +163,9 @@ pub fn load(spec: &str) -> Result<ModelSpec, InputError> {
     if path.is_dir() {
         path.push("config.json");
     }
-    config::parse(&path.display().to_string(), &read_text(&path)?)
+    let (file, text) = (path.display().to_string(), read_text(&path)?);
+    match distilp::is_model(&text) {
+        true => distilp::model(&file, &text),
+        false => config::parse(&file, &text),
+    }
 }
