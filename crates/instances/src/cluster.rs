@@ -64,7 +64,6 @@ fn is_usual(memory: &Memory) -> bool {
     *memory == overhead()
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_false(value: &bool) -> bool {
     !value
 }

@@ -90,7 +90,7 @@ impl Device {
         Bytes((self.memory_gb * 1e7 * self.usable_percent) as u64)
     }
 
-    /// Checks the numbers; `path` leads to the device's keys in `file` (`profile.mac.`, or nothing).
+    /// Checks the numbers; `path` leads to the device's keys in `file` (`profile.mac.`).
     ///
     /// # Errors
     /// The first number that is out of range.

@@ -8,8 +8,8 @@
 //! knows no bandwidth between devices and no pairs: all meet at a switch.
 //!
 //! **Models**. A profile has sizes and operations per block but no tensors, so the blocks are
-//! rebuilt: width, key and value heads, vocabulary and number of blocks are used as they stand, heads
-//! are taken to fill the width, and the feed-forward length is what remains of the block's
+//! rebuilt: width, key and value heads, vocabulary and number of blocks are used as they stand,
+//! heads are taken to fill the width, and the feed-forward length is what remains of the block's
 //! operations, to the nearest multiple of 256. Ignored: bytes (they follow from the format that the
 //! planner chooses), message sizes, and what the head costs (its shape says it).
 
@@ -245,7 +245,11 @@ impl ModelProfile {
         // The first entry stands for the embedding.
         let blocks = list.as_deref().and_then(|list| list.get(1..)).unwrap_or_default();
         if blocks.len() as u64 != self.L {
-            let problem = format!("{} blocks; {} numbers are needed", blocks.len(), self.L + 1);
+            let problem = format!(
+                "{} blocks; a list of {} numbers is needed (older profiles have none)",
+                blocks.len(),
+                self.L + 1
+            );
             return Err(InputError::key(file, key, problem));
         }
         if let Some(block) = blocks.iter().position(|operations| *operations != blocks[0]) {
@@ -311,10 +315,10 @@ mod tests {
         }
     }
 
-    // Two blocks of width 512 with 4 heads of 128, of which 2 hold keys, and a feed-forward length of
+    // Two blocks of width 512 with 4 heads of 128, 2 of them for keys, and a feed-forward length of
     // 1024: 2 * 512^2 + 2 * 512 * 256 + 3 * 512 * 1024 weights, at a context of 10 tokens.
-    const MODEL: &str = r#"{"L": 2, "e_embed": 512, "hk": 2, "ek": 128, "hv": 2, "ev": 128, "V": 1000,
-        "seq_len": 10, "b": [0, 1, 1],
+    const MODEL: &str = r#"{"L": 2, "e_embed": 512, "hk": 2, "ek": 128, "hv": 2, "ev": 128,
+        "V": 1000, "seq_len": 10, "b": [0, 1, 1],
         "f_q": {"prefill": {}, "decode": {"b_1": [0.0, 4739072.0, 4739072.0]}}}"#;
 
     #[test]
@@ -335,7 +339,7 @@ mod tests {
     fn wrong_models_are_refused_by_key() {
         let cases = [
             ("4739072.0]", "4739073.0]", "f_q.decode.b_1: block 1 is unlike the first"),
-            ("4739072.0]", "\"x\"]", "f_q.decode.b_1: 0 blocks; 3 numbers are needed"),
+            ("4739072.0]", "\"x\"]", "f_q.decode.b_1: 0 blocks; a list of 3 numbers is needed"),
             ("\"decode\"", "\"encode\"", "f_q.decode.b_1: 0 blocks"),
             ("4739072.0", "10.0", "leaves a feed-forward length of"),
             ("\"L\": 2", "\"L\": 0", "L: 0; 1 to 1024 are allowed"),

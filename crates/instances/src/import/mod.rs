@@ -34,8 +34,8 @@ pub struct Options {
     pub bandwidth: Bandwidth,
     /// distilp: time of a message from a device that nobody timed.
     pub latency: Time,
-    /// Round-trip times: profiles, dealt out to the nodes in turn. Helix: `TYPE=PROFILE` for machine
-    /// types that are unknown here or meant otherwise.
+    /// Round-trip times: profiles, dealt out to the nodes in turn. Helix: `TYPE=PROFILE` for
+    /// machine types that are unknown here or meant otherwise.
     pub devices: Vec<String>,
     /// Round-trip times: rows to take, the source's first; all if empty.
     pub nodes: Vec<usize>,

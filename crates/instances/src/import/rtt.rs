@@ -5,8 +5,8 @@
 //! Used: half a round trip is a latency. Where both directions of a pair were timed, a link gets
 //! their mean, or each its own with `one_way`. Zero, negative and absent entries (``, `-`, `nan`)
 //! mean that nobody timed the pair: no link. Bandwidth and devices are not in such files and come
-//! from the caller. Nodes do not forward for each other, so those that the source has no link to are
-//! left out, and a comment names them.
+//! from the caller. Nodes do not forward for each other, so those that the source has no link to
+//! are left out, and a comment names them.
 
 use std::collections::BTreeSet;
 
