@@ -4,9 +4,9 @@
 //! `latency`, products such as `12.5 * mbps` or plain numbers; a link leads both ways. `source` and
 //! `sink` are the two roles of the coordinator, which holds no layers: here the source, with no
 //! memory. Bandwidths are **bytes** per second whatever their names say: its regions of 10 Gbit/s
-//! are written `1.25 * gbps`. Machine types become profiles with the numbers of our catalog; several
-//! cards in a machine count as one card so many times as large and as fast, which is what tensor
-//! parallelism reaches at best. Memory is `vram_size` of the machine
+//! are written `1.25 * gbps`. Machine types become profiles with the numbers of our catalog;
+//! several cards in a machine count as one card so many times as large and as fast, which is what
+//! tensor parallelism reaches at best. Memory is `vram_size` of the machine
 //! profiles if these are given. Ignored: `connected_nodes` (the links say it), network cards and
 //! disks.
 
