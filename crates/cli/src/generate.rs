@@ -1,16 +1,19 @@
-//! `edgeplan generate`: write a random instance.
+//! `edgeplan generate`: write an instance of a seeded family.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 use edgeplan_instances::file::write_atomic;
-use edgeplan_instances::generate::{Random, random};
+use edgeplan_instances::generate::{Network, Random, Realistic, random, realistic, tight};
 use edgeplan_instances::instance::write_instance;
-use edgeplan_problem::deployment::{Objective, Placement};
+use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// The family
+    #[arg(value_enum, default_value_t = Family::Random)]
+    family: Family,
     /// Layers of the model, 1 to 1024
     #[arg(long, default_value_t = 26)]
     layers: usize,
@@ -20,9 +23,21 @@ pub(crate) struct Arguments {
     /// Formats per layer, 1 to 8
     #[arg(long, default_value_t = 4)]
     formats: usize,
-    /// Memory of all devices over what the model needs at 5 bits, in percent
+    /// All but random: options per layer, mixes of formats by tensor class among them
+    #[arg(long, default_value_t = 24)]
+    recipes: usize,
+    /// All but random: the model whose layers are cut or repeated
+    #[arg(long, default_value = "catalog:llama-3.1-8b")]
+    model: String,
+    /// Classes of identical devices
+    #[arg(long, default_value_t = 3)]
+    classes: usize,
+    /// random: memory of all devices over what the model needs at 5 bits, in percent
     #[arg(long, default_value_t = 143)]
     memory_percent: u64,
+    /// Scale memory to this percentage of what the best uniform format needs (105 is tight)
+    #[arg(long)]
+    tight: Option<u64>,
     /// What is minimised
     #[arg(long, value_enum, default_value_t = Goal::Latency)]
     objective: Goal,
@@ -38,6 +53,18 @@ pub(crate) struct Arguments {
 }
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Family {
+    /// Layers of unequal size on devices of unequal speed, random hops
+    Random,
+    /// What people own, on one switch
+    HomeLab,
+    /// Servers in a plane, latency by distance, the source behind a slow link
+    EdgeSites,
+    /// Classes of identical devices on one switch
+    Classes,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Goal {
     Latency,
     Bottleneck,
@@ -45,36 +72,67 @@ enum Goal {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let sizes = [
-        ("layers", arguments.layers, 1024),
-        ("devices", arguments.devices, 1024),
-        ("formats", arguments.formats, 8),
-    ];
-    for (name, value, most) in sizes {
-        if !(1..=most).contains(&value) {
-            bail!("--{name} {value}: 1 to {most} are allowed");
-        }
+    arguments.check()?;
+    let mut instance = arguments.instance()?;
+    if let Some(percent) = arguments.tight {
+        instance = tight(instance, percent)?;
     }
-    if !(1..=100_000).contains(&arguments.memory_percent) {
-        bail!("--memory-percent {}: 1 to 100000 are allowed", arguments.memory_percent);
-    }
-    let family = Random {
-        layers: arguments.layers,
-        devices: arguments.devices,
-        formats: arguments.formats,
-        memory_percent: arguments.memory_percent,
-        objective: match arguments.objective {
-            Goal::Latency => Objective::Latency,
-            Goal::Bottleneck => Objective::Bottleneck,
-            Goal::Memory => Objective::Memory,
-        },
-        placement: if arguments.free { Placement::Free } else { Placement::Contiguous },
-        seed: arguments.seed,
-    };
-    let text = write_instance(&random(&family).checked()?);
+    let text = write_instance(&instance);
     match &arguments.out {
         Some(path) => write_atomic(path, &text)?,
         None => print!("{text}"),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+impl Arguments {
+    fn check(&self) -> Result<()> {
+        let ranges = [
+            ("layers", self.layers as u64, 1024),
+            ("devices", self.devices as u64, 1024),
+            ("formats", self.formats as u64, 8),
+            ("memory-percent", self.memory_percent, 100_000),
+            ("tight", self.tight.unwrap_or(1), 100_000),
+        ];
+        for (name, value, most) in ranges {
+            if !(1..=most).contains(&value) {
+                bail!("--{name} {value}: 1 to {most} are allowed");
+            }
+        }
+        Ok(())
+    }
+
+    fn instance(&self) -> Result<Deployment> {
+        let objective = match self.objective {
+            Goal::Latency => Objective::Latency,
+            Goal::Bottleneck => Objective::Bottleneck,
+            Goal::Memory => Objective::Memory,
+        };
+        let placement = if self.free { Placement::Free } else { Placement::Contiguous };
+        let &Self { layers, devices, formats, seed, recipes, .. } = self;
+        let network = match self.family {
+            Family::Random => {
+                let memory_percent = self.memory_percent;
+                let family =
+                    Random { layers, devices, formats, memory_percent, objective, placement, seed };
+                return Ok(random(&family).checked()?);
+            }
+            Family::HomeLab => Network::HomeLab,
+            Family::EdgeSites => Network::EdgeSites,
+            Family::Classes => Network::Classes(self.classes),
+        };
+        let model = self.model.clone();
+        let family = Realistic {
+            network,
+            model,
+            layers,
+            devices,
+            formats,
+            recipes,
+            objective,
+            placement,
+            seed,
+        };
+        Ok(realistic(&family)?)
+    }
 }

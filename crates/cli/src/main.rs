@@ -5,6 +5,7 @@ mod compare;
 mod diagnosis;
 mod explain;
 mod generate;
+mod import;
 mod inspect;
 mod plan;
 mod question;
@@ -38,7 +39,9 @@ enum Command {
     Check(check::Arguments),
     /// Show what a model is made of
     Inspect(inspect::Arguments),
-    /// Write a random instance
+    /// Turn what other tools publish into a cluster.toml
+    Import(import::Arguments),
+    /// Write an instance of a seeded family
     Generate(generate::Arguments),
     /// Compute published figures again and print the difference
     Reproduce(reproduce::Arguments),
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Solvers(arguments) => solvers::run(&arguments),

@@ -1,0 +1,72 @@
+//! `edgeplan import`: what other tools and measurements publish becomes a cluster.toml.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use edgeplan_instances::file::write_atomic;
+use edgeplan_instances::import::{Kind, Options, import};
+use edgeplan_instances::quantity::{Bandwidth, Time};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// What the files are
+    #[arg(value_enum)]
+    kind: Format,
+    /// distilp: device profiles; rtt: one matrix; helix: a cluster and, if any, its machines
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// rtt: how long a 1 in the matrix is
+    #[arg(long, default_value = "1 ms")]
+    unit: Time,
+    /// rtt and distilp: bandwidth of every link
+    #[arg(long, default_value = "100 Mbit/s")]
+    bandwidth: Bandwidth,
+    /// distilp: latency of a device that nobody timed
+    #[arg(long, default_value = "1 ms")]
+    latency: Time,
+    /// rtt: a profile, dealt out to the nodes in turn; helix: TYPE=PROFILE
+    #[arg(long)]
+    device: Vec<String>,
+    /// rtt: rows to take, the source's first [default: all]
+    #[arg(long, value_delimiter = ',')]
+    nodes: Vec<usize>,
+    /// rtt: keep both directions of a pair apart
+    #[arg(long)]
+    one_way: bool,
+    /// Write to this file instead of the terminal
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Format {
+    /// Device profiles of distilp (JSON)
+    Distilp,
+    /// A square matrix of round-trip times
+    Rtt,
+    /// A cluster of Helix (INI)
+    Helix,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let kind = match arguments.kind {
+        Format::Distilp => Kind::Distilp,
+        Format::Rtt => Kind::Rtt,
+        Format::Helix => Kind::Helix,
+    };
+    let options = Options {
+        unit: arguments.unit,
+        bandwidth: arguments.bandwidth,
+        latency: arguments.latency,
+        devices: arguments.device.clone(),
+        nodes: arguments.nodes.clone(),
+        one_way: arguments.one_way,
+    };
+    let text = import(kind, &arguments.files, &options)?;
+    match &arguments.out {
+        Some(path) => write_atomic(path, &text)?,
+        None => print!("{text}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}
