@@ -1,6 +1,8 @@
 //! No parser panics, whatever it is given; and what it lets through is sound all the way to the
 //! evaluation of a plan.
 
+use std::sync::LazyLock;
+
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::file::{InputError, read_text, to_json};
@@ -15,8 +17,9 @@ use edgeplan_problem::deployment::{
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use crate::edits::{changed, changed_text, edits, extremes, numbers};
 use crate::gguf::home;
-use crate::writer::{Llama, TINY, load};
+use crate::writer::{Llama, TINY, Value, load};
 
 const CONFIG: &str = r#"{"model_type": "gemma3_text", "num_hidden_layers": 2, "hidden_size": 256,
     "intermediate_size": 512, "num_attention_heads": 4, "num_key_value_heads": 2,
@@ -40,124 +43,6 @@ latency-max = "10 s"
 throughput-min = 0.5
 estimate = true
 "#;
-
-/// What people and other programs write when they should not, and the ends of every range.
-const EXTREMES: [&str; 24] = [
-    "",
-    "0",
-    "-1",
-    "1",
-    "65535",
-    "65536",
-    "9223372036854775807",
-    "18446744073709551615",
-    "18446744073709551616",
-    "-9223372036854775808",
-    "1e-400",
-    "1e400",
-    "-1e400",
-    "NaN",
-    "nan",
-    "inf",
-    "null",
-    "true",
-    "[]",
-    "{}",
-    "\"\"",
-    "device.\"\"",
-    "\"1 B\"",
-    "\"1152921504606846976 ns\"",
-];
-
-/// One change of a file.
-#[derive(Debug, Clone)]
-enum Edit {
-    /// Another word or number.
-    Word(Index, &'static str),
-    /// The word of another place.
-    Move(Index, Index),
-    Byte(Index, u8),
-    /// Eight bytes, as a number.
-    Number(Index, u64),
-    Cut(Index, usize),
-    Double(Index, usize),
-    End(Index),
-}
-
-fn edits() -> impl Strategy<Value = Vec<Edit>> {
-    let numbers = prop_oneof![0..3u64, 1u64 << 40..1 << 41, u64::MAX - 3..=u64::MAX, any::<u64>()];
-    let edit = prop_oneof![
-        6 => (any::<Index>(), proptest::sample::select(&EXTREMES[..]))
-            .prop_map(|(place, word)| Edit::Word(place, word)),
-        2 => any::<(Index, Index)>().prop_map(|(from, to)| Edit::Move(from, to)),
-        1 => any::<(Index, u8)>().prop_map(|(place, byte)| Edit::Byte(place, byte)),
-        1 => (any::<Index>(), numbers).prop_map(|(place, number)| Edit::Number(place, number)),
-        1 => (any::<Index>(), 1..64usize).prop_map(|(place, count)| Edit::Cut(place, count)),
-        1 => (any::<Index>(), 1..64usize).prop_map(|(place, count)| Edit::Double(place, count)),
-        1 => any::<Index>().prop_map(Edit::End),
-    ];
-    proptest::collection::vec(edit, 1..4)
-}
-
-/// Where the words, numbers and quoted texts lie.
-fn words(bytes: &[u8]) -> Vec<(usize, usize)> {
-    let inside = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-.+\" ".contains(byte);
-    let mut found = Vec::new();
-    let mut start = 0;
-    for run in bytes.split(|byte| !inside(byte)) {
-        if run.iter().any(u8::is_ascii_alphanumeric) {
-            let blanks = run.iter().take_while(|byte| **byte == b' ').count();
-            found.push((start + blanks, start + run.trim_ascii_end().len()));
-        }
-        start += run.len() + 1;
-    }
-    found
-}
-
-fn changed(valid: &[u8], edits: &[Edit]) -> Vec<u8> {
-    let mut bytes = valid.to_vec();
-    for edit in edits {
-        let words = words(&bytes);
-        if bytes.is_empty() || words.is_empty() {
-            break;
-        }
-        let at = |place: &Index| place.index(bytes.len());
-        let end = |start: usize, count: usize| bytes.len().min(start + count);
-        match edit {
-            Edit::Word(place, word) => {
-                let (start, end) = words[place.index(words.len())];
-                bytes.splice(start..end, word.bytes());
-            }
-            Edit::Move(from, to) => {
-                let (from, to) = (words[from.index(words.len())], words[to.index(words.len())]);
-                let word = bytes[from.0..from.1].to_vec();
-                bytes.splice(to.0..to.1, word);
-            }
-            Edit::Byte(place, byte) => {
-                let place = at(place);
-                bytes[place] = *byte;
-            }
-            Edit::Number(place, number) => {
-                let (start, end) = (at(place), end(at(place), 8));
-                bytes.splice(start..end, number.to_le_bytes());
-            }
-            Edit::Cut(place, count) => {
-                let (start, end) = (at(place), end(at(place), *count));
-                bytes.drain(start..end);
-            }
-            Edit::Double(place, count) => {
-                let (start, end) = (at(place), end(at(place), *count));
-                bytes.extend_from_within(start..end);
-            }
-            Edit::End(place) => bytes.truncate(at(place)),
-        }
-    }
-    bytes
-}
-
-fn changed_text(valid: &str, edits: &[Edit]) -> String {
-    String::from_utf8_lossy(&changed(valid.as_bytes(), edits)).into_owned()
-}
 
 /// A device and an option for each layer, over again where there are more layers.
 type Picks = Vec<(usize, usize)>;
@@ -222,23 +107,24 @@ fn tiny(stored: &'static str) -> Llama {
     Llama { vocab: 8, stored, ..TINY }
 }
 
+static FLOATS: LazyLock<ModelSpec> = LazyLock::new(|| tiny("f16").file().load().unwrap());
+static QUANTIZED: LazyLock<ModelSpec> = LazyLock::new(|| tiny("iq4_xs").file().load().unwrap());
+
 fn cluster_text() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/clusters/home-lab.toml");
     read_text(path.as_ref()).unwrap()
 }
 
 fn checked_cluster(text: &str, picks: &Picks) {
-    let model = tiny("q4_K").file().load().unwrap();
     match Cluster::parse("c.toml", text) {
-        Ok(cluster) => ask(&model, &cluster, &Workload::default(), picks),
+        Ok(cluster) => ask(&FLOATS, &cluster, &Workload::default(), picks),
         Err(error) => explained(&error, "c.toml"),
     }
 }
 
-fn checked_workload(text: &str, stored: &'static str, picks: &Picks) {
-    let model = tiny(stored).file().load().unwrap();
+fn checked_workload(text: &str, model: &ModelSpec, picks: &Picks) {
     match Workload::parse("w.toml", text) {
-        Ok(workload) => ask(&model, &home(), &workload, picks),
+        Ok(workload) => ask(model, &home(), &workload, picks),
         Err(error) => explained(&error, "w.toml"),
     }
 }
@@ -291,6 +177,23 @@ proptest! {
     }
 
     #[test]
+    fn a_gguf_of_other_numbers(
+        changes in proptest::collection::vec((any::<Index>(), numbers()), 1..4),
+        picks in picks(),
+    ) {
+        let mut file = tiny("f16").file();
+        for (place, number) in changes {
+            let (values, tensors) = (file.metadata.len(), file.tensors.len());
+            match place.index(values + 2 * tensors) {
+                at if at < values => file.metadata[at].1 = Value::U64(number),
+                at if at < values + tensors => file.tensors[at - values].kind = number as u32 % 50,
+                at => file.tensors[at - values - tensors].dimensions[0] = number,
+            }
+        }
+        checked_model(file.load(), "model.gguf", &picks);
+    }
+
+    #[test]
     fn a_changed_config(edits in edits(), picks in picks()) {
         let bytes = changed(CONFIG.as_bytes(), &edits);
         checked_model(load("config.json", &bytes), "config.json", &picks);
@@ -303,8 +206,8 @@ proptest! {
 
     #[test]
     fn a_changed_workload(edits in edits(), quantized: bool, picks in picks()) {
-        let stored = if quantized { "iq4_xs" } else { "f16" };
-        checked_workload(&changed_text(WORKLOAD, &edits), stored, &picks);
+        let model = if quantized { &QUANTIZED } else { &FLOATS };
+        checked_workload(&changed_text(WORKLOAD, &edits), model, &picks);
     }
 
     #[test]
@@ -321,14 +224,6 @@ proptest! {
     }
 }
 
-/// A valid text with each of its words replaced by each extreme.
-fn extremes(valid: &str) -> impl Iterator<Item = String> {
-    let words = words(valid.as_bytes()).into_iter();
-    words.flat_map(move |(start, end)| {
-        EXTREMES.map(|extreme| format!("{}{extreme}{}", &valid[..start], &valid[end..]))
-    })
-}
-
 #[test]
 fn extremes_in_every_place() {
     let picks = vec![(0, 0), (1, 3), (1, 2)];
@@ -336,7 +231,7 @@ fn extremes_in_every_place() {
         checked_model(load("config.json", text.as_bytes()), "config.json", &picks);
     }
     extremes(&cluster_text()).for_each(|text| checked_cluster(&text, &picks));
-    extremes(WORKLOAD).for_each(|text| checked_workload(&text, "f16", &picks));
+    extremes(WORKLOAD).for_each(|text| checked_workload(&text, &FLOATS, &picks));
     let family = Random { layers: 2, devices: 2, formats: 2, ..Random::default() };
     let valid = random(&family);
     extremes(&write_instance(&valid)).for_each(|text| checked_instance(&text, &picks));

@@ -51,9 +51,9 @@ fn wrong_bytes_are_refused_with_their_place() {
         (4, 4 | 23 << 32, "version: 4; "),
         (4, big, "version: 3 in big-endian order"),
         (8, u64::MAX, "number of tensors: 18446744073709551615; up to 65536 are allowed"),
-        (8, 65_536, "tensors: 65536 times 24 bytes or more, but the file ends"),
+        (8, 65_536, "tensors: 65536 of 24 bytes or more are needed, but the file ends"),
         (16, 1 << 63, "number of metadata pairs: 9223372036854775808; up to"),
-        (first_key, u64::MAX, "byte 24: metadata key 0: 18446744073709551615 times 1 bytes"),
+        (first_key, u64::MAX, "byte 24: metadata key 0: 18446744073709551615 bytes are needed"),
         (first_key, 1 << 40, "metadata key 0"),
         (first_key + 8 + 20, 13 | 5 << 32, "general.architecture: type 13; 0 to 12"),
     ];

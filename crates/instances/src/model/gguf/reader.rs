@@ -44,7 +44,11 @@ impl<'a> Reader<'a> {
         if count.checked_mul(each).is_some_and(|bytes| bytes <= left) {
             return Ok(());
         }
-        let problem = format!("{count} times {each} bytes or more, but the file ends after {left}");
+        let needed = match each {
+            1 => format!("{count} bytes are needed"),
+            _ => format!("{count} of {each} bytes or more are needed"),
+        };
+        let problem = format!("{needed}, but the file ends after {left}");
         Err(self.error(what, problem))
     }
 
