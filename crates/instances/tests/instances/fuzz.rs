@@ -237,3 +237,25 @@ fn extremes_in_every_place() {
     extremes(&write_instance(&valid)).for_each(|text| checked_instance(&text, &picks));
     extremes(&plan_text(&valid)).for_each(|text| checked_plan(&text, &valid));
 }
+
+#[test]
+fn the_largest_numbers_are_refused_instead_of_wrapping_round() {
+    let tokens = Workload::parse("w.toml", "prompt = 4999999\ngenerate = 4999999").unwrap();
+    let ask = |model: &ModelSpec| build(std::slice::from_ref(model), &home(), &tokens);
+    let mut config: serde_json::Value = serde_json::from_str(CONFIG).unwrap();
+    for key in ["hidden_size", "num_attention_heads", "num_key_value_heads", "vocab_size"] {
+        config[key] = 10_000_000.into();
+    }
+    let config = config.to_string();
+    let model = load("config.json", config.as_bytes()).unwrap();
+    assert!(ask(&model).unwrap_err().to_string().contains("sum to more than 2^62"));
+
+    let mut file = tiny("q4_K").file();
+    let largest = ["embedding_length", "attention.head_count_kv", "attention.key_length"];
+    for key in largest {
+        file.set(&format!("llama.{key}"), Value::U32(10_000_000));
+    }
+    file.add("blk.0.most.weight", &[1 << 20, 1 << 28], "q4_K");
+    let model = file.load().unwrap();
+    assert!(ask(&model).unwrap_err().to_string().contains("sum to more than 2^62"));
+}

@@ -207,10 +207,16 @@ fn experts_keep_their_type_and_cost_what_a_token_uses() {
     let tensor = model.layers[1].tensors.last().unwrap();
     assert_eq!((tensor.class, tensor.experts), (TensorClass::Other, Some((2, 8))));
     assert_eq!((tensor.rows, tensor.row_len), (8 * 512, 256));
-    let block = |model: &ModelSpec| deployment(model).models[0].layers[1].options[0].clone();
-    let (some, all) = (block(&model), block(&experts(8)));
-    assert_eq!(some.bytes, all.bytes);
-    assert!(some.compute.iter().zip(&all.compute).all(|(some, all)| some < all));
+    for prompt in [1, 512] {
+        let workload = Workload { prompt, ..Workload::default() };
+        let block = |used| {
+            let instance = build(&[experts(used)], &home(), &workload).unwrap();
+            instance.models[0].layers[1].options[0].clone()
+        };
+        let (some, all) = (block(2), block(8));
+        assert_eq!(some.bytes, all.bytes);
+        assert!(some.compute.iter().zip(&all.compute).all(|(some, all)| some < all));
+    }
 }
 
 #[test]
