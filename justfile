@@ -6,6 +6,10 @@ default:
 test:
     ./x test
 
+# compare all solvers on a handful of fixed instances: answers, then times
+bench *ARGS:
+    ./x bench {{ARGS}}
+
 # build edgeplan and run it
 run *ARGS:
     ./x {{ARGS}}

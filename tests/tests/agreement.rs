@@ -1,8 +1,9 @@
 //! Every solver against the oracle: exact ones equal it, others are never better and never wrong.
 
-use edgeplan_problem::deployment::Deployment;
-use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, solve};
-use edgeplan_solvers::{DEPLOYMENT, Entry, Guarantee};
+use edgeplan_instances::generate::{Random, random};
+use edgeplan_problem::deployment::{Deployment, Objective, Placement};
+use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, gap, reconcile, solve};
+use edgeplan_solvers::{DEPLOYMENT, Entry, Guarantee, find};
 use edgeplan_tests::{Optimum, brute_force, small};
 use rayon::prelude::*;
 
@@ -58,5 +59,36 @@ fn every_solver_agrees_with_brute_force() {
         }
         println!("{:24} answered {answered} of {}", entry.name, truths.len());
         assert!(answered > 0, "{} answers nothing", entry.name);
+    }
+}
+
+#[test]
+fn highs_and_cbc_agree_on_larger_questions() {
+    for seed in 0..6 {
+        let family = Random {
+            layers: 12,
+            devices: 3,
+            formats: 3,
+            memory_percent: 143,
+            objective: [Objective::Latency, Objective::Bottleneck, Objective::Memory]
+                [seed as usize % 3],
+            placement: [Placement::Contiguous, Placement::Free][seed as usize / 3],
+            seed,
+        };
+        let instance = random(&family).checked().expect("the generator makes sense");
+        let mut outcomes = ["highs", "cbc"].map(|name| {
+            let solver = (find(name).expect("registered").make)();
+            (name, solve(&instance, solver.as_ref(), Limits::default(), &mut Silent))
+        });
+        reconcile(&mut outcomes);
+        let costs = outcomes.each_ref().map(|(_, outcome)| outcome.cost());
+        assert!(
+            matches!(outcomes[0].1.verdict, Verdict::Optimal { .. }),
+            "seed {seed}: {outcomes:?}"
+        );
+        // CBC may err; what it may not do is disagree unnoticed.
+        if let Some(cbc) = costs[1] {
+            assert!(gap(cbc, costs[0].expect("proven")) <= Limits::GAP, "seed {seed}: {costs:?}");
+        }
     }
 }

@@ -38,7 +38,10 @@ fn a_plan_is_found_proven_written_and_checked() {
     let folder = tempfile::tempdir().unwrap();
     let instance = generate(folder.path(), "instance.json", "3");
     let plan = folder.path().join("plan.json").display().to_string();
-    let output = run(&["plan", &instance, "--json", "--out", &plan]);
+    let svg = folder.path().join("plan.svg").display().to_string();
+    let html = folder.path().join("plan.html").display().to_string();
+    let files = ["--out", &plan, "--svg", &svg, "--html", &html];
+    let output = run(&[&["plan", &instance, "--json"], &files[..]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["verdict"], "optimal");
@@ -46,6 +49,8 @@ fn a_plan_is_found_proven_written_and_checked() {
         assert!(!answer[key].is_null(), "{key} is missing");
     }
     assert_eq!(answer["memory_bytes"].as_object().unwrap().len(), 3);
+    assert!(std::fs::read_to_string(svg).unwrap().contains("optimal"));
+    assert!(std::fs::read_to_string(html).unwrap().contains("</html>"));
     let checked = run(&["check", &instance, &plan, "--json"]);
     let checked: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!(checked["cost"], answer["cost_ns"]);

@@ -10,7 +10,7 @@ use edgeplan_solvers::DEPLOYMENT;
 use serde_json::json;
 
 use crate::question::Question;
-use crate::report::{amount, outcome_json, reason, table, word};
+use crate::report::{amount, outcome_json, reason, table};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         let gap = outcome.cost().zip(bound).map(|(cost, bound)| 100.0 * gap(cost, bound));
         ranking.add_row([
             (*name).to_owned(),
-            word(&outcome.verdict).to_owned(),
+            outcome.verdict.word().to_owned(),
             show(outcome.cost()),
             show(outcome.lower_bound()),
             gap.map_or("-".into(), |gap| format!("{gap:.3} %")),

@@ -2,11 +2,14 @@
 
 mod check;
 mod compare;
+mod diagnosis;
+mod explain;
 mod generate;
 mod inspect;
 mod plan;
 mod question;
 mod report;
+mod reproduce;
 mod solvers;
 mod watch;
 
@@ -29,12 +32,16 @@ enum Command {
     Plan(plan::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
+    /// Say why the plan is what it is: what binds, and what more of it would be worth
+    Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
     Check(check::Arguments),
     /// Show what a model is made of
     Inspect(inspect::Arguments),
     /// Write a random instance
     Generate(generate::Arguments),
+    /// Compute published figures again and print the difference
+    Reproduce(reproduce::Arguments),
     /// List the solvers
     Solvers(solvers::Arguments),
     /// Print a completion script for a shell
@@ -48,9 +55,11 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
+        Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Solvers(arguments) => solvers::run(&arguments),
         Command::Completions { shell } => {
             clap_complete::generate(

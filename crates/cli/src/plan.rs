@@ -3,14 +3,18 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow};
 use edgeplan_instances::file::{nearest, to_json, write_atomic};
 use edgeplan_instances::instance::PlanFile;
-use edgeplan_problem::{Problem as _, gap};
-use edgeplan_solvers::DEPLOYMENT;
+use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::{Outcome, Problem as _, Verdict, gap};
+use edgeplan_report::page::html;
+use edgeplan_report::picture::{Picture, svg};
+use edgeplan_solvers::{DEPLOYMENT, Entry};
 
+use crate::diagnosis::Diagnosis;
 use crate::question::Question;
-use crate::report::{account_json, account_tables, amount, outcome_json, reason, word};
+use crate::report::{account_json, account_tables, amount, outcome_json, reason};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -23,18 +27,29 @@ pub(crate) struct Arguments {
     /// Write the plan to this file
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write a picture of the plan to this file
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Write a page with the picture and every number to this file
+    #[arg(long)]
+    html: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
+/// The solver of that name, or an error with the nearest one.
+pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
+    edgeplan_solvers::find(name).ok_or_else(|| {
+        let near = nearest(name, DEPLOYMENT.iter().map(|entry| entry.name));
+        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        anyhow!("no solver is called `{name}`{hint}")
+    })
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let instance = arguments.question.read()?;
-    let Some(entry) = edgeplan_solvers::find(&arguments.solver) else {
-        let near = nearest(&arguments.solver, DEPLOYMENT.iter().map(|entry| entry.name));
-        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        bail!("no solver is called `{}`{hint}", arguments.solver);
-    };
+    let entry = find_solver(&arguments.solver)?;
     watch::listen();
     let solver = (entry.make)();
     let outcome = watch::answer(&instance, entry.name, solver.as_ref(), &arguments.question);
@@ -47,26 +62,55 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         if let Some(path) = &arguments.out {
             write_atomic(path, &to_json(&PlanFile::new(&instance, plan)))?;
         }
+        let picture = Picture {
+            instance: &instance,
+            plan,
+            verdict: outcome.verdict.word(),
+            lower_bound: outcome.lower_bound(),
+            solver: entry.name,
+            elapsed: Some(outcome.elapsed),
+        };
+        if let Some(path) = &arguments.svg {
+            write_atomic(path, &svg(&picture))?;
+        }
+        if let Some(path) = &arguments.html {
+            write_atomic(path, &html(&picture, &command_line()))?;
+        }
+    }
+    if let Verdict::Infeasible = outcome.verdict {
+        let diagnosis = Diagnosis::of(&instance, solver.as_ref(), &arguments.question);
+        json.append(&mut diagnosis.json(&instance));
+        text = diagnosis.text(&instance);
     }
     if arguments.json {
         print!("{}", to_json(&json));
     } else {
-        let cost = outcome.cost().map(|cost| format!(": {}", amount(&instance, cost)));
-        let bound = outcome.cost().zip(outcome.lower_bound()).map(|(cost, bound)| {
-            let gap = 100.0 * gap(cost, bound);
-            format!(", no plan is below {} (gap {gap:.4} %)", amount(&instance, bound))
-        });
-        let why = reason(&outcome.verdict).map(|reason| format!(": {reason}"));
-        println!(
-            "{}: {}{}{}{} [{}, {:.2} s]\n{text}",
-            instance.name,
-            word(&outcome.verdict),
-            cost.unwrap_or_default(),
-            bound.unwrap_or_default(),
-            why.unwrap_or_default(),
-            entry.name,
-            outcome.elapsed.as_secs_f64(),
-        );
+        println!("{}\n{text}", headline(&instance, entry.name, &outcome));
     }
     Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The command as it was typed, without the folder of the executable.
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("edgeplan {}", words.join(" "))
+}
+
+/// Instance, verdict, cost, bound, gap, solver and seconds on one line.
+pub(crate) fn headline(instance: &Deployment, solver: &str, outcome: &Outcome<Plan>) -> String {
+    let cost = outcome.cost().map(|cost| format!(": {}", amount(instance, cost)));
+    let bound = outcome.cost().zip(outcome.lower_bound()).map(|(cost, bound)| {
+        let gap = 100.0 * gap(cost, bound);
+        format!(", no plan is below {} (gap {gap:.4} %)", amount(instance, bound))
+    });
+    let why = reason(&outcome.verdict).map(|reason| format!(": {reason}"));
+    format!(
+        "{}: {}{}{}{} [{solver}, {:.2} s]",
+        instance.name,
+        outcome.verdict.word(),
+        cost.unwrap_or_default(),
+        bound.unwrap_or_default(),
+        why.unwrap_or_default(),
+        outcome.elapsed.as_secs_f64(),
+    )
 }

@@ -7,9 +7,10 @@ use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::file::{InputError, read_text};
 use edgeplan_instances::instance::read_instance;
-use edgeplan_instances::model;
+use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::workload::Workload;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_what_if::{Change, faster_pair};
 
 const EXAMPLE_MODEL: &str = "catalog:llama-3.1-8b";
 const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
@@ -42,9 +43,32 @@ pub(crate) struct Question {
 impl Question {
     /// Reads or builds the instance.
     pub(crate) fn read(&self) -> Result<Deployment> {
-        if let Some(path) = &self.instance {
-            return Ok(read_instance(&path.display().to_string(), &read_text(path)?)?);
+        match &self.instance {
+            Some(path) => Ok(read_instance(&path.display().to_string(), &read_text(path)?)?),
+            None => {
+                let Parts { models, cluster, workload } = self.parts()?;
+                Ok(build(&models, &cluster, &workload)?)
+            }
         }
+    }
+
+    /// The instance once for each link of the cluster, with 10 % more bandwidth there. An instance
+    /// file has no links: there, once for each pair of devices, with 10 % less time between them.
+    pub(crate) fn faster_links(&self, instance: &Deployment) -> Result<Vec<Change>> {
+        if self.instance.is_some() {
+            let ids = || instance.device_ids();
+            let pairs = ids().flat_map(|a| ids().filter(move |&b| a < b).map(move |b| (a, b)));
+            return Ok(pairs.map(|(a, b)| faster_pair(instance, a, b)).collect());
+        }
+        let Parts { models, cluster, workload } = self.parts()?;
+        let change = |(ends, cluster): (String, Cluster)| {
+            let instance = build(&models, &cluster, &workload)?;
+            Ok(Change { name: format!("+10 % bandwidth {ends}"), instance })
+        };
+        cluster.with_faster_links(10).into_iter().map(change).collect()
+    }
+
+    fn parts(&self) -> Result<Parts> {
         let named = |path: &PathBuf| -> Result<(String, String), InputError> {
             Ok((path.display().to_string(), read_text(path)?))
         };
@@ -60,8 +84,15 @@ impl Question {
         let example = [EXAMPLE_MODEL.to_owned()];
         let specs = if self.model.is_empty() { &example[..] } else { &self.model[..] };
         let models = specs.iter().map(|spec| model::load(spec)).collect::<Result<Vec<_>, _>>()?;
-        Ok(build(&models, &cluster, &workload)?)
+        Ok(Parts { models, cluster, workload })
     }
+}
+
+/// What an instance is built from.
+struct Parts {
+    models: Vec<ModelSpec>,
+    cluster: Cluster,
+    workload: Workload,
 }
 
 fn seconds(text: &str) -> Result<f64, String> {

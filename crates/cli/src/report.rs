@@ -13,19 +13,6 @@ pub(crate) fn amount(instance: &Deployment, cost: Cost) -> String {
     }
 }
 
-/// `optimal`, `feasible`, `infeasible`, `unknown`, `wrong`, `unsupported` or `failed`.
-pub(crate) fn word(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Optimal { .. } => "optimal",
-        Verdict::Feasible { .. } => "feasible",
-        Verdict::Infeasible => "infeasible",
-        Verdict::Unknown { .. } => "unknown",
-        Verdict::Wrong(_) => "wrong",
-        Verdict::Unsupported(_) => "unsupported",
-        Verdict::Failed(_) => "failed",
-    }
-}
-
 /// Why, where a verdict needs words.
 pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
     match verdict {
@@ -48,7 +35,7 @@ pub(crate) fn outcome_json(
         Objective::Memory => ("cost_bytes", "lower_bound_bytes"),
     };
     let mut json = Map::new();
-    json.insert("verdict".into(), json!(word(&outcome.verdict)));
+    json.insert("verdict".into(), json!(outcome.verdict.word()));
     json.insert("reason".into(), json!(reason(&outcome.verdict)));
     json.insert(unit.0.into(), json!(cost));
     json.insert(unit.1.into(), json!(bound));

@@ -23,6 +23,17 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
+/// The question's limits; Ctrl-C ends a run.
+pub(crate) fn limits(question: &Question) -> Limits<'static> {
+    Limits {
+        time: Some(Duration::from_secs_f64(question.time)),
+        gap: question.gap,
+        seed: question.seed,
+        interrupt: Some(&INTERRUPTED),
+        ..Limits::default()
+    }
+}
+
 /// Runs a solver under the question's limits with a progress line (on a terminal only).
 pub(crate) fn answer(
     instance: &Deployment,
@@ -30,20 +41,29 @@ pub(crate) fn answer(
     solver: &dyn Solver<Deployment>,
     question: &Question,
 ) -> Outcome<Plan> {
-    let limits = Limits {
-        time: Some(Duration::from_secs_f64(question.time)),
-        gap: question.gap,
-        seed: question.seed,
-        interrupt: Some(&INTERRUPTED),
-        ..Limits::default()
-    };
     let line = ProgressBar::new_spinner();
     line.enable_steady_tick(Duration::from_millis(200));
     let mut watcher = Watcher { instance, name, line, best: None, bound: None };
     watcher.show();
-    let outcome = solve(instance, solver, limits, &mut watcher);
+    let outcome = solve(instance, solver, limits(question), &mut watcher);
     watcher.line.finish_and_clear();
     outcome
+}
+
+/// A line that shows that something is going on until it is dropped (on a terminal only).
+pub(crate) fn busy(what: &'static str) -> Busy {
+    let line = ProgressBar::new_spinner().with_message(what);
+    line.enable_steady_tick(Duration::from_millis(200));
+    Busy(line)
+}
+
+/// Clears its line when dropped.
+pub(crate) struct Busy(ProgressBar);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
 }
 
 struct Watcher<'a> {

@@ -19,6 +19,15 @@ pub trait Formulation: Problem {
     /// The plan that a vector means: each choice goes to the largest of its variables.
     fn decode(&self, formulated: &Formulated<Self::Layout>, values: &[f64]) -> Option<Self::Plan>;
 
+    /// A plan drawn at random from a solution of the relaxation; it need not be feasible. `uniform`
+    /// gives numbers in [0, 1).
+    fn sample(
+        &self,
+        formulated: &Formulated<Self::Layout>,
+        values: &[f64],
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Option<Self::Plan>;
+
     /// The vector that a plan means, to start from; `None` if the program excludes it.
     fn encode(&self, formulated: &Formulated<Self::Layout>, plan: &Self::Plan) -> Option<Vec<f64>>;
 

@@ -3,9 +3,9 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use edgeplan_mip::{Engine, EngineError, Program, Progress, Reply, Request, Status};
+use edgeplan_mip::{Engine, EngineError, Highs, Program, Progress, Reply, Request, Status};
 use edgeplan_problem::{
-    Answer, Limits, Problem, Run, Silent, Solver, SolverError, Unsupported, Verdict, solve,
+    Answer, Limits, Problem, Run, Silent, Solver, SolverError, Unsupported, solve,
 };
 
 use crate::{Formulated, Formulation};
@@ -17,8 +17,8 @@ use crate::{Formulated, Formulation};
 pub struct Ilp<P: Problem> {
     /// The engine.
     pub engine: Box<dyn Engine>,
-    /// A quick solver whose plan the engine starts from.
-    pub start: Option<Box<dyn Solver<P> + Send>>,
+    /// Quick solvers; the engine starts from the best of their plans.
+    pub starts: Vec<Box<dyn Solver<P> + Send>>,
     /// Larger programs are not stated.
     pub nonzeros_max: usize,
 }
@@ -34,6 +34,8 @@ impl<P: Problem> std::fmt::Debug for Ilp<P> {
 
 /// Coefficients of the largest program that is stated by default: about 1 GiB in HiGHS.
 const NONZEROS_MAX: usize = 3_000_000;
+/// Columns from which on the relaxation is solved on its own first.
+const LARGE: usize = 20_000;
 /// Plans refused by a hair are cut off this many times.
 const CUTS_MAX: u32 = 50;
 /// The part of the time that the starting solver may use.
@@ -42,12 +44,12 @@ const START_SHARE: u32 = 10;
 impl<P: Problem> Ilp<P> {
     /// On that engine, from nothing.
     pub fn new(engine: impl Engine + 'static) -> Self {
-        Self { engine: Box::new(engine), start: None, nonzeros_max: NONZEROS_MAX }
+        Self { engine: Box::new(engine), starts: Vec::new(), nonzeros_max: NONZEROS_MAX }
     }
 
-    /// Starts the engine from that solver's plan.
+    /// Starts the engine from that solver's plan, if it is the best of those given.
     pub fn starting_from(mut self, start: impl Solver<P> + Send + 'static) -> Self {
-        self.start = Some(Box::new(start));
+        self.starts.push(Box::new(start));
         self
     }
 }
@@ -66,6 +68,7 @@ impl<P: Formulation> Solver<P> for Ilp<P> {
         };
         run.count("columns", formulated.program.columns.len() as u64);
         run.count("rows", formulated.program.rows.len() as u64);
+        self.relax(run, &formulated);
         for _ in 0..CUTS_MAX {
             run.check()?;
             let reply = self.ask(run, &formulated)?;
@@ -92,14 +95,36 @@ impl<P: Formulation> Solver<P> for Ilp<P> {
 
 impl<P: Formulation> Ilp<P> {
     fn warm_up(&self, run: &mut Run<'_, P>) {
-        let Some(start) = &self.start else { return };
-        let limits =
-            Limits { time: run.remaining().map(|time| time / START_SHARE), ..run.limits() };
-        let outcome = solve(run.problem(), start.as_ref(), limits, &mut Silent);
-        if let (Some(plan), Verdict::Optimal { .. } | Verdict::Feasible { .. }) =
-            (&outcome.plan, &outcome.verdict)
+        for start in &self.starts {
+            let limits =
+                Limits { time: run.remaining().map(|time| time / START_SHARE), ..run.limits() };
+            let outcome = solve(run.problem(), start.as_ref(), limits, &mut Silent);
+            if let Some(plan) = &outcome.plan {
+                run.incumbent(plan);
+            }
+        }
+    }
+
+    /// The bound of a large program's relaxation: engines say nothing for minutes while they
+    /// presolve it, which can be all the time there is.
+    fn relax(&self, run: &mut Run<'_, P>, formulated: &Formulated<P::Layout>) {
+        if formulated.program.columns.len() < LARGE {
+            return;
+        }
+        let request = Request {
+            time: run.remaining().map(|time| time / 2),
+            relax: true,
+            ..Request::default()
+        };
+        let mut watch = |_: Progress<'_>| match run.check() {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(_) => ControlFlow::Break(()),
+        };
+        // Without a reply there is no bound, and the program itself will say why.
+        if let Ok(Reply { status: Status::Optimal, bound: Some(bound), .. }) =
+            Highs.solve(&formulated.program, &request, &mut watch)
         {
-            run.incumbent(plan);
+            run.lower_bound(formulated.lower_bound(bound));
         }
     }
 

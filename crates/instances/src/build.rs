@@ -13,10 +13,11 @@ use edgeplan_problem::deployment::{
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
 use crate::cluster::Cluster;
-use crate::device::{self, Rates};
+use crate::device::Rates;
 use crate::file::InputError;
 use crate::format::Format;
 use crate::model::{LayerKind, LayerSpec, ModelSpec, StoredType, TensorClass, TensorSpec};
+use crate::pins;
 use crate::recipes::{Choice, Price, TensorChoices, label, recipes};
 use crate::sensitivity::Sensitivity;
 use crate::workload::{Goal, Granularity, Placement, Returns, Workload};
@@ -44,8 +45,8 @@ pub fn build(
 ) -> Result<Deployment, InputError> {
     let mut machines = Vec::new();
     let mut devices = Vec::new();
-    for (name, host) in &cluster.hosts {
-        let profile = device::load(&host.profile)?;
+    for (index, (name, host)) in cluster.hosts.iter().enumerate() {
+        let profile = cluster.profile(index)?;
         devices.push(Device {
             name: name.clone(),
             memory: host.memory.map_or(profile.usable(), |memory| Bytes(memory.0)),
@@ -62,7 +63,7 @@ pub fn build(
         let tokens = (steps * u64::from(workload.batch)) as f64;
         Nanos((1e9 * tokens / rate) as u64)
     });
-    Deployment {
+    let mut deployment = Deployment {
         name: names.join(" + "),
         objective: match workload.objective {
             Goal::Latency => Objective::Latency,
@@ -78,9 +79,11 @@ pub fn build(
         models: models.iter().map(|model| builder.model(model)).collect::<Result<_, _>>()?,
         latency_max: workload.latency_max.map(|time| Nanos(time.0)),
         bottleneck_max: cycle,
-    }
-    .checked()
-    .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))
+    };
+    pins::apply(workload, &mut deployment)?;
+    deployment
+        .checked()
+        .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))
 }
 
 struct Builder<'a> {
@@ -193,6 +196,7 @@ impl Builder<'_> {
                 compute: compute.collect(),
             });
         }
+        self.cap(spec, &mut options)?;
         let first = spec.kind == LayerKind::Embedding && self.workload.privacy;
         Ok(Layer {
             name: spec.name.clone(),
@@ -201,6 +205,19 @@ impl Builder<'_> {
             pin: first.then_some(DeviceId(0)),
             output: 0,
         })
+    }
+
+    /// Drops the options whose loss is above the ceiling for one layer.
+    fn cap(&self, spec: &LayerSpec, options: &mut Vec<LayerOption>) -> Result<(), InputError> {
+        let Some(nats) = self.workload.max_layer_kl else { return Ok(()) };
+        let least = options.iter().map(|option| option.loss).min().unwrap_or_default();
+        options.retain(|option| option.loss <= Loss((nats * 1e9) as u64));
+        if options.is_empty() {
+            let name = &spec.name;
+            let problem = format!("{nats}; the finest recipe of {name} loses {least} nats");
+            return Err(InputError::key("workload", "max-layer-kl", problem));
+        }
+        Ok(())
     }
 
     /// KV cache of all requests of the batch at the end of generation.

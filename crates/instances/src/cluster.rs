@@ -6,46 +6,52 @@ use edgeplan_problem::{Bytes, Nanos};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeFiltered, EdgeRef as _};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use crate::device::{self, Device};
 use crate::file::{InputError, nearest, parse_toml};
 use crate::format::Format;
 use crate::quantity::{Bandwidth, Memory, Time};
 
-#[derive(Debug, Deserialize)]
+/// A `cluster.toml` as it is written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireCluster {
-    source: String,
-    device: BTreeMap<String, Host>,
-    #[serde(default)]
-    switch: BTreeMap<String, Switch>,
-    #[serde(default)]
-    link: Vec<Link>,
+pub(crate) struct WireCluster {
+    pub(crate) source: String,
+    /// Machines that only this file knows, with the keys of the catalog.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) profile: BTreeMap<String, Device>,
+    pub(crate) device: BTreeMap<String, Host>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) switch: BTreeMap<String, Switch>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) link: Vec<Link>,
 }
 
 /// A device of the cluster, as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Host {
-    /// `catalog:NAME` or a file.
+    /// `catalog:NAME`, `cluster:NAME` for a profile of the same file, or a file.
     pub profile: String,
-    /// Bytes that the planner may use, instead of the profile's.
-    #[serde(default)]
+    /// Bytes that the planner may use, instead of the profile's; 0 for a machine that only sends
+    /// and receives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
     /// Bytes that the runtime takes once if anything is placed here.
-    #[serde(default = "overhead")]
+    #[serde(default = "overhead", skip_serializing_if = "is_usual")]
     pub overhead: Memory,
     /// Formats that it can run; all if empty.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<Format>,
     /// Whether it forwards messages of others.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub relay: bool,
     /// Most compute time per request.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_max: Option<Time>,
     /// Most bytes sent per request.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub traffic_max: Option<Memory>,
 }
 
@@ -54,16 +60,42 @@ fn overhead() -> Memory {
     Memory(256 << 20)
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Switch {}
+fn is_usual(memory: &Memory) -> bool {
+    *memory == overhead()
+}
 
-#[derive(Debug, Deserialize)]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Host {
+    /// A host of that profile, and nothing else said about it.
+    pub fn new(profile: impl Into<String>) -> Self {
+        Self {
+            profile: profile.into(),
+            memory: None,
+            overhead: overhead(),
+            formats: Vec::new(),
+            relay: false,
+            compute_max: None,
+            traffic_max: None,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Link {
-    between: [String; 2],
-    bandwidth: Bandwidth,
-    latency: Time,
+pub(crate) struct Switch {}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Link {
+    pub(crate) between: [String; 2],
+    pub(crate) bandwidth: Bandwidth,
+    pub(crate) latency: Time,
+    /// Only from the first to the second.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub(crate) one_way: bool,
 }
 
 /// A cluster whose devices can all reach the source.
@@ -73,7 +105,11 @@ pub struct Cluster {
     pub hosts: Vec<(String, Host)>,
     /// `routes[from][to]`: every (latency, bits per second) worth taking.
     routes: Vec<Vec<Vec<(Nanos, u64)>>>,
+    wire: WireCluster,
 }
+
+/// Marks a profile that stands in the cluster's own file.
+const OWN: &str = "cluster:";
 
 type Graph = DiGraph<bool, (Nanos, u64)>; // may forward; latency, bits per second
 
@@ -84,8 +120,19 @@ impl Cluster {
     /// Unknown keys and names with the nearest known one, wrong units, a device that the source
     /// cannot reach.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        let wire: WireCluster = parse_toml(file, text)?;
+        Self::new(file, parse_toml(file, text)?)
+    }
+
+    /// The cluster that is written so; `file` is only named in errors.
+    pub(crate) fn new(file: &str, wire: WireCluster) -> Result<Self, InputError> {
         wire.check(file)?;
+        let cluster = Self::connect(wire);
+        cluster.check_connected(file)?;
+        Ok(cluster)
+    }
+
+    /// A checked file's devices and best routes.
+    fn connect(wire: WireCluster) -> Self {
         let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();
         hosts.sort_by_key(|(name, _)| (*name != wire.source, name.clone()));
         let mut graph = Graph::new();
@@ -100,12 +147,34 @@ impl Cluster {
             let ends = link.between.each_ref().map(|name| nodes[name.as_str()]);
             let weight = (Nanos(link.latency.0), link.bandwidth.0);
             graph.add_edge(ends[0], ends[1], weight);
-            graph.add_edge(ends[1], ends[0], weight);
+            if !link.one_way {
+                graph.add_edge(ends[1], ends[0], weight);
+            }
         }
         let routes = routes(&graph, hosts.len());
-        let cluster = Self { hosts, routes };
-        cluster.check_connected(file)?;
-        Ok(cluster)
+        Self { hosts, routes, wire }
+    }
+
+    /// The cluster once for each link, with that link's bandwidth higher by `percent`, and the
+    /// link's ends.
+    pub fn with_faster_links(&self, percent: u64) -> Vec<(String, Self)> {
+        let faster = |(index, link): (usize, &Link)| {
+            let mut wire = self.wire.clone();
+            let bandwidth = &mut wire.link[index].bandwidth.0;
+            *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
+            (link.between.join(" - "), Self::connect(wire))
+        };
+        self.wire.link.iter().enumerate().map(faster).collect()
+    }
+
+    /// The profile of a host.
+    ///
+    /// # Errors
+    /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
+    pub fn profile(&self, host: usize) -> Result<Device, InputError> {
+        let spec = &self.hosts[host].1.profile;
+        let own = spec.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
+        own.map_or_else(|| device::load(spec), |device| Ok(device.clone()))
     }
 
     /// Time to move `messages` messages of `bytes` bytes in all by the best route: latency for each
@@ -137,6 +206,16 @@ impl Cluster {
 }
 
 impl WireCluster {
+    /// The file: `comment` above, every line of it marked as one.
+    ///
+    /// # Panics
+    /// Never: every value is a string, a number or a list of these.
+    pub(crate) fn text(&self, comment: &str) -> String {
+        let comment: String = comment.lines().map(|line| format!("# {line}\n")).collect();
+        let body = toml::to_string(self).expect("plain data serializes");
+        format!("{comment}{body}")
+    }
+
     fn check(&self, file: &str) -> Result<(), InputError> {
         let error = |key: String, problem: String| Err(InputError::key(file, key, problem));
         let names = || self.device.keys().chain(self.switch.keys()).map(String::as_str);
@@ -150,6 +229,7 @@ impl WireCluster {
         if let Some(name) = self.switch.keys().find(|name| self.device.contains_key(*name)) {
             return error(format!("switch.{name}"), "a device has the same name".into());
         }
+        self.check_profiles(file)?;
         let mut pairs = BTreeSet::new();
         for (index, link) in self.link.iter().enumerate() {
             let key = format!("link[{index}]");
@@ -158,8 +238,7 @@ impl WireCluster {
                     return error(format!("{key}.between"), unknown(name));
                 }
             }
-            let mut pair = link.between.clone();
-            pair.sort();
+            let pair = link.between.clone();
             if pair[0] == pair[1] {
                 return error(format!("{key}.between"), format!("{} links to itself", pair[0]));
             }
@@ -167,13 +246,26 @@ impl WireCluster {
                 return error(format!("{key}.bandwidth"), "0; more than that is needed".into());
             }
             let text = format!("a second link between {} and {}", pair[0], pair[1]);
-            if !pairs.insert(pair) {
+            let back = [pair[1].clone(), pair[0].clone()];
+            if !pairs.insert(pair) || (!link.one_way && !pairs.insert(back)) {
                 return error(format!("{key}.between"), text);
             }
         }
-        for (name, host) in &self.device {
-            if host.memory.is_some_and(|memory| memory.0 == 0) {
-                return error(format!("device.{name}.memory"), "0; more is needed".into());
+        Ok(())
+    }
+
+    fn check_profiles(&self, file: &str) -> Result<(), InputError> {
+        for (name, profile) in &self.profile {
+            profile.check(file, &format!("profile.{name}."))?;
+        }
+        for (host, spec) in self.device.iter().map(|(name, host)| (name, &host.profile)) {
+            let Some(name) = spec.strip_prefix(OWN) else { continue };
+            if !self.profile.contains_key(name) {
+                let near = nearest(name, self.profile.keys().map(String::as_str));
+                let hint = near.map(|near| format!("; did you mean `{OWN}{near}`?"));
+                let problem =
+                    format!("this file has no profile `{name}`{}", hint.unwrap_or_default());
+                return Err(InputError::key(file, format!("device.{host}.profile"), problem));
             }
         }
         Ok(())
@@ -229,6 +321,42 @@ mod tests {
         let cluster = Cluster::parse("c.toml", text).unwrap();
         assert_eq!(cluster.transfer(0, 1, 1, Bytes(1)), Some(Nanos(2_000_000)));
         assert_eq!(cluster.transfer(0, 1, 1, Bytes(1000)), Some(Nanos(11_000_000)));
+    }
+
+    const TWO: &str = "source = 'a'\n[device.a]\nprofile = 'cluster:mine'\nmemory = '0 B'\n\
+        [device.b]\nprofile = 'catalog:l4-24'\n[profile.mine]\nmemory-gb = 8\n\
+        usable-percent = 50\nbandwidth-gb-s = 10\ntflops = 1\nsource = 'me'\n\
+        status = 'measured'\n[[profile.mine.rate]]\nformat = 'q4_K'\ntflops = 0.5\n\
+        [[link]]\nbetween = ['a', 'b']\none-way = true\nbandwidth = '8 Mbit/s'\n\
+        latency = '1 ms'\n";
+
+    #[test]
+    fn a_file_may_hold_profiles_and_links_that_lead_one_way() {
+        let cluster = Cluster::parse("c.toml", TWO).unwrap();
+        assert_eq!(cluster.profile(0).unwrap().rate[0].tflops, Some(0.5));
+        assert_eq!(cluster.transfer(0, 1, 1, Bytes(1000)), Some(Nanos(2_000_000)));
+        assert_eq!(cluster.transfer(1, 0, 1, Bytes(1000)), None);
+        let wire: WireCluster = parse_toml("c.toml", TWO).unwrap();
+        let text = wire.text("two\nlines");
+        assert!(text.starts_with("# two\n# lines\nsource = "), "{text}");
+        let again = Cluster::parse("c.toml", &text).unwrap();
+        assert_eq!(again.hosts, cluster.hosts);
+        assert_eq!(again.profile(0), cluster.profile(0));
+        assert_eq!(again.transfer(0, 1, 1, Bytes(9)), cluster.transfer(0, 1, 1, Bytes(9)));
+    }
+
+    #[test]
+    fn wrong_profiles_are_refused_by_key() {
+        let cases = [
+            ("cluster:mine", "cluster:mini", "device.a.profile: this file has no profile `mini`"),
+            ("memory-gb = 8", "memory-gb = -8", "profile.mine.memory-gb: -8"),
+            ("tflops = 0.5", "tflops = 0", "profile.mine.rate: 0;"),
+            ("tflops = 0.5", "tflop = 0.5", "did you mean `tflops`?"),
+        ];
+        for (from, to, expected) in cases {
+            let error = Cluster::parse("c.toml", &TWO.replacen(from, to, 1)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{to}: {error}");
+        }
     }
 
     #[test]

@@ -76,8 +76,14 @@ pub fn write_atomic(path: &Path, text: &str) -> Result<(), InputError> {
     let error =
         |error: std::io::Error| InputError::file(path.display().to_string(), error.to_string());
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut temporary =
-        tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new("."))).map_err(error)?;
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // As any other new file: what the user's umask leaves of it, not a secret.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut temporary = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(error)?;
     temporary.write_all(text.as_bytes()).map_err(error)?;
     temporary.persist(path).map_err(|failed| error(failed.error))?;
     Ok(())

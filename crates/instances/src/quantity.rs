@@ -1,8 +1,9 @@
 //! Quantities with units as people write them: `12 GiB`, `940 Mbit/s`, `0.3 ms`, `2 %`.
 
+use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not a quantity: the value, and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -26,6 +27,19 @@ macro_rules! quantity {
                 parse(text, $units)
                     .map(Self)
                     .ok_or_else(|| BadQuantity { value: text.into(), allowed: $allowed })
+            }
+        }
+
+        impl fmt::Display for $name {
+            /// Exactly, in the largest unit that needs no fraction.
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(&exact(self.0, $units))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.collect_str(self)
             }
         }
 
@@ -104,6 +118,13 @@ impl<'de> Deserialize<'de> for Fraction {
     }
 }
 
+/// A whole number and the largest unit that divides the amount.
+fn exact(amount: u64, units: &[(&str, u64)]) -> String {
+    let divides = |&&(_, scale): &&(&str, u64)| amount.is_multiple_of(scale);
+    let largest = units.iter().filter(divides).max_by_key(|(_, scale)| *scale);
+    largest.map_or_else(String::new, |(name, scale)| format!("{} {name}", amount / scale))
+}
+
 /// More than this of anything is a slip of the pen.
 const MOST: f64 = (1u64 << 60) as f64;
 
@@ -132,6 +153,18 @@ mod tests {
         assert_eq!("50 MB/s".parse(), Ok(Bandwidth(400_000_000)));
         assert_eq!("0.3 ms".parse(), Ok(Time(300_000)));
         assert_eq!("2 %".parse(), Ok(Fraction(0.02)));
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for (amount, text) in
+            [(12 << 30, "12 GiB"), (16_000_000_000, "16 GB"), (5_000, "5 kB"), (1_025, "1025 B")]
+        {
+            assert_eq!(Memory(amount).to_string(), text);
+            assert_eq!(text.parse(), Ok(Memory(amount)));
+        }
+        assert_eq!(Bandwidth(940_000_000).to_string(), "940 Mbit/s");
+        assert_eq!(Time(1_500_000).to_string(), "1500 us");
     }
 
     #[test]

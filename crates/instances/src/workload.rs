@@ -1,9 +1,12 @@
 //! The workload: what is asked of a deployment, as a person writes it in `workload.toml`.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::file::{InputError, parse_toml};
 use crate::format::Format;
+use crate::pins::Pin;
 use crate::quantity::{Fraction, Time};
 
 /// One kind of request and what counts as good.
@@ -20,8 +23,14 @@ pub struct Workload {
     pub objective: Goal,
     /// The quality floor.
     pub quality: Quality,
+    /// No layer may diverge more, in nats per token.
+    pub max_layer_kl: Option<f64>,
     /// Whether a device may be visited twice.
     pub placement: Placement,
+    /// Layers that must run on one device.
+    pub pin: Vec<Pin>,
+    /// Requests per round by model; one of each that is not named.
+    pub weight: BTreeMap<String, u32>,
     /// The first layer stays on the source, so that no text leaves it (EdgeShard's constraint).
     pub privacy: bool,
     /// Formats to choose from; empty means the usual ones of llama.cpp.
@@ -52,7 +61,10 @@ impl Default for Workload {
             batch: 1,
             objective: Goal::Latency,
             quality: Quality::Like("q4_K_M".into()),
+            max_layer_kl: None,
             placement: Placement::Contiguous,
+            pin: Vec::new(),
+            weight: BTreeMap::new(),
             privacy: true,
             formats: Vec::new(),
             granularity: Granularity::TensorClass,
@@ -126,6 +138,9 @@ pub enum Returns {
 /// More tokens than this in one request is a slip of the pen.
 const TOKENS_MAX: u32 = 10_000_000;
 
+/// More requests than this in one round is one, too.
+const WEIGHT_MAX: u32 = 1_000_000;
+
 impl Workload {
     /// Parses `workload.toml`; what it leaves out keeps its default.
     ///
@@ -161,6 +176,21 @@ impl Workload {
         match self.quality {
             Quality::MaxKl(kl) if !(0.0..=100.0).contains(&kl) => {
                 return error("quality.max-kl", format!("{kl}; 0 to 100 nats are allowed"));
+            }
+            _ => {}
+        }
+        for (model, &weight) in &self.weight {
+            if !(1..=WEIGHT_MAX).contains(&weight) {
+                let problem = format!("{weight}; 1 to {WEIGHT_MAX} are allowed");
+                return error(&format!("weight.{model}"), problem);
+            }
+        }
+        match (self.max_layer_kl, &self.quality) {
+            (Some(kl), _) if !(0.0..=100.0).contains(&kl) => {
+                return error("max-layer-kl", format!("{kl}; 0 to 100 nats are allowed"));
+            }
+            (Some(_), Quality::MaxWeightDifference(_)) => {
+                return error("max-layer-kl", "needs a quality floor in nats".into());
             }
             _ => {}
         }

@@ -37,6 +37,22 @@ pub enum Verdict {
     Failed(String),
 }
 
+impl Verdict {
+    /// `optimal`, `feasible`, `infeasible`, `unknown`, `wrong`, `unsupported` or `failed`: the words
+    /// of tables and files.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Optimal { .. } => "optimal",
+            Self::Feasible { .. } => "feasible",
+            Self::Infeasible => "infeasible",
+            Self::Unknown { .. } => "unknown",
+            Self::Wrong(_) => "wrong",
+            Self::Unsupported(_) => "unsupported",
+            Self::Failed(_) => "failed",
+        }
+    }
+}
+
 /// Why an answer is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Contradiction {

@@ -6,6 +6,7 @@ use edgeplan_ilp::Ilp;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::Solver;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_rounding::Rounding;
 
 /// A solver of deployment problems.
 pub type DeploymentSolver = Box<dyn Solver<Deployment> + Send>;
@@ -58,6 +59,11 @@ impl std::fmt::Debug for Entry {
 const EDGESHARD: &str = "EdgeShard, arXiv 2405.14371";
 const DILEMMA: &str = "DILEMMA, arXiv 2503.01704, with flow variables";
 
+/// The program started from the best plan that takes milliseconds.
+fn started(ilp: Ilp<Deployment>) -> Ilp<Deployment> {
+    ilp.starting_from(ChainExact::default()).starting_from(Policy::new(Kind::FastestFirst))
+}
+
 /// Every solver of deployment problems.
 pub const DEPLOYMENT: &[Entry] = &[
     Entry {
@@ -65,14 +71,21 @@ pub const DEPLOYMENT: &[Entry] = &[
         guarantee: Guarantee::Exact,
         about: "the integer program, solved by HiGHS",
         reference: DILEMMA,
-        make: || Box::new(Ilp::new(Highs).starting_from(ChainExact::default())),
+        make: || Box::new(started(Ilp::new(Highs))),
     },
     Entry {
         name: "cbc",
         guarantee: Guarantee::Exact,
         about: "the same integer program, solved by CBC in a process of its own",
         reference: DILEMMA,
-        make: || Box::new(Ilp::new(Cbc::default()).starting_from(ChainExact::default())),
+        make: || Box::new(started(Ilp::new(Cbc::default()))),
+    },
+    Entry {
+        name: "lp-rounding",
+        guarantee: Guarantee::Bounded,
+        about: "LP relaxation by HiGHS, plans drawn along its flow, repaired by local search",
+        reference: "randomized rounding, Raghavan and Thompson 1987",
+        make: || Box::new(Rounding::default()),
     },
     Entry {
         name: "chain-exact",

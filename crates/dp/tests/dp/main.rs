@@ -1,6 +1,5 @@
-//! The programs against hand-made instances, EdgeShard's published case and brute force.
+//! The programs against hand-made instances and brute force.
 
 mod brute_force;
-mod edgeshard_case;
 mod hand_made;
 mod support;

@@ -29,7 +29,7 @@ pub enum Status {
 }
 
 /// What is known of a machine, as it was published.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Device {
     /// Memory that the planner may think of, in 1e9 bytes.
@@ -45,12 +45,29 @@ pub struct Device {
     /// How well they are known.
     pub status: Status,
     /// Published speeds by format.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub speed: Vec<Speed>,
+    /// Rates by format that somebody timed directly; they go before speeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate: Vec<Rate>,
+}
+
+/// How fast a machine itself was timed in one format: always measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rate {
+    /// The format of the weights.
+    pub format: Format,
+    /// 1e9 bytes of weights read per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_gb_s: Option<f64>,
+    /// 1e12 operations per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tflops: Option<f64>,
 }
 
 /// A published speed of one model in one format: always measured.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Speed {
     /// A model of the catalog.
@@ -58,10 +75,10 @@ pub struct Speed {
     /// The format of its weights.
     pub format: Format,
     /// Prompt tokens per second.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefill: Option<f64>,
     /// Generated tokens per second at batch 1.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode: Option<f64>,
     /// Who measured it.
     pub source: String,
@@ -73,7 +90,11 @@ impl Device {
         Bytes((self.memory_gb * 1e7 * self.usable_percent) as u64)
     }
 
-    fn check(&self, file: &str) -> Result<(), InputError> {
+    /// Checks the numbers; `path` leads to the device's keys in `file` (`profile.mac.`).
+    ///
+    /// # Errors
+    /// The first number that is out of range.
+    pub(crate) fn check(&self, file: &str, path: &str) -> Result<(), InputError> {
         let numbers = [
             ("memory-gb", self.memory_gb, 1e6),
             ("usable-percent", self.usable_percent, 100.0),
@@ -82,10 +103,12 @@ impl Device {
         ];
         let speeds = self.speed.iter().flat_map(|speed| [speed.prefill, speed.decode]);
         let speeds = speeds.flatten().map(|speed| ("speed", speed, 1e9));
-        for (key, value, most) in numbers.into_iter().chain(speeds) {
+        let rates = self.rate.iter().flat_map(|rate| [rate.bandwidth_gb_s, rate.tflops]);
+        let rates = rates.flatten().map(|rate| ("rate", rate, 1e6));
+        for (key, value, most) in numbers.into_iter().chain(speeds).chain(rates) {
             if !(value > 0.0 && value <= most) {
                 let problem = format!("{value}; a number above 0 and up to {most} is allowed");
-                return Err(InputError::key(file, key, problem));
+                return Err(InputError::key(file, format!("{path}{key}"), problem));
             }
         }
         Ok(())
@@ -108,7 +131,7 @@ pub fn names() -> Vec<String> {
 pub fn load(spec: &str) -> Result<Device, InputError> {
     let Some(name) = spec.strip_prefix("catalog:") else {
         let device: Device = parse_toml(spec, &read_text(Path::new(spec))?)?;
-        device.check(spec)?;
+        device.check(spec, "")?;
         return Ok(device);
     };
     let mut entries = entries()?;
@@ -129,7 +152,7 @@ mod tests {
         let entries = entries().unwrap();
         assert!(entries.len() >= 24);
         for (name, device) in entries {
-            device.check(&name).unwrap();
+            device.check(&name, "").unwrap();
             assert!(!device.source.is_empty(), "{name}");
             let rates = Rates::new(&device).unwrap();
             for format in Format::ALL {

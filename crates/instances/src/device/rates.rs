@@ -2,7 +2,8 @@
 //!
 //! Decoding one token reads every weight once: bandwidth = tokens per second * bytes of the model.
 //! Prefill computes two operations per weight and token: rate = tokens per second * 2 * parameters.
-//! A format without a published speed has no rate unless the caller asks for an estimate: the
+//! Rates that somebody timed directly are taken as they are.
+//! A format without either has no rate unless the caller asks for an estimate: the
 //! specified bandwidth or compute times the efficiency that other formats reach on this device.
 
 use std::collections::BTreeMap;
@@ -48,6 +49,10 @@ impl Rates {
             if let Some(tokens) = speed.prefill {
                 compute.insert(speed.format, tokens * 2.0 * parameters);
             }
+        }
+        for rate in &device.rate {
+            bandwidth.extend(rate.bandwidth_gb_s.map(|amount| (rate.format, 1e9 * amount)));
+            compute.extend(rate.tflops.map(|amount| (rate.format, 1e12 * amount)));
         }
         let estimate = |rates: &BTreeMap<Format, f64>, specified: f64, usual: f64| {
             let mean = rates.values().sum::<f64>() / rates.len() as f64;

@@ -1,4 +1,5 @@
-//! Models: layers and tensors, from the catalog, a Hugging Face `config.json` or a GGUF file.
+//! Models: layers and tensors, from the catalog, a Hugging Face `config.json`, a GGUF file or another
+//! tool.
 
 mod catalog;
 mod config;
@@ -20,6 +21,7 @@ pub use stored::StoredType;
 
 use crate::file::{InputError, read_text};
 use crate::format::Format;
+use crate::import::distilp;
 
 /// A model as the planner sees it: a chain of layers, each a list of tensors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,8 +193,8 @@ impl ModelSpec {
     }
 }
 
-/// Reads a model: `catalog:NAME`, a `config.json` or a folder that holds one, or a GGUF file,
-/// which is known by its name (`.gguf`) or its first bytes.
+/// Reads a model: `catalog:NAME`, a `config.json` or a folder that holds one, distilp's profile,
+/// or a GGUF file, which is known by its name (`.gguf`) or its first bytes.
 ///
 /// # Errors
 /// An unknown name with the nearest known one; a file that cannot be read or makes no sense.
@@ -206,7 +208,11 @@ pub fn load(spec: &str) -> Result<ModelSpec, InputError> {
     } else if is_gguf(&path) {
         return gguf::load(&path);
     }
-    config::parse(&path.display().to_string(), &read_text(&path)?)
+    let (file, text) = (path.display().to_string(), read_text(&path)?);
+    match distilp::is_model(&text) {
+        true => distilp::model(&file, &text),
+        false => config::parse(&file, &text),
+    }
 }
 
 fn is_gguf(path: &Path) -> bool {

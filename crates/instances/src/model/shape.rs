@@ -63,6 +63,34 @@ pub struct Shape {
     pub global_every: Option<u64>,
 }
 
+impl Default for Shape {
+    /// Llama's kind of block, every length still 0.
+    fn default() -> Self {
+        Self {
+            blocks: 0,
+            hidden: 0,
+            ffn: 0,
+            heads: 0,
+            kv_heads: 0,
+            head_dim: 0,
+            vocab: 0,
+            tied: false,
+            gate: yes(),
+            fused_qkv: false,
+            qkv_bias: false,
+            bias: false,
+            qk_norm: false,
+            norms: two(),
+            final_norm: yes(),
+            embedding_norm: false,
+            positions: 0,
+            embedding: None,
+            window: None,
+            global_every: None,
+        }
+    }
+}
+
 fn yes() -> bool {
     true
 }

@@ -95,6 +95,31 @@ pub enum Violation {
     },
 }
 
+impl Violation {
+    /// How badly the constraint is broken, in millionths of its limit; structural ones count as
+    /// once the limit.
+    pub fn excess_ppm(&self) -> u64 {
+        let over = |needed: u64, available: u64| {
+            let excess = u128::from(needed.saturating_sub(available)) * 1_000_000;
+            u64::try_from(excess / u128::from(available.max(1))).unwrap_or(u64::MAX).max(1)
+        };
+        match self {
+            Self::Shape(_) => u64::MAX,
+            Self::Unusable { .. }
+            | Self::Pin { .. }
+            | Self::Unreachable { .. }
+            | Self::Split { .. } => 1_000_000,
+            Self::Memory { needed, available, .. } | Self::Traffic { needed, available, .. } => {
+                over(needed.0, available.0)
+            }
+            Self::Compute { needed, available, .. }
+            | Self::Latency { needed, available, .. }
+            | Self::Bottleneck { needed, available } => over(needed.0, available.0),
+            Self::Quality { loss, available, .. } => over(loss.0, available.0),
+        }
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

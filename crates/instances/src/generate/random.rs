@@ -1,4 +1,4 @@
-//! Seeded instances: the same parameters give the same instance on every machine.
+//! Numbers drawn at random: no model, no catalog, every number a free one.
 
 use edgeplan_problem::deployment::{
     Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement,

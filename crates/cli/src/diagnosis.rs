@@ -1,0 +1,82 @@
+//! Why there is no plan, and the smallest change that would make one possible.
+
+use std::time::Duration;
+
+use edgeplan_problem::deployment::Deployment;
+use edgeplan_problem::{Limits, Solver};
+use edgeplan_what_if::{Fix, Reason, fixes, reason};
+use serde_json::{Map, Value, json};
+
+use crate::question::Question;
+use crate::watch;
+
+/// The part of the question's time that one of the many small solves may take.
+const SHARE: f64 = 0.05;
+
+/// What was found out about an infeasible instance.
+pub(crate) struct Diagnosis {
+    reason: Reason,
+    fixes: Vec<Fix>,
+}
+
+impl Diagnosis {
+    pub(crate) fn of(
+        instance: &Deployment,
+        solver: &dyn Solver<Deployment>,
+        question: &Question,
+    ) -> Self {
+        let _line = watch::busy("no plan is possible; looking for the smallest fix");
+        let each = Duration::from_secs_f64((question.time * SHARE).clamp(0.1, 5.0));
+        let limits = Limits { time: Some(each), ..watch::limits(question) };
+        let reason = reason(instance, solver, limits);
+        let fixes = match reason {
+            Reason::Unusable { .. } => Vec::new(),
+            _ => fixes(instance, solver, limits),
+        };
+        Self { reason, fixes }
+    }
+
+    pub(crate) fn text(&self, instance: &Deployment) -> String {
+        let mut lines = vec![self.sentence()];
+        if !self.fixes.is_empty() {
+            lines.push("Each of these alone makes a plan possible (smallest found):".into());
+        }
+        for fix in &self.fixes {
+            let Fix { limit, from, to } = *fix;
+            let amount = |value| limit.amount(value);
+            lines.push(format!(
+                "  {}: {} instead of {} (+{})",
+                limit.name(instance),
+                amount(to),
+                amount(from),
+                amount(to - from)
+            ));
+        }
+        lines.join("\n")
+    }
+
+    fn sentence(&self) -> String {
+        match &self.reason {
+            Reason::Unusable { layer } => {
+                format!("No device can run {layer} in any of its formats; allow another format.")
+            }
+            Reason::Memory { needed, available } => format!(
+                "The smallest plan that keeps every other limit needs {needed} of memory; all \
+                 devices together have {available}."
+            ),
+            Reason::Together if self.fixes.is_empty() => {
+                "No single limit is to blame: lifting any one of them is not enough.".into()
+            }
+            Reason::Together => "The limits exclude each other.".into(),
+        }
+    }
+
+    pub(crate) fn json(&self, instance: &Deployment) -> Map<String, Value> {
+        let fix =
+            |fix: &Fix| json!({"limit": fix.limit.name(instance), "from": fix.from, "to": fix.to});
+        let mut json = Map::new();
+        json.insert("reason".into(), json!(self.sentence()));
+        json.insert("fixes".into(), json!(self.fixes.iter().map(fix).collect::<Vec<Value>>()));
+        json
+    }
+}

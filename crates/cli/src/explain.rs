@@ -1,0 +1,133 @@
+//! `edgeplan explain`: what binds in the plan, and what more of it would be worth.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use edgeplan_instances::file::to_json;
+use edgeplan_problem::Cost;
+use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_what_if::{Slack, Worth, looser_quality, more_memory, slacks, worth};
+use serde_json::{Map, Value, json};
+
+use crate::diagnosis::Diagnosis;
+use crate::plan::{find_solver, headline};
+use crate::question::Question;
+use crate::report::{amount, outcome_json, table};
+use crate::watch;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    question: Question,
+    /// The solver; `edgeplan solvers` lists them
+    #[arg(long, default_value = "highs")]
+    solver: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let question = &arguments.question;
+    let instance = question.read()?;
+    let entry = find_solver(&arguments.solver)?;
+    watch::listen();
+    let solver = (entry.make)();
+    let outcome = watch::answer(&instance, entry.name, solver.as_ref(), question);
+    let mut json = outcome_json(&instance, entry.name, &outcome);
+    let mut text = headline(&instance, entry.name, &outcome);
+    if let (Some(plan), Some(cost)) = (&outcome.plan, outcome.cost()) {
+        let _line = watch::busy("asking what more of everything would be worth");
+        let mut changes = more_memory(&instance);
+        changes.extend(looser_quality(&instance));
+        changes.extend(question.faster_links(&instance)?);
+        let worths = worth(changes, solver.as_ref(), watch::limits(question));
+        let slacks = slacks(&instance, plan);
+        json.append(&mut explained_json(&instance, &slacks, &worths, cost));
+        text = format!("{text}\n{}", explained(&instance, &slacks, &worths, cost));
+        text = format!("{text}\n{}", unused(&instance, plan));
+    } else {
+        let diagnosis = Diagnosis::of(&instance, solver.as_ref(), question);
+        json.append(&mut diagnosis.json(&instance));
+        text = format!("{text}\n{}", diagnosis.text(&instance));
+    }
+    match arguments.json {
+        true => print!("{}", to_json(&json)),
+        false => println!("{text}"),
+    }
+    Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn explained(instance: &Deployment, slacks: &[Slack], worths: &[Worth], cost: Cost) -> String {
+    let mut limits = table(&["limit", "used", "allowed", "free", "full"], &[1, 2, 3, 4]);
+    for Slack { limit, used, allowed } in slacks {
+        limits.add_row([
+            limit.name(instance),
+            limit.amount(*used),
+            limit.amount(*allowed),
+            limit.amount(allowed.saturating_sub(*used)),
+            format!("{:.1} %", 100.0 * *used as f64 / (*allowed).max(1) as f64),
+        ]);
+    }
+    let mut changes = table(&["change", "new cost", "saves", "at most"], &[1, 2, 3]);
+    for worth in worths {
+        let (least, most) = worth.saving(cost);
+        let share = |saving: Cost| match saving {
+            Cost::ZERO => "nothing".into(),
+            _ => format!(
+                "{} ({:.2} %)",
+                amount(instance, saving),
+                100.0 * saving.as_f64() / cost.as_f64().max(1.0)
+            ),
+        };
+        changes.add_row([
+            worth.name.clone(),
+            worth.cost.map_or("-".into(), |cost| amount(instance, cost)),
+            share(least),
+            most.map_or("-".into(), share),
+        ]);
+    }
+    format!("{limits}\n\n{changes}")
+}
+
+/// A sentence on the devices that the plan leaves out.
+fn unused(instance: &Deployment, plan: &Plan) -> String {
+    let used = |id| plan.models.iter().flatten().any(|assignment| assignment.device == id);
+    let idle: Vec<&str> = instance
+        .device_ids()
+        .filter(|&id| !used(id))
+        .map(|id| instance.device(id).name.as_str())
+        .collect();
+    match idle.is_empty() {
+        true => "\nEvery device is used.".into(),
+        false => format!("\nNot used: {}.", idle.join(", ")),
+    }
+}
+
+fn explained_json(
+    instance: &Deployment,
+    slacks: &[Slack],
+    worths: &[Worth],
+    cost: Cost,
+) -> Map<String, Value> {
+    let slack = |slack: &Slack| {
+        json!({
+            "limit": slack.limit.name(instance),
+            "used": slack.used,
+            "allowed": slack.allowed,
+        })
+    };
+    let change = |worth: &Worth| {
+        let (least, most) = worth.saving(cost);
+        json!({
+            "change": worth.name,
+            "cost": worth.cost,
+            "saves_at_least": least,
+            "saves_at_most": most,
+        })
+    };
+    let mut json = Map::new();
+    json.insert("limits".into(), json!(slacks.iter().map(slack).collect::<Vec<Value>>()));
+    json.insert("changes".into(), json!(worths.iter().map(change).collect::<Vec<Value>>()));
+    json
+}

@@ -1,0 +1,57 @@
+//! `edgeplan reproduce`: published figures beside ours.
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use edgeplan_instances::file::to_json;
+use edgeplan_instances::known::{Evidence, Known, known};
+use edgeplan_problem::{Limits, Nanos, Silent, solve};
+use serde_json::{Value, json};
+
+use crate::plan::find_solver;
+use crate::report::table;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+    let mut rows =
+        table(&["what", "paper", "ours", "difference", "verdict", "solver", "source"], &[1, 2, 3]);
+    let mut json: Vec<Value> = Vec::new();
+    for case in known()? {
+        let Known { what, instance, published, evidence, source, .. } = &case;
+        let solver = (find_solver(&case.solver)?.make)();
+        let outcome = solve(instance, solver.as_ref(), Limits::default(), &mut Silent);
+        let cost = outcome.cost().with_context(|| format!("{what}: no plan"))?;
+        let difference = cost.as_f64() / published.as_f64() - 1.0;
+        let recalled = if *evidence == Evidence::Recalled { " (recalled)" } else { "" };
+        rows.add_row([
+            what.clone(),
+            published.to_string(),
+            Nanos(cost.0).to_string(),
+            format!("{:+.1} %", 100.0 * difference),
+            outcome.verdict.word().to_owned(),
+            case.solver.clone(),
+            format!("{source}{recalled}"),
+        ]);
+        json.push(json!({
+            "what": what,
+            "paper_ns": published,
+            "ours_ns": cost,
+            "difference": difference,
+            "verdict": outcome.verdict.word(),
+            "solver": case.solver,
+            "evidence": evidence,
+            "source": source,
+        }));
+    }
+    match arguments.json {
+        true => print!("{}", to_json(&json)),
+        false => println!("{rows}"),
+    }
+    Ok(ExitCode::SUCCESS)
+}

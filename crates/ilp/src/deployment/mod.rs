@@ -1,0 +1,308 @@
+//! Deployment as an integer program: DILEMMA's variables (arXiv 2503.01704: a layer, a server and a
+//! bit width each) with flow variables between consecutive layers, so that a hop is paid exactly
+//! when the chain changes device, and contiguity as "each device is entered at most once", which
+//! is much tighter than a row per pair of layers.
+//!
+//! Let `x[l,d,o]` be 1 if layer `l` is on device `d` as option `o`, and `y[l,d,e]` be 1 if the chain
+//! goes from `d` to `e` after layer `l` (`d = e` is staying). Only usable triples and existing
+//! routes get a variable. Options that another one beats on the same device in bytes, loss and
+//! time are left out: no objective or limit could prefer them.
+
+mod rows;
+
+use edgeplan_mip::{Program, Variable};
+use edgeplan_problem::deployment::{
+    Assignment, Deployment, DeviceId, LayerOption, Model, Objective, OptionId, Placement, Plan,
+};
+use edgeplan_problem::{Nanos, Problem as _};
+
+use crate::{Formulated, Formulation, TooLarge};
+use rows::{Statement, cycle_unit};
+
+/// Where each decision's variables are.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    models: Vec<Chain>,
+    /// The bottleneck, where it is minimised or limited.
+    cycle: Option<Variable>,
+    /// `used[device]`.
+    used: Vec<Variable>,
+}
+
+/// The variables of one model.
+#[derive(Debug, Clone)]
+struct Chain {
+    /// `choices[layer]`: every usable (device, option).
+    choices: Vec<Vec<Choice>>,
+    /// `moves[layer]`: every possible change of device after it.
+    moves: Vec<Vec<Move>>,
+    /// `holds[device]`: whether it holds a layer of this model.
+    holds: Vec<Variable>,
+    /// `copies[device][shared]`: whether it stores that shared tensor.
+    copies: Vec<Vec<Variable>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Choice {
+    device: DeviceId,
+    option: OptionId,
+    variable: Variable,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Move {
+    from: DeviceId,
+    to: DeviceId,
+    time: Nanos,
+    variable: Variable,
+}
+
+impl Formulation for Deployment {
+    type Layout = Layout;
+
+    fn formulate(&self, nonzeros_max: usize) -> Result<Formulated<Layout>, TooLarge> {
+        let nonzeros = estimate(self);
+        if nonzeros > nonzeros_max {
+            return Err(TooLarge { nonzeros, limit: nonzeros_max });
+        }
+        let mut program = Program::default();
+        let models = self.models.iter().map(|model| chain(self, model, &mut program)).collect();
+        let used = self.device_ids().map(|_| program.binary()).collect();
+        let cycles = self.objective == Objective::Bottleneck || self.bottleneck_max.is_some();
+        let unit = cycle_unit(self) as f64;
+        let longest = self.bottleneck_max.map(|limit| limit.as_f64() / unit);
+        let cycle = cycles.then(|| program.continuous(0.0, longest));
+        let layout = Layout { models, cycle, used };
+        let mut statement = Statement { instance: self, layout: &layout, program };
+        statement.chains();
+        statement.devices();
+        statement.limits();
+        let scale = statement.objective();
+        let program = statement.program;
+        Ok(Formulated { program, scale, layout })
+    }
+
+    fn decode(&self, formulated: &Formulated<Layout>, values: &[f64]) -> Option<Plan> {
+        let largest = |choices: &Vec<Choice>| {
+            let value = |choice: &&Choice| values[choice.variable.index()];
+            let best = choices.iter().max_by(|a, b| value(a).total_cmp(&value(b)))?;
+            Some(Assignment { device: best.device, option: best.option })
+        };
+        let layers = |chain: &Chain| chain.choices.iter().map(largest).collect();
+        let models = formulated.layout.models.iter().map(layers).collect::<Option<_>>()?;
+        Some(Plan { models })
+    }
+
+    fn encode(&self, formulated: &Formulated<Layout>, plan: &Plan) -> Option<Vec<f64>> {
+        let layout = &formulated.layout;
+        let mut values = vec![0.0; formulated.program.columns.len()];
+        for (index, chain) in layout.models.iter().enumerate() {
+            let layers = self.undominated(index, &plan.models[index]);
+            for (layer, &assignment) in layers.iter().enumerate() {
+                let choice = chain.choices[layer]
+                    .iter()
+                    .find(|c| c.device == assignment.device && c.option == assignment.option)?;
+                values[choice.variable.index()] = 1.0;
+                let device = assignment.device.index();
+                values[chain.holds[device].index()] = 1.0;
+                values[layout.used[device].index()] = 1.0;
+                let option = &self.models[index].layers[layer].options[assignment.option.index()];
+                if let Some(shared) = option.shared {
+                    values[chain.copies[device][shared].index()] = 1.0;
+                }
+            }
+            for (layer, pair) in layers.windows(2).enumerate() {
+                let (from, to) = (pair[0].device, pair[1].device);
+                let step = chain.moves[layer].iter().find(|m| m.from == from && m.to == to)?;
+                values[step.variable.index()] = 1.0;
+            }
+        }
+        if let Some(cycle) = layout.cycle {
+            let bottleneck = self.evaluate(plan).account.bottleneck.as_f64();
+            values[cycle.index()] = bottleneck / cycle_unit(self) as f64;
+        }
+        Some(values)
+    }
+
+    fn sample(
+        &self,
+        formulated: &Formulated<Layout>,
+        values: &[f64],
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Option<Plan> {
+        let contiguous = self.placement == Placement::Contiguous;
+        let walk = |chain: &Chain| chain.walk(values, contiguous, uniform);
+        let models = formulated.layout.models.iter().map(walk).collect::<Option<_>>()?;
+        Some(Plan { models })
+    }
+
+    fn chosen(&self, formulated: &Formulated<Layout>, plan: &Plan) -> Vec<u32> {
+        let chains = formulated.layout.models.iter().zip(&plan.models);
+        let pairs = chains.flat_map(|(chain, layers)| chain.choices.iter().zip(layers));
+        let variable = |(choices, assignment): (&Vec<Choice>, &Assignment)| {
+            let same = |c: &&Choice| c.device == assignment.device && c.option == assignment.option;
+            choices.iter().find(same).map(|choice| choice.variable.0)
+        };
+        pairs.filter_map(variable).collect()
+    }
+}
+
+impl Chain {
+    /// A walk along the relaxation's flow: each next device with the probability that the flow out
+    /// of the last one has, each option with that of its share on the device. Where contiguity
+    /// bars every device that the flow leads to, the walk stays where it is.
+    fn walk(
+        &self,
+        values: &[f64],
+        contiguous: bool,
+        uniform: &mut dyn FnMut() -> f64,
+    ) -> Option<Vec<Assignment>> {
+        let mut walked: Vec<Assignment> = Vec::with_capacity(self.choices.len());
+        let mut left: Vec<DeviceId> = Vec::new();
+        for (layer, choices) in self.choices.iter().enumerate() {
+            let last = walked.last().map(|assignment| assignment.device);
+            let weight = |choice: &Choice| {
+                let share = values[choice.variable.index()].max(0.0);
+                let Some(last) = last else { return share };
+                let moves = self.moves[layer - 1].iter();
+                let step = moves.filter(|m| m.from == last && m.to == choice.device);
+                let flow: f64 = step.map(|step| values[step.variable.index()].max(0.0)).sum();
+                let barred = contiguous && left.contains(&choice.device);
+                if barred { 0.0 } else { share * flow }
+            };
+            let stays = |choice: &Choice| last.is_none_or(|last| choice.device == last);
+            let pick = draw(choices, weight, uniform)
+                .or_else(|| choices.iter().copied().find(stays))
+                .or_else(|| choices.first().copied())?;
+            if let Some(last) = last.filter(|&last| last != pick.device) {
+                left.push(last);
+            }
+            walked.push(Assignment { device: pick.device, option: pick.option });
+        }
+        Some(walked)
+    }
+}
+
+/// One of the choices with probability proportional to its weight; none if all weights vanish.
+fn draw(
+    choices: &[Choice],
+    weight: impl Fn(&Choice) -> f64,
+    uniform: &mut dyn FnMut() -> f64,
+) -> Option<Choice> {
+    let total: f64 = choices.iter().map(&weight).sum();
+    let mut rest = uniform() * total;
+    let weighted = choices.iter().filter(|choice| weight(choice) > 1e-9);
+    let mut last = None;
+    for choice in weighted {
+        last = Some(*choice);
+        rest -= weight(choice);
+        if rest < 0.0 {
+            break;
+        }
+    }
+    last
+}
+
+/// Extra steps that plans need to be read as vectors.
+trait Undominated {
+    /// The same plan with each option replaced by the one that beats it, if any does.
+    fn undominated(&self, model: usize, layers: &[Assignment]) -> Vec<Assignment>;
+}
+
+impl Undominated for Deployment {
+    fn undominated(&self, model: usize, layers: &[Assignment]) -> Vec<Assignment> {
+        let model = &self.models[model];
+        let improve = |(layer, assignment): (usize, &Assignment)| {
+            let kept = kept_options(model, layer, assignment.device);
+            let given = &model.layers[layer].options[assignment.option.index()];
+            let device = assignment.device.index();
+            let better = kept.into_iter().find(|&option| {
+                option == assignment.option
+                    || beats(&model.layers[layer].options[option.index()], given, device)
+            });
+            Assignment { option: better.unwrap_or(assignment.option), ..*assignment }
+        };
+        layers.iter().enumerate().map(improve).collect()
+    }
+}
+
+/// A rough count of coefficients, before anything is built.
+fn estimate(instance: &Deployment) -> usize {
+    let devices = instance.devices.len();
+    let per_model = |model: &Model| {
+        let options: usize = model.layers.iter().map(|layer| layer.options.len()).sum();
+        6 * options * devices + 4 * model.layers.len() * devices * devices
+    };
+    instance.models.iter().map(per_model).sum()
+}
+
+/// Whether one option is at least as good as another on a device in every measure that counts.
+fn beats(better: &LayerOption, worse: &LayerOption, device: usize) -> bool {
+    let no_slower = match (better.compute[device], worse.compute[device]) {
+        (Some(better), Some(worse)) => better <= worse,
+        _ => false,
+    };
+    no_slower
+        && better.shared == worse.shared
+        && better.bytes <= worse.bytes
+        && better.loss <= worse.loss
+}
+
+/// The usable options of a layer on a device that no other one beats; the first of equals stays.
+fn kept_options(model: &Model, layer: usize, device: DeviceId) -> Vec<OptionId> {
+    let options = &model.layers[layer].options;
+    let usable = |&option: &OptionId| model.compute(layer, device, option).is_some();
+    let beaten = |&option: &OptionId| {
+        model.option_ids(layer).filter(usable).any(|rival| {
+            let (better, worse) = (&options[rival.index()], &options[option.index()]);
+            rival != option
+                && beats(better, worse, device.index())
+                && (rival < option || !beats(worse, better, device.index()))
+        })
+    };
+    model.option_ids(layer).filter(usable).filter(|option| !beaten(option)).collect()
+}
+
+/// Makes the variables of one model.
+fn chain(instance: &Deployment, model: &Model, program: &mut Program) -> Chain {
+    let fits = |layer: usize, device: DeviceId, option: OptionId| {
+        instance.room(device, model).is_some_and(|room| model.bytes(layer, option) <= room)
+    };
+    let mut choices = Vec::with_capacity(model.layers.len());
+    for layer in 0..model.layers.len() {
+        let mut here = Vec::new();
+        for device in instance.device_ids() {
+            for option in kept_options(model, layer, device) {
+                if fits(layer, device, option) {
+                    here.push(Choice { device, option, variable: program.binary() });
+                }
+            }
+        }
+        choices.push(here);
+    }
+    let present = |layer: usize, device: DeviceId| {
+        choices[layer].iter().any(|choice: &Choice| choice.device == device)
+    };
+    let mut moves = Vec::new();
+    for layer in 0..model.layers.len() - 1 {
+        let mut here = Vec::new();
+        for from in instance.device_ids().filter(|&device| present(layer, device)) {
+            for to in instance.device_ids().filter(|&device| present(layer + 1, device)) {
+                if let Some(time) = instance.transfer(model, layer, from, to) {
+                    let variable = program.continuous(0.0, Some(1.0));
+                    here.push(Move { from, to, time, variable });
+                }
+            }
+        }
+        moves.push(here);
+    }
+    let copies = |program: &mut Program| {
+        model.shared.iter().map(|_| program.continuous(0.0, Some(1.0))).collect()
+    };
+    Chain {
+        choices,
+        moves,
+        holds: instance.device_ids().map(|_| program.continuous(0.0, Some(1.0))).collect(),
+        copies: instance.device_ids().map(|_| copies(program)).collect(),
+    }
+}

@@ -1,0 +1,13 @@
+//! Seeded instances: the same parameters give the same instance on every machine.
+//!
+//! A family is a plain struct of its parameters with a sensible default, and a function. [`random`]
+//! draws every number; [`realistic`] puts a model of the catalog on catalog devices in a home, at
+//! edge sites or in classes; [`tight`] takes memory away from any instance.
+
+mod random;
+mod realistic;
+mod tight;
+
+pub use random::{Random, random};
+pub use realistic::{Network, Realistic, realistic};
+pub use tight::tight;

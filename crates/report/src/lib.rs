@@ -1,0 +1,16 @@
+//! Plans as pictures: an SVG that shows where layers run, in which format, what fills the memories
+//! and where a request's time goes; and an HTML page with the same picture and every number.
+//!
+//! Nothing here solves anything: a [`picture::Picture`] is a question, a plan and what was proven
+//! about it; everything drawn comes from `evaluate`. The same picture gives the same bytes.
+
+mod draw;
+mod layers;
+mod memory;
+pub mod page;
+pub mod picture;
+mod route;
+mod scene;
+pub mod text;
+mod theme;
+mod timeline;

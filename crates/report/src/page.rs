@@ -1,0 +1,177 @@
+//! A plan as a web page: the picture, and every number in tables. One file, no script, no network.
+
+use edgeplan_problem::deployment::Deployment;
+use edgeplan_problem::{Evaluation, Problem as _};
+
+use crate::draw::Tag;
+use crate::picture::{Picture, scene, tag};
+use crate::scene::Scene;
+
+const STYLE: &str = "\
+    :root{color-scheme:light dark}\
+    body{margin:0 auto;max-width:960px;padding:24px;background:#eef1f4;color:#1d232b;\
+    font:14px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;\
+    font-variant-numeric:tabular-nums}\
+    svg{display:block;width:100%;height:auto}\
+    section{margin:24px 0;padding:20px 24px;background:#ffffff;border-radius:8px;overflow-x:auto}\
+    h2,summary{margin:0 0 12px;font-size:15px;font-weight:600}\
+    summary{margin:0;cursor:pointer}\
+    table{border-collapse:collapse;width:100%}\
+    th,td{padding:4px 16px 4px 0;text-align:left;vertical-align:top;max-width:24em;\
+    overflow-wrap:break-word}\
+    th:last-child,td:last-child{padding-right:0}\
+    th{color:#5b6673;font-weight:400;border-bottom:1px solid #e1e5ea}\
+    .n{text-align:right;white-space:nowrap}\
+    .bad{color:#b8420f}\
+    footer{color:#5b6673;overflow-wrap:anywhere}\
+    @media (prefers-color-scheme:dark){\
+    body{background:#0c0e11;color:#e8ebef}\
+    section{background:#14171c}\
+    th{color:#a3adb9;border-color:#2b323b}\
+    .bad{color:#ff9a68}\
+    footer{color:#a3adb9}}";
+
+/// The page. `origin` is the command that made it, for the last line.
+pub fn html(picture: &Picture<'_>, origin: &str) -> String {
+    let evaluation = picture.instance.evaluate(picture.plan);
+    let mut body = Tag::new("body").add(tag(picture, &evaluation)).all(violations(&evaluation));
+    if let Some(scene) = scene(picture, &evaluation.account) {
+        body = body
+            .add(section("Requests", requests(&scene)))
+            .add(section("Stages", stages(&scene)))
+            .add(section("Devices", devices(&scene)));
+        for model in 0..picture.instance.models.len() {
+            body = body.add(layers(&scene, model));
+        }
+    }
+    let made = if origin.is_empty() { String::new() } else { format!(" Made by {origin}.") };
+    let footer = format!("{}.{made}", picture.line(&evaluation));
+    let viewport = Tag::new("meta")
+        .set("name", "viewport")
+        .set("content", "width=device-width, initial-scale=1");
+    let head = Tag::new("head")
+        .add(Tag::new("meta").set("charset", "utf-8"))
+        .add(viewport)
+        .add(Tag::new("title").text(&picture.instance.name))
+        .add(Tag::new("style").text(STYLE));
+    let page = Tag::new("html").set("lang", "en").add(head);
+    let page = page.add(body.add(Tag::new("footer").text(&footer)));
+    format!("<!DOCTYPE html>\n{page}\n")
+}
+
+fn section(heading: &str, content: Tag) -> Tag {
+    Tag::new("section").add(Tag::new("h2").text(heading)).add(content)
+}
+
+/// A table; columns whose heading ends in `>` hold numbers and stand to the right.
+fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Tag {
+    let cell = |name: &str, column: usize, text: &str| {
+        let tag = Tag::new(name).text(text);
+        if headings[column].ends_with('>') { tag.class("n") } else { tag }
+    };
+    let head = (headings.iter().enumerate())
+        .map(|(column, heading)| cell("th", column, heading.trim_end_matches('>')));
+    let rows = rows.into_iter().map(|row| {
+        let cells = row.iter().enumerate().map(|(column, text)| cell("td", column, text));
+        Tag::new("tr").all(cells.collect::<Vec<_>>())
+    });
+    Tag::new("table")
+        .add(Tag::new("thead").add(Tag::new("tr").all(head)))
+        .add(Tag::new("tbody").all(rows))
+}
+
+fn violations(evaluation: &Evaluation<Deployment>) -> Option<Tag> {
+    let lines = evaluation.violations.iter().map(|what| Tag::new("li").text(&what.to_string()));
+    let list = Tag::new("ul").class("bad").all(lines);
+    (!evaluation.violations.is_empty()).then(|| section("Broken constraints", list))
+}
+
+fn requests(scene: &Scene<'_>) -> Tag {
+    let headings = ["model", "per round>", "time>", "there>", "back>", "loss>", "loss allowed>"];
+    let rows = scene.instance.models.iter().zip(&scene.account.models).map(|(model, bill)| {
+        vec![
+            model.name.clone(),
+            model.weight.to_string(),
+            bill.latency.to_string(),
+            bill.enter.to_string(),
+            bill.leave.to_string(),
+            bill.loss.to_string(),
+            model.loss_max.map_or("any".into(), |max| max.to_string()),
+        ]
+    });
+    table(&headings, rows)
+}
+
+fn stages(scene: &Scene<'_>) -> Tag {
+    let headings = ["model", "device", "layers", "recipes", "compute>", "then hop>", "bytes>"];
+    let bills = scene.instance.models.iter().zip(&scene.account.models).enumerate();
+    let stages = bills.flat_map(|(index, (model, bill))| {
+        bill.stages.iter().map(move |stage| (index, model, stage))
+    });
+    let rows = stages.map(|(index, model, stage)| {
+        let recipes = scene.recipes(index, stage.first, stage.last);
+        let recipes = recipes.iter().map(|(count, recipe)| format!("{count} × {recipe}"));
+        vec![
+            model.name.clone(),
+            scene.name(stage.device).to_owned(),
+            scene.run(index, stage.first, stage.last),
+            recipes.collect::<Vec<_>>().join(", "),
+            stage.compute.to_string(),
+            stage.hop.to_string(),
+            stage.bytes.to_string(),
+        ]
+    });
+    table(&headings, rows)
+}
+
+/// Devices in the order of visits, then those without layers.
+fn devices(scene: &Scene<'_>) -> Tag {
+    let headings = [
+        "device",
+        "weights>",
+        "KV cache>",
+        "activations>",
+        "overhead>",
+        "used>",
+        "capacity>",
+        "compute per round>",
+        "sending per round>",
+    ];
+    let idle = scene.instance.device_ids().filter(|id| scene.number(*id).is_none());
+    let rows = scene.used.iter().copied().chain(idle).map(|id| {
+        let bill = &scene.account.devices[id.index()];
+        vec![
+            scene.name(id).to_owned(),
+            bill.weights.to_string(),
+            bill.kv.to_string(),
+            bill.activations.to_string(),
+            bill.overhead.to_string(),
+            bill.memory().to_string(),
+            scene.instance.device(id).memory.to_string(),
+            bill.compute.to_string(),
+            bill.sending.to_string(),
+        ]
+    });
+    table(&headings, rows)
+}
+
+/// Every layer of a model, folded away.
+fn layers(scene: &Scene<'_>, model: usize) -> Tag {
+    let chain = &scene.instance.models[model];
+    let rows = chain.layers.iter().enumerate().map(|(index, layer)| {
+        let choice = scene.plan.models[model][index];
+        let compute = chain.compute(index, choice.device, choice.option);
+        vec![
+            layer.name.clone(),
+            scene.name(choice.device).to_owned(),
+            scene.recipe(model, index).to_owned(),
+            compute.map_or("impossible".into(), |time| time.to_string()),
+            chain.bytes(index, choice.option).to_string(),
+            scene.account.models[model].loss_by_layer[index].to_string(),
+        ]
+    });
+    let headings = ["layer", "device", "recipe", "compute>", "weights and KV cache>", "loss>"];
+    let summary = Tag::new("summary").text(&format!("Layers of {}", chain.name));
+    let details = Tag::new("details").add(summary).add(table(&headings, rows));
+    Tag::new("section").add(details)
+}

@@ -1,0 +1,7 @@
+//! LP relaxation, randomized rounding (Raghavan and Thompson, Combinatorica 7, 1987), repair.
+
+mod repair;
+mod solver;
+
+pub use repair::Repair;
+pub use solver::Rounding;

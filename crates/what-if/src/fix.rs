@@ -1,0 +1,122 @@
+//! Why there is no plan, and the smallest change of one limit that would make one possible.
+
+use edgeplan_problem::deployment::{Account, Deployment, Objective};
+use edgeplan_problem::{Bytes, Limits, Problem as _, Silent, Solver, solve};
+
+use crate::Limit;
+
+/// A change of one limit that makes an infeasible instance feasible.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fix {
+    /// The limit.
+    pub limit: Limit,
+    /// Its value.
+    pub from: u64,
+    /// A value with which a plan exists; the smallest that was found.
+    pub to: u64,
+}
+
+/// Why there is no plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reason {
+    /// No device can run the layer in any of its formats.
+    Unusable {
+        /// Model and layer.
+        layer: String,
+    },
+    /// The smallest plan that keeps every other limit is larger than all memory together.
+    Memory {
+        /// Bytes of that plan.
+        needed: Bytes,
+        /// Bytes of all devices.
+        available: Bytes,
+    },
+    /// None of the simple reasons: the limits exclude each other.
+    Together,
+}
+
+/// Each search stops when what it has found is within a 64th of what is known not to suffice.
+const PRECISION: u64 = 64;
+
+/// For each limit that alone stands in the way, the smallest value found with which a plan exists,
+/// the mildest relative change first. Empty if no single limit is to blame.
+///
+/// `limits` are those of one solve; a solve without an answer counts as infeasible.
+///
+/// # Complexity
+/// O(limits * log(change)) solves, each ending at its first feasible plan.
+pub fn fixes(
+    instance: &Deployment,
+    solver: &dyn Solver<Deployment>,
+    limits: Limits<'_>,
+) -> Vec<Fix> {
+    let mut found: Vec<Fix> = Limit::all(instance)
+        .into_iter()
+        .filter_map(|limit| smallest(instance, limit, solver, limits))
+        .collect();
+    let relative = |fix: &Fix| (fix.to - fix.from) as f64 / (fix.from.max(1)) as f64;
+    found.sort_by(|a, b| relative(a).total_cmp(&relative(b)));
+    found
+}
+
+/// Why there is no plan, as far as a simple reason shows it.
+pub fn reason(
+    instance: &Deployment,
+    solver: &dyn Solver<Deployment>,
+    limits: Limits<'_>,
+) -> Reason {
+    for model in &instance.models {
+        for (index, layer) in model.layers.iter().enumerate() {
+            let usable = |option| {
+                instance.device_ids().any(|device| model.compute(index, device, option).is_some())
+            };
+            if !model.option_ids(index).any(usable) {
+                return Reason::Unusable { layer: format!("{} {}", model.name, layer.name) };
+            }
+        }
+    }
+    let memory = instance.device_ids().map(Limit::Memory);
+    let mut roomy = memory.fold(instance.clone(), |instance, limit| limit.lift(&instance));
+    roomy.objective = Objective::Memory;
+    let outcome = solve(&roomy, solver, limits, &mut Silent);
+    let available: Bytes = instance.devices.iter().map(|device| device.memory).sum();
+    match outcome.lower_bound() {
+        Some(needed) if needed.0 > available.0 => {
+            Reason::Memory { needed: Bytes(needed.0), available }
+        }
+        _ => Reason::Together,
+    }
+}
+
+/// Halves the way between a value that is known to suffice and one that is not.
+fn smallest(
+    instance: &Deployment,
+    limit: Limit,
+    solver: &dyn Solver<Deployment>,
+    limits: Limits<'_>,
+) -> Option<Fix> {
+    let from = limit.value(instance)?;
+    let mut to = limit.used(&feasible(&limit.lift(instance), solver, limits)?).max(from);
+    let mut too_small = from;
+    while to - too_small > (to - from) / PRECISION + 1 {
+        let middle = too_small + (to - too_small) / 2;
+        match feasible(&limit.set(instance, middle), solver, limits) {
+            Some(account) => to = limit.used(&account).clamp(too_small, middle),
+            None => too_small = middle,
+        }
+    }
+    Some(Fix { limit, from, to })
+}
+
+/// The bill of any feasible plan.
+fn feasible(
+    instance: &Deployment,
+    solver: &dyn Solver<Deployment>,
+    limits: Limits<'_>,
+) -> Option<Account> {
+    let instance = instance.clone().checked().ok()?;
+    // The first feasible plan is enough.
+    let limits = Limits { gap: 0.999, ..limits };
+    let plan = solve(&instance, solver, limits, &mut Silent).plan?;
+    Some(instance.evaluate(&plan).account)
+}

@@ -1,0 +1,11 @@
+//! Questions about a question: what binds, what more of it is worth, what would make it feasible.
+
+mod fix;
+mod limit;
+mod slack;
+mod worth;
+
+pub use fix::{Fix, Reason, fixes, reason};
+pub use limit::Limit;
+pub use slack::{Slack, slacks};
+pub use worth::{Change, Worth, faster_pair, looser_quality, more_memory, worth};

@@ -1,0 +1,82 @@
+//! The smallest fix of an infeasible question, and what more of a limit is worth.
+
+use edgeplan_problem::deployment::Deployment;
+use edgeplan_problem::{Bytes, Limits, Silent, solve};
+use edgeplan_solvers::find;
+use edgeplan_tests::{Optimum, brute_force, small};
+use edgeplan_what_if::{Limit, Reason, fixes, looser_quality, more_memory, reason, slacks, worth};
+
+fn solver() -> edgeplan_solvers::DeploymentSolver {
+    (find("highs").expect("registered").make)()
+}
+
+/// The first small question that has a plan.
+fn feasible() -> Deployment {
+    let mut questions = (0..).map(small);
+    questions.find(|q| brute_force(q) != Optimum::Infeasible).expect("most have one")
+}
+
+#[test]
+fn every_fix_makes_a_plan_possible_and_is_nearly_the_smallest() {
+    let (mut fixed, mut tight) = (0, 0);
+    for seed in 0..200 {
+        let instance = small(seed);
+        if brute_force(&instance) != Optimum::Infeasible {
+            continue;
+        }
+        for fix in fixes(&instance, solver().as_ref(), Limits::default()) {
+            assert_eq!(fix.limit.value(&instance), Some(fix.from));
+            let repaired = fix.limit.set(&instance, fix.to);
+            assert_ne!(brute_force(&repaired), Optimum::Infeasible, "seed {seed}: {fix:?}");
+            // Small numbers: the search ends within one unit of the truth.
+            let below = fix.limit.set(&instance, fix.to.saturating_sub(2));
+            fixed += 1;
+            tight += usize::from(brute_force(&below) == Optimum::Infeasible);
+        }
+    }
+    assert!(fixed > 50, "only {fixed} fixes");
+    assert!(tight * 10 >= fixed * 9, "only {tight} of {fixed} are the smallest");
+}
+
+#[test]
+fn too_little_memory_is_the_reason() {
+    let mut instance = feasible();
+    for device in &mut instance.devices {
+        device.memory = Bytes(1);
+    }
+    let found = reason(&instance, solver().as_ref(), Limits::default());
+    let Reason::Memory { needed, available } = found else { panic!("{found:?}") };
+    assert_eq!(available, Bytes(instance.devices.len() as u64));
+    assert!(needed > available);
+}
+
+#[test]
+fn more_is_never_worse_and_never_better_than_its_bound() {
+    for seed in 0..60 {
+        let instance = small(seed);
+        let Optimum::Cost(cost, plan) = brute_force(&instance) else { continue };
+        let mut changes = more_memory(&instance);
+        changes.extend(looser_quality(&instance));
+        let truths: Vec<_> = changes.iter().map(|c| brute_force(&c.instance).cost()).collect();
+        for (found, truth) in
+            worth(changes, solver().as_ref(), Limits::default()).iter().zip(truths)
+        {
+            assert_eq!(found.cost, truth, "seed {seed}: {}", found.name);
+            let (least, most) = found.saving(cost);
+            assert!(most.is_none_or(|most| least <= most));
+        }
+        for slack in slacks(&instance, &plan) {
+            assert!(slack.used <= slack.allowed, "seed {seed}: {slack:?}");
+        }
+    }
+}
+
+#[test]
+fn a_feasible_question_needs_nothing() {
+    let instance = feasible();
+    let outcome = solve(&instance, solver().as_ref(), Limits::default(), &mut Silent);
+    assert!(outcome.plan.is_some());
+    let fixes = fixes(&instance, solver().as_ref(), Limits::default());
+    assert!(fixes.iter().all(|fix| fix.to == fix.from), "{fixes:?}");
+    assert!(Limit::all(&instance).len() >= instance.devices.len());
+}
