@@ -5,8 +5,9 @@ use std::sync::LazyLock;
 
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::file::{InputError, read_text, to_json};
+use edgeplan_instances::file::{InputError, to_json};
 use edgeplan_instances::generate::{Random, random};
+use edgeplan_instances::import::{Kind, Options, import};
 use edgeplan_instances::instance::{PlanFile, read_instance, write_instance};
 use edgeplan_instances::model::ModelSpec;
 use edgeplan_instances::workload::Workload;
@@ -19,30 +20,8 @@ use proptest::sample::Index;
 
 use crate::edits::{changed, changed_text, edits, extremes, numbers};
 use crate::gguf::home;
+use crate::samples::{CLUSTER, CONFIG, DISTILP, DISTILP_MODEL, HELIX, RTT, WORKLOAD};
 use crate::writer::{Llama, TINY, Value, load};
-
-const CONFIG: &str = r#"{"model_type": "gemma3_text", "num_hidden_layers": 2, "hidden_size": 256,
-    "intermediate_size": 512, "num_attention_heads": 4, "num_key_value_heads": 2,
-    "head_dim": 64, "vocab_size": 1000, "sliding_window": 16, "sliding_window_pattern": 6,
-    "tie_word_embeddings": false, "attention_bias": true, "max_position_embeddings": 64}"#;
-
-const WORKLOAD: &str = r#"prompt = 8
-generate = 4
-batch = 2
-objective = "throughput"
-quality = { max-kl = 0.5 }
-placement = "free"
-privacy = true
-formats = ["q8_0", "q4_K"]
-granularity = "layer"
-recipes-max = 3
-returns = "logits"
-activations = "f16"
-kv = "q8_0"
-latency-max = "10 s"
-throughput-min = 0.5
-estimate = true
-"#;
 
 /// A device and an option for each layer, over again where there are more layers.
 type Picks = Vec<(usize, usize)>;
@@ -110,15 +89,34 @@ fn tiny(stored: &'static str) -> Llama {
 static FLOATS: LazyLock<ModelSpec> = LazyLock::new(|| tiny("f16").file().load().unwrap());
 static QUANTIZED: LazyLock<ModelSpec> = LazyLock::new(|| tiny("iq4_xs").file().load().unwrap());
 
-fn cluster_text() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/clusters/home-lab.toml");
-    read_text(path.as_ref()).unwrap()
-}
-
 fn checked_cluster(text: &str, picks: &Picks) {
     match Cluster::parse("c.toml", text) {
         Ok(cluster) => ask(&FLOATS, &cluster, &Workload::default(), picks),
         Err(error) => explained(&error, "c.toml"),
+    }
+}
+
+const IMPORTS: [(Kind, &str); 3] =
+    [(Kind::Distilp, DISTILP), (Kind::Rtt, RTT), (Kind::Helix, HELIX)];
+
+fn imported(kind: Kind, bytes: &[u8]) -> Result<String, InputError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.tool");
+    std::fs::write(&path, bytes).unwrap();
+    let devices = match kind {
+        Kind::Rtt => vec!["catalog:l4-24".to_owned()],
+        Kind::Distilp | Kind::Helix => Vec::new(),
+    };
+    import(kind, &[&path], &Options { devices, ..Options::default() })
+}
+
+fn checked_import(kind: Kind, bytes: &[u8], picks: &Picks) {
+    match imported(kind, bytes) {
+        Ok(text) => {
+            let cluster = Cluster::parse("c.toml", &text).expect("an importer checks its cluster");
+            ask(&FLOATS, &cluster, &Workload::default(), picks);
+        }
+        Err(error) => explained(&error, "other.tool"),
     }
 }
 
@@ -205,13 +203,25 @@ proptest! {
 
     #[test]
     fn a_changed_cluster(edits in edits(), picks in picks()) {
-        checked_cluster(&changed_text(&cluster_text(), &edits), &picks);
+        checked_cluster(&changed_text(CLUSTER, &edits), &picks);
     }
 
     #[test]
     fn a_changed_workload(edits in edits(), quantized: bool, picks in picks()) {
         let model = if quantized { &QUANTIZED } else { &FLOATS };
         checked_workload(&changed_text(WORKLOAD, &edits), model, &picks);
+    }
+
+    #[test]
+    fn a_changed_import(edits in edits(), kind in 0..3usize, picks in picks()) {
+        let (kind, valid) = IMPORTS[kind];
+        checked_import(kind, &changed(valid.as_bytes(), &edits), &picks);
+    }
+
+    #[test]
+    fn a_changed_distilp_model(edits in edits(), picks in picks()) {
+        let bytes = changed(DISTILP_MODEL.as_bytes(), &edits);
+        checked_model(load("model.json", &bytes), "model.json", &picks);
     }
 
     #[test]
@@ -234,12 +244,35 @@ fn extremes_in_every_place() {
     for text in extremes(CONFIG) {
         checked_model(load("config.json", text.as_bytes()), "config.json", &picks);
     }
-    extremes(&cluster_text()).for_each(|text| checked_cluster(&text, &picks));
+    extremes(CLUSTER).for_each(|text| checked_cluster(&text, &picks));
+    for (kind, valid) in IMPORTS {
+        extremes(valid).for_each(|text| checked_import(kind, text.as_bytes(), &picks));
+    }
+    for text in extremes(DISTILP_MODEL) {
+        checked_model(load("model.json", text.as_bytes()), "model.json", &picks);
+    }
     extremes(WORKLOAD).for_each(|text| checked_workload(&text, &FLOATS, &picks));
     let family = Random { layers: 2, devices: 2, formats: 2, ..Random::default() };
     let valid = random(&family);
     extremes(&write_instance(&valid)).for_each(|text| checked_instance(&text, &picks));
     extremes(&plan_text(&valid)).for_each(|text| checked_plan(&text, &valid));
+}
+
+#[test]
+fn the_samples_are_valid() {
+    let picks = vec![(0, 0)];
+    let cluster = Cluster::parse("c.toml", CLUSTER).unwrap();
+    let workload = Workload::parse("w.toml", WORKLOAD).unwrap();
+    let unpinned = Workload { pin: Vec::new(), ..workload.clone() };
+    evaluate(&build(&[FLOATS.clone()], &home(), &workload).unwrap(), &picks);
+    evaluate(&build(&[FLOATS.clone()], &cluster, &unpinned).unwrap(), &picks);
+    for (kind, text) in IMPORTS {
+        imported(kind, text.as_bytes()).unwrap();
+    }
+    for text in [CONFIG, DISTILP_MODEL] {
+        let model = load("model.json", text.as_bytes()).unwrap();
+        evaluate(&build(&[model], &home(), &Workload::default()).unwrap(), &picks);
+    }
 }
 
 #[test]

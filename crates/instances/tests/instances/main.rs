@@ -4,4 +4,5 @@ mod edits;
 mod fuzz;
 mod gguf;
 mod gguf_refused;
+mod samples;
 mod writer;
