@@ -264,8 +264,8 @@ fn the_samples_are_valid() {
     let cluster = Cluster::parse("c.toml", CLUSTER).unwrap();
     let workload = Workload::parse("w.toml", WORKLOAD).unwrap();
     let unpinned = Workload { pin: Vec::new(), ..workload.clone() };
-    evaluate(&build(&[FLOATS.clone()], &home(), &workload).unwrap(), &picks);
-    evaluate(&build(&[FLOATS.clone()], &cluster, &unpinned).unwrap(), &picks);
+    evaluate(&build(std::slice::from_ref(&FLOATS), &home(), &workload).unwrap(), &picks);
+    evaluate(&build(std::slice::from_ref(&FLOATS), &cluster, &unpinned).unwrap(), &picks);
     for (kind, text) in IMPORTS {
         imported(kind, text.as_bytes()).unwrap();
     }
