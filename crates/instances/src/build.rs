@@ -2,7 +2,10 @@
 //!
 //! Time of a layer is one request's: the prompt at once, then token by token. A matrix product
 //! takes the longer of reading its weights and computing (roofline); attention reads the KV cache.
-//! Rates come from published speeds by format; see [`Rates`] for what is estimated.
+//! Rates come from published speeds by format; see [`Rates`] for what is estimated, and
+//! [`StoredType::rated_as`] for types that are no format.
+
+use std::iter::repeat;
 
 use edgeplan_problem::deployment::{
     Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement as Where,
@@ -13,7 +16,7 @@ use crate::cluster::Cluster;
 use crate::device::Rates;
 use crate::file::InputError;
 use crate::format::Format;
-use crate::model::{LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use crate::model::{LayerKind, LayerSpec, ModelSpec, StoredType, TensorClass, TensorSpec};
 use crate::pins;
 use crate::recipes::{Choice, Price, TensorChoices, label, recipes};
 use crate::sensitivity::Sensitivity;
@@ -152,13 +155,14 @@ impl Builder<'_> {
         sensitivity: Sensitivity,
         shared: &mut Vec<(Format, Bytes)>,
     ) -> Result<Layer, InputError> {
-        let (chosen, fixed): (Vec<&TensorSpec>, Vec<&TensorSpec>) =
+        let (chosen, kept): (Vec<&TensorSpec>, Vec<&TensorSpec>) =
             spec.tensors.iter().partition(|tensor| tensor.quantizable);
         let choices: Vec<TensorChoices> = chosen
             .iter()
             .map(|tensor| self.choices(spec, tensor, sensitivity))
             .collect::<Result<_, _>>()?;
-        let native: Bytes = fixed.iter().filter_map(|tensor| tensor.bytes(Format::F32)).sum();
+        let kept_bytes: Bytes = kept.iter().filter_map(|tensor| tensor.bytes(Format::F32)).sum();
+        let kept_time = self.kept_time(spec, &kept)?;
         let uniform = self.workload.granularity == Granularity::Layer;
         let tied = |tensor: &&TensorSpec| {
             model.tied && matches!(tensor.class, TensorClass::TokenEmbd | TensorClass::Output)
@@ -166,9 +170,11 @@ impl Builder<'_> {
         let mut options = Vec::new();
         for recipe in recipes(&choices, self.workload.recipes_max, uniform) {
             // A tied tensor is stored once per device and format.
-            let common = chosen.iter().zip(&recipe.formats).find(|(tensor, _)| tied(tensor));
+            let formats = recipe.formats.iter().copied().chain(repeat(Format::F32));
+            let mut stored = chosen.iter().chain(&kept).zip(formats);
+            let common = stored.find(|(tensor, _)| tied(tensor));
             let common =
-                common.map(|(tensor, format)| (*format, tensor.bytes(*format).unwrap_or_default()));
+                common.map(|(tensor, format)| (format, tensor.bytes(format).unwrap_or_default()));
             let id = common.map(|copy| {
                 shared.iter().position(|known| *known == copy).unwrap_or_else(|| {
                     shared.push(copy);
@@ -176,12 +182,15 @@ impl Builder<'_> {
                 })
             });
             let common = common.map(|(_, bytes)| bytes);
-            let compute = recipe.price.time.iter().enumerate();
-            let compute =
-                compute.map(|(device, time)| Some((*time)? + self.fixed_time(spec, device)));
+            let compute = kept_time.iter().enumerate().map(|(device, kept)| {
+                // Where there is nothing to choose, there are no times of choices.
+                let chosen = recipe.price.time.get(device).copied();
+                Some(chosen.unwrap_or(Some(Nanos::ZERO))? + (*kept)?)
+            });
+            let bytes = recipe.price.bytes + kept_bytes;
             options.push(LayerOption {
                 recipe: label(&choices, &recipe.formats),
-                bytes: recipe.price.bytes.saturating_sub(common.unwrap_or_default()) + native,
+                bytes: bytes.saturating_sub(common.unwrap_or_default()),
                 shared: id,
                 loss: recipe.price.loss,
                 compute: compute.collect(),
@@ -216,11 +225,31 @@ impl Builder<'_> {
         let context = u64::from(self.workload.prompt) + u64::from(self.workload.generate);
         let context = spec.window.map_or(context, |window| context.min(window));
         let format = self.workload.kv;
-        let token = spec.kv_elements.div_ceil(format.block_elements()) * format.block_bytes();
-        Bytes(token * context * u64::from(self.workload.batch))
+        let blocks = spec.kv_elements.div_ceil(format.block_elements());
+        Bytes(blocks) * format.block_bytes() * context * u64::from(self.workload.batch)
     }
 
-    /// Time that does not depend on the recipe: starting kernels, and reading the cache, on average
+    /// Time by device that does not depend on the recipe, tensors that keep their type included;
+    /// `None` where a device cannot run one of these.
+    fn kept_time(
+        &self,
+        spec: &LayerSpec,
+        kept: &[&TensorSpec],
+    ) -> Result<Vec<Option<Nanos>>, InputError> {
+        let mut times = Vec::new();
+        for (device, machine) in self.machines.iter().enumerate() {
+            let mut time = Some(self.fixed_time(spec, device));
+            for tensor in kept {
+                let format = tensor.native.map_or(Format::F32, StoredType::rated_as);
+                let more = self.tensor_time(machine, spec, tensor, format)?;
+                time = time.zip(more).map(|(time, more)| time + more);
+            }
+            times.push(time);
+        }
+        Ok(times)
+    }
+
+    /// Time of a layer without its tensors: starting kernels, and reading the cache, on average
     /// that of a prompt and half of the answer, at every step.
     fn fixed_time(&self, spec: &LayerSpec, device: usize) -> Nanos {
         let steps = u64::from(self.workload.generate);
@@ -255,7 +284,8 @@ impl Builder<'_> {
         Ok(TensorChoices { class: tensor.class.name(), choices })
     }
 
-    /// Time of one request in one tensor, `None` if the device cannot run the format.
+    /// Time of one request in one tensor, `None` if the device cannot run the format. Vectors and
+    /// look-ups take none; every device runs what keeps f32.
     fn tensor_time(
         &self,
         machine: &Machine,
@@ -263,21 +293,30 @@ impl Builder<'_> {
         tensor: &TensorSpec,
         format: Format,
     ) -> Result<Option<Nanos>, InputError> {
-        if !machine.formats.is_empty() && !machine.formats.contains(&format) {
+        if matches!(tensor.class, TensorClass::Norm | TensorClass::Bias | TensorClass::PositionEmbd)
+        {
+            return Ok(Some(Nanos::ZERO));
+        }
+        let usual = !tensor.quantizable && format == Format::F32;
+        if !usual && !machine.formats.is_empty() && !machine.formats.contains(&format) {
             return Ok(None);
         }
-        if tensor.class == TensorClass::TokenEmbd {
+        let table = tensor.class == TensorClass::Other && layer.kind == LayerKind::Embedding;
+        if table || tensor.class == TensorClass::TokenEmbd {
             return Ok(Some(Nanos::ZERO)); // a look-up
         }
         let (batch, prompt) = (u64::from(self.workload.batch), u64::from(self.workload.prompt));
         // Only the last position of a prompt needs logits.
         let rows = if layer.kind == LayerKind::Head { batch } else { batch * prompt };
         let bytes = tensor.bytes(format).unwrap_or_default();
+        let (used, experts) = tensor.experts.unwrap_or((1, 1));
         let pass = |rows: u64| {
-            let operations = 2 * tensor.elements() * rows;
+            // At worst no two tokens use the same expert.
+            let read = bytes.0 / experts * used.saturating_mul(rows).min(experts);
+            let operations = (tensor.elements() / experts * used).saturating_mul(2 * rows);
             machine
                 .rates
-                .pass(format, bytes, operations, self.workload.estimate)
+                .pass(format, Bytes(read), operations, self.workload.estimate)
                 .map_err(|error| InputError::key("workload", "estimate", error.to_string()))
         };
         Ok(Some(pass(rows)? + pass(batch)? * u64::from(self.workload.generate)))

@@ -111,7 +111,7 @@ pub struct Cluster {
 /// Marks a profile that stands in the cluster's own file.
 const OWN: &str = "cluster:";
 
-type Graph = DiGraph<bool, (u64, u64)>; // may forward; latency in ns, bits per second
+type Graph = DiGraph<bool, (Nanos, u64)>; // may forward; latency, bits per second
 
 impl Cluster {
     /// Parses a `cluster.toml`; `file` is only named in errors.
@@ -145,7 +145,7 @@ impl Cluster {
         }
         for link in &wire.link {
             let ends = link.between.each_ref().map(|name| nodes[name.as_str()]);
-            let weight = (link.latency.0, link.bandwidth.0);
+            let weight = (Nanos(link.latency.0), link.bandwidth.0);
             graph.add_edge(ends[0], ends[1], weight);
             if !link.one_way {
                 graph.add_edge(ends[1], ends[0], weight);
@@ -287,7 +287,7 @@ fn routes(graph: &Graph, devices: usize) -> Vec<Vec<Vec<(Nanos, u64)>>> {
             let latency = dijkstra(&usable, start, None, |edge| edge.weight().0);
             for (to, found) in row.iter_mut().enumerate().filter(|&(to, _)| to != from) {
                 if let Some(&latency) = latency.get(&NodeIndex::new(to)) {
-                    found.push((Nanos(latency), bandwidth));
+                    found.push((latency, bandwidth));
                 }
             }
         }

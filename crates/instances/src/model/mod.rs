@@ -1,9 +1,15 @@
-//! Models: layers and tensors, from the catalog, a Hugging Face `config.json` or another tool.
+//! Models: layers and tensors, from the catalog, a Hugging Face `config.json`, a GGUF file or another
+//! tool.
 
 mod catalog;
 mod config;
+mod gguf;
 mod shape;
+mod stored;
 
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 
 use edgeplan_problem::Bytes;
@@ -11,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use catalog::names;
 pub use shape::Shape;
+pub use stored::StoredType;
 
 use crate::file::{InputError, read_text};
 use crate::format::Format;
@@ -69,8 +76,14 @@ pub struct TensorSpec {
     pub rows: u64,
     /// Elements of a row (inputs), the dimension that is quantized in blocks.
     pub row_len: u64,
-    /// Whether a plan may choose its format; norms, biases and tables keep f32.
+    /// Whether a plan may choose its format. Norms, biases and tables keep theirs, and so does
+    /// every tensor of a file that is already quantized.
     pub quantizable: bool,
+    /// The type that it has in its file; `None` for a model that is known by its shape alone.
+    pub native: Option<StoredType>,
+    /// Where it holds the matrices of several experts: how many of them one token uses, of how
+    /// many.
+    pub experts: Option<(u64, u64)>,
 }
 
 /// What a tensor does, in GGUF's words.
@@ -104,6 +117,8 @@ pub enum TensorClass {
     Norm,
     /// Bias of anything.
     Bias,
+    /// Anything else that a file holds, experts and their routers included.
+    Other,
 }
 
 impl TensorClass {
@@ -124,6 +139,7 @@ impl TensorClass {
             Self::Projection => "projection",
             Self::Norm => "norm",
             Self::Bias => "bias",
+            Self::Other => "other",
         }
     }
 }
@@ -134,24 +150,51 @@ impl TensorSpec {
         self.rows.saturating_mul(self.row_len)
     }
 
-    /// Bytes in that format, or in f32 if it may not be quantized; `None` where a row is not a
-    /// whole number of blocks.
+    /// Bytes in that format, or, if it may not be quantized, as its file stores it (f32 if there
+    /// is no file); `None` where a row is not a whole number of blocks.
     pub fn bytes(&self, format: Format) -> Option<Bytes> {
-        let format = if self.quantizable { format } else { Format::F32 };
-        format.bytes(self.rows, self.row_len)
+        let kept = || self.native.unwrap_or(Format::F32.into());
+        let stored = if self.quantizable { format.into() } else { kept() };
+        stored.bytes(self.rows, self.row_len)
     }
 }
 
 impl ModelSpec {
     /// Parameters; a tied tensor counts once.
     pub fn parameters(&self) -> u64 {
+        self.tensors().map(TensorSpec::elements).fold(0, u64::saturating_add)
+    }
+
+    /// The types in which a file stores tensors, by ggml's numbers: name, tensors and bytes; a
+    /// tied tensor counts once. Empty for a model that is known by its shape alone.
+    pub fn stored_types(&self) -> Vec<(&'static str, usize, Bytes)> {
+        let mut types = BTreeMap::new();
+        for tensor in self.tensors() {
+            let Some(stored) = tensor.native else { continue };
+            let (_, tensors, bytes) =
+                types.entry(stored.ggml_id).or_insert((stored.name, 0, Bytes::ZERO));
+            *tensors += 1;
+            *bytes += stored.bytes(tensor.rows, tensor.row_len).unwrap_or_default();
+        }
+        types.into_values().collect()
+    }
+
+    /// Bytes of all tensors as a file stores them; `None` for a model that is known by its shape
+    /// alone.
+    pub fn stored_bytes(&self) -> Option<Bytes> {
+        let types = self.stored_types();
+        (!types.is_empty()).then(|| types.into_iter().map(|(_, _, bytes)| bytes).sum())
+    }
+
+    /// All tensors, a tied one once.
+    fn tensors(&self) -> impl Iterator<Item = &TensorSpec> {
         let tensors = self.layers.iter().flat_map(|layer| &layer.tensors);
-        let tied = |tensor: &&TensorSpec| !(self.tied && tensor.class == TensorClass::Output);
-        tensors.filter(tied).map(TensorSpec::elements).sum()
+        tensors.filter(|tensor| !(self.tied && tensor.class == TensorClass::Output))
     }
 }
 
-/// Reads a model: `catalog:NAME`, a `config.json`, a folder that holds one, or distilp's profile.
+/// Reads a model: `catalog:NAME`, a `config.json` or a folder that holds one, distilp's profile,
+/// or a GGUF file, which is known by its name (`.gguf`) or its first bytes.
 ///
 /// # Errors
 /// An unknown name with the nearest known one; a file that cannot be read or makes no sense.
@@ -162,10 +205,20 @@ pub fn load(spec: &str) -> Result<ModelSpec, InputError> {
     let mut path = Path::new(spec).to_path_buf();
     if path.is_dir() {
         path.push("config.json");
+    } else if is_gguf(&path) {
+        return gguf::load(&path);
     }
     let (file, text) = (path.display().to_string(), read_text(&path)?);
     match distilp::is_model(&text) {
         true => distilp::model(&file, &text),
         false => config::parse(&file, &text),
     }
+}
+
+fn is_gguf(path: &Path) -> bool {
+    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
+        return true;
+    }
+    let mut magic = [0; 4];
+    File::open(path).is_ok_and(|mut file| file.read_exact(&mut magic).is_ok() && &magic == b"GGUF")
 }

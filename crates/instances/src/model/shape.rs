@@ -193,7 +193,8 @@ impl Tensors {
     fn push(&mut self, name: &str, class: TensorClass, size: (u64, u64), quantizable: bool) {
         let name = format!("{}{name}", self.prefix);
         let (rows, row_len) = size;
-        self.found.push(TensorSpec { name, class, rows, row_len, quantizable });
+        let (native, experts) = (None, None);
+        self.found.push(TensorSpec { name, class, rows, row_len, quantizable, native, experts });
     }
 
     fn matrix(&mut self, name: &str, class: TensorClass, size: (u64, u64)) {

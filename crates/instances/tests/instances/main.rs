@@ -1,0 +1,8 @@
+//! Files from outside: GGUF models, and what every parser does with nonsense.
+
+mod edits;
+mod fuzz;
+mod gguf;
+mod gguf_refused;
+mod samples;
+mod writer;
