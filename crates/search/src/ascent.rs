@@ -1,160 +1,134 @@
-//! Climbing the Lagrangian bound: deflected subgradient steps of Polyak's length.
-//!
-//! The prices are few (quality, time, one per device), the function concave and piecewise linear.
-//! Steps aim at a target between bound and incumbent (Held, Wolfe and Crowder 1974); directions
-//! keep a part of the last one where the two disagree (Camerini, Fratta and Maffioli 1975).
+//! Climbing the Lagrangian bound with a bundle of its slopes.
 
 use edgeplan_problem::Stop;
 
+use crate::bundle::Bundle;
 use crate::chain::Chain;
 use crate::relaxation::{Path, Prices, Relaxation};
-
-/// What a path uses of what is relaxed, minus what is allowed, each in shares of the allowed.
-#[derive(Debug, Clone, Default)]
-struct Slope {
-    loss: f64,
-    time: f64,
-    visit: Vec<f64>,
-}
 
 /// How far to climb.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Climb {
-    /// Steps at most.
+    /// Evaluations at most.
     pub(crate) steps: u32,
-    /// The cost of the best plan, scaled, or a guess.
+    /// The cost of the best plan, scaled, or a guess: the unit of values and prices.
     pub(crate) target: f64,
     /// Bounds above this are good enough.
     pub(crate) enough: f64,
 }
 
+/// What the model may still promise, relative to the target, when climbing ends.
+const PROMISE_MIN: f64 = 2e-5;
+/// The first pull: a device visited twice is priced at this share of the target.
+const STEP: f64 = 0.02;
+
 /// Raises the bound; leaves the relaxation solved for the best prices found. `tick` is asked before
-/// every step.
+/// every evaluation.
 pub(crate) fn climb(
     chain: &Chain,
     relaxation: &mut Relaxation,
     climb: Climb,
     tick: &mut dyn FnMut(f64) -> Result<(), Stop>,
 ) -> Result<(), Stop> {
-    let mut best = relaxation.prices.clone();
-    relaxation.solve(chain, &best);
-    let mut best_bound = relaxation.bound;
-    let (mut factor, mut stale) = (1.0, 0);
-    let mut direction = Slope { visit: vec![0.0; chain.devices], ..Slope::default() };
+    let scales = Scales::new(chain, climb.target);
+    let start = relaxation.prices.clone();
+    relaxation.solve(chain, &start);
+    let Some(path) = relaxation.path(chain) else { return Ok(()) };
+    let (value, slope) = (relaxation.bound / climb.target, scales.slope(chain, &path));
+    let mut bundle = Bundle::new(scales.point(&start), value, slope, STEP);
+    let mut best = (relaxation.bound, start);
     let mut result = Ok(());
     for _ in 0..climb.steps {
-        result = tick(best_bound);
-        if result.is_err() || best_bound >= climb.enough || !relaxation.bound.is_finite() {
+        result = tick(best.0);
+        if result.is_err() || best.0 >= climb.enough {
             break;
         }
-        let Some(path) = relaxation.path(chain) else { break };
-        let slope = slope(chain, &path);
-        direction.deflect(&slope, &relaxation.prices);
-        let norm = direction.dot(&direction);
-        if norm <= 0.0 {
+        let point = bundle.trial();
+        if bundle.promise() < PROMISE_MIN {
             break;
         }
-        let short = (climb.target - relaxation.bound).max(climb.target * 1e-5);
-        let length = factor * short / norm / climb.target;
-        let prices = direction.step(chain, &relaxation.prices, length, climb.target);
+        let prices = scales.prices(&point);
         relaxation.solve(chain, &prices);
-        if relaxation.bound > best_bound + climb.target * 1e-6 {
-            (best, best_bound, stale) = (prices, relaxation.bound, 0);
-        } else {
-            stale += 1;
-            if stale >= PATIENCE {
-                stale = 0;
-                factor *= 0.5;
-                if factor < FACTOR_MIN {
-                    break;
-                }
-                relaxation.solve(chain, &best);
-                direction = Slope { visit: vec![0.0; chain.devices], ..Slope::default() };
-            }
+        let Some(path) = relaxation.path(chain) else {
+            // No path at all: the bound is infinite.
+            best = (relaxation.bound, prices);
+            break;
+        };
+        if relaxation.bound > best.0 {
+            best = (relaxation.bound, prices);
         }
+        let (value, slope) = (relaxation.bound / climb.target, scales.slope(chain, &path));
+        bundle.learn(&point, value, slope);
     }
-    relaxation.solve(chain, &best);
+    relaxation.solve(chain, &best.1);
     result
 }
 
-/// Steps without progress before they are halved.
-const PATIENCE: u32 = 6;
-/// Steps this much shorter than Polyak's are no longer worth taking.
-const FACTOR_MIN: f64 = 0.01;
+/// The units in which the bundle sees prices: loss, time, then one per device; values are in units
+/// of the target.
+struct Scales {
+    /// Price of one unit of the variable.
+    units: Vec<f64>,
+    has_time: bool,
+}
 
-/// The subgradient at a path.
-fn slope(chain: &Chain, path: &Path) -> Slope {
-    let (mut loss, mut time) = (0.0, 0.0);
-    let mut visit = vec![-1.0; chain.devices];
-    let mut last = None;
-    for (layer, &(device, choice)) in path.iter().enumerate() {
-        let choice = &chain.choices[chain.at(layer, device)][choice];
-        loss += choice.loss as f64;
-        time += choice.time as f64;
-        if last != Some(device) {
-            visit[device] += 1.0;
-            let hop = match last {
-                None => chain.enter[device],
-                Some(from) => {
-                    let hops = &chain.hops[chain.at(layer - 1, from)];
-                    hops.iter().find(|hop| hop.to == device).copied()
-                }
-            };
-            time += hop.map_or(0.0, |hop| hop.time as f64);
-        }
-        last = Some(device);
+impl Scales {
+    fn new(chain: &Chain, target: f64) -> Self {
+        let budget = |allowed: f64| target / allowed.max(1.0);
+        let loss = if chain.loss_max == u64::MAX { 0.0 } else { budget(chain.loss_max as f64) };
+        let time = chain.time_max.map_or(0.0, |max| budget(max as f64));
+        let mut units = vec![loss, time];
+        units.resize(2 + chain.devices, target);
+        Self { units, has_time: chain.time_max.is_some() }
     }
-    time += last.and_then(|device| chain.leave[device]).map_or(0.0, |hop| hop.time as f64);
-    let share = |used: f64, allowed: f64| (used - allowed) / allowed.max(1.0);
-    Slope {
-        loss: match chain.loss_max {
+
+    fn point(&self, prices: &Prices) -> Vec<f64> {
+        let all = [prices.loss, prices.time].into_iter().chain(prices.visit.iter().copied());
+        let over = |(price, unit): (f64, &f64)| if *unit > 0.0 { price / unit } else { 0.0 };
+        all.zip(&self.units).map(over).collect()
+    }
+
+    fn prices(&self, point: &[f64]) -> Prices {
+        let mut all = point.iter().zip(&self.units).map(|(x, unit)| x * unit);
+        let loss = all.next().unwrap_or(0.0);
+        let time = all.next().filter(|_| self.has_time).unwrap_or(0.0);
+        Prices { loss, time, visit: all.map(f64::floor).collect() }
+    }
+
+    /// What a path uses of what is relaxed, minus what is allowed: the slope of the bound.
+    fn slope(&self, chain: &Chain, path: &Path) -> Vec<f64> {
+        let (mut loss, mut time) = (0.0, 0.0);
+        let mut slope = vec![-1.0; 2 + chain.devices];
+        let mut last = None;
+        for (layer, &(device, choice)) in path.iter().enumerate() {
+            let choice = &chain.choices[chain.at(layer, device)][choice];
+            loss += choice.loss as f64;
+            time += choice.time as f64;
+            if last != Some(device) {
+                slope[2 + device] += 1.0;
+                time += hop_time(chain, layer, last, device);
+            }
+            last = Some(device);
+        }
+        time += last.and_then(|device| chain.leave[device]).map_or(0.0, |hop| hop.time as f64);
+        let share = |used: f64, allowed: f64| (used - allowed) / allowed.max(1.0);
+        slope[0] = match chain.loss_max {
             u64::MAX => 0.0,
             max => share(loss, max as f64),
-        },
-        time: chain.time_max.map_or(0.0, |max| share(time, max as f64)),
-        visit,
+        };
+        slope[1] = chain.time_max.map_or(0.0, |max| share(time, max as f64));
+        slope
     }
 }
 
-impl Slope {
-    fn dot(&self, other: &Self) -> f64 {
-        let visits = self.visit.iter().zip(&other.visit).map(|(a, b)| a * b).sum::<f64>();
-        self.loss * other.loss + self.time * other.time + visits
-    }
-
-    /// The new direction: the subgradient, plus as much of the old direction as makes them not
-    /// disagree. Prices at zero are not pushed below it.
-    fn deflect(&mut self, slope: &Self, prices: &Prices) {
-        let agree = self.dot(slope);
-        let norm = self.dot(self);
-        let keep = if agree < 0.0 && norm > 0.0 { -1.5 * agree / norm } else { 0.0 };
-        let blend = |new: f64, old: f64, price: f64| {
-            let value = new + keep * old;
-            if price <= 0.0 && value < 0.0 { 0.0 } else { value }
-        };
-        self.loss = blend(slope.loss, self.loss, prices.loss);
-        self.time = blend(slope.time, self.time, prices.time);
-        for (device, old) in self.visit.iter_mut().enumerate() {
-            *old = blend(slope.visit[device], *old, prices.visit[device]);
+/// Time of the message that leads to a device at a layer.
+fn hop_time(chain: &Chain, layer: usize, from: Option<usize>, device: usize) -> f64 {
+    let hop = match from {
+        None => chain.enter[device],
+        Some(from) => {
+            let hops = &chain.hops[chain.at(layer - 1, from)];
+            hops.iter().find(|hop| hop.to == device).copied()
         }
-    }
-
-    /// The prices a step on. One share of a budget weighs as much as the target.
-    fn step(&self, chain: &Chain, prices: &Prices, length: f64, target: f64) -> Prices {
-        let unit = length * target;
-        let per = |allowed: f64| unit / allowed.max(1.0);
-        Prices {
-            loss: (prices.loss + self.loss * per(chain.loss_max as f64)).max(0.0),
-            time: match chain.time_max {
-                Some(max) => (prices.time + self.time * per(max as f64)).max(0.0),
-                None => 0.0,
-            },
-            visit: prices
-                .visit
-                .iter()
-                .zip(&self.visit)
-                .map(|(price, slope)| (price + slope * unit).max(0.0).floor())
-                .collect(),
-        }
-    }
+    };
+    hop.map_or(0.0, |hop| hop.time as f64)
 }

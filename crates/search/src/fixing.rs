@@ -2,35 +2,52 @@
 //! is in no plan that matters, and leaves the chain.
 
 use crate::chain::Chain;
-use crate::relaxation::Relaxation;
+use crate::relaxation::{Place, Relaxation};
 
-/// Removes what cannot be in a plan of at most `limit` (scaled cost); returns how many choices and
-/// hops went. Grids and tables of the chain are stale afterwards.
+/// What fixing found.
+#[derive(Debug)]
+pub(crate) struct Fixed {
+    /// Choices and hops that left the chain.
+    pub(crate) removed: usize,
+    /// By device, by layer: the choice of the best relaxed path through there.
+    pub(crate) best: Vec<Vec<usize>>,
+}
+
+/// Removes what cannot be in a plan of at most `limit` (scaled cost). Grids and tables of the chain
+/// are stale afterwards.
 ///
 /// # Complexity
 /// Twice that of filling the tables.
-pub(crate) fn fix(chain: &mut Chain, relaxation: &Relaxation, limit: f64) -> usize {
+pub(crate) fn fix(chain: &mut Chain, relaxation: &Relaxation, limit: f64) -> Fixed {
     let limit = limit + relaxation.budget;
     let mut forward = Forward::new(chain, relaxation);
     let mut removed = 0;
+    let mut best = vec![Vec::with_capacity(chain.layers); chain.devices];
     for layer in 0..chain.layers {
-        let mut kept_choices = Vec::with_capacity(chain.devices);
-        let rows: Vec<Vec<f64>> = (0..chain.devices)
-            .map(|device| {
-                let (kept, row) = forward.extend(chain, relaxation, layer, device, limit);
-                kept_choices.push(kept);
-                row
-            })
-            .collect();
-        for (device, kept) in kept_choices.into_iter().enumerate() {
-            removed += retain(&mut chain.choices[layer * chain.devices + device], &kept);
+        let mut rows = Vec::with_capacity(relaxation.neighbours.rows());
+        for (device, best) in best.iter_mut().enumerate() {
+            let at = chain.at(layer, device);
+            let mut least = vec![f64::INFINITY; chain.choices[at].len()];
+            for subset in 0..relaxation.neighbours.subsets(device) {
+                let place = Place { layer, device, subset };
+                rows.push(forward.extend(chain, relaxation, place, &mut least));
+            }
+            let kept: Vec<bool> = least.iter().map(|&least| least <= limit).collect();
+            best.push(best_of(&least, &kept));
+            removed += retain(&mut chain.choices[at], &kept);
         }
         forward.rows = rows;
         if layer + 1 < chain.layers {
             removed += forward.hop(chain, relaxation, layer, limit);
         }
     }
-    removed + drop_dangling(chain)
+    Fixed { removed: removed + drop_dangling(chain), best }
+}
+
+/// The index that the least of the kept ones will have.
+fn best_of(least: &[f64], kept: &[bool]) -> usize {
+    let kept = least.iter().zip(kept).filter(|(_, kept)| **kept).map(|(least, _)| *least);
+    kept.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(index, _)| index)
 }
 
 fn retain<T>(items: &mut Vec<T>, kept: &[bool]) -> usize {
@@ -60,50 +77,52 @@ fn drop_dangling(chain: &mut Chain) -> usize {
 
 /// Least priced cost of everything up to a layer.
 struct Forward {
-    /// `[device][step]`: the layer on the device, that much left after it.
+    /// `[row][step]`: the layer there, that much left after it.
     rows: Vec<Vec<f64>>,
-    /// `[device]`: up to the arrival on it, before any layer there.
+    /// `[row]`: up to the arrival there, before any layer.
     arrived: Vec<f64>,
 }
 
 impl Forward {
     fn new(chain: &Chain, relaxation: &Relaxation) -> Self {
-        let rows = relaxation.grids.iter().map(|grid| vec![f64::INFINITY; grid.width]).collect();
-        let arrived = (0..chain.devices).map(|device| relaxation.entering(chain, device)).collect();
-        Self { rows, arrived }
+        let neighbours = &relaxation.neighbours;
+        let mut arrived = vec![f64::INFINITY; neighbours.rows()];
+        for device in 0..chain.devices {
+            arrived[neighbours.row(device, 0)] = relaxation.entering(chain, device);
+        }
+        Self { rows: vec![Vec::new(); neighbours.rows()], arrived }
     }
 
-    /// One layer on: which of the place's choices are on a path within the limit, and its row.
+    /// One layer on: the place's row. Lowers `least` to the cost of the best path through each of
+    /// its choices.
     fn extend(
         &self,
         chain: &Chain,
         relaxation: &Relaxation,
-        layer: usize,
-        device: usize,
-        limit: f64,
-    ) -> (Vec<bool>, Vec<f64>) {
-        let (place, grid) = (chain.at(layer, device), &relaxation.grids[device]);
-        let (before, rest) = (&self.rows[device], relaxation.row(place));
+        place: Place,
+        least: &mut [f64],
+    ) -> Vec<f64> {
+        let Place { layer, device, subset } = place;
+        let (at, grid) = (chain.at(layer, device), &relaxation.grids[device]);
+        let index = relaxation.neighbours.row(device, subset);
+        let (before, rest) = (&self.rows[index], relaxation.row(place));
         let mut row = vec![f64::INFINITY; grid.width];
-        let mut kept = Vec::with_capacity(chain.choices[place].len());
-        for (index, choice) in chain.choices[place].iter().enumerate() {
-            let priced = relaxation.priced(place, index);
+        for (index_of_choice, choice) in chain.choices[at].iter().enumerate() {
+            let least = &mut least[index_of_choice];
+            let priced = relaxation.priced(at, index_of_choice);
             let step = grid.step(layer, chain.room[device].bytes - choice.bytes);
-            let arriving = self.arrived[device] + priced;
+            let arriving = self.arrived[index] + priced;
             row[step] = row[step].min(arriving);
-            let mut least = arriving + rest[step];
-            if layer > 0 {
-                let shift = grid.shift[layer][index];
-                for (from, &cost) in before.iter().enumerate() {
-                    let Ok(to) = usize::try_from(from as i64 - shift) else { continue };
-                    let to = to.min(grid.width - 1);
-                    row[to] = row[to].min(cost + priced);
-                    least = least.min(cost + priced + rest[to]);
-                }
+            *least = least.min(arriving + rest[step]);
+            let shift = grid.shift[layer][index_of_choice];
+            for (from, &cost) in before.iter().enumerate() {
+                let Ok(to) = usize::try_from(from as i64 - shift) else { continue };
+                let to = to.min(grid.width - 1);
+                row[to] = row[to].min(cost + priced);
+                *least = least.min(cost + priced + rest[to]);
             }
-            kept.push(least <= limit);
         }
-        (kept, row)
+        row
     }
 
     /// Moves after `layer`: drops hops beyond the limit and finds the cheapest arrivals.
@@ -114,18 +133,30 @@ impl Forward {
         layer: usize,
         limit: f64,
     ) -> usize {
+        let neighbours = &relaxation.neighbours;
         let mut removed = 0;
         self.arrived.fill(f64::INFINITY);
         for device in 0..chain.devices {
-            let least = self.rows[device].iter().copied().fold(f64::INFINITY, f64::min);
-            let (place, next) = (chain.at(layer, device), (layer + 1) * chain.devices);
-            let before = chain.hops[place].len();
-            chain.hops[place].retain(|hop| {
-                let cost = least + relaxation.arrive(hop.cost, hop.time, hop.to);
-                self.arrived[hop.to] = self.arrived[hop.to].min(cost);
-                cost + relaxation.arriving(next + hop.to) <= limit
+            let row = |subset: usize| {
+                let row = &self.rows[neighbours.row(device, subset)];
+                row.iter().copied().fold(f64::INFINITY, f64::min)
+            };
+            let least: Vec<f64> = (0..neighbours.subsets(device)).map(row).collect();
+            let at = chain.at(layer, device);
+            let before = chain.hops[at].len();
+            chain.hops[at].retain(|hop| {
+                let step = relaxation.arrive(hop.cost, hop.time, hop.to);
+                let mut through = f64::INFINITY;
+                for (subset, least) in least.iter().enumerate() {
+                    let Some(next) = neighbours.next(device, hop.to, subset) else { continue };
+                    let arrived = &mut self.arrived[neighbours.row(hop.to, next)];
+                    *arrived = arrived.min(least + step);
+                    let place = Place { layer: layer + 1, device: hop.to, subset: next };
+                    through = through.min(least + step + relaxation.arriving(place));
+                }
+                through <= limit
             });
-            removed += before - chain.hops[place].len();
+            removed += before - chain.hops[at].len();
         }
         removed
     }

@@ -5,7 +5,7 @@ use edgeplan_problem::deployment::{Assignment, DeviceId};
 use rustc_hash::FxHashMap;
 
 use crate::chain::{Chain, Choice};
-use crate::relaxation::Relaxation;
+use crate::relaxation::{Place, Relaxation};
 
 /// Sets of devices are bits of this.
 pub(crate) type Devices = u128;
@@ -192,7 +192,9 @@ impl<'a> Labels<'a> {
                 }
             }
             let arrived = self.arrive(label, hop.to, hop.cost, hop.time);
-            let after = self.relaxation.arriving(chain.at(layer, hop.to));
+            let subset = self.relaxation.neighbours.remembered(hop.to, arrived.used);
+            let place = Place { layer, device: hop.to, subset };
+            let after = self.relaxation.arriving(place);
             if self.bound(&arrived, after) <= self.limit {
                 self.place(layer, parent, &arrived, next);
             }
@@ -225,7 +227,7 @@ impl<'a> Labels<'a> {
                     continue;
                 }
             }
-            let rest = self.relaxation.rest(chain, layer, device, child.left);
+            let rest = self.relaxation.rest(layer, device, child.left, child.used);
             child.bound = self.bound(&child, rest);
             if child.bound <= self.limit {
                 child.choice = index as u16;

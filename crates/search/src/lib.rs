@@ -6,10 +6,12 @@
 //! label setting with its values as completion bounds finds plans and closes the rest of the gap.
 
 mod ascent;
+mod bundle;
 mod chain;
 mod fixing;
 mod grid;
 mod labels;
+mod neighbours;
 mod relaxation;
 mod solver;
 

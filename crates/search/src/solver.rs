@@ -8,6 +8,7 @@ use crate::chain::Chain;
 use crate::fixing::fix;
 use crate::grid::Grid;
 use crate::labels::{DEVICES_MAX, Labels, Width};
+use crate::neighbours::Neighbours;
 use crate::relaxation::{Prices, Relaxation};
 
 /// The exact chain solver.
@@ -30,20 +31,25 @@ impl Default for ChainSearch {
 struct Round {
     steps: u64,
     climb: u32,
+    /// Times that neighbour sets may grow.
+    grow: u32,
     width: Width,
 }
 
+/// Members of a neighbour set.
+const SET_MAX: usize = 4;
+
 const ROUNDS: [Round; 6] = [
-    round(64, 20, 50, 10),
-    round(64, 200, 300, 40),
-    round(256, 80, 2_000, 200),
-    round(1024, 60, 50_000, usize::MAX),
-    round(4096, 40, 500_000, usize::MAX),
-    round(16_384, 40, usize::MAX, usize::MAX),
+    round((64, 20, 0), (50, 10)),
+    round((64, 60, 8), (300, 40)),
+    round((256, 60, 8), (2_000, 200)),
+    round((1024, 60, 8), (50_000, usize::MAX)),
+    round((4096, 40, 4), (500_000, usize::MAX)),
+    round((16_384, 40, 0), (usize::MAX, usize::MAX)),
 ];
 
-const fn round(steps: u64, climb: u32, labels: usize, alike: usize) -> Round {
-    Round { steps, climb, width: Width { labels, alike } }
+const fn round((steps, climb, grow): (u64, u32, u32), (labels, alike): (usize, usize)) -> Round {
+    Round { steps, climb, grow, width: Width { labels, alike } }
 }
 
 impl Solver<Deployment> for ChainSearch {
@@ -109,15 +115,28 @@ impl Search {
     fn prove(mut self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
         let mut prices = Prices::zero(self.chain.devices);
         let mut bound = Cost::ZERO;
+        let mut neighbours = Neighbours::none(self.chain.devices);
         let mut references = vec![vec![0; self.chain.layers]; self.chain.devices];
         for round in ROUNDS {
             let steps = round.steps.min(self.steps_max());
             let grids = references.iter().enumerate();
             let grids =
                 grids.map(|(device, choices)| Grid::new(&self.chain, device, steps, choices));
-            let mut relaxation = Relaxation::new(&self.chain, grids.collect());
+            let grids: Vec<Grid> = grids.collect();
+            let mut relaxation = Relaxation::new(&self.chain, grids, neighbours);
             relaxation.prices = prices;
             self.climb(run, &mut relaxation, round.climb)?;
+            for _ in 0..round.grow {
+                let path = relaxation.path(&self.chain);
+                let grown = path.and_then(|p| relaxation.neighbours.grown(&p, SET_MAX));
+                let Some(grown) = grown.filter(|_| relaxation.bound <= self.limit(run)) else {
+                    break;
+                };
+                let prices = relaxation.prices;
+                relaxation = Relaxation::new(&self.chain, relaxation.grids, grown);
+                relaxation.prices = prices;
+                self.climb(run, &mut relaxation, round.climb / 4)?;
+            }
             if relaxation.bound > self.limit(run) {
                 return Ok(self.beyond(run));
             }
@@ -131,6 +150,24 @@ impl Search {
             if let Some((plan, _)) = found.plan {
                 run.incumbent(&Plan::single(plan));
             }
+            if std::env::var_os("DBG").is_some() {
+                eprintln!(
+                    "{:7.3} steps {} root {:.0} best {:?} dropped {:?} labels {} visits {:?} lossprice {}",
+                    run.elapsed().as_secs_f64(),
+                    steps,
+                    relaxation.bound / self.chain.scale,
+                    run.best().map(|b| b.1.0),
+                    found.dropped.map(|d| d / self.chain.scale),
+                    found.labels,
+                    relaxation
+                        .prices
+                        .visit
+                        .iter()
+                        .map(|v| (v / self.chain.scale) as u64)
+                        .collect::<Vec<_>>(),
+                    relaxation.prices.loss / self.chain.scale
+                );
+            }
             match found.dropped {
                 None => return Ok(self.beyond(run)),
                 Some(dropped) => bound = bound.max(self.cost(dropped.min(self.limit(run)))),
@@ -140,10 +177,11 @@ impl Search {
                 return Ok(self.beyond(run));
             }
             let limit = self.limit(run);
-            let removed = fix(&mut self.chain, &relaxation, limit);
-            run.count("fixed", removed as u64);
+            let fixed = fix(&mut self.chain, &relaxation, limit);
+            run.count("fixed", fixed.removed as u64);
             prices = relaxation.prices.clone();
-            references = self.references(&relaxation, removed > 0);
+            references = fixed.best;
+            neighbours = relaxation.neighbours;
         }
         Ok(bound)
     }
@@ -214,26 +252,5 @@ impl Search {
             self.report(run, self.cost(bound.min(limit)));
             run.step()
         })
-    }
-
-    /// By device, by layer: the choice that the relaxation would make there.
-    fn references(&self, relaxation: &Relaxation, stale: bool) -> Vec<Vec<usize>> {
-        let path = if stale { None } else { relaxation.path(&self.chain) };
-        let likely = |layer: usize, device: usize| {
-            if let Some(&(_, choice)) =
-                path.as_ref().and_then(|path| path.get(layer)).filter(|step| step.0 == device)
-            {
-                return choice;
-            }
-            let prices = &relaxation.prices;
-            let choices = self.chain.choices[self.chain.at(layer, device)].iter().enumerate();
-            let cost = choices.map(|(index, choice)| {
-                (choice.cost + prices.resources(choice.loss, choice.time), index)
-            });
-            cost.min_by(|a, b| a.0.total_cmp(&b.0)).map_or(0, |(_, index)| index)
-        };
-        (0..self.chain.devices)
-            .map(|device| (0..self.chain.layers).map(|layer| likely(layer, device)).collect())
-            .collect()
     }
 }
