@@ -2,9 +2,9 @@
 
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
-use rustc_hash::FxHashMap;
 
 use crate::chain::{Chain, Choice};
+use crate::dominance::dominate;
 use crate::relaxation::{Place, Relaxation};
 
 /// Sets of devices are bits of this.
@@ -14,27 +14,26 @@ pub(crate) type Devices = u128;
 pub(crate) const DEVICES_MAX: usize = Devices::BITS as usize;
 
 /// A partial plan: layers up to some layer, the last one on `device`.
-#[derive(Debug, Clone, Copy)]
-struct Label {
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Label {
     /// No plan that begins so costs less; scaled.
-    bound: f64,
+    pub(crate) bound: f64,
     /// Scaled cost so far.
-    cost: f64,
-    loss: u64,
+    pub(crate) cost: f64,
+    pub(crate) loss: u64,
     /// Time of the request so far; kept only where it is limited besides the objective.
-    time: u64,
+    pub(crate) time: u64,
     /// Compute time of the run; kept only where the device limits it.
-    run: u64,
+    pub(crate) run: u64,
     /// Bytes left to the run.
-    left: u64,
+    pub(crate) left: u64,
     /// Shared tensors that the device of the run stores.
-    stored: u64,
+    pub(crate) stored: u64,
     /// Devices of the plan so far.
-    used: Devices,
+    pub(crate) used: Devices,
     /// The visits so far, priced.
     visits: f64,
-    /// Device, and index of the label before.
-    device: u16,
+    pub(crate) device: u16,
     choice: u16,
     parent: u32,
 }
@@ -71,18 +70,23 @@ pub(crate) struct Found {
 pub(crate) struct Labels<'a> {
     pub(crate) chain: &'a Chain,
     pub(crate) relaxation: &'a Relaxation,
+    /// The same relaxation at other prices of loss: whoever has spent little or much of the budget
+    /// is bounded best by another price.
+    pub(crate) others: &'a [Relaxation],
     /// Only plans of at most this scaled cost are looked for.
     pub(crate) limit: f64,
     /// Whether a plan may have just one run.
     pub(crate) one_run: bool,
     /// Least loss of all layers after a layer.
     least_loss: Vec<u64>,
+    /// Whether labels differ in cost, loss and memory only.
+    simple: bool,
 }
 
 impl<'a> Labels<'a> {
     pub(crate) fn new(
         chain: &'a Chain,
-        relaxation: &'a Relaxation,
+        (relaxation, others): (&'a Relaxation, &'a [Relaxation]),
         limit: f64,
         one_run: bool,
     ) -> Self {
@@ -92,7 +96,9 @@ impl<'a> Labels<'a> {
             let losses = chain.choices[places].iter().flatten().map(|choice| choice.loss);
             least_loss[layer - 1] = least_loss[layer] + losses.min().unwrap_or(0);
         }
-        Self { chain, relaxation, limit, one_run, least_loss }
+        let run_limited = chain.room.iter().any(|room| room.time != u64::MAX);
+        let simple = chain.time_max.is_none() && !run_limited;
+        Self { chain, relaxation, others, limit, one_run, least_loss, simple }
     }
 
     /// Searches forward, layer by layer. Exact where no label had to be dropped: then no plan costs
@@ -133,21 +139,7 @@ impl<'a> Labels<'a> {
             if chain.class[device] != device {
                 continue;
             }
-            let root = Label {
-                bound: 0.0,
-                cost: 0.0,
-                loss: 0,
-                time: 0,
-                run: 0,
-                left: 0,
-                stored: 0,
-                used: 0,
-                visits: 0.0,
-                device: 0,
-                choice: 0,
-                parent: 0,
-            };
-            let arrived = self.arrive(&root, device, hop.cost, hop.time);
+            let arrived = self.arrive(&Label::default(), device, hop.cost, hop.time);
             self.place(0, 0, &arrived, &mut labels);
         }
         labels
@@ -195,7 +187,9 @@ impl<'a> Labels<'a> {
             let subset = self.relaxation.neighbours.remembered(hop.to, arrived.used);
             let place = Place { layer, device: hop.to, subset };
             let after = self.relaxation.arriving(place);
-            if self.bound(&arrived, after) <= self.limit {
+            let within =
+                |other: &Relaxation| bound(other, &arrived, other.arriving(place)) <= self.limit;
+            if self.bound(&arrived, after) <= self.limit && self.others.iter().all(within) {
                 self.place(layer, parent, &arrived, next);
             }
         }
@@ -212,6 +206,9 @@ impl<'a> Labels<'a> {
         let (chain, device) = (self.chain, usize::from(label.device));
         let place = chain.at(layer, device);
         let run_limited = chain.room[device].time != u64::MAX;
+        let subset = self.relaxation.neighbours.remembered(device, label.used);
+        let rest = self.relaxation.row(Place { layer, device, subset });
+        let grid = &self.relaxation.grids[device];
         for (index, choice) in chain.choices[place].iter().enumerate() {
             let Some(mut child) = self.stored(label, choice) else { continue };
             child.loss += choice.loss;
@@ -227,9 +224,13 @@ impl<'a> Labels<'a> {
                     continue;
                 }
             }
-            let rest = self.relaxation.rest(layer, device, child.left, child.used);
+            let rest = rest[grid.step(layer, child.left)];
             child.bound = self.bound(&child, rest);
-            if child.bound <= self.limit {
+            let within = |other: &Relaxation| {
+                let rest = other.row(Place { layer, device, subset });
+                bound(other, &child, rest[grid.step(layer, child.left)]) <= self.limit
+            };
+            if child.bound <= self.limit && self.others.iter().all(within) {
                 child.choice = index as u16;
                 child.parent = parent;
                 next.push(child);
@@ -254,15 +255,13 @@ impl<'a> Labels<'a> {
 
     /// Least cost of a plan that begins so and goes on at that priced cost.
     fn bound(&self, label: &Label, rest: f64) -> f64 {
-        let prices = &self.relaxation.prices;
-        let priced = prices.resources(label.loss, label.time);
-        label.cost + priced + label.visits + rest - self.relaxation.budget
+        bound(self.relaxation, label, rest)
     }
 
     /// Drops dominated labels, then those beyond the width.
     fn thin(&self, labels: &mut Vec<Label>, width: Width, dropped: &mut Option<f64>) {
         let mut drop = |bound: f64| *dropped = Some(dropped.map_or(bound, |d: f64| d.min(bound)));
-        dominate(labels, width.alike, &mut drop);
+        dominate(labels, self.simple, width.alike, &mut drop);
         if labels.len() > width.labels {
             labels.select_nth_unstable_by(width.labels, |a, b| a.bound.total_cmp(&b.bound));
             for label in labels.drain(width.labels..) {
@@ -297,26 +296,18 @@ impl<'a> Labels<'a> {
     }
 }
 
+/// Least cost of a plan that begins with a label and goes on at that priced cost.
+fn bound(relaxation: &Relaxation, label: &Label, rest: f64) -> f64 {
+    let priced = relaxation.prices.resources(label.loss, label.time);
+    label.cost + priced + label.visits + rest - relaxation.budget
+}
+
 /// New labels beyond which a layer is thinned before it is complete.
 const CANDIDATES_MAX: usize = 1 << 18;
 
 impl Label {
     fn trace(&self) -> Trace {
         Trace { parent: self.parent, device: self.device, choice: self.choice }
-    }
-
-    /// Same device, same devices used, same tensors stored: what is left to do is the same.
-    fn key(&self) -> (u16, Devices, u64) {
-        (self.device, self.used, self.stored)
-    }
-
-    /// No worse in anything.
-    fn dominates(&self, other: &Self) -> bool {
-        self.cost <= other.cost
-            && self.loss <= other.loss
-            && self.left >= other.left
-            && self.time <= other.time
-            && self.run <= other.run
     }
 }
 
@@ -329,42 +320,4 @@ fn first_device(traces: &[Vec<Trace>], index: u32, label: &Label) -> usize {
         (device, at) = (trace.device, trace.parent);
     }
     usize::from(device)
-}
-
-/// Keeps of each group of comparable labels those that no other one dominates, and of these the
-/// `alike` of least bound.
-///
-/// # Complexity
-/// O(n log n) for sorting, and for each label a scan over the kept ones of its group.
-fn dominate(labels: &mut Vec<Label>, alike: usize, dropped: &mut dyn FnMut(f64)) {
-    labels.sort_unstable_by(|a, b| {
-        a.cost
-            .total_cmp(&b.cost)
-            .then(a.loss.cmp(&b.loss))
-            .then(b.left.cmp(&a.left))
-            .then(a.parent.cmp(&b.parent))
-            .then(a.choice.cmp(&b.choice))
-            .then(a.device.cmp(&b.device))
-    });
-    let mut groups: FxHashMap<(u16, Devices, u64), Vec<Label>> = FxHashMap::default();
-    let mut order: Vec<(u16, Devices, u64)> = Vec::new();
-    for label in labels.drain(..) {
-        let group = groups.entry(label.key()).or_insert_with(|| {
-            order.push(label.key());
-            Vec::new()
-        });
-        if !group.iter().rev().any(|kept| kept.dominates(&label)) {
-            group.push(label);
-        }
-    }
-    for key in order {
-        let Some(mut group) = groups.remove(&key) else { continue };
-        if group.len() > alike {
-            group.select_nth_unstable_by(alike, |a, b| a.bound.total_cmp(&b.bound));
-            for label in group.drain(alike..) {
-                dropped(label.bound);
-            }
-        }
-        labels.append(&mut group);
-    }
 }

@@ -8,6 +8,7 @@
 mod ascent;
 mod bundle;
 mod chain;
+mod dominance;
 mod fixing;
 mod grid;
 mod labels;

@@ -60,25 +60,27 @@ impl Neighbours {
         members.map(|(bit, &member)| usize::from(used >> member & 1 == 1) << bit).sum()
     }
 
-    /// Grows sets of at most `most` members so that the path's returns to a device become
-    /// impossible; none if there is nothing to grow.
-    pub(crate) fn grown(&self, path: &Path, most: usize) -> Option<Self> {
+    /// Grows sets so that the path's returns to a device become impossible, the shortest first, as
+    /// long as there are at most `rows_max` rows; none if there is nothing to grow.
+    pub(crate) fn grown(&self, path: &Path, rows_max: usize) -> Option<Self> {
         let mut runs: Vec<usize> = path.iter().map(|&(device, _)| device).collect();
         runs.dedup();
+        let returns = runs.iter().enumerate().filter_map(|(start, &device)| {
+            let length = runs[start + 1..].iter().position(|&other| other == device)?;
+            Some((length, device, &runs[start + 1..start + 1 + length]))
+        });
+        let mut returns: Vec<_> = returns.collect();
+        returns.sort_by_key(|&(length, ..)| length);
         let mut sets = self.sets.clone();
-        for (start, &device) in runs.iter().enumerate() {
-            let Some(length) = runs[start + 1..].iter().position(|&other| other == device) else {
-                continue;
-            };
-            let between = &runs[start + 1..start + 1 + length];
-            let full = |&other: &usize| sets[other].len() >= most && !sets[other].contains(&device);
-            if between.iter().any(full) {
-                continue;
-            }
+        for (_, device, between) in returns {
+            let mut grown = sets.clone();
             for &other in between {
-                if !sets[other].contains(&device) {
-                    sets[other].push(device);
+                if !grown[other].contains(&device) {
+                    grown[other].push(device);
                 }
+            }
+            if grown.iter().map(|set| 1usize << set.len()).sum::<usize>() <= rows_max {
+                sets = grown;
             }
         }
         (sets != self.sets).then(|| Self::of(sets))

@@ -3,7 +3,6 @@
 
 use crate::chain::{Chain, Choice};
 use crate::grid::Grid;
-use crate::labels::Devices;
 use crate::neighbours::Neighbours;
 
 /// Prices of what is relaxed, in scaled cost.
@@ -92,14 +91,6 @@ impl Relaxation {
     pub(crate) fn row(&self, place: Place) -> &[f64] {
         let index = self.index(place);
         &self.rest[index * self.width..(index + 1) * self.width]
-    }
-
-    /// Least priced cost of what follows a layer on a device with that many bytes left to the run
-    /// and those devices used.
-    pub(crate) fn rest(&self, layer: usize, device: usize, left: u64, used: Devices) -> f64 {
-        let subset = self.neighbours.remembered(device, used);
-        let index = self.index(Place { layer, device, subset });
-        self.rest[index * self.width + self.grids[device].step(layer, left)]
     }
 
     /// Least priced cost of a layer and all later ones, arriving on a device.

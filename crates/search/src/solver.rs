@@ -36,15 +36,20 @@ struct Round {
     width: Width,
 }
 
-/// Members of a neighbour set.
-const SET_MAX: usize = 4;
+/// Other prices of loss, relative to the best one.
+const OTHER_PRICES: [f64; 4] = [0.7, 0.88, 1.14, 1.5];
 
-const ROUNDS: [Round; 6] = [
-    round((64, 20, 0), (50, 10)),
-    round((64, 60, 8), (300, 40)),
-    round((256, 60, 8), (2_000, 200)),
-    round((1024, 60, 8), (50_000, usize::MAX)),
-    round((4096, 40, 4), (500_000, usize::MAX)),
+/// Values of a table that neighbour sets may grow to.
+const GROWN_MAX: usize = 8_000_000;
+
+const ROUNDS: [Round; 8] = [
+    round((64, 30, 0), (100, 10)),
+    round((256, 40, 12), (1_000, 50)),
+    round((256, 30, 12), (4_000, 100)),
+    round((1024, 30, 12), (10_000, 200)),
+    round((1024, 20, 12), (100_000, usize::MAX)),
+    round((2048, 20, 12), (20_000, 500)),
+    round((4096, 20, 8), (500_000, usize::MAX)),
     round((16_384, 40, 0), (usize::MAX, usize::MAX)),
 ];
 
@@ -127,15 +132,22 @@ impl Search {
             relaxation.prices = prices;
             self.climb(run, &mut relaxation, round.climb)?;
             for _ in 0..round.grow {
+                let before = relaxation.bound;
                 let path = relaxation.path(&self.chain);
-                let grown = path.and_then(|p| relaxation.neighbours.grown(&p, SET_MAX));
-                let Some(grown) = grown.filter(|_| relaxation.bound <= self.limit(run)) else {
+                let rows_max = self.rows_max(steps);
+                let grown = path.and_then(|p| relaxation.neighbours.grown(&p, rows_max));
+                let grew = grown.is_some();
+                if let Some(grown) = grown {
+                    let prices = relaxation.prices;
+                    relaxation = Relaxation::new(&self.chain, relaxation.grids, grown);
+                    relaxation.prices = prices;
+                }
+                self.climb(run, &mut relaxation, round.climb)?;
+ if std::env::var_os("DBG").is_some() { eprintln!("   grow {:7.3} rows {} bound {:.0}", run.elapsed().as_secs_f64(), relaxation.neighbours.rows(), relaxation.bound/self.chain.scale); }
+                let small = relaxation.bound < before * (1.0 + 1e-4);
+                if relaxation.bound > self.limit(run) || (small && !grew) {
                     break;
-                };
-                let prices = relaxation.prices;
-                relaxation = Relaxation::new(&self.chain, relaxation.grids, grown);
-                relaxation.prices = prices;
-                self.climb(run, &mut relaxation, round.climb / 4)?;
+                }
             }
             if relaxation.bound > self.limit(run) {
                 return Ok(self.beyond(run));
@@ -144,7 +156,23 @@ impl Search {
             self.report(run, bound);
             let width =
                 Width { labels: round.width.labels.min(self.solver.labels_max), ..round.width };
-            let labels = Labels::new(&self.chain, &relaxation, self.limit(run), self.one_run);
+            let others: Vec<Relaxation> = match round.width.alike {
+                usize::MAX => OTHER_PRICES
+                    .iter()
+                    .map(|&factor| {
+                        let mut other = relaxation.clone();
+                        let prices = Prices {
+                            loss: relaxation.prices.loss * factor,
+                            ..relaxation.prices.clone()
+                        };
+                        other.solve(&self.chain, &prices);
+                        other
+                    })
+                    .collect(),
+                _ => Vec::new(),
+            };
+            let labels =
+                Labels::new(&self.chain, (&relaxation, &others), self.limit(run), self.one_run);
             let found = labels.search(width, &mut || run.step())?;
             run.count("labels", found.labels);
             if let Some((plan, _)) = found.plan {
@@ -190,6 +218,11 @@ impl Search {
     fn steps_max(&self) -> u64 {
         let places = self.chain.layers * self.chain.devices;
         (self.solver.table_max / places).max(16) as u64
+    }
+
+    /// Rows of a layer that sets may grow to.
+    fn rows_max(&self, steps: u64) -> usize {
+        GROWN_MAX.min(self.solver.table_max) / (self.chain.layers * steps as usize)
     }
 
     /// Scaled cost above which plans do not matter: they are no better than the incumbent, by more
