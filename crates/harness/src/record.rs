@@ -261,3 +261,85 @@ fn drop_half_a_line(path: &Path) -> std::io::Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A trial that found nothing in 10 s.
+    pub(crate) fn row(instance: &str, solver: &str) -> Record {
+        Record {
+            suite: "suite".into(),
+            instance: instance.into(),
+            fingerprint: "00".into(),
+            layers: 3,
+            devices: 2,
+            options_max: 1,
+            placement: Placement::Contiguous,
+            objective: Objective::Latency,
+            solver: solver.into(),
+            seed: 0,
+            verdict: Word::Unknown,
+            reason: String::new(),
+            cost: None,
+            lower_bound: None,
+            gap: None,
+            elapsed_s: 10.0,
+            first_plan_s: None,
+            first_plan_cost: None,
+            work: "labels=3;nodes=1".into(),
+            peak_memory_bytes: Some(1 << 20),
+            stopped: "time limit".into(),
+            time_limit_s: 10.0,
+            gap_limit: 1e-4,
+            memory_limit_bytes: 1 << 30,
+            revision: "r".into(),
+            machine: "m".into(),
+        }
+    }
+
+    const POINT: Point = Point { at_s: 0.25, kind: PointKind::Bound, value: Cost(7) };
+
+    #[test]
+    fn rows_survive_half_written_ones() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("new/folder");
+        let strange = Record { reason: "two\nlines, \"quoted\"".into(), ..row("i", "a") };
+        let mut folder = Folder::create(&path).unwrap();
+        folder.add(strange.clone(), &[POINT, POINT]).unwrap();
+        folder.add(row("i", "b"), &[]).unwrap();
+        assert_eq!(Folder::read(&path).unwrap(), [strange.clone(), row("i", "b")]);
+        for name in [RECORDS, CURVE] {
+            let mut file = OpenOptions::new().append(true).open(path.join(name)).unwrap();
+            file.write_all(b"suite,j,a,0").unwrap();
+        }
+        let mut folder = Folder::create(&path).unwrap();
+        assert_eq!(folder.records(), [strange, row("i", "b")]);
+        folder.add(row("j", "a"), &[POINT]).unwrap();
+        assert_eq!(Folder::read(&path).unwrap().len(), 3);
+        let curve = Folder::read_curve(&path).unwrap();
+        assert_eq!(curve.len(), 3);
+        assert_eq!((curve[2].instance.as_str(), curve[2].value), ("j", Cost(7)));
+    }
+
+    #[test]
+    fn records_that_make_no_sense_are_refused() {
+        let place = tempfile::tempdir().unwrap();
+        let refused = |rows: &[Record], expected: &str| {
+            std::fs::write(place.path().join(RECORDS), "").unwrap();
+            append(&place.path().join(RECORDS), rows.iter()).unwrap();
+            let error = Folder::read(place.path()).unwrap_err().to_string();
+            assert!(error.contains(RECORDS) && error.contains(expected), "{error}");
+        };
+        refused(&[row("i", "a"), row("i", "a")], "row 2: a on i is there twice");
+        let unpriced = Record { verdict: Word::Feasible, ..row("i", "a") };
+        refused(&[unpriced], "row 1: cost is empty, which `feasible` does not allow");
+        let text = std::fs::read_to_string(place.path().join(RECORDS)).unwrap();
+        let text = text.replace("feasible", "fesible");
+        std::fs::write(place.path().join(RECORDS), text).unwrap();
+        let error = Folder::read(place.path()).unwrap_err().to_string();
+        assert!(error.contains("unknown variant `fesible`"), "{error}");
+        let error = Folder::read(&place.path().join("none")).unwrap_err().to_string();
+        assert!(error.contains("No such file"), "{error}");
+    }
+}

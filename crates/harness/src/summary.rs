@@ -210,3 +210,94 @@ fn median(sorted: &[f64]) -> Option<f64> {
     let (&upper, &lower) = (sorted.get(middle)?, sorted.get(middle.saturating_sub(1))?);
     Some(if sorted.len() % 2 == 0 { f64::midpoint(lower, upper) } else { upper })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::row;
+
+    /// A row: instance, solver, verdict, cost, bound, seconds.
+    fn answer(
+        (instance, solver): (&str, &str),
+        verdict: Word,
+        cost: Option<u64>,
+        bound: Option<u64>,
+        elapsed_s: f64,
+    ) -> Record {
+        let (cost, lower_bound) = (cost.map(Cost), bound.map(Cost));
+        let gap = cost.zip(lower_bound).map(|(cost, bound)| edgeplan_problem::gap(cost, bound));
+        let first_plan_s = cost.map(|_| elapsed_s / 2.0);
+        let fingerprint = instance.to_owned();
+        let record = row(instance, solver);
+        Record { verdict, cost, lower_bound, gap, elapsed_s, first_plan_s, fingerprint, ..record }
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-12
+    }
+
+    #[test]
+    fn the_arithmetic_is_what_it_is_called() {
+        let records = vec![
+            answer(("i", "a"), Word::Optimal, Some(100), Some(100), 0.3),
+            answer(("i", "b"), Word::Feasible, Some(200), Some(50), 10.0),
+            answer(("j", "a"), Word::Infeasible, None, None, 1.5),
+            answer(("j", "b"), Word::Unknown, None, None, 10.0),
+            answer(("k", "a"), Word::Feasible, Some(300), None, 10.0),
+            answer(("k", "b"), Word::Feasible, Some(240), Some(180), 4.0),
+            answer(("k", "c"), Word::Failed, None, None, 4.0),
+        ];
+        // Where c was not run, a and b would not be compared with it: only k is left.
+        assert_eq!(summarize(&records)[0].instances, 1);
+        assert_eq!(summarize(&records)[0].left_out, 4);
+        let summary = summarize(&records[..6]).remove(0);
+        assert_eq!((summary.instances, summary.left_out), (3, 0));
+        let [a, b] = &summary.solvers[..] else { panic!("{summary:?}") };
+        assert_eq!((a.solver.as_str(), a.trials, a.proven, a.plans), ("a", 3, 2, 2));
+        assert_eq!((b.solver.as_str(), b.trials, b.proven, b.plans), ("b", 3, 0, 2));
+        // (0.3 + 0.1) * (1.5 + 0.1) * (10 + 0.1), the last for the one without proof
+        assert!(close(a.proof_s, (0.4_f64 * 1.6 * 10.1).cbrt() - 0.1), "{a:?}");
+        assert!(close(b.proof_s, 10.0) && close(b.ratio, b.proof_s / a.proof_s), "{b:?}");
+        assert!(close(a.ratio, 1.0));
+        // 0, 0 for the proof that there is none, 1 without a bound; 3/4, 1, 1/4
+        assert!(close(a.gap_mean, 1.0 / 3.0) && close(b.gap_mean, 2.0 / 3.0));
+        // 100 and 300 over 100 and 240; 200 and 240 over the same
+        assert!(close(a.excess_mean.unwrap(), 0.125) && close(b.excess_mean.unwrap(), 0.5));
+        assert!(close(a.first_plan_median_s.unwrap(), (0.15 + 5.0) / 2.0));
+        assert_eq!((a.first_plan_max_s, b.first_plan_median_s), (Some(5.0), Some(3.5)));
+    }
+
+    #[test]
+    fn an_answer_that_another_plan_contradicts_is_wrong_and_not_ranked() {
+        let records = reconciled(vec![
+            answer(("i", "liar"), Word::Optimal, Some(120), Some(120), 0.001),
+            answer(("i", "denier"), Word::Infeasible, None, None, 0.001),
+            answer(("i", "slow"), Word::Feasible, Some(100), Some(90), 10.0),
+        ]);
+        assert_eq!(records.iter().filter(|r| r.verdict == Word::Wrong).count(), 2);
+        assert_eq!(
+            records[0].reason,
+            "claims that no plan costs less than 120, but slow has one for 100"
+        );
+        assert!(records[1].reason.starts_with("claims that there is no plan, but slow has one"));
+        let summary = summarize(&records).remove(0);
+        for solver in summary.solvers.iter().filter(|solver| solver.solver != "slow") {
+            assert_eq!((solver.wrong, solver.proven, solver.plans), (1, 0, 0), "{solver:?}");
+            assert!(close(solver.proof_s, 10.0) && close(solver.gap_mean, 1.0), "{solver:?}");
+            assert_eq!((solver.excess_mean, solver.first_plan_median_s), (None, None));
+        }
+        assert_eq!(summary.solvers[0].solver, "slow");
+    }
+
+    #[test]
+    fn suites_are_apart_but_their_contradictions_are_not() {
+        let mut other = answer(("i", "a"), Word::Optimal, Some(9), Some(9), 1.0);
+        other.suite = "other".into();
+        let first = answer(("i", "b"), Word::Optimal, Some(7), Some(7), 1.0);
+        let records = reconciled(vec![first, other]);
+        assert_eq!(records[1].verdict, Word::Wrong);
+        let suites = summarize(&records);
+        assert_eq!(suites.len(), 2);
+        assert!(suites.iter().all(|suite| suite.solvers.len() == 1 && suite.left_out == 0));
+    }
+}
