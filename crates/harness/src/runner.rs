@@ -182,7 +182,8 @@ fn record(question: &Question, reply: &Reply) -> Record {
         solver: question.solver.clone(),
         seed: question.seed,
         verdict: end.verdict,
-        reason: end.reason,
+        // One row, one line: half a row can then be told from a whole one.
+        reason: end.reason.replace(['\n', '\r'], " "),
         cost: end.cost,
         lower_bound: end.lower_bound,
         gap: end.cost.zip(end.lower_bound).map(|(cost, bound)| gap(cost, bound)),

@@ -208,7 +208,7 @@ fn shifted_geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
 fn median(sorted: &[f64]) -> Option<f64> {
     let middle = sorted.len() / 2;
     let (&upper, &lower) = (sorted.get(middle)?, sorted.get(middle.saturating_sub(1))?);
-    Some(if sorted.len() % 2 == 0 { f64::midpoint(lower, upper) } else { upper })
+    Some(if sorted.len().is_multiple_of(2) { f64::midpoint(lower, upper) } else { upper })
 }
 
 #[cfg(test)]
