@@ -10,7 +10,7 @@ use edgeplan_harness::suite::Suite;
 use edgeplan_harness::summary::{SolverSummary, SuiteSummary, reconciled, summarize};
 use edgeplan_harness::trial::{Allowance, Word, answer};
 use edgeplan_instances::quantity::Memory;
-use edgeplan_problem::{Bytes, Cost};
+use edgeplan_problem::{Bytes, Cost, Nanos};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::question::{fraction, seconds};
@@ -170,7 +170,7 @@ fn cells(summary: &SolverSummary) -> [String; 13] {
 }
 
 fn time(seconds: f64) -> String {
-    format!("{seconds:.3} s")
+    Nanos((seconds * 1e9) as u64).to_string()
 }
 
 fn trials_table<'a>(records: impl Iterator<Item = &'a Record>) -> comfy_table::Table {
