@@ -11,7 +11,7 @@ use crate::limit::{in_a_group, kill};
 use crate::trial::{End, Event, Point, Question};
 
 const POLL: Duration = Duration::from_millis(5);
-/// Of a long complaint the end is kept.
+/// Letters of a complaint that are kept.
 const COMPLAINT_MAX: usize = 300;
 
 /// What came back: the curve as far as it got, and the end or why there is none.
@@ -32,6 +32,8 @@ pub(crate) fn ask(
     let started = Instant::now();
     let lost = |problem: String| Reply { points: vec![], end: Err(problem), wall: Duration::ZERO };
     in_a_group(command);
+    // What went wrong is wanted, not where.
+    command.env("RUST_BACKTRACE", "0");
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
@@ -124,12 +126,12 @@ fn drain(stderr: Option<ChildStderr>) -> JoinHandle<String> {
 }
 
 fn death(status: ExitStatus, complaint: &str) -> String {
-    let last = complaint.lines().rfind(|line| !line.trim().is_empty()).unwrap_or_default().trim();
-    let cut = last.char_indices().rev().nth(COMPLAINT_MAX).map_or(0, |(index, _)| index);
-    let last = if last.is_empty() { String::new() } else { format!(": {}", &last[cut..]) };
+    let words: Vec<&str> = complaint.split_whitespace().collect();
+    let words: String = words.join(" ").chars().take(COMPLAINT_MAX).collect();
+    let words = if words.is_empty() { words } else { format!(": {words}") };
     match status.success() {
-        true => format!("ended without an answer{last}"),
-        false => format!("died ({status}){last}"),
+        true => format!("ended without an answer{words}"),
+        false => format!("died ({status}){words}"),
     }
 }
 
