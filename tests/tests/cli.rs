@@ -10,15 +10,15 @@ fn edgeplan() -> PathBuf {
     folder.join(format!("edgeplan{}", std::env::consts::EXE_SUFFIX))
 }
 
-fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[&str]) -> Output {
     Command::new(edgeplan()).args(arguments).output().expect("edgeplan starts")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn refused(arguments: &[&str], expected: &str) {
+pub(crate) fn refused(arguments: &[&str], expected: &str) {
     let output = run(arguments);
     let complaint = text(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {complaint}");

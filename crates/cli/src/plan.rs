@@ -14,7 +14,7 @@ use edgeplan_solvers::{DEPLOYMENT, Entry};
 
 use crate::diagnosis::Diagnosis;
 use crate::question::Question;
-use crate::report::{account_json, account_tables, amount, outcome_json, reason};
+use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -88,12 +88,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         println!("{}\n{text}", headline(&instance, entry.name, &outcome));
     }
     Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// The command as it was typed, without the folder of the executable.
-fn command_line() -> String {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    format!("edgeplan {}", words.join(" "))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.
