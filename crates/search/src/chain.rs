@@ -51,6 +51,34 @@ pub(crate) struct Room {
     pub(crate) bytes: u64,
     /// Most compute time of the run, by one request.
     pub(crate) time: u64,
+    /// Which of the two the tables follow; labels follow both.
+    pub(crate) scarce: Scarce,
+}
+
+/// The resource of a run that ends first.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Scarce {
+    #[default]
+    Bytes,
+    Time,
+}
+
+impl Room {
+    /// How much of the scarce resource there is.
+    pub(crate) fn whole(&self) -> u64 {
+        match self.scarce {
+            Scarce::Bytes => self.bytes,
+            Scarce::Time => self.time,
+        }
+    }
+
+    /// How much of it a choice takes.
+    pub(crate) fn taken(&self, choice: &Choice) -> u64 {
+        match self.scarce {
+            Scarce::Bytes => choice.bytes,
+            Scarce::Time => choice.time,
+        }
+    }
 }
 
 /// The chain of one model.
@@ -88,9 +116,24 @@ impl Chain {
         let builder =
             Builder { instance, model: &instance.models[index], time_run_max, scale: 1.0 };
         let mut chain = builder.chain();
+        for device in 0..chain.devices {
+            chain.room[device].scarce = chain.scarce(device);
+        }
         let scale = scale(&chain);
         chain.rescale(scale);
         chain
+    }
+
+    /// Whether all layers together would fill a device's memory or its time first.
+    fn scarce(&self, device: usize) -> Scarce {
+        let room = self.room[device];
+        let least = |amount: fn(&Choice) -> u64| {
+            let places = (0..self.layers).map(|layer| &self.choices[self.at(layer, device)]);
+            places.filter_map(|choices| choices.iter().map(amount).min()).sum::<u64>() as f64
+        };
+        let bytes = least(|choice| choice.bytes) / room.bytes.max(1) as f64;
+        let time = least(|choice| choice.time) / room.time.max(1) as f64;
+        if time > bytes { Scarce::Time } else { Scarce::Bytes }
     }
 
     pub(crate) fn at(&self, layer: usize, device: usize) -> usize {
@@ -227,7 +270,7 @@ impl Builder<'_> {
         ];
         let time = limits.into_iter().flatten().min().unwrap_or(u64::MAX);
         let bytes = self.instance.room(id, self.model).map_or(0, |bytes| bytes.0);
-        Room { bytes, time: time / u64::from(self.model.weight) }
+        Room { bytes, time: time / u64::from(self.model.weight), scarce: Scarce::Bytes }
     }
 
     /// The usable options of a layer on a device that no other one beats; the first of equals
@@ -246,7 +289,9 @@ impl Builder<'_> {
             let cost = match self.instance.objective {
                 Objective::Latency => (time * u64::from(self.model.weight)) as f64,
                 Objective::Memory => bytes as f64,
-                Objective::Bottleneck => loss as f64,
+                // Of the plans within a cycle time, the one of least loss.
+                Objective::Bottleneck if self.model.loss_max.is_some() => loss as f64,
+                Objective::Bottleneck => 0.0,
             };
             (bytes <= room.bytes && time <= room.time).then_some(Choice {
                 option,

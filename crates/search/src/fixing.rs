@@ -105,12 +105,13 @@ impl Forward {
         let Place { layer, device, subset } = place;
         let (at, grid) = (chain.at(layer, device), &relaxation.grids[device]);
         let index = relaxation.neighbours.row(device, subset);
+        let room = &chain.room[device];
         let (before, rest) = (&self.rows[index], relaxation.row(place));
         let mut row = vec![f64::INFINITY; grid.width];
         for (index_of_choice, choice) in chain.choices[at].iter().enumerate() {
             let least = &mut least[index_of_choice];
             let priced = relaxation.priced(at, index_of_choice);
-            let step = grid.step(layer, chain.room[device].bytes - choice.bytes);
+            let step = grid.step(layer, room.whole() - room.taken(choice));
             let arriving = self.arrived[index] + priced;
             row[step] = row[step].min(arriving);
             *least = least.min(arriving + rest[step]);

@@ -1,5 +1,5 @@
-//! Run memory on a grid: how much of a device's memory is left to a run, in few enough steps for
-//! a table, and never less than it truly is.
+//! Run memory on a grid: how much of a device's memory (or of its time, where that ends first) is
+//! left to a run, in few enough steps for a table, and never less than it truly is.
 //!
 //! Rounding every layer's bytes down would add up over a run. Here only what a layer takes *beyond
 //! a reference option* is rounded: let `R[l]` be the exact sum of the references' bytes up to layer
@@ -10,7 +10,7 @@ use crate::chain::Chain;
 /// The grid of one device.
 #[derive(Debug, Clone)]
 pub(crate) struct Grid {
-    /// Bytes of a step.
+    /// Bytes (or nanoseconds) of a step.
     unit: u64,
     /// By layer: `R[l] mod unit`.
     remainder: Vec<u64>,
@@ -26,26 +26,27 @@ impl Grid {
     /// The grid of a device with at most about `steps` steps; `reference[layer]` is an index into
     /// the layer's choices there.
     pub(crate) fn new(chain: &Chain, device: usize, steps: u64, reference: &[usize]) -> Self {
-        let room = chain.room[device].bytes;
-        let unit = best_unit(chain, device, room.div_ceil(steps).max(1), reference);
+        let room = &chain.room[device];
+        let whole = room.whole();
+        let unit = best_unit(chain, device, whole.div_ceil(steps).max(1), reference);
         let (mut sum, mut before) = (0u64, 0u64);
         let (mut remainder, mut first, mut shift) = (Vec::new(), Vec::new(), Vec::new());
         for (layer, &reference) in reference.iter().enumerate() {
             let choices = &chain.choices[chain.at(layer, device)];
-            let own = choices.get(reference).map_or(0, |choice| choice.bytes);
+            let own = choices.get(reference).map_or(0, |choice| room.taken(choice));
             sum += own;
             let moved = (sum / unit) as i64 - before as i64;
             before = sum / unit;
             remainder.push(sum % unit);
             first.push(usize::from(!sum.is_multiple_of(unit)));
-            let excess = choices.iter().map(|choice| choice.bytes as i64 - own as i64);
+            let excess = choices.iter().map(|choice| room.taken(choice) as i64 - own as i64);
             shift.push(excess.map(|bytes| moved + bytes.div_euclid(unit as i64)).collect());
         }
-        let width = (room / unit) as usize + 3;
+        let width = (whole / unit) as usize + 3;
         Self { unit, remainder, first, shift, width }
     }
 
-    /// The step of that many bytes left after `layer`, rounded up.
+    /// The step of that much left after `layer`, rounded up.
     pub(crate) fn step(&self, layer: usize, left: u64) -> usize {
         (left + self.remainder[layer]).div_ceil(self.unit) as usize
     }
@@ -60,11 +61,12 @@ impl Grid {
 /// whole multiples of.
 fn best_unit(chain: &Chain, device: usize, least: u64, reference: &[usize]) -> u64 {
     const TRIALS: u64 = 64;
+    let room = &chain.room[device];
     let lost = |unit: u64| {
         let layers = reference.iter().enumerate().map(|(layer, &reference)| {
             let choices = &chain.choices[chain.at(layer, device)];
-            let own = choices.get(reference).map_or(0, |choice| choice.bytes as i64);
-            let lost = choices.iter().map(|c| (c.bytes as i64 - own).rem_euclid(unit as i64));
+            let own = choices.get(reference).map_or(0, |choice| room.taken(choice) as i64);
+            let lost = choices.iter().map(|c| (room.taken(c) as i64 - own).rem_euclid(unit as i64));
             lost.sum::<i64>() as f64 / unit as f64
         });
         layers.sum::<f64>()

@@ -3,7 +3,7 @@
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
-use crate::chain::{Chain, Choice};
+use crate::chain::{Chain, Choice, Scarce};
 use crate::dominance::dominate;
 use crate::relaxation::{Place, Relaxation};
 
@@ -32,10 +32,10 @@ pub(crate) struct Label {
     /// Devices of the plan so far.
     pub(crate) used: Devices,
     /// The visits so far, priced.
-    visits: f64,
+    pub(crate) visits: f64,
     pub(crate) device: u16,
-    choice: u16,
-    parent: u32,
+    pub(crate) choice: u16,
+    pub(crate) parent: u32,
 }
 
 /// What is kept of a label to find its plan again.
@@ -51,7 +51,7 @@ struct Trace {
 pub(crate) struct Width {
     /// Labels kept per layer, those of the least bounds.
     pub(crate) labels: usize,
-    /// Of these, per device and set of used devices.
+    /// Of these, per device and set of used devices; all in a search that hopes to be complete.
     pub(crate) alike: usize,
 }
 
@@ -116,8 +116,8 @@ impl<'a> Labels<'a> {
                 let mut next = Vec::new();
                 for (index, label) in labels.iter().enumerate() {
                     tick()?;
-                    self.extend(layer, index as u32, label, &traces, &mut next);
-                    if next.len() > CANDIDATES_MAX.max(16 * width.labels) {
+                    self.extend(index as u32, label, &traces, &mut next);
+                    if next.len() > CANDIDATES_MAX.max(2 * width.labels) {
                         self.thin(&mut next, width, &mut found.dropped);
                     }
                 }
@@ -162,14 +162,8 @@ impl<'a> Labels<'a> {
 
     /// All ways to go on from a label: stay, or move to a device that is not used yet, of each
     /// class only the first.
-    fn extend(
-        &self,
-        layer: usize,
-        parent: u32,
-        label: &Label,
-        traces: &[Vec<Trace>],
-        next: &mut Vec<Label>,
-    ) {
+    fn extend(&self, parent: u32, label: &Label, traces: &[Vec<Trace>], next: &mut Vec<Label>) {
+        let layer = traces.len();
         let (chain, device) = (self.chain, usize::from(label.device));
         self.place(layer, parent, label, next);
         let limited = device == chain.source && chain.source_limit != (u64::MAX, u64::MAX);
@@ -189,7 +183,9 @@ impl<'a> Labels<'a> {
             let after = self.relaxation.arriving(place);
             let within =
                 |other: &Relaxation| bound(other, &arrived, other.arriving(place)) <= self.limit;
-            if self.bound(&arrived, after) <= self.limit && self.others.iter().all(within) {
+            if bound(self.relaxation, &arrived, after) <= self.limit
+                && self.others.iter().all(within)
+            {
                 self.place(layer, parent, &arrived, next);
             }
         }
@@ -205,7 +201,8 @@ impl<'a> Labels<'a> {
     fn place(&self, layer: usize, parent: u32, label: &Label, next: &mut Vec<Label>) {
         let (chain, device) = (self.chain, usize::from(label.device));
         let place = chain.at(layer, device);
-        let run_limited = chain.room[device].time != u64::MAX;
+        let room = &chain.room[device];
+        let run_limited = room.time != u64::MAX;
         let subset = self.relaxation.neighbours.remembered(device, label.used);
         let rest = self.relaxation.row(Place { layer, device, subset });
         let grid = &self.relaxation.grids[device];
@@ -220,15 +217,19 @@ impl<'a> Labels<'a> {
             }
             if run_limited {
                 child.run += choice.time;
-                if child.run > chain.room[device].time {
+                if child.run > room.time {
                     continue;
                 }
             }
-            let rest = rest[grid.step(layer, child.left)];
-            child.bound = self.bound(&child, rest);
+            let left = match room.scarce {
+                Scarce::Bytes => child.left,
+                Scarce::Time => room.time - child.run,
+            };
+            let step = grid.step(layer, left);
+            child.bound = bound(self.relaxation, &child, rest[step]);
             let within = |other: &Relaxation| {
                 let rest = other.row(Place { layer, device, subset });
-                bound(other, &child, rest[grid.step(layer, child.left)]) <= self.limit
+                bound(other, &child, rest[step]) <= self.limit
             };
             if child.bound <= self.limit && self.others.iter().all(within) {
                 child.choice = index as u16;
@@ -251,11 +252,6 @@ impl<'a> Labels<'a> {
         }
         child.left = label.left.checked_sub(bytes)?;
         Some(child)
-    }
-
-    /// Least cost of a plan that begins so and goes on at that priced cost.
-    fn bound(&self, label: &Label, rest: f64) -> f64 {
-        bound(self.relaxation, label, rest)
     }
 
     /// Drops dominated labels, then those beyond the width.

@@ -14,6 +14,7 @@ mod grid;
 mod labels;
 mod neighbours;
 mod relaxation;
+mod rounds;
 mod solver;
 
 pub use solver::ChainSearch;

@@ -83,6 +83,16 @@ impl Relaxation {
         }
     }
 
+    /// Steps of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Values that the tables hold.
+    pub(crate) fn values(&self) -> usize {
+        self.rest.len()
+    }
+
     fn index(&self, place: Place) -> usize {
         place.layer * self.neighbours.rows() + self.neighbours.row(place.device, place.subset)
     }
@@ -187,9 +197,11 @@ impl Relaxation {
                 lower(&mut here[first..], first, next_row, shift, cost);
             }
         }
-        let room = chain.room[device].bytes;
+        let room = &chain.room[device];
         let best = chain.choices[at].iter().zip(&self.priced[at]).map(|(choice, priced)| {
-            priced + self.rest[index * self.width + grid.step(layer, room - choice.bytes)]
+            priced
+                + self.rest
+                    [index * self.width + grid.step(layer, room.whole() - room.taken(choice))]
         });
         self.arriving[index] = best.fold(f64::INFINITY, f64::min);
     }
@@ -223,8 +235,8 @@ impl Relaxation {
     /// The best choice on arriving, and the step after it.
     fn arrival(&self, chain: &Chain, place: Place) -> Option<(usize, usize)> {
         let (at, grid) = (chain.at(place.layer, place.device), &self.grids[place.device]);
-        let room = chain.room[place.device].bytes;
-        let after = |choice: &Choice| grid.step(place.layer, room - choice.bytes);
+        let room = &chain.room[place.device];
+        let after = |choice: &Choice| grid.step(place.layer, room.whole() - room.taken(choice));
         let row = self.row(place);
         let choices = chain.choices[at].iter().zip(&self.priced[at]).enumerate();
         let best = choices.map(|(index, (choice, priced))| {

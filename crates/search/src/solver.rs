@@ -1,20 +1,17 @@
-//! Rounds of: finer grid, climb, labels, fixing; until the proof is complete.
+//! The chain solver: which searches an instance needs, and what they prove together.
 
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError, Stop, Unsupported};
 
-use crate::ascent::{Climb, climb};
 use crate::chain::Chain;
-use crate::fixing::fix;
-use crate::grid::Grid;
-use crate::labels::{DEVICES_MAX, Labels, Width};
-use crate::neighbours::Neighbours;
-use crate::relaxation::{Prices, Relaxation};
+use crate::labels::DEVICES_MAX;
+use crate::rounds::{Goal, Search};
 
 /// The exact chain solver.
-#[derive(Debug, Clone, Copy)]
 pub struct ChainSearch {
-    /// Labels that a search may hold at once; about 150 bytes each.
+    /// Quick solvers whose plans it starts from.
+    pub starts: Vec<Box<dyn Solver<Deployment> + Send>>,
+    /// Labels that a search may hold per layer; about 250 bytes each, and 8 for each layer.
     pub labels_max: usize,
     /// Values that the tables may hold; 8 bytes each.
     pub table_max: usize,
@@ -22,39 +19,28 @@ pub struct ChainSearch {
 
 impl Default for ChainSearch {
     fn default() -> Self {
-        Self { labels_max: 4_000_000, table_max: 64_000_000 }
+        Self { starts: Vec::new(), labels_max: 1_000_000, table_max: 32_000_000 }
     }
 }
 
-/// One round: grid steps, steps of the climb, labels per layer, alike labels.
-#[derive(Debug, Clone, Copy)]
-struct Round {
-    steps: u64,
-    climb: u32,
-    /// Times that neighbour sets may grow.
-    grow: u32,
-    width: Width,
+impl std::fmt::Debug for ChainSearch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ChainSearch")
+            .field("labels_max", &self.labels_max)
+            .field("table_max", &self.table_max)
+            .finish_non_exhaustive()
+    }
 }
 
-/// Other prices of loss, relative to the best one.
-const OTHER_PRICES: [f64; 4] = [0.7, 0.88, 1.14, 1.5];
+/// The part of the time that the starting solvers may use, each.
+const START_SHARE: u32 = 10;
 
-/// Values of a table that neighbour sets may grow to.
-const GROWN_MAX: usize = 8_000_000;
-
-const ROUNDS: [Round; 8] = [
-    round((64, 30, 0), (100, 10)),
-    round((256, 40, 12), (1_000, 50)),
-    round((256, 30, 12), (4_000, 100)),
-    round((1024, 30, 12), (10_000, 200)),
-    round((1024, 20, 12), (100_000, usize::MAX)),
-    round((2048, 20, 12), (20_000, 500)),
-    round((4096, 20, 8), (500_000, usize::MAX)),
-    round((16_384, 40, 0), (usize::MAX, usize::MAX)),
-];
-
-const fn round((steps, climb, grow): (u64, u32, u32), (labels, alike): (usize, usize)) -> Round {
-    Round { steps, climb, grow, width: Width { labels, alike } }
+impl ChainSearch {
+    /// Starts from that solver's plan, if it is the best of those given.
+    pub fn starting_from(mut self, start: impl Solver<Deployment> + Send + 'static) -> Self {
+        self.starts.push(Box::new(start));
+        self
+    }
 }
 
 impl Solver<Deployment> for ChainSearch {
@@ -65,9 +51,6 @@ impl Solver<Deployment> for ChainSearch {
         }
         if problem.placement == Placement::Free {
             return unsupported("placement is free".into());
-        }
-        if problem.objective == Objective::Bottleneck {
-            return unsupported("the bottleneck is minimised".into());
         }
         let (devices, shared) = (problem.devices.len(), problem.models[0].shared.len());
         if devices > DEVICES_MAX {
@@ -80,24 +63,12 @@ impl Solver<Deployment> for ChainSearch {
     }
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
-        let chain = Chain::new(run.problem(), 0, None);
-        let mut cases = vec![];
-        match chain.ends_share() {
-            // Ends on one device share a tensor only if everything is there: cases of their own.
-            true => {
-                cases.extend((0..chain.devices).map(|device| (chain.only(device), true)));
-                cases.push((chain.with_shared_counted(), false));
-            }
-            false => cases.push((chain, true)),
-        }
-        let mut least: Option<Cost> = None;
-        let sole = cases.len() == 1;
-        for (chain, one_run) in cases {
-            let bound = Search { solver: *self, chain, one_run, sole }.prove(run)?;
-            least = Some(least.map_or(bound, |least| least.min(bound)));
-        }
-        let (best, bound) = (run.best().cloned(), least.unwrap_or(Cost::MAX));
-        Ok(match best {
+        run.start_from(&self.starts, START_SHARE);
+        let bound = match run.problem().objective {
+            Objective::Latency | Objective::Memory => self.cheapest(run)?,
+            Objective::Bottleneck => self.narrowest(run)?,
+        };
+        Ok(match run.best().cloned() {
             Some((plan, cost)) => Answer::Plan { plan, lower_bound: Some(bound.min(cost)) },
             None if bound == Cost::MAX => Answer::Infeasible,
             None => Answer::Unknown { lower_bound: Some(bound) },
@@ -105,185 +76,66 @@ impl Solver<Deployment> for ChainSearch {
     }
 }
 
-/// The search of one case.
-struct Search {
-    solver: ChainSearch,
-    chain: Chain,
-    /// Whether a plan may have just one run.
-    one_run: bool,
-    /// Whether this case's bound is the instance's.
-    sole: bool,
+impl ChainSearch {
+    /// The plan of least cost. No plan costs less than what is returned; [`Cost::MAX`] if there is
+    /// none.
+    fn cheapest(&self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
+        let cases = cases(Chain::new(run.problem(), 0, None));
+        let sole = cases.len() == 1;
+        let mut least = Cost::MAX;
+        for (chain, one_run) in cases {
+            let goal = Goal::Cheapest { report: sole };
+            least = least.min(Search { solver: self, chain, one_run, goal }.prove(run)?);
+        }
+        Ok(least)
+    }
+
+    /// The plan of least bottleneck: halves the interval between a cycle time within which no plan
+    /// is possible and the best one known; for each, looks for the plan of least loss.
+    fn narrowest(&self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
+        let mut impossible: Option<Cost> = None;
+        loop {
+            let below = impossible.map_or(0, |cost| cost.0 + 1);
+            let goal = match run.best() {
+                Some(&(_, best)) if best.0 <= below => return Ok(best),
+                Some(&(_, best)) if run.is_proven() => return Ok(run.bound().unwrap_or(best)),
+                Some(&(_, best)) => below + (best.0 - below) / 2,
+                None if impossible == Some(Cost(LONGEST)) => return Ok(Cost::MAX),
+                None => LONGEST,
+            };
+            if self.fits(run, goal)? {
+                continue;
+            }
+            impossible = Some(Cost(goal));
+            if goal < LONGEST {
+                run.lower_bound(Cost(goal + 1));
+            }
+        }
+    }
+
+    /// Finds a plan with a bottleneck of at most that, or proves that there is none.
+    fn fits(&self, run: &mut Run<'_, Deployment>, cycle: u64) -> Result<bool, Stop> {
+        let chain = Chain::new(run.problem(), 0, Some(cycle));
+        for (chain, one_run) in cases(chain) {
+            let search = Search { solver: self, chain, one_run, goal: Goal::AnyWithin(cycle) };
+            search.prove(run)?;
+            if run.best().is_some_and(|(_, cost)| cost.0 <= cycle) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
 }
 
-impl Search {
-    /// No plan of this case costs less than what is returned; [`Cost::MAX`] if there is none.
-    fn prove(mut self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
-        let mut prices = Prices::zero(self.chain.devices);
-        let mut bound = Cost::ZERO;
-        let mut neighbours = Neighbours::none(self.chain.devices);
-        let mut references = vec![vec![0; self.chain.layers]; self.chain.devices];
-        for round in ROUNDS {
-            let steps = round.steps.min(self.steps_max());
-            let grids = references.iter().enumerate();
-            let grids =
-                grids.map(|(device, choices)| Grid::new(&self.chain, device, steps, choices));
-            let grids: Vec<Grid> = grids.collect();
-            let mut relaxation = Relaxation::new(&self.chain, grids, neighbours);
-            relaxation.prices = prices;
-            self.climb(run, &mut relaxation, round.climb)?;
-            for _ in 0..round.grow {
-                let before = relaxation.bound;
-                let path = relaxation.path(&self.chain);
-                let rows_max = self.rows_max(steps);
-                let grown = path.and_then(|p| relaxation.neighbours.grown(&p, rows_max));
-                let grew = grown.is_some();
-                if let Some(grown) = grown {
-                    let prices = relaxation.prices;
-                    relaxation = Relaxation::new(&self.chain, relaxation.grids, grown);
-                    relaxation.prices = prices;
-                }
-                self.climb(run, &mut relaxation, round.climb)?;
- if std::env::var_os("DBG").is_some() { eprintln!("   grow {:7.3} rows {} bound {:.0}", run.elapsed().as_secs_f64(), relaxation.neighbours.rows(), relaxation.bound/self.chain.scale); }
-                let small = relaxation.bound < before * (1.0 + 1e-4);
-                if relaxation.bound > self.limit(run) || (small && !grew) {
-                    break;
-                }
-            }
-            if relaxation.bound > self.limit(run) {
-                return Ok(self.beyond(run));
-            }
-            bound = bound.max(self.cost(relaxation.bound));
-            self.report(run, bound);
-            let width =
-                Width { labels: round.width.labels.min(self.solver.labels_max), ..round.width };
-            let others: Vec<Relaxation> = match round.width.alike {
-                usize::MAX => OTHER_PRICES
-                    .iter()
-                    .map(|&factor| {
-                        let mut other = relaxation.clone();
-                        let prices = Prices {
-                            loss: relaxation.prices.loss * factor,
-                            ..relaxation.prices.clone()
-                        };
-                        other.solve(&self.chain, &prices);
-                        other
-                    })
-                    .collect(),
-                _ => Vec::new(),
-            };
-            let labels =
-                Labels::new(&self.chain, (&relaxation, &others), self.limit(run), self.one_run);
-            let found = labels.search(width, &mut || run.step())?;
-            run.count("labels", found.labels);
-            if let Some((plan, _)) = found.plan {
-                run.incumbent(&Plan::single(plan));
-            }
-            if std::env::var_os("DBG").is_some() {
-                eprintln!(
-                    "{:7.3} steps {} root {:.0} best {:?} dropped {:?} labels {} visits {:?} lossprice {}",
-                    run.elapsed().as_secs_f64(),
-                    steps,
-                    relaxation.bound / self.chain.scale,
-                    run.best().map(|b| b.1.0),
-                    found.dropped.map(|d| d / self.chain.scale),
-                    found.labels,
-                    relaxation
-                        .prices
-                        .visit
-                        .iter()
-                        .map(|v| (v / self.chain.scale) as u64)
-                        .collect::<Vec<_>>(),
-                    relaxation.prices.loss / self.chain.scale
-                );
-            }
-            match found.dropped {
-                None => return Ok(self.beyond(run)),
-                Some(dropped) => bound = bound.max(self.cost(dropped.min(self.limit(run)))),
-            }
-            self.report(run, bound);
-            if relaxation.bound > self.limit(run) {
-                return Ok(self.beyond(run));
-            }
-            let limit = self.limit(run);
-            let fixed = fix(&mut self.chain, &relaxation, limit);
-            run.count("fixed", fixed.removed as u64);
-            prices = relaxation.prices.clone();
-            references = fixed.best;
-            neighbours = relaxation.neighbours;
-        }
-        Ok(bound)
-    }
+/// Longer than any cycle.
+const LONGEST: u64 = 1 << 62;
 
-    /// Steps of a grid whose tables fit.
-    fn steps_max(&self) -> u64 {
-        let places = self.chain.layers * self.chain.devices;
-        (self.solver.table_max / places).max(16) as u64
+/// Ends on one device share a tensor only if everything is there: then one case for each device,
+/// and one for all plans of several runs. With each case: whether a plan may have just one run.
+fn cases(chain: Chain) -> Vec<(Chain, bool)> {
+    if !chain.ends_share() {
+        return vec![(chain, true)];
     }
-
-    /// Rows of a layer that sets may grow to.
-    fn rows_max(&self, steps: u64) -> usize {
-        GROWN_MAX.min(self.solver.table_max) / (self.chain.layers * steps as usize)
-    }
-
-    /// Scaled cost above which plans do not matter: they are no better than the incumbent, by more
-    /// than the asked gap.
-    fn limit(&self, run: &Run<'_, Deployment>) -> f64 {
-        let instance = run.problem();
-        match run.best() {
-            Some((_, cost)) => {
-                let better = (cost.as_f64() - 1.0) * self.chain.scale;
-                let enough = (cost.as_f64() * (1.0 - run.limits().gap) * self.chain.scale).floor();
-                better.min(enough)
-            }
-            None => match (instance.objective, instance.latency_max) {
-                (Objective::Latency, Some(limit)) => {
-                    limit.as_f64() * f64::from(instance.models[0].weight) * self.chain.scale
-                }
-                _ => f64::MAX,
-            },
-        }
-    }
-
-    /// What is proven once every plan within the limit is known.
-    fn beyond(&self, run: &Run<'_, Deployment>) -> Cost {
-        match run.best() {
-            Some((_, cost)) => self.cost(self.limit(run) + 1.0).min(*cost),
-            None => Cost::MAX,
-        }
-    }
-
-    /// A scaled bound as a cost.
-    fn cost(&self, bound: f64) -> Cost {
-        match bound <= 0.0 {
-            true => Cost::ZERO,
-            false if bound >= f64::MAX => Cost::MAX,
-            false => Cost((bound / self.chain.scale).ceil() as u64),
-        }
-    }
-
-    fn report(&self, run: &mut Run<'_, Deployment>, bound: Cost) {
-        if self.sole && bound < Cost::MAX {
-            run.lower_bound(bound);
-        }
-    }
-
-    fn climb(
-        &self,
-        run: &mut Run<'_, Deployment>,
-        relaxation: &mut Relaxation,
-        steps: u32,
-    ) -> Result<(), Stop> {
-        let prices = relaxation.prices.clone();
-        relaxation.solve(&self.chain, &prices);
-        let limit = self.limit(run);
-        let known = run.best().map(|(_, cost)| cost.as_f64() * self.chain.scale);
-        let target = known.unwrap_or((relaxation.bound * 1.1).max(1.0));
-        let goal = Climb { steps, target, enough: limit };
-        climb(&self.chain, relaxation, goal, &mut |bound| {
-            run.count("passes", 1);
-            // What was fixed may have cost no more than the limit.
-            self.report(run, self.cost(bound.min(limit)));
-            run.step()
-        })
-    }
+    let alone = (0..chain.devices).map(|device| (chain.only(device), true));
+    alone.chain([(chain.with_shared_counted(), false)]).collect()
 }

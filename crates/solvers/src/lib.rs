@@ -72,7 +72,10 @@ pub const DEPLOYMENT: &[Entry] = &[
         guarantee: Guarantee::Bounded,
         about: "Lagrangian bounds by dynamic programming, then label setting",
         reference: "this project, crates/search",
-        make: || Box::new(ChainSearch::default()),
+        make: || {
+            let search = ChainSearch::default().starting_from(Policy::new(Kind::FastestFirst));
+            Box::new(search.starting_from(ChainExact::default()))
+        },
     },
     Entry {
         name: "highs",
