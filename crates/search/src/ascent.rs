@@ -13,7 +13,7 @@ pub(crate) struct Climb {
     pub(crate) steps: u32,
     /// The cost of the best plan, scaled, or a guess: the unit of values and prices.
     pub(crate) target: f64,
-    /// Bounds above this are good enough.
+    /// A bound above this is enough.
     pub(crate) enough: f64,
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn climb(
     let mut result = Ok(());
     for _ in 0..climb.steps {
         result = tick(best.0);
-        if result.is_err() || best.0 >= climb.enough {
+        if result.is_err() || best.0 > climb.enough {
             break;
         }
         let point = bundle.trial();

@@ -3,7 +3,7 @@
 //! Costs are whole numbers held in `f64` (exact below 2^53), multiplied by a power of two so that
 //! rounding a multiplier's product down loses nothing that matters.
 
-use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Objective, OptionId};
+use edgeplan_problem::deployment::{Deployment, DeviceId, Model, OptionId};
 
 /// Scaled costs stay below this: sums of them are exact.
 const COST_MAX: f64 = (1u64 << 50) as f64;
@@ -81,6 +81,17 @@ impl Room {
     }
 }
 
+/// What a chain's costs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Measure {
+    /// Time of a request.
+    Latency,
+    /// Bytes in use.
+    Memory,
+    /// Quality lost.
+    Loss,
+}
+
 /// The chain of one model.
 #[derive(Debug, Clone)]
 pub(crate) struct Chain {
@@ -88,6 +99,8 @@ pub(crate) struct Chain {
     pub(crate) devices: usize,
     /// One unit of the objective in scaled units.
     pub(crate) scale: f64,
+    /// No plan costs more, scaled.
+    pub(crate) most: f64,
     /// `choices[layer * devices + device]`.
     pub(crate) choices: Vec<Vec<Choice>>,
     /// `hops[layer * devices + device]`: where the chain can go after that layer.
@@ -112,14 +125,14 @@ pub(crate) struct Chain {
 impl Chain {
     /// States one model of an instance as arrays for contiguous placement. `time_run_max` bounds
     /// compute of a run and each message, besides the instance's own limits.
-    pub(crate) fn new(instance: &Deployment, index: usize, time_run_max: Option<u64>) -> Self {
-        let builder =
-            Builder { instance, model: &instance.models[index], time_run_max, scale: 1.0 };
+    pub(crate) fn new(instance: &Deployment, cost: Measure, time_run_max: Option<u64>) -> Self {
+        let builder = Builder { instance, model: &instance.models[0], cost, time_run_max };
         let mut chain = builder.chain();
         for device in 0..chain.devices {
             chain.room[device].scarce = chain.scarce(device);
         }
-        let scale = scale(&chain);
+        chain.most = most(&chain);
+        let scale = scale(chain.most);
         chain.rescale(scale);
         chain
     }
@@ -184,6 +197,7 @@ impl Chain {
 
     fn rescale(&mut self, scale: f64) {
         self.scale = scale;
+        self.most *= scale;
         for choice in self.choices.iter_mut().flatten() {
             choice.cost *= scale;
         }
@@ -197,8 +211,8 @@ impl Chain {
     }
 }
 
-/// The largest power of two that keeps every sum exact.
-fn scale(chain: &Chain) -> f64 {
+/// No plan costs more.
+fn most(chain: &Chain) -> f64 {
     let layer = |layer: usize| {
         let places = layer * chain.devices..(layer + 1) * chain.devices;
         let choices = chain.choices[places.clone()].iter().flatten().map(|choice| choice.cost);
@@ -208,7 +222,11 @@ fn scale(chain: &Chain) -> f64 {
     let ends = chain.enter.iter().chain(&chain.leave).flatten().map(|hop| hop.cost);
     let shared = chain.shared.iter().map(|shared| shared.cost).sum::<f64>();
     let shared = shared * chain.devices as f64;
-    let most = (0..chain.layers).map(layer).sum::<f64>() + 2.0 * ends.fold(0.0, f64::max) + shared;
+    (0..chain.layers).map(layer).sum::<f64>() + 2.0 * ends.fold(0.0, f64::max) + shared
+}
+
+/// The largest power of two that keeps every sum exact.
+fn scale(most: f64) -> f64 {
     let exponent = (COST_MAX / most.max(1.0)).log2().floor().clamp(0.0, 40.0);
     exponent.exp2()
 }
@@ -216,8 +234,8 @@ fn scale(chain: &Chain) -> f64 {
 struct Builder<'a> {
     instance: &'a Deployment,
     model: &'a Model,
+    cost: Measure,
     time_run_max: Option<u64>,
-    scale: f64,
 }
 
 impl Builder<'_> {
@@ -238,14 +256,14 @@ impl Builder<'_> {
         let hops = hops.collect();
         let enter = (0..devices).map(|device| self.enter(device)).collect();
         let leave = (0..devices).map(|device| self.leave(device)).collect();
-        let time_max = match self.instance.objective {
-            Objective::Latency => None, // a limit on the cost
-            Objective::Bottleneck | Objective::Memory => self.instance.latency_max.map(|l| l.0),
-        };
+        // A limit on the latency is one on the cost, where that is the latency.
+        let latency = self.cost == Measure::Latency;
+        let time_max = self.instance.latency_max.filter(|_| !latency).map(|limit| limit.0);
         Chain {
             layers,
             devices,
-            scale: self.scale,
+            scale: 1.0,
+            most: 0.0,
             choices,
             hops,
             enter,
@@ -286,12 +304,10 @@ impl Builder<'_> {
             let bytes = (stored.bytes + self.model.layers[layer].kv).0;
             let loss = stored.loss.0;
             let shared = stored.shared.map(|shared| shared as u8);
-            let cost = match self.instance.objective {
-                Objective::Latency => (time * u64::from(self.model.weight)) as f64,
-                Objective::Memory => bytes as f64,
-                // Of the plans within a cycle time, the one of least loss.
-                Objective::Bottleneck if self.model.loss_max.is_some() => loss as f64,
-                Objective::Bottleneck => 0.0,
+            let cost = match self.cost {
+                Measure::Latency => (time * u64::from(self.model.weight)) as f64,
+                Measure::Memory => bytes as f64,
+                Measure::Loss => loss as f64,
             };
             (bytes <= room.bytes && time <= room.time).then_some(Choice {
                 option,
@@ -326,9 +342,9 @@ impl Builder<'_> {
         if from != to && (time > time_max || message.bytes.0 > bytes_max) {
             return None;
         }
-        let cost = match self.instance.objective {
-            Objective::Latency => (time * weight) as f64,
-            Objective::Bottleneck | Objective::Memory => 0.0,
+        let cost = match self.cost {
+            Measure::Latency => (time * weight) as f64,
+            Measure::Memory | Measure::Loss => 0.0,
         };
         Some(Hop { to, cost, time, bytes: message.bytes.0 })
     }
@@ -344,21 +360,21 @@ impl Builder<'_> {
 
     /// A tensor of that many bytes.
     fn shared(&self, bytes: u64) -> Shared {
-        let cost = match self.instance.objective {
-            Objective::Memory => bytes as f64,
-            Objective::Latency | Objective::Bottleneck => 0.0,
+        let cost = match self.cost {
+            Measure::Memory => bytes as f64,
+            Measure::Latency | Measure::Loss => 0.0,
         };
         Shared { bytes, cost }
     }
 
     /// What arriving on a device adds to the objective besides its layers.
     fn arrival(&self, device: usize) -> f64 {
-        match self.instance.objective {
-            Objective::Memory => {
+        match self.cost {
+            Measure::Memory => {
                 let overhead = self.instance.device(DeviceId(device as u16)).overhead;
                 (overhead + self.model.activation).as_f64()
             }
-            Objective::Latency | Objective::Bottleneck => 0.0,
+            Measure::Latency | Measure::Loss => 0.0,
         }
     }
 

@@ -24,7 +24,7 @@ struct Round {
     width: Width,
 }
 
-const ROUNDS: [Round; 8] = [
+const SCHEDULE: [Round; ROUNDS] = [
     round((64, 30, 0), (100, 10)),
     round((256, 40, 12), (1_000, 50)),
     round((256, 30, 12), (4_000, 100)),
@@ -34,6 +34,9 @@ const ROUNDS: [Round; 8] = [
     round((4096, 20, 8), (500_000, usize::MAX)),
     round((16_384, 40, 0), (usize::MAX, usize::MAX)),
 ];
+
+/// Rounds until a search gives up.
+pub(crate) const ROUNDS: usize = 8;
 
 const fn round((steps, climb, grow): (u64, u32, u32), (labels, alike): (usize, usize)) -> Round {
     Round { steps, climb, grow, width: Width { labels, alike } }
@@ -51,8 +54,8 @@ const TRACES_MAX: usize = 64_000_000;
 pub(crate) enum Goal {
     /// The cheapest plan; whether bounds are of the whole instance and may be reported.
     Cheapest { report: bool },
-    /// Any plan whose bottleneck is at most this; the cost is its loss.
-    AnyWithin(u64),
+    /// Any plan whose bottleneck is at most `cycle`, of at most that cost.
+    AnyWithin { cycle: u64, cost_max: Option<u64> },
 }
 
 /// The search of one case.
@@ -66,12 +69,16 @@ pub(crate) struct Search<'a> {
 
 impl Search<'_> {
     /// No plan of this case costs less than what is returned; [`Cost::MAX`] if there is none.
-    pub(crate) fn prove(mut self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
+    pub(crate) fn prove(
+        mut self,
+        run: &mut Run<'_, Deployment>,
+        rounds: usize,
+    ) -> Result<Cost, Stop> {
         let mut prices = Prices::zero(self.chain.devices);
         let mut neighbours = Neighbours::none(self.chain.devices);
         let mut references = vec![vec![0; self.chain.layers]; self.chain.devices];
         let mut bound = Cost::ZERO;
-        for round in ROUNDS {
+        for round in SCHEDULE.into_iter().take(rounds) {
             let steps = round.steps.min(self.steps_max());
             let grids = references.iter().enumerate();
             let grids = grids.map(|(device, choice)| Grid::new(&self.chain, device, steps, choice));
@@ -144,11 +151,9 @@ impl Search<'_> {
         let prices = relaxation.prices.clone();
         relaxation.solve(&self.chain, &prices);
         let limit = self.limit(run);
-        let target = match limit < f64::MAX {
-            true => limit,
-            false => relaxation.bound * 1.1,
-        };
-        let goal = Climb { steps, target: target.max(f64::from(1 << 20)), enough: limit };
+        let target = if limit < self.chain.most { limit } else { relaxation.bound * 1.1 };
+        let target = target.clamp(f64::from(1 << 20), self.chain.most.max(f64::from(1 << 20)));
+        let goal = Climb { steps, target, enough: limit };
         climb(&self.chain, relaxation, goal, &mut |bound| {
             run.count("passes", 1);
             // What was fixed may have cost no more than the limit.
@@ -200,7 +205,7 @@ impl Search<'_> {
     fn is_reached(&self, run: &Run<'_, Deployment>) -> bool {
         match self.goal {
             Goal::Cheapest { .. } => false,
-            Goal::AnyWithin(cycle) => run.best().is_some_and(|(_, cost)| cost.0 <= cycle),
+            Goal::AnyWithin { cycle, .. } => run.best().is_some_and(|(_, cost)| cost.0 <= cycle),
         }
     }
 
@@ -208,8 +213,8 @@ impl Search<'_> {
     /// than the asked gap; or they break a limit on the cost itself.
     fn limit(&self, run: &Run<'_, Deployment>) -> f64 {
         let (instance, scale) = (run.problem(), self.chain.scale);
-        if let Goal::AnyWithin(_) = self.goal {
-            return instance.models[0].loss_max.map_or(0.0, |loss| loss.as_f64() * scale);
+        if let Goal::AnyWithin { cost_max, .. } = self.goal {
+            return cost_max.map_or(self.chain.most, |max| max as f64 * scale);
         }
         match run.best() {
             Some((_, cost)) => {
@@ -220,7 +225,7 @@ impl Search<'_> {
                 (Objective::Latency, Some(limit)) => {
                     limit.as_f64() * f64::from(instance.models[0].weight) * scale
                 }
-                _ => f64::MAX,
+                _ => self.chain.most,
             },
         }
     }

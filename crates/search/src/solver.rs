@@ -3,9 +3,9 @@
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError, Stop, Unsupported};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, Measure};
 use crate::labels::DEVICES_MAX;
-use crate::rounds::{Goal, Search};
+use crate::rounds::{Goal, ROUNDS, Search};
 
 /// The exact chain solver.
 pub struct ChainSearch {
@@ -80,50 +80,98 @@ impl ChainSearch {
     /// The plan of least cost. No plan costs less than what is returned; [`Cost::MAX`] if there is
     /// none.
     fn cheapest(&self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
-        let cases = cases(Chain::new(run.problem(), 0, None));
+        let measure = match run.problem().objective {
+            Objective::Memory => Measure::Memory,
+            Objective::Latency | Objective::Bottleneck => Measure::Latency,
+        };
+        let cases = cases(Chain::new(run.problem(), measure, None));
         let sole = cases.len() == 1;
         let mut least = Cost::MAX;
         for (chain, one_run) in cases {
             let goal = Goal::Cheapest { report: sole };
-            least = least.min(Search { solver: self, chain, one_run, goal }.prove(run)?);
+            least = least.min(Search { solver: self, chain, one_run, goal }.prove(run, ROUNDS)?);
         }
         Ok(least)
     }
 
     /// The plan of least bottleneck: halves the interval between a cycle time within which no plan
-    /// is possible and the best one known; for each, looks for the plan of least loss.
+    /// is possible and the best one known; for each, looks for the plan of least latency. What
+    /// little effort leaves open is first passed over on both sides, then tried with more.
     fn narrowest(&self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
-        let mut impossible: Option<Cost> = None;
-        loop {
-            let below = impossible.map_or(0, |cost| cost.0 + 1);
-            let goal = match run.best() {
-                Some(&(_, best)) if best.0 <= below => return Ok(best),
-                Some(&(_, best)) if run.is_proven() => return Ok(run.bound().unwrap_or(best)),
-                Some(&(_, best)) => below + (best.0 - below) / 2,
-                None if impossible == Some(Cost(LONGEST)) => return Ok(Cost::MAX),
-                None => LONGEST,
-            };
-            if self.fits(run, goal)? {
-                continue;
-            }
-            impossible = Some(Cost(goal));
-            if goal < LONGEST {
-                run.lower_bound(Cost(goal + 1));
+        if run.best().is_none() && self.fits(run, LONGEST, ROUNDS, true)? == Some(false) {
+            return Ok(Cost::MAX);
+        }
+        for effort in [2, 5, ROUNDS] {
+            for open_is_possible in [false, true] {
+                let (mut below, mut above) = self.interval(run);
+                while below < above && !run.is_proven() {
+                    let cycle = below + (above - below) / 2;
+                    let fits = self.fits(run, cycle, effort, open_is_possible)?;
+                    if fits == Some(false) {
+                        run.lower_bound(Cost(cycle + 1));
+                    }
+                    if fits.unwrap_or(open_is_possible) {
+                        above = cycle.min(self.interval(run).1);
+                    } else {
+                        below = cycle + 1;
+                    }
+                }
             }
         }
+        let (below, above) = self.interval(run);
+        Ok(if below >= above { Cost(above) } else { Cost(below) })
     }
 
-    /// Finds a plan with a bottleneck of at most that, or proves that there is none.
-    fn fits(&self, run: &mut Run<'_, Deployment>, cycle: u64) -> Result<bool, Stop> {
-        let chain = Chain::new(run.problem(), 0, Some(cycle));
-        for (chain, one_run) in cases(chain) {
-            let search = Search { solver: self, chain, one_run, goal: Goal::AnyWithin(cycle) };
-            search.prove(run)?;
-            if run.best().is_some_and(|(_, cost)| cost.0 <= cycle) {
-                return Ok(true);
+    /// Cycle times that may or may not be possible: from the bound to the best one known.
+    fn interval(&self, run: &Run<'_, Deployment>) -> (u64, u64) {
+        let above = run.best().map_or(LONGEST, |(_, cost)| cost.0);
+        (run.bound().map_or(0, |bound| bound.0), above)
+    }
+
+    /// Finds a plan with a bottleneck of at most that, or proves that there is none; nothing if so
+    /// many rounds do neither. With `doubt` it begins with what proves quickly, else with what
+    /// finds plans.
+    fn fits(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        cycle: u64,
+        rounds: usize,
+        doubt: bool,
+    ) -> Result<Option<bool>, Stop> {
+        let mut guides = guides(run.problem());
+        if !doubt {
+            guides.reverse();
+        }
+        for (measure, cost_max) in guides {
+            let chain = Chain::new(run.problem(), measure, Some(cycle));
+            let mut none = true;
+            for (chain, one_run) in cases(chain) {
+                let goal = Goal::AnyWithin { cycle, cost_max };
+                let bound = Search { solver: self, chain, one_run, goal }.prove(run, rounds)?;
+                none &= bound == Cost::MAX;
+                if run.best().is_some_and(|(_, cost)| cost.0 <= cycle) {
+                    return Ok(Some(true));
+                }
+            }
+            if none {
+                return Ok(Some(false));
             }
         }
-        Ok(false)
+        Ok(None)
+    }
+}
+
+/// What to look for among the plans within a cycle time, and how much of it is allowed: the least
+/// loss, where formats can be chosen within a budget (its proofs are short); the least latency.
+fn guides(instance: &Deployment) -> Vec<(Measure, Option<u64>)> {
+    let model = &instance.models[0];
+    let loss = (Measure::Loss, model.loss_max.map(|loss| loss.0));
+    let weight = u64::from(model.weight);
+    let latency = (Measure::Latency, instance.latency_max.map(|limit| limit.0 * weight));
+    let chosen = model.layers.iter().any(|layer| layer.options.len() > 1);
+    match chosen && model.loss_max.is_some() {
+        true => vec![loss, latency],
+        false => vec![latency],
     }
 }
 
