@@ -63,6 +63,16 @@ fn every_solver_agrees_with_brute_force() {
 }
 
 #[test]
+fn the_chain_search_agrees_on_two_thousand_more() {
+    let entry = find("chain-search").expect("registered");
+    let errors: Vec<String> = (540..2600u64)
+        .into_par_iter()
+        .filter_map(|seed| check(entry, seed, &brute_force(&small(seed))).err())
+        .collect();
+    assert!(errors.is_empty(), "{} errors, first:\n{}", errors.len(), errors[0]);
+}
+
+#[test]
 fn highs_and_cbc_agree_on_larger_questions() {
     for seed in 0..6 {
         let family = Random {

@@ -11,7 +11,7 @@ use crate::question::Question;
 use crate::watch;
 
 /// The part of the question's time that one of the many small solves may take.
-const SHARE: f64 = 0.05;
+const SHARE: f64 = 0.01;
 
 /// What was found out about an infeasible instance.
 pub(crate) struct Diagnosis {
@@ -26,7 +26,7 @@ impl Diagnosis {
         question: &Question,
     ) -> Self {
         let _line = watch::busy("no plan is possible; looking for the smallest fix");
-        let each = Duration::from_secs_f64((question.time * SHARE).clamp(0.1, 5.0));
+        let each = Duration::from_secs_f64((question.time * SHARE).clamp(0.1, 1.0));
         let limits = Limits { time: Some(each), ..watch::limits(question) };
         let reason = reason(instance, solver, limits);
         let fixes = match reason {

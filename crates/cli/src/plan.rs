@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
     /// The solver; `edgeplan solvers` lists them
-    #[arg(long, default_value = "highs")]
+    #[arg(long, default_value = "chain-search")]
     solver: String,
     /// Write the plan to this file
     #[arg(long)]
