@@ -1,37 +1,6 @@
 //! The command line as a user meets it.
 
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
-
-/// The binary of this build: test executables live one folder below it.
-fn edgeplan() -> PathBuf {
-    let test = std::env::current_exe().expect("this test has a path");
-    let folder = test.ancestors().nth(2).expect("target/release");
-    folder.join(format!("edgeplan{}", std::env::consts::EXE_SUFFIX))
-}
-
-fn run(arguments: &[&str]) -> Output {
-    Command::new(edgeplan()).args(arguments).output().expect("edgeplan starts")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
-
-fn refused(arguments: &[&str], expected: &str) {
-    let output = run(arguments);
-    let complaint = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {complaint}");
-    assert!(complaint.contains(expected), "{arguments:?}: {complaint}");
-}
-
-fn generate(folder: &Path, name: &str, seed: &str) -> String {
-    let path = folder.join(name).display().to_string();
-    let sizes = ["--layers", "6", "--devices", "3", "--formats", "3"];
-    let output = run(&[&["generate", "--seed", seed, "--out", &path], &sizes[..]].concat());
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    path
-}
+use edgeplan_tests::{generate, refused, run, text};
 
 #[test]
 fn a_plan_is_found_proven_written_and_checked() {
@@ -84,7 +53,7 @@ fn bad_input_gets_one_clear_error() {
     std::fs::write(&path, "{\"schema\": 3").unwrap();
     refused(&["plan", &path], "broken.json");
     refused(&["plan", "no-such-file.json"], "no-such-file.json: No such file");
-    refused(&["inspect", "catalog:qwen3-4c"], "did you mean `catalog:qwen3-4b`?");
+    refused(&["inspect", "model", "catalog:qwen3-4c"], "did you mean `catalog:qwen3-4b`?");
     refused(&["plan", "--solver", "hihgs"], "did you mean `highs`?");
     refused(&["plan", "--time=-1"], "is allowed");
     refused(&["generate", "--layers", "0"], "1 to 1024 are allowed");

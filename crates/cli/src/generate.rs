@@ -26,7 +26,8 @@ pub(crate) struct Arguments {
     /// All but random: options per layer, mixes of formats by tensor class among them
     #[arg(long, default_value_t = 24)]
     recipes: usize,
-    /// All but random: the model whose layers are cut or repeated
+    /// All but random: the model whose layers are cut or repeated; `catalog:NAME`, a GGUF file or a
+    /// config.json
     #[arg(long, default_value = "catalog:llama-3.1-8b")]
     model: String,
     /// Classes of identical devices

@@ -37,7 +37,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
     Check(check::Arguments),
-    /// Show what a model is made of
+    /// Show what is known of a model, a device or a cluster
     Inspect(inspect::Arguments),
     /// Turn what other tools publish into a cluster.toml
     Import(import::Arguments),

@@ -1,6 +1,6 @@
 //! The question that a command is asked: an instance file, or a model on a cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use edgeplan_instances::build::build;
@@ -20,7 +20,8 @@ const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-la
 pub(crate) struct Question {
     /// Instance file, instead of a model, a cluster and a workload
     instance: Option<PathBuf>,
-    /// `catalog:NAME` or a config.json; several share the cluster [default: catalog:llama-3.1-8b]
+    /// `catalog:NAME`, a GGUF file or a config.json; several share the cluster [default:
+    /// catalog:llama-3.1-8b]
     #[arg(long, conflicts_with = "instance")]
     model: Vec<String>,
     /// cluster.toml [default: a laptop, two Jetsons and an old GPU desktop]
@@ -69,22 +70,23 @@ impl Question {
     }
 
     fn parts(&self) -> Result<Parts> {
-        let named = |path: &PathBuf| -> Result<(String, String), InputError> {
-            Ok((path.display().to_string(), read_text(path)?))
-        };
-        let (file, text) = match &self.cluster {
-            Some(path) => named(path)?,
-            None => ("example cluster".into(), EXAMPLE_CLUSTER.into()),
-        };
-        let cluster = Cluster::parse(&file, &text)?;
+        let cluster = read_cluster(self.cluster.as_deref())?;
         let workload = match &self.workload {
-            Some(path) => named(path).and_then(|(file, text)| Workload::parse(&file, &text))?,
+            Some(path) => Workload::parse(&path.display().to_string(), &read_text(path)?)?,
             None => Workload::default(),
         };
         let example = [EXAMPLE_MODEL.to_owned()];
         let specs = if self.model.is_empty() { &example[..] } else { &self.model[..] };
         let models = specs.iter().map(|spec| model::load(spec)).collect::<Result<Vec<_>, _>>()?;
         Ok(Parts { models, cluster, workload })
+    }
+}
+
+/// A cluster.toml, or the example.
+pub(crate) fn read_cluster(path: Option<&Path>) -> Result<Cluster, InputError> {
+    match path {
+        Some(path) => Cluster::parse(&path.display().to_string(), &read_text(path)?),
+        None => Cluster::parse("example cluster", EXAMPLE_CLUSTER),
     }
 }
 

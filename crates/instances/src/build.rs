@@ -49,7 +49,7 @@ pub fn build(
         let profile = cluster.profile(index)?;
         devices.push(Device {
             name: name.clone(),
-            memory: host.memory.map_or(profile.usable(), |memory| Bytes(memory.0)),
+            memory: host.usable(&profile),
             overhead: Bytes(host.overhead.0),
             compute_max: host.compute_max.map(|time| Nanos(time.0)),
             traffic_max: host.traffic_max.map(|bytes| Bytes(bytes.0)),

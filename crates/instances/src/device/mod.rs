@@ -28,6 +28,17 @@ pub enum Status {
     Estimated,
 }
 
+impl Status {
+    /// The word that files use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Specified => "specified",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
 /// What is known of a machine, as it was published.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -115,13 +126,12 @@ impl Device {
     }
 }
 
-fn entries() -> Result<BTreeMap<String, Device>, InputError> {
+/// The catalog by name.
+///
+/// # Errors
+/// Never for the catalog that this was built with: a test reads it.
+pub fn catalog() -> Result<BTreeMap<String, Device>, InputError> {
     parse_toml(FILE, TEXT)
-}
-
-/// The names in the catalog, sorted.
-pub fn names() -> Vec<String> {
-    entries().map(|entries| entries.into_keys().collect()).unwrap_or_default()
 }
 
 /// Reads a device: `catalog:NAME`, or a TOML file with the same keys.
@@ -134,7 +144,7 @@ pub fn load(spec: &str) -> Result<Device, InputError> {
         device.check(spec, "")?;
         return Ok(device);
     };
-    let mut entries = entries()?;
+    let mut entries = catalog()?;
     entries.remove(name).ok_or_else(|| {
         let hint = nearest(name, entries.keys().map(String::as_str));
         let hint = hint.map(|near| format!("; did you mean `catalog:{near}`?"));
@@ -149,7 +159,7 @@ mod tests {
 
     #[test]
     fn every_entry_makes_sense() {
-        let entries = entries().unwrap();
+        let entries = catalog().unwrap();
         assert!(entries.len() >= 24);
         for (name, device) in entries {
             device.check(&name, "").unwrap();
