@@ -4,6 +4,7 @@ mod agreement; // every solver against brute force, and HiGHS against CBC
 mod cli; // the command line
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
+mod tidy; // style
 mod what_if; // the smallest fix, and what more would be worth
 mod wrong; // engines that err
 

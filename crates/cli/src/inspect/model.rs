@@ -14,7 +14,10 @@ pub(super) fn catalog(json: bool) -> Result<String> {
     let specs = model::names().into_iter().map(|name| format!("catalog:{name}"));
     let models = specs.map(|spec| Ok((model::load(&spec)?, spec))).collect::<Result<Vec<_>>>()?;
     if json {
-        let row = |(model, spec): &(ModelSpec, String)| json!({"spec": spec, "parameters": model.parameters(), "layers": model.layers.len()});
+        let row = |(model, spec): &(ModelSpec, String)| {
+            let layers = model.layers.len();
+            json!({"spec": spec, "parameters": model.parameters(), "layers": layers})
+        };
         return Ok(to_json(&models.iter().map(row).collect::<Vec<Value>>()));
     }
     let mut rows = table(&["model", "parameters", "layers", "in q4_K", "in f16"], &[1, 2, 3, 4]);
