@@ -4,7 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// The binary of this build: test executables live one folder below it.
-fn edgeplan() -> PathBuf {
+///
+/// # Panics
+/// When this process has no path.
+pub fn edgeplan() -> PathBuf {
     let test = std::env::current_exe().expect("this test has a path");
     let folder = test.ancestors().nth(2).expect("target/release");
     folder.join(format!("edgeplan{}", std::env::consts::EXE_SUFFIX))

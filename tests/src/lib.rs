@@ -5,6 +5,6 @@ mod command;
 mod oracle;
 mod small;
 
-pub use command::{generate, json, refused, run, text};
+pub use command::{edgeplan, generate, json, refused, run, text};
 pub use oracle::{Optimum, brute_force};
 pub use small::{plans, small};

@@ -1,9 +1,6 @@
 //! `edgeplan explain`: what binds in the plan, and what more of it would be worth.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
-use edgeplan_instances::file::to_json;
 use edgeplan_problem::Cost;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_what_if::{Slack, Worth, looser_quality, more_memory, slacks, worth};
@@ -12,6 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::diagnosis::Diagnosis;
 use crate::plan::{find_solver, headline};
 use crate::question::Question;
+use crate::reply::Reply;
 use crate::report::{amount, outcome_json, table};
 use crate::watch;
 
@@ -27,7 +25,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = &arguments.question;
     let instance = question.read()?;
     let entry = find_solver(&arguments.solver)?;
@@ -51,11 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         json.append(&mut diagnosis.json(&instance));
         text = format!("{text}\n{}", diagnosis.text(&instance));
     }
-    match arguments.json {
-        true => print!("{}", to_json(&json)),
-        false => println!("{text}"),
-    }
-    Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
 }
 
 fn explained(instance: &Deployment, slacks: &[Slack], worths: &[Worth], cost: Cost) -> String {

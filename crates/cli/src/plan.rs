@@ -1,19 +1,19 @@
 //! `edgeplan plan`: find a plan and prove how good it is.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
-use edgeplan_instances::file::{nearest, to_json, write_atomic};
+use edgeplan_instances::file::{check_writable, nearest, to_json, write_atomic};
 use edgeplan_instances::instance::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Outcome, Problem as _, Verdict, gap};
+use edgeplan_problem::{Outcome, Problem as _, Stop, Verdict, gap};
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
 use edgeplan_solvers::{DEPLOYMENT, Entry};
 
 use crate::diagnosis::Diagnosis;
 use crate::question::Question;
+use crate::reply::Reply;
 use crate::report::{account_json, account_tables, amount, outcome_json, reason};
 use crate::watch;
 
@@ -47,9 +47,13 @@ pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
     })
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let instance = arguments.question.read()?;
     let entry = find_solver(&arguments.solver)?;
+    // Before minutes of thought, not after them.
+    for path in [&arguments.out, &arguments.svg, &arguments.html].into_iter().flatten() {
+        check_writable(path)?;
+    }
     watch::listen();
     let solver = (entry.make)();
     let outcome = watch::answer(&instance, entry.name, solver.as_ref(), &arguments.question);
@@ -82,12 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         json.append(&mut diagnosis.json(&instance));
         text = diagnosis.text(&instance);
     }
-    if arguments.json {
-        print!("{}", to_json(&json));
-    } else {
-        println!("{}\n{text}", headline(&instance, entry.name, &outcome));
-    }
-    Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let text = format!("{}\n{text}", headline(&instance, entry.name, &outcome));
+    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
 }
 
 /// The command as it was typed, without the folder of the executable.
@@ -104,13 +104,16 @@ pub(crate) fn headline(instance: &Deployment, solver: &str, outcome: &Outcome<Pl
         format!(", no plan is below {} (gap {gap:.4} %)", amount(instance, bound))
     });
     let why = reason(&outcome.verdict).map(|reason| format!(": {reason}"));
+    let stopped = outcome.stopped.filter(|&stop| stop != Stop::Gap);
+    let stopped = stopped.map(|stop| format!(", stopped: {stop}"));
     format!(
-        "{}: {}{}{}{} [{solver}, {:.2} s]",
+        "{}: {}{}{}{}{} [{solver}, {:.2} s]",
         instance.name,
         outcome.verdict.word(),
         cost.unwrap_or_default(),
         bound.unwrap_or_default(),
         why.unwrap_or_default(),
+        stopped.unwrap_or_default(),
         outcome.elapsed.as_secs_f64(),
     )
 }

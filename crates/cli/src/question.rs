@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use clap::builder::NonEmptyStringValueParser;
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::file::{InputError, read_text};
@@ -22,7 +23,7 @@ pub(crate) struct Question {
     instance: Option<PathBuf>,
     /// `catalog:NAME`, a GGUF file or a config.json; several share the cluster [default:
     /// catalog:llama-3.1-8b]
-    #[arg(long, conflicts_with = "instance")]
+    #[arg(long, conflicts_with = "instance", value_parser = NonEmptyStringValueParser::new())]
     model: Vec<String>,
     /// cluster.toml [default: a laptop, two Jetsons and an old GPU desktop]
     #[arg(long, conflicts_with = "instance")]
@@ -31,13 +32,13 @@ pub(crate) struct Question {
     #[arg(long, conflicts_with = "instance")]
     workload: Option<PathBuf>,
     /// Seconds to think at most, per solver
-    #[arg(long, default_value_t = 60.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) time: f64,
     /// Relative gap at which a plan counts as proven
-    #[arg(long, default_value_t = 1e-4, value_parser = fraction)]
+    #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true, value_parser = fraction)]
     pub(crate) gap: f64,
     /// Seed of whatever is random
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
 }
 
@@ -48,7 +49,7 @@ impl Question {
             Some(path) => Ok(read_instance(&path.display().to_string(), &read_text(path)?)?),
             None => {
                 let Parts { models, cluster, workload } = self.parts()?;
-                Ok(build(&models, &cluster, &workload)?)
+                Ok(self.build(&models, &cluster, &workload)?)
             }
         }
     }
@@ -63,10 +64,25 @@ impl Question {
         }
         let Parts { models, cluster, workload } = self.parts()?;
         let change = |(ends, cluster): (String, Cluster)| {
-            let instance = build(&models, &cluster, &workload)?;
+            let instance = self.build(&models, &cluster, &workload)?;
             Ok(Change { name: format!("+10 % bandwidth {ends}"), instance })
         };
         cluster.with_faster_links(10).into_iter().map(change).collect()
+    }
+
+    /// States the question; what is wrong with the workload is blamed on its file.
+    fn build(
+        &self,
+        models: &[ModelSpec],
+        cluster: &Cluster,
+        workload: &Workload,
+    ) -> Result<Deployment, InputError> {
+        build(models, cluster, workload).map_err(|error| match &self.workload {
+            Some(path) if error.file == "workload" => {
+                InputError { file: path.display().to_string(), ..error }
+            }
+            _ => error,
+        })
     }
 
     fn parts(&self) -> Result<Parts> {

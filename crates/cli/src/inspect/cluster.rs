@@ -4,23 +4,23 @@ use std::path::Path;
 
 use anyhow::Result;
 use edgeplan_instances::cluster::{Cluster, Link, Route};
-use edgeplan_instances::file::to_json;
 use edgeplan_problem::{Bytes, Nanos};
 use serde_json::{Value, json};
 
 use crate::question::read_cluster;
+use crate::reply::Reply;
 use crate::report::table;
 
 /// One hidden state of an 8B model: 4096 numbers of 4 bytes.
 const STATE: Bytes = Bytes(4096 * 4);
 
-pub(super) fn one(file: Option<&Path>, json: bool) -> Result<String> {
+pub(super) fn one(file: Option<&Path>, json: bool) -> Result<Reply> {
     let cluster = read_cluster(file)?;
     let usable = (cluster.hosts.iter().enumerate())
         .map(|(index, (_, host))| Ok(host.usable(&cluster.profile(index)?)))
         .collect::<Result<Vec<Bytes>>>()?;
     if json {
-        return Ok(to_json(&cluster_json(&cluster, &usable)));
+        return Ok(Reply::json(&cluster_json(&cluster, &usable)));
     }
     let mut hosts = table(&["device", "profile", "usable memory"], &[2]);
     for ((name, host), usable) in cluster.hosts.iter().zip(&usable) {
@@ -33,10 +33,10 @@ pub(super) fn one(file: Option<&Path>, json: bool) -> Result<String> {
     }
     let source = &cluster.hosts[0].0;
     let title = format!("One hidden state ({STATE}) from row to column: time, latency, bandwidth");
-    Ok(format!(
+    Ok(Reply::text(&format!(
         "Requests enter at {source}.\n\n{hosts}\n\n{links}\n\n{title}\n{}",
         matrix(&cluster)
-    ))
+    )))
 }
 
 fn ends(link: &Link) -> String {

@@ -2,21 +2,21 @@
 
 use anyhow::Result;
 use edgeplan_instances::device::{self, Device, Rates, Status};
-use edgeplan_instances::file::to_json;
 use edgeplan_instances::format::Format;
 use edgeplan_instances::model::{self, ModelSpec};
 use serde_json::{Value, json};
 
+use crate::reply::Reply;
 use crate::report::table;
 
 /// The model whose speed stands for all of its size.
 const SEVEN_B: &str = "catalog:llama-2-7b";
 
 /// The devices of the catalog.
-pub(super) fn catalog(json: bool) -> Result<String> {
+pub(super) fn catalog(json: bool) -> Result<Reply> {
     let devices = device::catalog()?;
     if json {
-        return Ok(to_json(&devices));
+        return Ok(Reply::json(&devices));
     }
     let header = ["device", "usable memory", "GB/s", "Tflop/s", "status", "speeds"];
     let mut rows = table(&header, &[1, 2, 3, 5]);
@@ -30,11 +30,11 @@ pub(super) fn catalog(json: bool) -> Result<String> {
             (device.speed.len() + device.rate.len()).to_string(),
         ]);
     }
-    Ok(rows.to_string())
+    Ok(Reply::text(&rows.to_string()))
 }
 
 /// One device.
-pub(super) fn one(spec: &str, json: bool) -> Result<String> {
+pub(super) fn one(spec: &str, json: bool) -> Result<Reply> {
     let device = device::load(spec)?;
     let (facts, rates) = (facts(&device), rates(&device)?);
     if json {
@@ -42,7 +42,7 @@ pub(super) fn one(spec: &str, json: bool) -> Result<String> {
         let rates: Vec<Value> = rates.iter().map(FormatRate::json).collect();
         let usable = device.usable();
         let json = json!({"name": spec, "usable_bytes": usable, "facts": facts, "rates": rates});
-        return Ok(to_json(&json));
+        return Ok(Reply::json(&json));
     }
     let mut known = table(&["what", "value", "status", "source"], &[1]);
     for Fact { what, value, unit, status, source } in &facts {
@@ -63,7 +63,7 @@ pub(super) fn one(spec: &str, json: bool) -> Result<String> {
     }
     let model = SEVEN_B.trim_start_matches("catalog:");
     let note = format!("7B is {model} at batch 1, whether it fits or not");
-    Ok(format!("{spec}: {} usable\n\n{known}\n\n{derived}\n{note}", device.usable()))
+    Ok(Reply::text(&format!("{spec}: {} usable\n\n{known}\n\n{derived}\n{note}", device.usable())))
 }
 
 /// A number that somebody stated.

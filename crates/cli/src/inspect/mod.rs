@@ -5,9 +5,10 @@ mod device;
 mod model;
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Result;
+
+use crate::reply::Reply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -38,14 +39,12 @@ enum What {
     },
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let text = match &arguments.what {
-        What::Model { spec: None } => model::catalog(arguments.json)?,
-        What::Model { spec: Some(spec) } => model::one(spec, arguments.json)?,
-        What::Device { spec: None } => device::catalog(arguments.json)?,
-        What::Device { spec: Some(spec) } => device::one(spec, arguments.json)?,
-        What::Cluster { file } => cluster::one(file.as_deref(), arguments.json)?,
-    };
-    println!("{}", text.trim_end());
-    Ok(ExitCode::SUCCESS)
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    match &arguments.what {
+        What::Model { spec: None } => model::catalog(arguments.json),
+        What::Model { spec: Some(spec) } => model::one(spec, arguments.json),
+        What::Device { spec: None } => device::catalog(arguments.json),
+        What::Device { spec: Some(spec) } => device::one(spec, arguments.json),
+        What::Cluster { file } => cluster::one(file.as_deref(), arguments.json),
+    }
 }

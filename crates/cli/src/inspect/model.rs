@@ -1,16 +1,16 @@
 //! `edgeplan inspect model`.
 
 use anyhow::Result;
-use edgeplan_instances::file::to_json;
 use edgeplan_instances::format::Format;
 use edgeplan_instances::model::{self, LayerSpec, ModelSpec, TensorClass};
 use edgeplan_problem::Bytes;
 use serde_json::{Map, Value, json};
 
+use crate::reply::Reply;
 use crate::report::table;
 
 /// The models of the catalog.
-pub(super) fn catalog(json: bool) -> Result<String> {
+pub(super) fn catalog(json: bool) -> Result<Reply> {
     let specs = model::names().into_iter().map(|name| format!("catalog:{name}"));
     let models = specs.map(|spec| Ok((model::load(&spec)?, spec))).collect::<Result<Vec<_>>>()?;
     if json {
@@ -18,7 +18,7 @@ pub(super) fn catalog(json: bool) -> Result<String> {
             let layers = model.layers.len();
             json!({"spec": spec, "parameters": model.parameters(), "layers": layers})
         };
-        return Ok(to_json(&models.iter().map(row).collect::<Vec<Value>>()));
+        return Ok(Reply::json(&models.iter().map(row).collect::<Vec<Value>>()));
     }
     let mut rows = table(&["model", "parameters", "layers", "in q4_K", "in f16"], &[1, 2, 3, 4]);
     for (model, spec) in &models {
@@ -30,14 +30,14 @@ pub(super) fn catalog(json: bool) -> Result<String> {
             size_text(model, Format::F16),
         ]);
     }
-    Ok(rows.to_string())
+    Ok(Reply::text(&rows.to_string()))
 }
 
 /// One model: sizes in each format, and what its file stores.
-pub(super) fn one(spec: &str, json: bool) -> Result<String> {
+pub(super) fn one(spec: &str, json: bool) -> Result<Reply> {
     let model = model::load(spec)?;
     if json {
-        return Ok(to_json(&model_json(&model)));
+        return Ok(Reply::json(&model_json(&model)));
     }
     let kv: u64 = model.layers.iter().map(|layer| 2 * layer.kv_elements).sum();
     let head = format!(
@@ -55,17 +55,19 @@ pub(super) fn one(spec: &str, json: bool) -> Result<String> {
     for format in Format::ALL {
         sizes.add_row([format.name().to_owned(), size_text(&model, format)]);
     }
-    let Some(total) = model.stored_bytes() else { return Ok(format!("{head}\n\n{sizes}")) };
+    let Some(total) = model.stored_bytes() else {
+        return Ok(Reply::text(&format!("{head}\n\n{sizes}")));
+    };
     let mut stored = table(&["stored as", "tensors", "size"], &[1, 2]);
     for (name, tensors, bytes) in model.stored_types() {
         stored.add_row([name.to_owned(), tensors.to_string(), bytes.to_string()]);
     }
     let free = model.layers.iter().flat_map(|layer| &layer.tensors).any(|each| each.quantizable);
     if free {
-        return Ok(format!("{head}\n\n{stored}\nin all: {total}\n\n{sizes}"));
+        return Ok(Reply::text(&format!("{head}\n\n{stored}\nin all: {total}\n\n{sizes}")));
     }
     let note = "already quantized: a plan keeps every tensor as it is";
-    Ok(format!("{head}\n\n{stored}\nin all: {total}; {note}"))
+    Ok(Reply::text(&format!("{head}\n\n{stored}\nin all: {total}; {note}")))
 }
 
 fn model_json(model: &ModelSpec) -> Value {

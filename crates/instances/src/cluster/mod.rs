@@ -3,6 +3,7 @@
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use edgeplan_problem::{Bytes, Nanos};
 use petgraph::algo::dijkstra;
@@ -24,6 +25,8 @@ pub struct Cluster {
     /// `routes[from][to]`: every (latency, bits per second) worth taking.
     routes: Vec<Vec<Vec<(Nanos, u64)>>>,
     wire: WireCluster,
+    /// The file, for errors.
+    file: String,
 }
 
 /// How a message goes from one device to another.
@@ -52,13 +55,13 @@ impl Cluster {
     /// The cluster that is written so; `file` is only named in errors.
     pub(crate) fn new(file: &str, wire: WireCluster) -> Result<Self, InputError> {
         wire.check(file)?;
-        let cluster = Self::connect(wire);
-        cluster.check_connected(file)?;
+        let cluster = Self::connect(file, wire);
+        cluster.check_connected()?;
         Ok(cluster)
     }
 
     /// A checked file's devices and best routes.
-    fn connect(wire: WireCluster) -> Self {
+    fn connect(file: &str, wire: WireCluster) -> Self {
         let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();
         hosts.sort_by_key(|(name, _)| (*name != wire.source, name.clone()));
         let mut graph = Graph::new();
@@ -78,7 +81,7 @@ impl Cluster {
             }
         }
         let routes = routes(&graph, hosts.len());
-        Self { hosts, routes, wire }
+        Self { hosts, routes, wire, file: file.into() }
     }
 
     /// The cluster once for each link, with that link's bandwidth higher by `percent`, and the
@@ -88,19 +91,28 @@ impl Cluster {
             let mut wire = self.wire.clone();
             let bandwidth = &mut wire.link[index].bandwidth.0;
             *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
-            (link.between.join(" - "), Self::connect(wire))
+            (link.between.join(" - "), Self::connect(&self.file, wire))
         };
         self.wire.link.iter().enumerate().map(faster).collect()
     }
 
-    /// The profile of a host.
+    /// The profile of a host; a file is looked for beside the cluster's own.
     ///
     /// # Errors
     /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
     pub fn profile(&self, host: usize) -> Result<Device, InputError> {
-        let spec = &self.hosts[host].1.profile;
-        let own = spec.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
-        own.map_or_else(|| device::load(spec), |device| Ok(device.clone()))
+        let (name, Host { profile, .. }) = &self.hosts[host];
+        let own = profile.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
+        if let Some(device) = own {
+            return Ok(device.clone());
+        }
+        let spec = match profile.starts_with("catalog:") {
+            true => profile.clone(),
+            false => Path::new(&self.file).with_file_name(profile).display().to_string(),
+        };
+        device::load(&spec).map_err(|error| {
+            InputError::key(&self.file, format!("device.{name}.profile"), error.to_string())
+        })
     }
 
     /// The links, as they are written.
@@ -129,7 +141,7 @@ impl Cluster {
         self.routes[from][to].iter().map(route).min_by_key(|route| route.time)
     }
 
-    fn check_connected(&self, file: &str) -> Result<(), InputError> {
+    fn check_connected(&self) -> Result<(), InputError> {
         let lost: Vec<&str> = (1..self.hosts.len())
             .filter(|&device| self.routes[0][device].is_empty())
             .map(|device| self.hosts[device].0.as_str())
@@ -139,7 +151,7 @@ impl Cluster {
         }
         let problem =
             format!("the source cannot reach {}; add a link or a switch", lost.join(", "));
-        Err(InputError::key(file, "link", problem))
+        Err(InputError::key(&self.file, "link", problem))
     }
 }
 
@@ -224,7 +236,7 @@ mod tests {
         let cases = [
             ("cluster:mine", "cluster:mini", "device.a.profile: this file has no profile `mini`"),
             ("memory-gb = 8", "memory-gb = -8", "profile.mine.memory-gb: -8"),
-            ("tflops = 0.5", "tflops = 0", "profile.mine.rate: 0;"),
+            ("tflops = 0.5", "tflops = 0", "profile.mine.rate: 0.0;"),
             ("tflops = 0.5", "tflop = 0.5", "did you mean `tflops`?"),
         ];
         for (from, to, expected) in cases {

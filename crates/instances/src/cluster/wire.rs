@@ -32,7 +32,7 @@ pub(crate) struct WireCluster {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Host {
-    /// `catalog:NAME`, `cluster:NAME` for a profile of the same file, or a file.
+    /// `catalog:NAME`, `cluster:NAME` for a profile of the same file, or a file beside it.
     pub profile: String,
     /// Bytes that the planner may use, instead of the profile's; 0 for a machine that only sends
     /// and receives.
@@ -126,7 +126,11 @@ impl WireCluster {
             format!("`{name}` is neither a device nor a switch{}", hint.unwrap_or_default())
         };
         if !self.device.contains_key(&self.source) {
-            return error("source".into(), unknown(&self.source));
+            let problem = match self.switch.contains_key(&self.source) {
+                true => format!("`{}` is a switch; requests enter at a device", self.source),
+                false => unknown(&self.source),
+            };
+            return error("source".into(), problem);
         }
         if let Some(name) = self.switch.keys().find(|name| self.device.contains_key(*name)) {
             return error(format!("switch.{name}"), "a device has the same name".into());

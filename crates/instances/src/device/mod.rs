@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use rates::{MissingRate, Rates};
 
-use crate::file::{InputError, nearest, parse_toml, read_text};
+use crate::file::{InputError, not_in_catalog, parse_toml, read_text};
 use crate::format::Format;
 
 const FILE: &str = "bench-data/devices/catalog.toml";
@@ -118,7 +118,7 @@ impl Device {
         let rates = rates.flatten().map(|rate| ("rate", rate, 1e6));
         for (key, value, most) in numbers.into_iter().chain(speeds).chain(rates) {
             if !(value > 0.0 && value <= most) {
-                let problem = format!("{value}; a number above 0 and up to {most} is allowed");
+                let problem = format!("{value:?}; a number above 0 and up to {most} is allowed");
                 return Err(InputError::key(file, format!("{path}{key}"), problem));
             }
         }
@@ -145,12 +145,8 @@ pub fn load(spec: &str) -> Result<Device, InputError> {
         return Ok(device);
     };
     let mut entries = catalog()?;
-    entries.remove(name).ok_or_else(|| {
-        let hint = nearest(name, entries.keys().map(String::as_str));
-        let hint = hint.map(|near| format!("; did you mean `catalog:{near}`?"));
-        let problem = format!("no such device in the catalog{}", hint.unwrap_or_default());
-        InputError::file(spec, problem)
-    })
+    let device = entries.remove(name);
+    device.ok_or_else(|| not_in_catalog("device", name, entries.keys().map(String::as_str)))
 }
 
 #[cfg(test)]
