@@ -7,8 +7,8 @@ use edgeplan_what_if::{Slack, Worth, looser_quality, more_memory, slacks, worth}
 use serde_json::{Map, Value, json};
 
 use crate::diagnosis::Diagnosis;
-use crate::plan::{find_solver, headline};
-use crate::question::Question;
+use crate::plan::headline;
+use crate::question::Asked;
 use crate::reply::Reply;
 use crate::report::{amount, outcome_json, table};
 use crate::watch;
@@ -16,19 +16,12 @@ use crate::watch;
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    question: Question,
-    /// The solver; `edgeplan solvers` lists them
-    #[arg(long, default_value = "highs")]
-    solver: String,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let question = &arguments.question;
-    let instance = question.read()?;
-    let entry = find_solver(&arguments.solver)?;
+    let Asked { question, json: as_json, .. } = &arguments.asked;
+    let (instance, entry) = arguments.asked.read()?;
     watch::listen();
     let solver = (entry.make)();
     let outcome = watch::answer(&instance, entry.name, solver.as_ref(), question);
@@ -49,7 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut diagnosis.json(&instance));
         text = format!("{text}\n{}", diagnosis.text(&instance));
     }
-    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
+    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
 }
 
 fn explained(instance: &Deployment, slacks: &[Slack], worths: &[Worth], cost: Cost) -> String {

@@ -2,15 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::file::{InputError, read_text};
+use edgeplan_instances::file::{InputError, nearest, read_text};
 use edgeplan_instances::instance::read_instance;
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::workload::Workload;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_solvers::{DEPLOYMENT, Entry};
 use edgeplan_what_if::{Change, faster_pair};
 
 const EXAMPLE_MODEL: &str = "catalog:llama-3.1-8b";
@@ -40,6 +41,35 @@ pub(crate) struct Question {
     /// Seed of whatever is random
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
+}
+
+/// A question for one solver.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    pub(crate) question: Question,
+    /// The solver; `edgeplan solvers` lists them
+    #[arg(long, default_value = "highs")]
+    solver: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Asked {
+    /// The instance, and who is asked.
+    pub(crate) fn read(&self) -> Result<(Deployment, &'static Entry)> {
+        Ok((self.question.read()?, find_solver(&self.solver)?))
+    }
+}
+
+/// The solver of that name, or an error with the nearest one.
+pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
+    edgeplan_solvers::find(name).ok_or_else(|| {
+        let near = nearest(name, DEPLOYMENT.iter().map(|entry| entry.name));
+        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
+        anyhow!("no solver is called `{name}`{hint}")
+    })
 }
 
 impl Question {

@@ -5,7 +5,7 @@ use edgeplan_instances::known::{Evidence, Known, known};
 use edgeplan_problem::{Limits, Nanos, Silent, solve};
 use serde_json::{Value, json};
 
-use crate::plan::find_solver;
+use crate::question::find_solver;
 use crate::reply::Reply;
 use crate::report::table;
 
