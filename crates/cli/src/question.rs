@@ -67,8 +67,11 @@ impl Asked {
 pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
     edgeplan_solvers::find(name).ok_or_else(|| {
         let near = nearest(name, DEPLOYMENT.iter().map(|entry| entry.name));
-        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        anyhow!("no solver is called `{name}`{hint}")
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`edgeplan solvers` lists them".into(),
+        };
+        anyhow!("no solver is called `{name}`; {hint}")
     })
 }
 
