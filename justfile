@@ -6,9 +6,13 @@ default:
 test:
     ./x test
 
-# compare all solvers on a handful of fixed instances: answers, then times
+# measure solvers on a suite: just bench bench-data/suites/chain.toml --out reports/record/DATE-MACHINE
 bench *ARGS:
     ./x bench {{ARGS}}
+
+# compare all solvers on a handful of fixed instances: answers, then times
+criterion *ARGS:
+    ./x criterion {{ARGS}}
 
 # build edgeplan and run it
 run *ARGS:

@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod agreement; // every solver against brute force, and HiGHS against CBC
+mod bench; // suites measured in processes of their own
 mod cli; // the command line
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report

@@ -1,5 +1,6 @@
 //! The command `edgeplan`.
 
+mod bench;
 mod check;
 mod compare;
 mod diagnosis;
@@ -37,6 +38,11 @@ enum Command {
     Plan(plan::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
+    /// Measure solvers on suites of instances, each trial in a process of its own
+    Bench(bench::Arguments),
+    /// Answer the question on standard input; what `bench` starts
+    #[command(hide = true)]
+    Trial,
     /// Say why the plan is what it is: what binds, and what more of it would be worth
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
@@ -62,6 +68,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Trial => bench::trial(),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

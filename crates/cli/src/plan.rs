@@ -13,7 +13,7 @@ use edgeplan_report::picture::{Picture, svg};
 use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
-use crate::report::{account_json, account_tables, amount, outcome_json, reason};
+use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -72,12 +72,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let text = format!("{}\n{text}", headline(&instance, entry.name, &outcome));
     Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
-}
-
-/// The command as it was typed, without the folder of the executable.
-fn command_line() -> String {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    format!("edgeplan {}", words.join(" "))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.

@@ -146,14 +146,16 @@ struct Parts {
     workload: Workload,
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
+/// Seconds of an argument.
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=1e7).contains(&seconds) => Ok(seconds),
         _ => Err("a number of seconds from 0 to 10000000 is allowed".into()),
     }
 }
 
-fn fraction(text: &str) -> Result<f64, String> {
+/// A gap of an argument.
+pub(crate) fn fraction(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(gap) if (0.0..1.0).contains(&gap) => Ok(gap),
         _ => Err("a number from 0 to below 1 is allowed".into()),

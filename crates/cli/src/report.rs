@@ -7,10 +7,21 @@ use serde_json::{Map, Value, json};
 
 /// A cost in the objective's unit.
 pub(crate) fn amount(instance: &Deployment, cost: Cost) -> String {
-    match instance.objective {
+    in_unit(instance.objective, cost)
+}
+
+/// A cost in the unit of that objective.
+pub(crate) fn in_unit(objective: Objective, cost: Cost) -> String {
+    match objective {
         Objective::Latency | Objective::Bottleneck => Nanos(cost.0).to_string(),
         Objective::Memory => Bytes(cost.0).to_string(),
     }
+}
+
+/// The command as it was typed, without the folder of the executable.
+pub(crate) fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("edgeplan {}", words.join(" "))
 }
 
 /// Why, where a verdict needs words.

@@ -23,6 +23,11 @@ pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
+/// Set when somebody presses Ctrl-C.
+pub(crate) fn flag() -> &'static AtomicBool {
+    &INTERRUPTED
+}
+
 /// The question's limits; Ctrl-C ends a run.
 pub(crate) fn limits(question: &Question) -> Limits<'static> {
     Limits {

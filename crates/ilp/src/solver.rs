@@ -4,9 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use edgeplan_mip::{Engine, EngineError, Highs, Program, Progress, Reply, Request, Status};
-use edgeplan_problem::{
-    Answer, Limits, Problem, Run, Silent, Solver, SolverError, Unsupported, solve,
-};
+use edgeplan_problem::{Answer, Limits, Problem, Run, Solver, SolverError, Unsupported};
 
 use crate::{Formulated, Formulation};
 
@@ -38,7 +36,7 @@ const NONZEROS_MAX: usize = 3_000_000;
 const LARGE: usize = 20_000;
 /// Plans refused by a hair are cut off this many times.
 const CUTS_MAX: u32 = 50;
-/// The part of the time that the starting solver may use.
+/// The part of the time that each starting solver may use.
 const START_SHARE: u32 = 10;
 
 impl<P: Problem> Ilp<P> {
@@ -61,7 +59,7 @@ impl<P: Formulation> Solver<P> for Ilp<P> {
 
     fn solve(&self, run: &mut Run<'_, P>) -> Result<Answer<P::Plan>, SolverError> {
         let problem = run.problem();
-        self.warm_up(run);
+        run.start_from(&self.starts, START_SHARE);
         let mut formulated = match problem.formulate(self.nonzeros_max) {
             Ok(formulated) => formulated,
             Err(too_large) => return Err(SolverError::Engine(too_large.to_string())),
@@ -94,17 +92,6 @@ impl<P: Formulation> Solver<P> for Ilp<P> {
 }
 
 impl<P: Formulation> Ilp<P> {
-    fn warm_up(&self, run: &mut Run<'_, P>) {
-        for start in &self.starts {
-            let limits =
-                Limits { time: run.remaining().map(|time| time / START_SHARE), ..run.limits() };
-            let outcome = solve(run.problem(), start.as_ref(), limits, &mut Silent);
-            if let Some(plan) = &outcome.plan {
-                run.incumbent(plan);
-            }
-        }
-    }
-
     /// The bound of a large program's relaxation: engines say nothing for minutes while they
     /// presolve it, which can be all the time there is.
     fn relax(&self, run: &mut Run<'_, P>, formulated: &Formulated<P::Layout>) {

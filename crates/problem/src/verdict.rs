@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::{Answer, Cost, Limits, Observer, Problem, Run, Solver, SolverError, Stop, Unsupported};
+use crate::{
+    Answer, Cost, Limits, Observer, Problem, Run, Silent, Solver, SolverError, Stop, Unsupported,
+};
 
 /// What is true of an answer, after its plan was evaluated.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +163,19 @@ pub fn solve<P: Problem>(
         },
     };
     Outcome { verdict, plan, elapsed, stopped, work: run.work().clone() }
+}
+
+impl<P: Problem> Run<'_, P> {
+    /// Offers the plans of quick solvers, each of which may use a part of the time: `1 / share`.
+    pub fn start_from(&mut self, solvers: &[Box<dyn Solver<P> + Send>], share: u32) {
+        for solver in solvers {
+            let time = self.remaining().map(|time| time / share);
+            let limits = Limits { time, ..self.limits() };
+            if let Some(plan) = solve(self.problem(), solver.as_ref(), limits, &mut Silent).plan {
+                self.incumbent(&plan);
+            }
+        }
+    }
 }
 
 /// Joins what a solver returned with what it reported on the way: the better plan, the larger

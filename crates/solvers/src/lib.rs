@@ -7,6 +7,7 @@ use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::Solver;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_rounding::Rounding;
+use edgeplan_search::ChainSearch;
 
 /// A solver of deployment problems.
 pub type DeploymentSolver = Box<dyn Solver<Deployment> + Send>;
@@ -66,6 +67,16 @@ fn started(ilp: Ilp<Deployment>) -> Ilp<Deployment> {
 
 /// Every solver of deployment problems.
 pub const DEPLOYMENT: &[Entry] = &[
+    Entry {
+        name: "chain-search",
+        guarantee: Guarantee::Bounded,
+        about: "Lagrangian bounds by dynamic programming, then label setting",
+        reference: "this project, crates/search",
+        make: || {
+            let search = ChainSearch::default().starting_from(Policy::new(Kind::FastestFirst));
+            Box::new(search.starting_from(ChainExact::default()))
+        },
+    },
     Entry {
         name: "highs",
         guarantee: Guarantee::Exact,

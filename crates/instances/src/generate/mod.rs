@@ -4,6 +4,10 @@
 //! draws every number; [`realistic`] puts a model of the catalog on catalog devices in a home, at
 //! edge sites or in classes; [`tight`] takes memory away from any instance.
 
+use std::ops::RangeInclusive;
+
+use crate::file::InputError;
+
 mod random;
 mod realistic;
 mod tight;
@@ -11,3 +15,12 @@ mod tight;
 pub use random::{Random, random};
 pub use realistic::{Network, Realistic, realistic};
 pub use tight::tight;
+
+/// Whether a parameter is in its range.
+fn within(key: &str, value: u64, allowed: RangeInclusive<u64>) -> Result<(), InputError> {
+    if allowed.contains(&value) {
+        return Ok(());
+    }
+    let problem = format!("{value}; {} to {} are allowed", allowed.start(), allowed.end());
+    Err(InputError::key("generate", key, problem))
+}

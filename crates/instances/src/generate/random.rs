@@ -7,6 +7,9 @@ use edgeplan_problem::{Bytes, Loss, Nanos};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
+use super::within;
+use crate::file::InputError;
+
 /// Parameters of the random family: layers of unequal size, devices of unequal speed and memory,
 /// hops of 0.1 to 10 ms, and a quality budget that a 5-bit model just meets.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -54,6 +57,19 @@ const FORMATS: [(&str, u64, u64); 8] = [
     ("f16", 1_600, 551),
     ("q4_0", 450, 71_940),
 ];
+
+impl Random {
+    /// Whether these parameters mean what they say; [`random`] takes the nearest ones that do.
+    ///
+    /// # Errors
+    /// The key that is out of range, and what is allowed.
+    pub fn check(&self) -> Result<(), InputError> {
+        within("layers", self.layers as u64, 1..=1024)?;
+        within("devices", self.devices as u64, 1..=1024)?;
+        within("formats", self.formats as u64, 1..=FORMATS.len() as u64)?;
+        within("memory-percent", self.memory_percent, 1..=100_000)
+    }
+}
 
 /// The instance of those parameters.
 pub fn random(family: &Random) -> Deployment {

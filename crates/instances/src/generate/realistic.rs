@@ -12,6 +12,8 @@ use crate::model::{self, LayerKind, ModelSpec};
 use crate::quantity::{Bandwidth, Time};
 use crate::workload::{self, Goal, Granularity, Workload};
 
+use super::within;
+
 /// Parameters of the families that are built from the catalogs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Realistic {
@@ -129,7 +131,11 @@ pub fn realistic(family: &Realistic) -> Result<Deployment, InputError> {
 }
 
 impl Realistic {
-    fn check(&self) -> Result<(), InputError> {
+    /// Whether there is such an instance.
+    ///
+    /// # Errors
+    /// The key that is out of range, and what is allowed.
+    pub fn check(&self) -> Result<(), InputError> {
         let classes = match self.network {
             Network::Classes(count) => count,
             Network::HomeLab | Network::EdgeSites => 1,
@@ -141,13 +147,9 @@ impl Realistic {
             ("recipes", self.recipes, self.formats, 1024),
             ("classes", classes, 1, SERVERS.len().min(self.devices)),
         ];
-        for (key, value, least, most) in ranges {
-            if !(least..=most).contains(&value) {
-                let problem = format!("{value}; {least} to {most} are allowed");
-                return Err(InputError::key("generate", key, problem));
-            }
-        }
-        Ok(())
+        ranges.into_iter().try_for_each(|(key, value, least, most)| {
+            within(key, value as u64, least as u64..=most as u64)
+        })
     }
 
     fn workload(&self) -> Workload {

@@ -1,0 +1,303 @@
+//! What records say: per suite and solver, over the trials that all solvers of the suite have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgeplan_problem::{Cost, Outcome, Verdict, reconcile};
+
+use crate::record::Record;
+use crate::trial::Word;
+
+/// Seconds added to times before their geometric mean is taken, so that a millisecond more or less
+/// on an easy instance does not outweigh a minute on a hard one.
+pub const SHIFT_S: f64 = 0.1;
+
+/// A suite's solvers, best first.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SuiteSummary {
+    /// The suite's name.
+    pub suite: String,
+    /// Instances that all solvers were run on.
+    pub instances: usize,
+    /// Trials of the others, which nothing here counts.
+    pub left_out: usize,
+    /// Revisions of the builds; more than one where a change came between.
+    pub revisions: BTreeSet<String>,
+    /// By time to proof, then by how good the plans are.
+    pub solvers: Vec<SolverSummary>,
+}
+
+/// A solver over the trials of a suite.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SolverSummary {
+    /// Its name.
+    pub solver: String,
+    /// Trials.
+    pub trials: usize,
+    /// Those that ended in a proof, of optimality or that there is no plan.
+    pub proven: usize,
+    /// Those that ended with a plan.
+    pub plans: usize,
+    /// Those whose answer is contradicted by itself or a feasible plan; they count as
+    /// trials without an answer.
+    pub wrong: usize,
+    /// Those that crashed or had to be killed.
+    pub failed: usize,
+    /// Mean relative gap between its own plan and bound; 1 where one of them is missing.
+    pub gap_mean: f64,
+    /// Mean of cost over the best known plan, less one; of the trials with a plan.
+    pub excess_mean: Option<f64>,
+    /// Shifted geometric mean of seconds to proof; a trial without one counts as its time limit.
+    pub proof_s: f64,
+    /// That time over the best solver's.
+    pub ratio: f64,
+    /// Median seconds to the first feasible plan, of the trials with one.
+    pub first_plan_median_s: Option<f64>,
+    /// Most seconds to the first feasible plan.
+    pub first_plan_max_s: Option<f64>,
+    /// The most memory of any trial.
+    pub peak_memory_max_bytes: Option<u64>,
+}
+
+/// The same records with contradictions between them marked: a bound above somebody's feasible
+/// plan of the same instance, or a claim that there is none, becomes [`Word::Wrong`].
+pub fn reconciled(mut records: Vec<Record>) -> Vec<Record> {
+    let mut by_instance: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+    for (index, record) in records.iter().enumerate() {
+        by_instance.entry(record.fingerprint.clone()).or_default().push(index);
+    }
+    for indices in by_instance.values() {
+        let verdicts = indices.iter().map(|&index| {
+            // Rows are checked when they are read; one that is not has nothing to be believed.
+            let verdict = records[index].verdict();
+            let verdict = verdict.unwrap_or_else(|column| Verdict::Failed(column.into()));
+            (records[index].solver.clone(), outcome(verdict))
+        });
+        let verdicts: Vec<(String, Outcome<()>)> = verdicts.collect();
+        let mut named: Vec<(&str, Outcome<()>)> =
+            verdicts.iter().map(|(name, outcome)| (name.as_str(), outcome.clone())).collect();
+        reconcile(&mut named);
+        for (&index, (_, outcome)) in indices.iter().zip(named) {
+            if let Verdict::Wrong(contradiction) = outcome.verdict {
+                records[index].verdict = Word::Wrong;
+                records[index].reason = contradiction.to_string();
+            }
+        }
+    }
+    records
+}
+
+fn outcome(verdict: Verdict) -> Outcome<()> {
+    Outcome {
+        verdict,
+        plan: None,
+        elapsed: Default::default(),
+        stopped: None,
+        work: BTreeMap::new(),
+    }
+}
+
+/// Sums up reconciled records, suite by suite.
+pub fn summarize(records: &[Record]) -> Vec<SuiteSummary> {
+    let suites: BTreeSet<&str> = records.iter().map(|record| record.suite.as_str()).collect();
+    let of = |suite: &&str| {
+        let rows: Vec<&Record> = records.iter().filter(|record| record.suite == **suite).collect();
+        summarize_suite(suite, &rows)
+    };
+    suites.iter().map(of).collect()
+}
+
+fn summarize_suite(suite: &str, rows: &[&Record]) -> SuiteSummary {
+    let solvers: BTreeSet<&str> = rows.iter().map(|row| row.solver.as_str()).collect();
+    let mut run_by: BTreeMap<(&str, u64), usize> = BTreeMap::new();
+    for row in rows {
+        *run_by.entry((&row.instance, row.seed)).or_default() += 1;
+    }
+    let shared = |row: &&&Record| run_by[&(row.instance.as_str(), row.seed)] == solvers.len();
+    let rows_shared: Vec<&Record> = rows.iter().filter(shared).copied().collect();
+    let mut best: BTreeMap<&str, Cost> = BTreeMap::new();
+    for row in rows_shared.iter().filter(|row| counts(row)) {
+        if let Some(cost) = row.cost {
+            let known = best.entry(&row.instance).or_insert(cost);
+            *known = cost.min(*known);
+        }
+    }
+    let mut summaries: Vec<SolverSummary> = solvers
+        .iter()
+        .map(|&solver| {
+            let own: Vec<&Record> =
+                rows_shared.iter().filter(|row| row.solver == solver).copied().collect();
+            summarize_solver(solver, &own, &best)
+        })
+        .collect();
+    let fastest = summaries.iter().map(|s| s.proof_s).fold(f64::INFINITY, f64::min);
+    for summary in &mut summaries {
+        summary.ratio = if fastest > 0.0 { summary.proof_s / fastest } else { 1.0 };
+    }
+    summaries.sort_by(|a, b| {
+        let excess = |s: &SolverSummary| s.excess_mean.unwrap_or(f64::INFINITY);
+        let by_time = a.proof_s.total_cmp(&b.proof_s);
+        let by_plans = b.plans.cmp(&a.plans).then(excess(a).total_cmp(&excess(b)));
+        by_time.then(by_plans)
+    });
+    SuiteSummary {
+        suite: suite.into(),
+        instances: rows_shared.iter().map(|row| &row.instance).collect::<BTreeSet<_>>().len(),
+        left_out: rows.len() - rows_shared.len(),
+        revisions: rows.iter().map(|row| row.revision.clone()).collect(),
+        solvers: summaries,
+    }
+}
+
+/// Whether what the row claims may be believed.
+fn counts(row: &Record) -> bool {
+    !matches!(row.verdict, Word::Wrong | Word::Failed)
+}
+
+fn is_proven(row: &Record) -> bool {
+    matches!(row.verdict, Word::Optimal | Word::Infeasible)
+}
+
+fn summarize_solver(solver: &str, rows: &[&Record], best: &BTreeMap<&str, Cost>) -> SolverSummary {
+    let count = |what: fn(&Record) -> bool| rows.iter().filter(|row| what(row)).count();
+    let gaps = rows.iter().map(|row| match row.verdict {
+        Word::Infeasible => 0.0,
+        _ if counts(row) => row.gap.unwrap_or(1.0),
+        _ => 1.0,
+    });
+    let excesses: Vec<f64> = rows
+        .iter()
+        .filter(|row| counts(row))
+        .filter_map(|row| Some((row.cost?, *best.get(row.instance.as_str())?)))
+        // A plan that costs nothing is as good as any.
+        .map(|(cost, least)| if cost == least { 0.0 } else { cost.as_f64() / least.as_f64() - 1.0 })
+        .collect();
+    let times = rows.iter().map(|row| match is_proven(row) {
+        true => row.elapsed_s.min(row.time_limit_s),
+        false => row.time_limit_s,
+    });
+    let mut first: Vec<f64> =
+        rows.iter().filter(|row| counts(row)).filter_map(|row| row.first_plan_s).collect();
+    first.sort_by(f64::total_cmp);
+    SolverSummary {
+        solver: solver.into(),
+        trials: rows.len(),
+        proven: count(is_proven),
+        plans: count(|row| matches!(row.verdict, Word::Optimal | Word::Feasible)),
+        wrong: count(|row| row.verdict == Word::Wrong),
+        failed: count(|row| row.verdict == Word::Failed),
+        gap_mean: mean(gaps).unwrap_or(1.0),
+        excess_mean: mean(excesses.into_iter()),
+        proof_s: shifted_geometric_mean(times).unwrap_or(0.0),
+        ratio: 1.0,
+        first_plan_median_s: median(&first),
+        first_plan_max_s: first.last().copied(),
+        peak_memory_max_bytes: rows.iter().filter_map(|row| row.peak_memory_bytes).max(),
+    }
+}
+
+fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
+    (count > 0).then(|| sum / f64::from(count))
+}
+
+fn shifted_geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
+    mean(values.map(|value| (value + SHIFT_S).ln())).map(|mean| mean.exp() - SHIFT_S)
+}
+
+/// The middle one, or the mean of the middle two.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let middle = sorted.len() / 2;
+    let (&upper, &lower) = (sorted.get(middle)?, sorted.get(middle.saturating_sub(1))?);
+    Some(if sorted.len().is_multiple_of(2) { f64::midpoint(lower, upper) } else { upper })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::tests::row;
+
+    /// A row: instance, solver, verdict, cost, bound, seconds.
+    fn answer(
+        (instance, solver): (&str, &str),
+        verdict: Word,
+        cost: Option<u64>,
+        bound: Option<u64>,
+        elapsed_s: f64,
+    ) -> Record {
+        let (cost, lower_bound) = (cost.map(Cost), bound.map(Cost));
+        let gap = cost.zip(lower_bound).map(|(cost, bound)| edgeplan_problem::gap(cost, bound));
+        let first_plan_s = cost.map(|_| elapsed_s / 2.0);
+        let fingerprint = instance.to_owned();
+        let record = row(instance, solver);
+        Record { verdict, cost, lower_bound, gap, elapsed_s, first_plan_s, fingerprint, ..record }
+    }
+
+    fn close(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-12
+    }
+
+    #[test]
+    fn the_arithmetic_is_what_it_is_called() {
+        let records = vec![
+            answer(("i", "a"), Word::Optimal, Some(100), Some(100), 0.3),
+            answer(("i", "b"), Word::Feasible, Some(200), Some(50), 10.0),
+            answer(("j", "a"), Word::Infeasible, None, None, 1.5),
+            answer(("j", "b"), Word::Unknown, None, None, 10.0),
+            answer(("k", "a"), Word::Feasible, Some(300), None, 10.0),
+            answer(("k", "b"), Word::Feasible, Some(240), Some(180), 4.0),
+            answer(("k", "c"), Word::Failed, None, None, 4.0),
+        ];
+        // Where c was not run, a and b would not be compared with it: only k is left.
+        assert_eq!(summarize(&records)[0].instances, 1);
+        assert_eq!(summarize(&records)[0].left_out, 4);
+        let summary = summarize(&records[..6]).remove(0);
+        assert_eq!((summary.instances, summary.left_out), (3, 0));
+        let [a, b] = &summary.solvers[..] else { panic!("{summary:?}") };
+        assert_eq!((a.solver.as_str(), a.trials, a.proven, a.plans), ("a", 3, 2, 2));
+        assert_eq!((b.solver.as_str(), b.trials, b.proven, b.plans), ("b", 3, 0, 2));
+        // (0.3 + 0.1) * (1.5 + 0.1) * (10 + 0.1), the last for the one without proof
+        assert!(close(a.proof_s, (0.4_f64 * 1.6 * 10.1).cbrt() - 0.1), "{a:?}");
+        assert!(close(b.proof_s, 10.0) && close(b.ratio, b.proof_s / a.proof_s), "{b:?}");
+        assert!(close(a.ratio, 1.0));
+        // 0, 0 for the proof that there is none, 1 without a bound; 3/4, 1, 1/4
+        assert!(close(a.gap_mean, 1.0 / 3.0) && close(b.gap_mean, 2.0 / 3.0));
+        // 100 and 300 over 100 and 240; 200 and 240 over the same
+        assert!(close(a.excess_mean.unwrap(), 0.125) && close(b.excess_mean.unwrap(), 0.5));
+        assert!(close(a.first_plan_median_s.unwrap(), (0.15 + 5.0) / 2.0));
+        assert_eq!((a.first_plan_max_s, b.first_plan_median_s), (Some(5.0), Some(3.5)));
+    }
+
+    #[test]
+    fn an_answer_that_another_plan_contradicts_is_wrong_and_not_ranked() {
+        let records = reconciled(vec![
+            answer(("i", "liar"), Word::Optimal, Some(120), Some(120), 0.001),
+            answer(("i", "denier"), Word::Infeasible, None, None, 0.001),
+            answer(("i", "slow"), Word::Feasible, Some(100), Some(90), 10.0),
+        ]);
+        assert_eq!(records.iter().filter(|r| r.verdict == Word::Wrong).count(), 2);
+        assert_eq!(
+            records[0].reason,
+            "claims that no plan costs less than 120, but slow has one for 100"
+        );
+        assert!(records[1].reason.starts_with("claims that there is no plan, but slow has one"));
+        let summary = summarize(&records).remove(0);
+        for solver in summary.solvers.iter().filter(|solver| solver.solver != "slow") {
+            assert_eq!((solver.wrong, solver.proven, solver.plans), (1, 0, 0), "{solver:?}");
+            assert!(close(solver.proof_s, 10.0) && close(solver.gap_mean, 1.0), "{solver:?}");
+            assert_eq!((solver.excess_mean, solver.first_plan_median_s), (None, None));
+        }
+        assert_eq!(summary.solvers[0].solver, "slow");
+    }
+
+    #[test]
+    fn suites_are_apart_but_their_contradictions_are_not() {
+        let mut other = answer(("i", "a"), Word::Optimal, Some(9), Some(9), 1.0);
+        other.suite = "other".into();
+        let first = answer(("i", "b"), Word::Optimal, Some(7), Some(7), 1.0);
+        let records = reconciled(vec![first, other]);
+        assert_eq!(records[1].verdict, Word::Wrong);
+        let suites = summarize(&records);
+        assert_eq!(suites.len(), 2);
+        assert!(suites.iter().all(|suite| suite.solvers.len() == 1 && suite.left_out == 0));
+    }
+}

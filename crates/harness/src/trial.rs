@@ -1,0 +1,191 @@
+//! One solver on one instance: what the process that does it is asked and says.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use edgeplan_instances::file::{InputError, parse_json};
+use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Verdict, solve};
+use serde::{Deserialize, Serialize};
+
+/// What a trial may use.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allowance {
+    /// Wall-clock seconds that the solver is told of.
+    pub time_s: f64,
+    /// Seconds past that after which its process is killed.
+    pub grace_s: f64,
+    /// Relative gap at which a plan counts as proven.
+    pub gap: f64,
+    /// Address space of the process (Unix only).
+    pub memory: Bytes,
+}
+
+/// What the process of a trial reads from its standard input, as JSON.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Question {
+    /// The solver's name in the registry.
+    pub solver: String,
+    /// Seed of whatever is random in it.
+    pub seed: u64,
+    /// What it may use.
+    pub allowance: Allowance,
+    /// The instance.
+    pub instance: Deployment,
+}
+
+/// What the process of a trial says, one JSON object a line: points of the anytime curve as they
+/// happen, then how it ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Event {
+    Point(Point),
+    End(End),
+}
+
+/// A point of the anytime curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Point {
+    /// Seconds since the solver started.
+    pub at_s: f64,
+    /// Plan or bound.
+    pub kind: PointKind,
+    /// The cost or the lower bound.
+    pub value: Cost,
+}
+
+/// What got better.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PointKind {
+    /// The best plan.
+    Incumbent,
+    /// The lower bound.
+    Bound,
+}
+
+/// How a trial ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct End {
+    pub(crate) verdict: Word,
+    pub(crate) reason: String,
+    pub(crate) cost: Option<Cost>,
+    pub(crate) lower_bound: Option<Cost>,
+    pub(crate) elapsed_s: f64,
+    pub(crate) stopped: String,
+    pub(crate) work: BTreeMap<String, u64>,
+    pub(crate) peak_memory_bytes: Option<u64>,
+}
+
+/// The words of [`Verdict`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "Verdict says what they mean")]
+pub enum Word {
+    Optimal,
+    Feasible,
+    Infeasible,
+    Unknown,
+    Wrong,
+    Unsupported,
+    Failed,
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Optimal => "optimal",
+            Self::Feasible => "feasible",
+            Self::Infeasible => "infeasible",
+            Self::Unknown => "unknown",
+            Self::Wrong => "wrong",
+            Self::Unsupported => "unsupported",
+            Self::Failed => "failed",
+        })
+    }
+}
+
+/// Answers the question on `input`, telling `output` of progress. Takes the memory limit for this
+/// whole process.
+///
+/// # Errors
+/// A question that makes no sense, or an unknown solver.
+pub fn answer(mut input: impl Read, output: &mut dyn Write) -> Result<(), InputError> {
+    const FILE: &str = "standard input";
+    let mut text = String::new();
+    input.read_to_string(&mut text).map_err(|error| InputError::file(FILE, error.to_string()))?;
+    let question: Question = parse_json(FILE, &text)?;
+    drop(text);
+    crate::limit::limit_memory(question.allowance.memory)
+        .map_err(|error| InputError::key(FILE, "allowance.memory", error))?;
+    crate::suite::known_solver(&question.solver)
+        .map_err(|problem| InputError::key(FILE, "solver", problem))?;
+    let entry = edgeplan_solvers::find(&question.solver).expect("checked above");
+    let instance = question
+        .instance
+        .checked()
+        .map_err(|invalid| InputError::key(FILE, "instance", invalid.to_string()))?;
+    let time = Duration::try_from_secs_f64(question.allowance.time_s)
+        .map_err(|error| InputError::key(FILE, "allowance.time_s", error.to_string()))?;
+    let limits = Limits {
+        time: Some(time),
+        gap: question.allowance.gap,
+        seed: question.seed,
+        ..Limits::default()
+    };
+    let outcome = solve(&instance, (entry.make)().as_ref(), limits, &mut Teller(output));
+    tell(output, &Event::End(End::of(&outcome)));
+    Ok(())
+}
+
+fn tell(output: &mut dyn Write, event: &Event) {
+    let line = serde_json::to_string(event).unwrap_or_default();
+    // Whoever asked may be gone; then nobody misses the answer.
+    let _ = writeln!(output, "{line}").and_then(|()| output.flush());
+}
+
+struct Teller<'a>(&'a mut dyn Write);
+
+impl Teller<'_> {
+    fn point(&mut self, elapsed: Duration, kind: PointKind, value: Cost) {
+        tell(self.0, &Event::Point(Point { at_s: elapsed.as_secs_f64(), kind, value }));
+    }
+}
+
+impl Observer for Teller<'_> {
+    fn incumbent(&mut self, elapsed: Duration, cost: Cost) {
+        self.point(elapsed, PointKind::Incumbent, cost);
+    }
+
+    fn lower_bound(&mut self, elapsed: Duration, bound: Cost) {
+        self.point(elapsed, PointKind::Bound, bound);
+    }
+}
+
+impl End {
+    fn of(outcome: &Outcome<Plan>) -> Self {
+        let (verdict, reason) = match &outcome.verdict {
+            Verdict::Optimal { .. } => (Word::Optimal, String::new()),
+            Verdict::Feasible { .. } => (Word::Feasible, String::new()),
+            Verdict::Infeasible => (Word::Infeasible, String::new()),
+            Verdict::Unknown { .. } => (Word::Unknown, String::new()),
+            Verdict::Wrong(contradiction) => (Word::Wrong, contradiction.to_string()),
+            Verdict::Unsupported(reason) => (Word::Unsupported, reason.to_string()),
+            Verdict::Failed(reason) => (Word::Failed, reason.clone()),
+        };
+        Self {
+            verdict,
+            reason,
+            cost: outcome.cost(),
+            lower_bound: outcome.lower_bound(),
+            elapsed_s: outcome.elapsed.as_secs_f64(),
+            stopped: outcome.stopped.map(|stop| stop.to_string()).unwrap_or_default(),
+            work: outcome.work.iter().map(|(&what, &count)| (what.to_owned(), count)).collect(),
+            peak_memory_bytes: crate::limit::peak_memory().map(|peak| peak.0),
+        }
+    }
+}

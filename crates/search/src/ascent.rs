@@ -1,0 +1,134 @@
+//! Climbing the Lagrangian bound with a bundle of its slopes.
+
+use edgeplan_problem::Stop;
+
+use crate::bundle::Bundle;
+use crate::chain::Chain;
+use crate::relaxation::{Path, Prices, Relaxation};
+
+/// How far to climb.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Climb {
+    /// Evaluations at most.
+    pub(crate) steps: u32,
+    /// The cost of the best plan, scaled, or a guess: the unit of values and prices.
+    pub(crate) target: f64,
+    /// A bound above this is enough.
+    pub(crate) enough: f64,
+}
+
+/// What the model may still promise, relative to the target, when climbing ends.
+const PROMISE_MIN: f64 = 2e-5;
+/// The first pull: a device visited twice is priced at this share of the target.
+const STEP: f64 = 0.02;
+
+/// Raises the bound; leaves the relaxation solved for the best prices found. `tick` is asked before
+/// every evaluation.
+pub(crate) fn climb(
+    chain: &Chain,
+    relaxation: &mut Relaxation,
+    climb: Climb,
+    tick: &mut dyn FnMut(f64) -> Result<(), Stop>,
+) -> Result<(), Stop> {
+    let scales = Scales::new(chain, climb.target);
+    let start = relaxation.prices.clone();
+    relaxation.solve(chain, &start);
+    let Some(path) = relaxation.path(chain) else { return Ok(()) };
+    let (value, slope) = (relaxation.bound / climb.target, scales.slope(chain, &path));
+    let mut bundle = Bundle::new(scales.point(&start), value, slope, STEP);
+    let mut best = (relaxation.bound, start);
+    let mut result = Ok(());
+    for _ in 0..climb.steps {
+        result = tick(best.0);
+        if result.is_err() || best.0 > climb.enough {
+            break;
+        }
+        let point = bundle.trial();
+        if bundle.promise() < PROMISE_MIN {
+            break;
+        }
+        let prices = scales.prices(&point);
+        relaxation.solve(chain, &prices);
+        let Some(path) = relaxation.path(chain) else {
+            // No path at all: the bound is infinite.
+            best = (relaxation.bound, prices);
+            break;
+        };
+        if relaxation.bound > best.0 {
+            best = (relaxation.bound, prices);
+        }
+        let (value, slope) = (relaxation.bound / climb.target, scales.slope(chain, &path));
+        bundle.learn(&point, value, slope);
+    }
+    relaxation.solve(chain, &best.1);
+    result
+}
+
+/// The units in which the bundle sees prices: loss, time, then one per device; values are in units
+/// of the target.
+struct Scales {
+    /// Price of one unit of the variable.
+    units: Vec<f64>,
+    has_time: bool,
+}
+
+impl Scales {
+    fn new(chain: &Chain, target: f64) -> Self {
+        let budget = |allowed: f64| target / allowed.max(1.0);
+        let loss = if chain.loss_max == u64::MAX { 0.0 } else { budget(chain.loss_max as f64) };
+        let time = chain.time_max.map_or(0.0, |max| budget(max as f64));
+        let mut units = vec![loss, time];
+        units.resize(2 + chain.devices, target);
+        Self { units, has_time: chain.time_max.is_some() }
+    }
+
+    fn point(&self, prices: &Prices) -> Vec<f64> {
+        let all = [prices.loss, prices.time].into_iter().chain(prices.visit.iter().copied());
+        let over = |(price, unit): (f64, &f64)| if *unit > 0.0 { price / unit } else { 0.0 };
+        all.zip(&self.units).map(over).collect()
+    }
+
+    fn prices(&self, point: &[f64]) -> Prices {
+        let mut all = point.iter().zip(&self.units).map(|(x, unit)| x * unit);
+        let loss = all.next().unwrap_or(0.0);
+        let time = all.next().filter(|_| self.has_time).unwrap_or(0.0);
+        Prices { loss, time, visit: all.map(f64::floor).collect() }
+    }
+
+    /// What a path uses of what is relaxed, minus what is allowed: the slope of the bound.
+    fn slope(&self, chain: &Chain, path: &Path) -> Vec<f64> {
+        let (mut loss, mut time) = (0.0, 0.0);
+        let mut slope = vec![-1.0; 2 + chain.devices];
+        let mut last = None;
+        for (layer, &(device, choice)) in path.iter().enumerate() {
+            let choice = &chain.choices[chain.at(layer, device)][choice];
+            loss += choice.loss as f64;
+            time += choice.time as f64;
+            if last != Some(device) {
+                slope[2 + device] += 1.0;
+                time += hop_time(chain, layer, last, device);
+            }
+            last = Some(device);
+        }
+        time += last.and_then(|device| chain.leave[device]).map_or(0.0, |hop| hop.time as f64);
+        let share = |used: f64, allowed: f64| (used - allowed) / allowed.max(1.0);
+        slope[0] = match chain.loss_max {
+            u64::MAX => 0.0,
+            max => share(loss, max as f64),
+        };
+        slope[1] = chain.time_max.map_or(0.0, |max| share(time, max as f64));
+        slope
+    }
+}
+
+/// Time of the message that leads to a device at a layer.
+fn hop_time(chain: &Chain, layer: usize, from: Option<usize>, device: usize) -> f64 {
+    let hop = match from {
+        None => chain.enter[device],
+        Some(from) => {
+            let hops = &chain.hops[chain.at(layer - 1, from)];
+            hops.iter().find(|hop| hop.to == device).copied()
+        }
+    };
+    hop.map_or(0.0, |hop| hop.time as f64)
+}

@@ -1,0 +1,319 @@
+//! Label setting: partial plans, layer by layer, cut by completion bounds and by dominance.
+
+use edgeplan_problem::Stop;
+use edgeplan_problem::deployment::{Assignment, DeviceId};
+
+use crate::chain::{Chain, Choice, Scarce};
+use crate::dominance::dominate;
+use crate::relaxation::{Place, Relaxation};
+
+/// Sets of devices are bits of this.
+pub(crate) type Devices = u128;
+
+/// Devices that a set can hold.
+pub(crate) const DEVICES_MAX: usize = Devices::BITS as usize;
+
+/// A partial plan: layers up to some layer, the last one on `device`.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Label {
+    /// No plan that begins so costs less; scaled.
+    pub(crate) bound: f64,
+    /// Scaled cost so far.
+    pub(crate) cost: f64,
+    pub(crate) loss: u64,
+    /// Time of the request so far; kept only where it is limited besides the objective.
+    pub(crate) time: u64,
+    /// Compute time of the run; kept only where the device limits it.
+    pub(crate) run: u64,
+    /// Bytes left to the run.
+    pub(crate) left: u64,
+    /// Shared tensors that the device of the run stores.
+    pub(crate) stored: u64,
+    /// Devices of the plan so far.
+    pub(crate) used: Devices,
+    /// The visits so far, priced.
+    pub(crate) visits: f64,
+    pub(crate) device: u16,
+    pub(crate) choice: u16,
+    pub(crate) parent: u32,
+}
+
+/// What is kept of a label to find its plan again.
+#[derive(Debug, Clone, Copy)]
+struct Trace {
+    parent: u32,
+    device: u16,
+    choice: u16,
+}
+
+/// How a search is limited.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Width {
+    /// Labels kept per layer, those of the least bounds.
+    pub(crate) labels: usize,
+    /// Of these, per device and set of used devices; all in a search that hopes to be complete.
+    pub(crate) alike: usize,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Found {
+    /// The best plan, and its scaled cost.
+    pub(crate) plan: Option<(Vec<Assignment>, f64)>,
+    /// The least bound of a label that was dropped for want of room; none if none was.
+    pub(crate) dropped: Option<f64>,
+    /// Labels that were extended.
+    pub(crate) labels: u64,
+}
+
+/// The search of one chain under one relaxation.
+pub(crate) struct Labels<'a> {
+    pub(crate) chain: &'a Chain,
+    pub(crate) relaxation: &'a Relaxation,
+    /// The same relaxation at other prices of loss: whoever has spent little or much of the budget
+    /// is bounded best by another price.
+    pub(crate) others: &'a [Relaxation],
+    /// Only plans of at most this scaled cost are looked for.
+    pub(crate) limit: f64,
+    /// Whether a plan may have just one run.
+    pub(crate) one_run: bool,
+    /// Least loss of all layers after a layer.
+    least_loss: Vec<u64>,
+    /// Whether labels differ in cost, loss and memory only.
+    simple: bool,
+}
+
+impl<'a> Labels<'a> {
+    pub(crate) fn new(
+        chain: &'a Chain,
+        (relaxation, others): (&'a Relaxation, &'a [Relaxation]),
+        limit: f64,
+        one_run: bool,
+    ) -> Self {
+        let mut least_loss = vec![0u64; chain.layers];
+        for layer in (1..chain.layers).rev() {
+            let places = layer * chain.devices..(layer + 1) * chain.devices;
+            let losses = chain.choices[places].iter().flatten().map(|choice| choice.loss);
+            least_loss[layer - 1] = least_loss[layer] + losses.min().unwrap_or(0);
+        }
+        let run_limited = chain.room.iter().any(|room| room.time != u64::MAX);
+        let simple = chain.time_max.is_none() && !run_limited;
+        Self { chain, relaxation, others, limit, one_run, least_loss, simple }
+    }
+
+    /// Searches forward, layer by layer. Exact where no label had to be dropped: then no plan costs
+    /// less than the found one, or none within the limit exists.
+    pub(crate) fn search(
+        &self,
+        width: Width,
+        tick: &mut dyn FnMut() -> Result<(), Stop>,
+    ) -> Result<Found, Stop> {
+        let mut found = Found::default();
+        let mut traces: Vec<Vec<Trace>> = Vec::with_capacity(self.chain.layers);
+        let mut labels = self.first();
+        for layer in 0..self.chain.layers {
+            if layer > 0 {
+                let mut next = Vec::new();
+                for (index, label) in labels.iter().enumerate() {
+                    tick()?;
+                    self.extend(index as u32, label, &traces, &mut next);
+                    if next.len() > CANDIDATES_MAX.max(2 * width.labels) {
+                        self.thin(&mut next, width, &mut found.dropped);
+                    }
+                }
+                labels = next;
+            }
+            self.thin(&mut labels, width, &mut found.dropped);
+            found.labels += labels.len() as u64;
+            traces.push(labels.iter().map(Label::trace).collect());
+        }
+        found.plan = self.best(&labels, &traces);
+        Ok(found)
+    }
+
+    fn first(&self) -> Vec<Label> {
+        let chain = self.chain;
+        let mut labels = Vec::new();
+        for device in 0..chain.devices {
+            let Some(hop) = chain.enter[device] else { continue };
+            if chain.class[device] != device {
+                continue;
+            }
+            let arrived = self.arrive(&Label::default(), device, hop.cost, hop.time);
+            self.place(0, 0, &arrived, &mut labels);
+        }
+        labels
+    }
+
+    /// The label as it arrives on a device, before any layer there.
+    fn arrive(&self, label: &Label, device: usize, cost: f64, time: u64) -> Label {
+        Label {
+            cost: label.cost + cost,
+            time: label.time + time,
+            run: 0,
+            left: self.chain.room[device].bytes,
+            stored: 0,
+            used: label.used | 1 << device,
+            visits: label.visits + self.relaxation.prices.visit[device],
+            device: device as u16,
+            ..*label
+        }
+    }
+
+    /// All ways to go on from a label: stay, or move to a device that is not used yet, of each
+    /// class only the first.
+    fn extend(&self, parent: u32, label: &Label, traces: &[Vec<Trace>], next: &mut Vec<Label>) {
+        let layer = traces.len();
+        let (chain, device) = (self.chain, usize::from(label.device));
+        self.place(layer, parent, label, next);
+        let limited = device == chain.source && chain.source_limit != (u64::MAX, u64::MAX);
+        for hop in &chain.hops[chain.at(layer - 1, device)] {
+            if label.used & 1 << hop.to != 0 || !self.first_of_class(label.used, hop.to) {
+                continue;
+            }
+            if limited && label.used.count_ones() > 1 {
+                let first = first_device(traces, parent, label);
+                if !chain.source_may_send(first, hop) {
+                    continue;
+                }
+            }
+            let arrived = self.arrive(label, hop.to, hop.cost, hop.time);
+            let subset = self.relaxation.neighbours.remembered(hop.to, arrived.used);
+            let place = Place { layer, device: hop.to, subset };
+            let after = self.relaxation.arriving(place);
+            let within =
+                |other: &Relaxation| bound(other, &arrived, other.arriving(place)) <= self.limit;
+            if bound(self.relaxation, &arrived, after) <= self.limit
+                && self.others.iter().all(within)
+            {
+                self.place(layer, parent, &arrived, next);
+            }
+        }
+    }
+
+    /// Whether every device before this one in its class is used.
+    fn first_of_class(&self, used: Devices, device: usize) -> bool {
+        let class = self.chain.class[device];
+        (class..device).all(|other| self.chain.class[other] != class || used & 1 << other != 0)
+    }
+
+    /// Adds the layer on the label's device, in every choice that can still be in a plan.
+    fn place(&self, layer: usize, parent: u32, label: &Label, next: &mut Vec<Label>) {
+        let (chain, device) = (self.chain, usize::from(label.device));
+        let place = chain.at(layer, device);
+        let room = &chain.room[device];
+        let run_limited = room.time != u64::MAX;
+        let subset = self.relaxation.neighbours.remembered(device, label.used);
+        let rest = self.relaxation.row(Place { layer, device, subset });
+        let grid = &self.relaxation.grids[device];
+        for (index, choice) in chain.choices[place].iter().enumerate() {
+            let Some(mut child) = self.stored(label, choice) else { continue };
+            child.loss += choice.loss;
+            if child.loss + self.least_loss[layer] > chain.loss_max {
+                continue;
+            }
+            if chain.time_max.is_some() {
+                child.time += choice.time;
+            }
+            if run_limited {
+                child.run += choice.time;
+                if child.run > room.time {
+                    continue;
+                }
+            }
+            let left = match room.scarce {
+                Scarce::Bytes => child.left,
+                Scarce::Time => room.time - child.run,
+            };
+            let step = grid.step(layer, left);
+            child.bound = bound(self.relaxation, &child, rest[step]);
+            let within = |other: &Relaxation| {
+                let rest = other.row(Place { layer, device, subset });
+                bound(other, &child, rest[step]) <= self.limit
+            };
+            if child.bound <= self.limit && self.others.iter().all(within) {
+                child.choice = index as u16;
+                child.parent = parent;
+                next.push(child);
+            }
+        }
+    }
+
+    /// Takes the choice's bytes from what is left; a shared tensor only once.
+    fn stored(&self, label: &Label, choice: &Choice) -> Option<Label> {
+        let mut child = *label;
+        child.cost += choice.cost;
+        let mut bytes = choice.bytes;
+        if let Some(shared) = choice.shared.filter(|&shared| label.stored & 1 << shared == 0) {
+            let shared_tensor = self.chain.shared[usize::from(shared)];
+            bytes += shared_tensor.bytes;
+            child.cost += shared_tensor.cost;
+            child.stored |= 1 << shared;
+        }
+        child.left = label.left.checked_sub(bytes)?;
+        Some(child)
+    }
+
+    /// Drops dominated labels, then those beyond the width.
+    fn thin(&self, labels: &mut Vec<Label>, width: Width, dropped: &mut Option<f64>) {
+        let mut drop = |bound: f64| *dropped = Some(dropped.map_or(bound, |d: f64| d.min(bound)));
+        dominate(labels, self.simple, width.alike, &mut drop);
+        if labels.len() > width.labels {
+            labels.select_nth_unstable_by(width.labels, |a, b| a.bound.total_cmp(&b.bound));
+            for label in labels.drain(width.labels..) {
+                drop(label.bound);
+            }
+        }
+    }
+
+    /// The best complete plan among the last layer's labels.
+    fn best(&self, labels: &[Label], traces: &[Vec<Trace>]) -> Option<(Vec<Assignment>, f64)> {
+        let chain = self.chain;
+        let cost = |label: &Label| {
+            let leave = chain.leave[usize::from(label.device)]?;
+            let timely = chain.time_max.is_none_or(|max| label.time + leave.time <= max);
+            let runs = self.one_run || label.used.count_ones() > 1;
+            (timely && runs).then_some(label.cost + leave.cost)
+        };
+        let costs = labels.iter().enumerate();
+        let costs = costs.filter_map(|(index, label)| Some((cost(label)?, index)));
+        let (cost, index) = costs.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        let mut plan = Vec::with_capacity(chain.layers);
+        let mut at = index as u32;
+        for (layer, labels) in traces.iter().enumerate().rev() {
+            let trace = labels[at as usize];
+            let place = chain.at(layer, usize::from(trace.device));
+            let option = chain.choices[place][usize::from(trace.choice)].option;
+            plan.push(Assignment { device: DeviceId(trace.device), option });
+            at = trace.parent;
+        }
+        plan.reverse();
+        Some((plan, cost))
+    }
+}
+
+/// Least cost of a plan that begins with a label and goes on at that priced cost.
+fn bound(relaxation: &Relaxation, label: &Label, rest: f64) -> f64 {
+    let priced = relaxation.prices.resources(label.loss, label.time);
+    label.cost + priced + label.visits + rest - relaxation.budget
+}
+
+/// New labels beyond which a layer is thinned before it is complete.
+const CANDIDATES_MAX: usize = 1 << 18;
+
+impl Label {
+    fn trace(&self) -> Trace {
+        Trace { parent: self.parent, device: self.device, choice: self.choice }
+    }
+}
+
+/// The device of the first layer.
+fn first_device(traces: &[Vec<Trace>], index: u32, label: &Label) -> usize {
+    let mut device = label.device;
+    let mut at = index;
+    for labels in traces.iter().rev() {
+        let trace = labels[at as usize];
+        (device, at) = (trace.device, trace.parent);
+    }
+    usize::from(device)
+}

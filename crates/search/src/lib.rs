@@ -1,0 +1,20 @@
+//! The exact chain solver.
+//!
+//! A Lagrangian relaxation (quality, limited time and "each device at most once" priced) is a
+//! shortest path over (layer, device, memory left to the run), solved by dynamic programming. Its
+//! bound is climbed by subgradients; what it proves useless leaves the chain (reduced-cost fixing);
+//! label setting with its values as completion bounds finds plans and closes the rest of the gap.
+
+mod ascent;
+mod bundle;
+mod chain;
+mod dominance;
+mod fixing;
+mod grid;
+mod labels;
+mod neighbours;
+mod relaxation;
+mod rounds;
+mod solver;
+
+pub use solver::ChainSearch;

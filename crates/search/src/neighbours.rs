@@ -1,0 +1,107 @@
+//! Which devices a relaxed path remembers having left: ng-sets (Baldacci, Mingozzi and Roberti,
+//! Operations Research 59, 2011), grown where the path cheats (Roberti and Mingozzi, 2014).
+//!
+//! On device `d` a path remembers those of its earlier devices that are in `d`'s set, provided that
+//! every device since then had them in its set too; what it remembers it cannot visit again.
+
+use crate::labels::Devices;
+use crate::relaxation::Path;
+
+/// The sets, and what follows from them.
+#[derive(Debug, Clone)]
+pub(crate) struct Neighbours {
+    sets: Vec<Vec<usize>>,
+    /// `first[device]`: the device's first row; a row is a device and a remembered subset.
+    first: Vec<usize>,
+    /// `[from][to][subset]`: what is remembered after a move; none where it is forbidden.
+    next: Vec<Vec<Option<u16>>>,
+}
+
+impl Neighbours {
+    /// Nobody remembers anything.
+    pub(crate) fn none(devices: usize) -> Self {
+        Self::of(vec![Vec::new(); devices])
+    }
+
+    fn of(sets: Vec<Vec<usize>>) -> Self {
+        let mut first = vec![0];
+        for set in &sets {
+            first.push(first[first.len() - 1] + (1 << set.len()));
+        }
+        let pairs = sets.iter().enumerate().flat_map(|(from, set)| {
+            sets.iter().enumerate().map(move |(to, other)| transitions((from, set), (to, other)))
+        });
+        Self { next: pairs.collect(), first, sets }
+    }
+
+    /// Rows of a layer.
+    pub(crate) fn rows(&self) -> usize {
+        self.first[self.sets.len()]
+    }
+
+    /// Subsets that a device can remember.
+    pub(crate) fn subsets(&self, device: usize) -> usize {
+        1 << self.sets[device].len()
+    }
+
+    /// The row of a device and a subset.
+    pub(crate) fn row(&self, device: usize, subset: usize) -> usize {
+        self.first[device] + subset
+    }
+
+    /// What is remembered on `to` after coming from `from`; none where that is forbidden.
+    pub(crate) fn next(&self, from: usize, to: usize, subset: usize) -> Option<usize> {
+        self.next[from * self.sets.len() + to][subset].map(usize::from)
+    }
+
+    /// What a plan that used these devices remembers on a device.
+    pub(crate) fn remembered(&self, device: usize, used: Devices) -> usize {
+        let members = self.sets[device].iter().enumerate();
+        members.map(|(bit, &member)| usize::from(used >> member & 1 == 1) << bit).sum()
+    }
+
+    /// Grows sets so that the path's returns to a device become impossible, the shortest first, as
+    /// long as there are at most `rows_max` rows; none if there is nothing to grow.
+    pub(crate) fn grown(&self, path: &Path, rows_max: usize) -> Option<Self> {
+        let mut runs: Vec<usize> = path.iter().map(|&(device, _)| device).collect();
+        runs.dedup();
+        let returns = runs.iter().enumerate().filter_map(|(start, &device)| {
+            let length = runs[start + 1..].iter().position(|&other| other == device)?;
+            Some((length, device, &runs[start + 1..start + 1 + length]))
+        });
+        let mut returns: Vec<_> = returns.collect();
+        returns.sort_by_key(|&(length, ..)| length);
+        let mut sets = self.sets.clone();
+        for (_, device, between) in returns {
+            let mut grown = sets.clone();
+            for &other in between {
+                if !grown[other].contains(&device) {
+                    grown[other].push(device);
+                }
+            }
+            if grown.iter().map(|set| 1usize << set.len()).sum::<usize>() <= rows_max {
+                sets = grown;
+            }
+        }
+        (sets != self.sets).then(|| Self::of(sets))
+    }
+}
+
+/// For every subset remembered on `from`: what is remembered on `to`.
+fn transitions(from: (usize, &[usize]), to: (usize, &[usize])) -> Vec<Option<u16>> {
+    let ((from, known), (to, wanted)) = (from, to);
+    let holds = |subset: usize, device: usize| {
+        let position = known.iter().position(|&member| member == device);
+        position.is_some_and(|bit| subset >> bit & 1 == 1)
+    };
+    let next = |subset: usize| {
+        if from == to || holds(subset, to) {
+            return None;
+        }
+        let bit = |(bit, &member): (usize, &usize)| {
+            u16::from(member == from || holds(subset, member)) << bit
+        };
+        Some(wanted.iter().enumerate().map(bit).sum())
+    };
+    (0..1 << known.len()).map(next).collect()
+}

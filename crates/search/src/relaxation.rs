@@ -1,0 +1,279 @@
+//! The Lagrangian relaxation: quality, limited time and "each device at most once" are priced; what
+//! is left is a shortest path over (layer, device, devices remembered, memory left to the run).
+
+use crate::chain::{Chain, Choice};
+use crate::grid::Grid;
+use crate::neighbours::Neighbours;
+
+/// Prices of what is relaxed, in scaled cost.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Prices {
+    /// Per unit of loss.
+    pub(crate) loss: f64,
+    /// Per nanosecond of a request, where it is limited besides the objective.
+    pub(crate) time: f64,
+    /// Per arrival on a device, whole numbers.
+    pub(crate) visit: Vec<f64>,
+}
+
+impl Prices {
+    pub(crate) fn zero(devices: usize) -> Self {
+        Self { loss: 0.0, time: 0.0, visit: vec![0.0; devices] }
+    }
+
+    /// The priced cost of resources, rounded down.
+    pub(crate) fn resources(&self, loss: u64, time: u64) -> f64 {
+        (self.loss * loss as f64).floor() + (self.time * time as f64).floor()
+    }
+
+    /// What the relaxation gives back: the prices of all that is allowed, rounded up.
+    pub(crate) fn budget(&self, chain: &Chain) -> f64 {
+        let priced =
+            |price: f64, amount: f64| if price > 0.0 { (price * amount).ceil() } else { 0.0 };
+        let time = priced(self.time, chain.time_max.map_or(0.0, |max| max as f64));
+        priced(self.loss, chain.loss_max as f64) + time + self.visit.iter().sum::<f64>()
+    }
+}
+
+/// The value tables of one set of prices.
+#[derive(Debug, Clone)]
+pub(crate) struct Relaxation {
+    pub(crate) prices: Prices,
+    pub(crate) grids: Vec<Grid>,
+    pub(crate) neighbours: Neighbours,
+    /// Prices of all that is allowed, to be subtracted.
+    pub(crate) budget: f64,
+    width: usize,
+    /// `[layer][row][step]`: least priced cost of all later layers and the way out.
+    rest: Vec<f64>,
+    /// `[layer][row]`: least priced cost from this layer on, arriving here with the device's whole
+    /// memory; without the arrival itself.
+    arriving: Vec<f64>,
+    /// `[layer * devices + device][choice]`: cost with priced resources.
+    priced: Vec<Vec<f64>>,
+    /// No plan costs less, in scaled units.
+    pub(crate) bound: f64,
+}
+
+/// A path of the relaxation: device and index of the choice, by layer.
+pub(crate) type Path = Vec<(usize, usize)>;
+
+/// A place of a path: layer, device, remembered subset.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Place {
+    pub(crate) layer: usize,
+    pub(crate) device: usize,
+    pub(crate) subset: usize,
+}
+
+impl Relaxation {
+    pub(crate) fn new(chain: &Chain, grids: Vec<Grid>, neighbours: Neighbours) -> Self {
+        let width = grids.iter().map(|grid| grid.width).max().unwrap_or(0);
+        let rows = chain.layers * neighbours.rows();
+        Self {
+            prices: Prices::zero(chain.devices),
+            grids,
+            budget: 0.0,
+            width,
+            rest: vec![f64::INFINITY; rows * width],
+            arriving: vec![f64::INFINITY; rows],
+            priced: chain.choices.iter().map(|choices| vec![0.0; choices.len()]).collect(),
+            bound: 0.0,
+            neighbours,
+        }
+    }
+
+    /// Steps of a row.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// Values that the tables hold.
+    pub(crate) fn values(&self) -> usize {
+        self.rest.len()
+    }
+
+    fn index(&self, place: Place) -> usize {
+        place.layer * self.neighbours.rows() + self.neighbours.row(place.device, place.subset)
+    }
+
+    /// Least priced cost of what follows a place, by step.
+    pub(crate) fn row(&self, place: Place) -> &[f64] {
+        let index = self.index(place);
+        &self.rest[index * self.width..(index + 1) * self.width]
+    }
+
+    /// Least priced cost of a layer and all later ones, arriving on a device.
+    pub(crate) fn arriving(&self, place: Place) -> f64 {
+        self.arriving[self.index(place)]
+    }
+
+    pub(crate) fn priced(&self, place: usize, choice: usize) -> f64 {
+        self.priced[place][choice]
+    }
+
+    /// Fills the tables for new prices, last layer first.
+    ///
+    /// # Complexity
+    /// O(layers * rows * (options * steps + devices)), rows being devices times remembered subsets.
+    pub(crate) fn solve(&mut self, chain: &Chain, prices: &Prices) {
+        self.prices.clone_from(prices);
+        self.budget = prices.budget(chain);
+        for (place, choices) in chain.choices.iter().enumerate() {
+            for (choice, priced) in choices.iter().zip(&mut self.priced[place]) {
+                *priced = choice.cost + prices.resources(choice.loss, choice.time);
+            }
+        }
+        for layer in (0..chain.layers).rev() {
+            for device in 0..chain.devices {
+                for subset in 0..self.neighbours.subsets(device) {
+                    self.fill(chain, Place { layer, device, subset });
+                }
+            }
+        }
+        let first = (0..chain.devices).map(|device| self.starting(chain, device));
+        self.bound = first.fold(f64::INFINITY, f64::min) - self.budget;
+    }
+
+    /// Priced cost of the best path that starts on a device.
+    fn starting(&self, chain: &Chain, device: usize) -> f64 {
+        self.entering(chain, device) + self.arriving(Place { layer: 0, device, subset: 0 })
+    }
+
+    /// Priced cost of the way in.
+    pub(crate) fn entering(&self, chain: &Chain, device: usize) -> f64 {
+        chain.enter[device].map_or(f64::INFINITY, |hop| self.arrive(hop.cost, hop.time, device))
+    }
+
+    /// Priced cost of a message to a device and of the visit.
+    pub(crate) fn arrive(&self, cost: f64, time: u64, device: usize) -> f64 {
+        cost + self.prices.resources(0, time) + self.prices.visit[device]
+    }
+
+    /// Priced cost of what follows a move away after a place, and where to.
+    fn moving(&self, chain: &Chain, place: Place) -> (f64, Place) {
+        let mut best = (f64::INFINITY, place);
+        for hop in &chain.hops[chain.at(place.layer, place.device)] {
+            let Some(subset) = self.neighbours.next(place.device, hop.to, place.subset) else {
+                continue;
+            };
+            let next = Place { layer: place.layer + 1, device: hop.to, subset };
+            let cost = self.arrive(hop.cost, hop.time, hop.to) + self.arriving(next);
+            if cost < best.0 {
+                best = (cost, next);
+            }
+        }
+        best
+    }
+
+    fn leaving(&self, chain: &Chain, device: usize) -> f64 {
+        chain.leave[device]
+            .map_or(f64::INFINITY, |hop| hop.cost + self.prices.resources(0, hop.time))
+    }
+
+    fn fill(&mut self, chain: &Chain, place: Place) {
+        let Place { layer, device, .. } = place;
+        let (index, at) = (self.index(place), chain.at(layer, device));
+        self.arriving[index] = f64::INFINITY;
+        if chain.choices[at].is_empty() {
+            return;
+        }
+        let last = layer + 1 == chain.layers;
+        let otherwise = match last {
+            true => self.leaving(chain, device),
+            false => self.moving(chain, place).0,
+        };
+        let grid = &self.grids[device];
+        let (width, first) = (grid.width, grid.first(layer));
+        let (here, later) = self.rest[index * self.width..].split_at_mut(self.width);
+        let here = &mut here[..width];
+        here[..first].fill(f64::INFINITY);
+        here[first..].fill(otherwise);
+        if !last {
+            let start = (self.neighbours.rows() - 1) * self.width;
+            let next_row = &later[start..start + width];
+            let shifts = grid.shift[layer + 1].iter();
+            for (&shift, &cost) in shifts.zip(&self.priced[at + chain.devices]) {
+                lower(&mut here[first..], first, next_row, shift, cost);
+            }
+        }
+        let room = &chain.room[device];
+        let best = chain.choices[at].iter().zip(&self.priced[at]).map(|(choice, priced)| {
+            priced
+                + self.rest
+                    [index * self.width + grid.step(layer, room.whole() - room.taken(choice))]
+        });
+        self.arriving[index] = best.fold(f64::INFINITY, f64::min);
+    }
+
+    /// The path that attains the bound.
+    pub(crate) fn path(&self, chain: &Chain) -> Option<Path> {
+        let first = (0..chain.devices)
+            .min_by(|&a, &b| self.starting(chain, a).total_cmp(&self.starting(chain, b)))?;
+        let mut path = Path::with_capacity(chain.layers);
+        let mut place = Place { layer: 0, device: first, subset: 0 };
+        let (choice, mut step) = self.arrival(chain, place)?;
+        path.push((first, choice));
+        while place.layer + 1 < chain.layers {
+            let (moving, to) = self.moving(chain, place);
+            let (choice, next) = match self.staying(chain, place, step) {
+                Some((cost, choice, next)) if cost <= moving => {
+                    place.layer += 1;
+                    (choice, next)
+                }
+                _ => {
+                    place = to;
+                    self.arrival(chain, to)?
+                }
+            };
+            step = next;
+            path.push((place.device, choice));
+        }
+        Some(path)
+    }
+
+    /// The best choice on arriving, and the step after it.
+    fn arrival(&self, chain: &Chain, place: Place) -> Option<(usize, usize)> {
+        let (at, grid) = (chain.at(place.layer, place.device), &self.grids[place.device]);
+        let room = &chain.room[place.device];
+        let after = |choice: &Choice| grid.step(place.layer, room.whole() - room.taken(choice));
+        let row = self.row(place);
+        let choices = chain.choices[at].iter().zip(&self.priced[at]).enumerate();
+        let best = choices.map(|(index, (choice, priced))| {
+            let step = after(choice);
+            (priced + row[step], index, step)
+        });
+        let best = best.min_by(|a, b| a.0.total_cmp(&b.0))?;
+        best.0.is_finite().then_some((best.1, best.2))
+    }
+
+    /// The best way to stay after a place: cost, choice, and the step after it.
+    fn staying(&self, chain: &Chain, place: Place, step: usize) -> Option<(f64, usize, usize)> {
+        let next = Place { layer: place.layer + 1, ..place };
+        let (grid, row) = (&self.grids[place.device], self.row(next));
+        let priced = &self.priced[chain.at(next.layer, next.device)];
+        let shifts = grid.shift[next.layer].iter().zip(priced).enumerate();
+        let options = shifts.filter_map(|(index, (&shift, priced))| {
+            let to = usize::try_from(step as i64 - shift).ok()?.min(grid.width - 1);
+            Some((priced + row[to], index, to))
+        });
+        options.min_by(|a, b| a.0.total_cmp(&b.0))
+    }
+}
+
+/// `here[i] = min(here[i], cost + next[i + offset - shift])`, the last step standing for all beyond.
+fn lower(here: &mut [f64], offset: usize, next: &[f64], shift: i64, cost: f64) {
+    let from = offset as i64 - shift;
+    let skip = usize::try_from(-from).unwrap_or(0);
+    let source = &next[usize::try_from(from).unwrap_or(0).min(next.len())..];
+    let Some(here) = here.get_mut(skip..) else { return };
+    let common = here.len().min(source.len());
+    for (value, &after) in here[..common].iter_mut().zip(source) {
+        let candidate = after + cost;
+        *value = if candidate < *value { candidate } else { *value };
+    }
+    let beyond = next[next.len() - 1] + cost;
+    for value in &mut here[common..] {
+        *value = value.min(beyond);
+    }
+}
