@@ -3,7 +3,7 @@
 use edgeplan_problem::Stop;
 
 use crate::bundle::Bundle;
-use crate::chain::Chain;
+use crate::chain::{Chain, Room};
 use crate::relaxation::{Path, Prices, Relaxation};
 
 /// How far to climb.
@@ -64,12 +64,10 @@ pub(crate) fn climb(
     result
 }
 
-/// The units in which the bundle sees prices: loss, time, then one per device; values are in units
-/// of the target.
+/// The units in which the bundle sees prices: loss, time, one per device for its visits and one
+/// for its bytes; values are in units of the target. What has no price has no unit.
 struct Scales {
-    /// Price of one unit of the variable.
     units: Vec<f64>,
-    has_time: bool,
 }
 
 impl Scales {
@@ -77,47 +75,56 @@ impl Scales {
         let budget = |allowed: f64| target / allowed.max(1.0);
         let loss = if chain.loss_max == u64::MAX { 0.0 } else { budget(chain.loss_max as f64) };
         let time = chain.time_max.map_or(0.0, |max| budget(max as f64));
+        let visit = if chain.once { target } else { 0.0 };
+        let bytes = |room: &Room| if chain.once { 0.0 } else { budget(room.bytes as f64) };
         let mut units = vec![loss, time];
-        units.resize(2 + chain.devices, target);
-        Self { units, has_time: chain.time_max.is_some() }
+        units.resize(2 + chain.devices, visit);
+        units.extend(chain.room.iter().map(bytes));
+        Self { units }
     }
 
     fn point(&self, prices: &Prices) -> Vec<f64> {
-        let all = [prices.loss, prices.time].into_iter().chain(prices.visit.iter().copied());
+        let devices = prices.visit.iter().chain(&prices.bytes).copied();
+        let all = [prices.loss, prices.time].into_iter().chain(devices);
         let over = |(price, unit): (f64, &f64)| if *unit > 0.0 { price / unit } else { 0.0 };
         all.zip(&self.units).map(over).collect()
     }
 
     fn prices(&self, point: &[f64]) -> Prices {
         let mut all = point.iter().zip(&self.units).map(|(x, unit)| x * unit);
-        let loss = all.next().unwrap_or(0.0);
-        let time = all.next().filter(|_| self.has_time).unwrap_or(0.0);
-        Prices { loss, time, visit: all.map(f64::floor).collect() }
+        let devices = (self.units.len() - 2) / 2;
+        let (loss, time) = (all.next().unwrap_or(0.0), all.next().unwrap_or(0.0));
+        let visit = all.by_ref().take(devices).map(f64::floor).collect();
+        Prices { loss, time, visit, bytes: all.collect() }
     }
 
     /// What a path uses of what is relaxed, minus what is allowed: the slope of the bound.
     fn slope(&self, chain: &Chain, path: &Path) -> Vec<f64> {
         let (mut loss, mut time) = (0.0, 0.0);
-        let mut slope = vec![-1.0; 2 + chain.devices];
+        let mut visits = vec![-1.0; chain.devices];
+        let mut bytes = vec![0.0; chain.devices];
         let mut last = None;
         for (layer, &(device, choice)) in path.iter().enumerate() {
             let choice = &chain.choices[chain.at(layer, device)][choice];
             loss += choice.loss as f64;
             time += choice.time as f64;
+            bytes[device] += choice.bytes as f64;
             if last != Some(device) {
-                slope[2 + device] += 1.0;
+                visits[device] += 1.0;
                 time += hop_time(chain, layer, last, device);
             }
             last = Some(device);
         }
         time += last.and_then(|device| chain.leave[device]).map_or(0.0, |hop| hop.time as f64);
         let share = |used: f64, allowed: f64| (used - allowed) / allowed.max(1.0);
-        slope[0] = match chain.loss_max {
-            u64::MAX => 0.0,
-            max => share(loss, max as f64),
-        };
-        slope[1] = chain.time_max.map_or(0.0, |max| share(time, max as f64));
-        slope
+        let rooms = bytes.iter().zip(&chain.room);
+        let slopes = [share(loss, chain.loss_max as f64)]
+            .into_iter()
+            .chain([chain.time_max.map_or(0.0, |max| share(time, max as f64))])
+            .chain(visits)
+            .chain(rooms.map(|(&used, room)| share(used, room.bytes as f64)));
+        let priced = slopes.zip(&self.units);
+        priced.map(|(slope, &unit)| if unit > 0.0 { slope } else { 0.0 }).collect()
     }
 }
 

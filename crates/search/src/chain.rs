@@ -3,7 +3,7 @@
 //! Costs are whole numbers held in `f64` (exact below 2^53), multiplied by a power of two so that
 //! rounding a multiplier's product down loses nothing that matters.
 
-use edgeplan_problem::deployment::{Deployment, DeviceId, Model, OptionId};
+use edgeplan_problem::deployment::{Deployment, DeviceId, Model, OptionId, Placement};
 
 /// Scaled costs stay below this: sums of them are exact.
 const COST_MAX: f64 = (1u64 << 50) as f64;
@@ -110,6 +110,8 @@ pub(crate) struct Chain {
     /// The way out, by device of the last layer.
     pub(crate) leave: Vec<Option<Hop>>,
     pub(crate) room: Vec<Room>,
+    /// Whether a device may be visited only once.
+    pub(crate) once: bool,
     pub(crate) shared: Vec<Shared>,
     /// Where requests start, and what it may send in all: time and bytes of one request.
     pub(crate) source: usize,
@@ -123,18 +125,26 @@ pub(crate) struct Chain {
 }
 
 impl Chain {
-    /// States one model of an instance as arrays for contiguous placement. `time_run_max` bounds
-    /// compute of a run and each message, besides the instance's own limits.
+    /// States the only model of an instance as arrays. `time_run_max` bounds compute of a run and
+    /// each message, besides the instance's own limits.
     pub(crate) fn new(instance: &Deployment, cost: Measure, time_run_max: Option<u64>) -> Self {
         let builder = Builder { instance, model: &instance.models[0], cost, time_run_max };
         let mut chain = builder.chain();
-        for device in 0..chain.devices {
-            chain.room[device].scarce = chain.scarce(device);
-        }
-        chain.most = most(&chain);
-        let scale = scale(chain.most);
-        chain.rescale(scale);
+        chain.rescale(scale(chain.most));
         chain
+    }
+
+    /// States every model of an instance as arrays, all on the same scale. Other models and further
+    /// visits may share what a device needs once.
+    pub(crate) fn all(instance: &Deployment, cost: Measure) -> Vec<Self> {
+        let builder = |model| Builder { instance, model, cost, time_run_max: None };
+        let mut chains: Vec<Self> =
+            instance.models.iter().map(|model| builder(model).chain()).collect();
+        let scale = scale(chains.iter().map(|chain| chain.most).sum());
+        for chain in &mut chains {
+            chain.rescale(scale);
+        }
+        chains
     }
 
     /// Whether all layers together would fill a device's memory or its time first.
@@ -259,7 +269,7 @@ impl Builder<'_> {
         // A limit on the latency is one on the cost, where that is the latency.
         let latency = self.cost == Measure::Latency;
         let time_max = self.instance.latency_max.filter(|_| !latency).map(|limit| limit.0);
-        Chain {
+        let mut chain = Chain {
             layers,
             devices,
             scale: 1.0,
@@ -269,13 +279,19 @@ impl Builder<'_> {
             enter,
             leave,
             room,
+            once: self.instance.placement == Placement::Contiguous,
             shared: self.model.shared.iter().map(|bytes| self.shared(bytes.0)).collect(),
             source: self.instance.source.index(),
             source_limit: self.sending_limit(self.instance.source.index()),
             loss_max: self.model.loss_max.map_or(u64::MAX, |loss| loss.0),
             time_max,
             class: (0..devices).map(|device| self.class(device)).collect(),
+        };
+        for device in 0..devices {
+            chain.room[device].scarce = chain.scarce(device);
         }
+        chain.most = most(&chain);
+        chain
     }
 
     /// Bytes and time that a run may use; nothing where not even the fixed parts fit.
@@ -369,12 +385,13 @@ impl Builder<'_> {
 
     /// What arriving on a device adds to the objective besides its layers.
     fn arrival(&self, device: usize) -> f64 {
+        let shared = self.instance.models.len() > 1 || self.instance.placement == Placement::Free;
         match self.cost {
-            Measure::Memory => {
+            Measure::Memory if !shared => {
                 let overhead = self.instance.device(DeviceId(device as u16)).overhead;
                 (overhead + self.model.activation).as_f64()
             }
-            Measure::Latency | Measure::Loss => 0.0,
+            _ => 0.0,
         }
     }
 

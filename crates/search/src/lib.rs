@@ -11,10 +11,12 @@ mod chain;
 mod dominance;
 mod fixing;
 mod grid;
+mod joint;
 mod labels;
 mod neighbours;
 mod relaxation;
 mod rounds;
 mod solver;
+mod together;
 
 pub use solver::ChainSearch;

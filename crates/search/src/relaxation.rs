@@ -12,13 +12,15 @@ pub(crate) struct Prices {
     pub(crate) loss: f64,
     /// Per nanosecond of a request, where it is limited besides the objective.
     pub(crate) time: f64,
-    /// Per arrival on a device, whole numbers.
+    /// Per arrival on a device, whole numbers; zero where placement is free.
     pub(crate) visit: Vec<f64>,
+    /// Per byte on a device; zero where placement is contiguous.
+    pub(crate) bytes: Vec<f64>,
 }
 
 impl Prices {
     pub(crate) fn zero(devices: usize) -> Self {
-        Self { loss: 0.0, time: 0.0, visit: vec![0.0; devices] }
+        Self { loss: 0.0, time: 0.0, visit: vec![0.0; devices], bytes: vec![0.0; devices] }
     }
 
     /// The priced cost of resources, rounded down.
@@ -26,12 +28,20 @@ impl Prices {
         (self.loss * loss as f64).floor() + (self.time * time as f64).floor()
     }
 
+    /// The priced cost of a choice's resources on a device, rounded down.
+    pub(crate) fn choice(&self, device: usize, choice: &Choice) -> f64 {
+        let bytes = (self.bytes[device] * choice.bytes as f64).floor();
+        self.resources(choice.loss, choice.time) + bytes
+    }
+
     /// What the relaxation gives back: the prices of all that is allowed, rounded up.
     pub(crate) fn budget(&self, chain: &Chain) -> f64 {
         let priced =
             |price: f64, amount: f64| if price > 0.0 { (price * amount).ceil() } else { 0.0 };
         let time = priced(self.time, chain.time_max.map_or(0.0, |max| max as f64));
-        priced(self.loss, chain.loss_max as f64) + time + self.visit.iter().sum::<f64>()
+        let rooms = chain.room.iter().zip(&self.bytes);
+        let bytes = rooms.map(|(room, &price)| priced(price, room.bytes as f64)).sum::<f64>();
+        priced(self.loss, chain.loss_max as f64) + time + bytes + self.visit.iter().sum::<f64>()
     }
 }
 
@@ -121,7 +131,7 @@ impl Relaxation {
         self.budget = prices.budget(chain);
         for (place, choices) in chain.choices.iter().enumerate() {
             for (choice, priced) in choices.iter().zip(&mut self.priced[place]) {
-                *priced = choice.cost + prices.resources(choice.loss, choice.time);
+                *priced = choice.cost + prices.choice(place % chain.devices, choice);
             }
         }
         for layer in (0..chain.layers).rev() {

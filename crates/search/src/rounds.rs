@@ -14,14 +14,14 @@ use crate::solver::ChainSearch;
 
 /// One round.
 #[derive(Debug, Clone, Copy)]
-struct Round {
+pub(crate) struct Round {
     /// Steps of the grid.
     steps: u64,
     /// Evaluations of a climb.
     climb: u32,
     /// Climbs between which neighbour sets may grow.
     grow: u32,
-    width: Width,
+    pub(crate) width: Width,
 }
 
 const SCHEDULE: [Round; ROUNDS] = [
@@ -38,7 +38,10 @@ const SCHEDULE: [Round; ROUNDS] = [
 /// Rounds until a search gives up.
 pub(crate) const ROUNDS: usize = 8;
 
-const fn round((steps, climb, grow): (u64, u32, u32), (labels, alike): (usize, usize)) -> Round {
+pub(crate) const fn round(
+    (steps, climb, grow): (u64, u32, u32),
+    (labels, alike): (usize, usize),
+) -> Round {
     Round { steps, climb, grow, width: Width { labels, alike } }
 }
 
@@ -49,13 +52,60 @@ const GROWN_MAX: usize = 8_000_000;
 /// What labels of all layers may leave behind to find plans again.
 const TRACES_MAX: usize = 64_000_000;
 
+/// Scaled cost above which plans do not matter: they are no better than the incumbent, by more than
+/// the asked gap; or every request takes too long.
+pub(crate) fn limit(run: &Run<'_, Deployment>, scale: f64) -> f64 {
+    let instance = run.problem();
+    match (run.best(), instance.objective, instance.latency_max) {
+        (Some((_, cost)), ..) => {
+            let enough = (cost.as_f64() * (1.0 - run.limits().gap) * scale).floor();
+            enough.min((cost.as_f64() - 1.0) * scale)
+        }
+        (None, Objective::Latency, Some(limit)) => {
+            let weights = instance.models.iter().map(|model| f64::from(model.weight));
+            limit.as_f64() * weights.sum::<f64>() * scale
+        }
+        _ => f64::MAX,
+    }
+}
+
+/// A scaled bound as a cost.
+pub(crate) fn unscaled(bound: f64, scale: f64) -> Cost {
+    match bound {
+        bound if bound <= 0.0 => Cost::ZERO,
+        bound if bound >= f64::MAX => Cost::MAX,
+        bound => Cost((bound / scale).ceil() as u64),
+    }
+}
+
 /// What a search is for.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Goal {
     /// The cheapest plan; whether bounds are of the whole instance and may be reported.
     Cheapest { report: bool },
+    /// A part of a larger question: what of its plans costs at most that, scaled.
+    Part { limit: f64 },
     /// Any plan whose bottleneck is at most `cycle`, of at most that cost.
     AnyWithin { cycle: u64, cost_max: Option<u64> },
+}
+
+/// What one round leaves to the next.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) prices: Prices,
+    pub(crate) neighbours: Neighbours,
+    /// By device, by layer: the likely choice.
+    pub(crate) references: Vec<Vec<usize>>,
+}
+
+impl State {
+    pub(crate) fn new(chain: &Chain) -> Self {
+        Self {
+            prices: Prices::zero(chain.devices),
+            neighbours: Neighbours::none(chain.devices),
+            references: vec![vec![0; chain.layers]; chain.devices],
+        }
+    }
 }
 
 /// The search of one case.
@@ -74,18 +124,11 @@ impl Search<'_> {
         run: &mut Run<'_, Deployment>,
         rounds: usize,
     ) -> Result<Cost, Stop> {
-        let mut prices = Prices::zero(self.chain.devices);
-        let mut neighbours = Neighbours::none(self.chain.devices);
-        let mut references = vec![vec![0; self.chain.layers]; self.chain.devices];
+        let State { mut prices, mut neighbours, mut references } = State::new(&self.chain);
         let mut bound = Cost::ZERO;
         for round in SCHEDULE.into_iter().take(rounds) {
-            let steps = round.steps.min(self.steps_max());
-            let grids = references.iter().enumerate();
-            let grids = grids.map(|(device, choice)| Grid::new(&self.chain, device, steps, choice));
-            let mut relaxation = Relaxation::new(&self.chain, grids.collect(), neighbours);
-            relaxation.prices = prices;
-            self.climb(run, &mut relaxation, round.climb)?;
-            self.grow(run, &mut relaxation, round)?;
+            let state = State { prices, neighbours, references };
+            let relaxation = self.relax(run, round, state)?;
             if relaxation.bound > self.limit(run) {
                 return Ok(self.beyond(run));
             }
@@ -109,6 +152,25 @@ impl Search<'_> {
                 (relaxation.prices, relaxation.neighbours, fixed.best);
         }
         Ok(bound)
+    }
+
+    /// The relaxation of a round.
+    pub(crate) fn relax(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        round: Round,
+        state: State,
+    ) -> Result<Relaxation, Stop> {
+        let steps = round.steps.min(self.steps_max());
+        let grids = state.references.iter().enumerate();
+        let grids = grids.map(|(device, choice)| Grid::new(&self.chain, device, steps, choice));
+        let mut relaxation = Relaxation::new(&self.chain, grids.collect(), state.neighbours);
+        relaxation.prices = state.prices;
+        self.climb(run, &mut relaxation, round.climb)?;
+        if self.chain.once {
+            self.grow(run, &mut relaxation, round)?;
+        }
+        Ok(relaxation)
     }
 
     /// Climbs again and again, growing neighbour sets where the relaxed path returns to a device.
@@ -204,7 +266,7 @@ impl Search<'_> {
     /// Whether what was looked for is found.
     fn is_reached(&self, run: &Run<'_, Deployment>) -> bool {
         match self.goal {
-            Goal::Cheapest { .. } => false,
+            Goal::Cheapest { .. } | Goal::Part { .. } => false,
             Goal::AnyWithin { cycle, .. } => run.best().is_some_and(|(_, cost)| cost.0 <= cycle),
         }
     }
@@ -212,21 +274,13 @@ impl Search<'_> {
     /// Scaled cost above which plans do not matter: they are no better than the incumbent, by more
     /// than the asked gap; or they break a limit on the cost itself.
     fn limit(&self, run: &Run<'_, Deployment>) -> f64 {
-        let (instance, scale) = (run.problem(), self.chain.scale);
-        if let Goal::AnyWithin { cost_max, .. } = self.goal {
-            return cost_max.map_or(self.chain.most, |max| max as f64 * scale);
-        }
-        match run.best() {
-            Some((_, cost)) => {
-                let enough = (cost.as_f64() * (1.0 - run.limits().gap) * scale).floor();
-                enough.min((cost.as_f64() - 1.0) * scale)
+        let scale = self.chain.scale;
+        match self.goal {
+            Goal::AnyWithin { cost_max, .. } => {
+                cost_max.map_or(self.chain.most, |max| max as f64 * scale)
             }
-            None => match (instance.objective, instance.latency_max) {
-                (Objective::Latency, Some(limit)) => {
-                    limit.as_f64() * f64::from(instance.models[0].weight) * scale
-                }
-                _ => self.chain.most,
-            },
+            Goal::Part { limit } => limit,
+            Goal::Cheapest { .. } => limit(run, scale).min(self.chain.most),
         }
     }
 
@@ -240,11 +294,7 @@ impl Search<'_> {
 
     /// A scaled bound as a cost.
     fn cost(&self, bound: f64) -> Cost {
-        match bound {
-            bound if bound <= 0.0 => Cost::ZERO,
-            bound if bound >= f64::MAX => Cost::MAX,
-            bound => Cost((bound / self.chain.scale).ceil() as u64),
-        }
+        unscaled(bound, self.chain.scale)
     }
 
     fn report(&self, run: &mut Run<'_, Deployment>, bound: Cost) {

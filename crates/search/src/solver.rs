@@ -4,6 +4,7 @@ use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError, Stop, Unsupported};
 
 use crate::chain::{Chain, Measure};
+use crate::joint::can_share;
 use crate::labels::DEVICES_MAX;
 use crate::rounds::{Goal, ROUNDS, Search};
 
@@ -46,18 +47,16 @@ impl ChainSearch {
 impl Solver<Deployment> for ChainSearch {
     fn supports(&self, problem: &Deployment) -> Result<(), Unsupported> {
         let unsupported = |text: String| Err(Unsupported(text));
-        if problem.models.len() > 1 {
-            return unsupported("several models share the devices".into());
-        }
-        if problem.placement == Placement::Free {
-            return unsupported("placement is free".into());
-        }
-        let (devices, shared) = (problem.devices.len(), problem.models[0].shared.len());
+        let devices = problem.devices.len();
+        let shared = problem.models.iter().map(|model| model.shared.len()).max().unwrap_or(0);
         if devices > DEVICES_MAX {
             return unsupported(format!("{devices} devices; at most {DEVICES_MAX} are allowed"));
         }
         if shared > 64 {
             return unsupported(format!("{shared} shared tensors; at most 64 are allowed"));
+        }
+        if is_joint(problem) && !can_share(problem) {
+            return unsupported(format!("{shared} shared tensors on {devices} devices"));
         }
         Ok(())
     }
@@ -65,6 +64,7 @@ impl Solver<Deployment> for ChainSearch {
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         run.start_from(&self.starts, START_SHARE);
         let bound = match run.problem().objective {
+            _ if is_joint(run.problem()) => self.together(run)?,
             Objective::Latency | Objective::Memory => self.cheapest(run)?,
             Objective::Bottleneck => self.narrowest(run)?,
         };
@@ -159,6 +159,11 @@ impl ChainSearch {
         }
         Ok(None)
     }
+}
+
+/// Whether a device's memory is not one run's alone.
+fn is_joint(problem: &Deployment) -> bool {
+    problem.models.len() > 1 || problem.placement == Placement::Free
 }
 
 /// What to look for among the plans within a cycle time, and how much of it is allowed: the least

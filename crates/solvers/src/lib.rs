@@ -69,7 +69,7 @@ fn started(ilp: Ilp<Deployment>) -> Ilp<Deployment> {
 pub const DEPLOYMENT: &[Entry] = &[
     Entry {
         name: "chain-search",
-        guarantee: Guarantee::Bounded,
+        guarantee: Guarantee::Exact,
         about: "Lagrangian bounds by dynamic programming, then label setting",
         reference: "this project, crates/search",
         make: || {
