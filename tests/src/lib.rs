@@ -1,8 +1,10 @@
-//! Shared helpers of the integration tests: random small questions, and the oracle that answers
-//! them by trying every plan.
+//! Shared helpers of the integration tests: random small questions, the oracle that answers them
+//! by trying every plan, and the command line.
 
+mod command;
 mod oracle;
 mod small;
 
+pub use command::{edgeplan, generate, json, refused, run, text};
 pub use oracle::{Optimum, brute_force};
 pub use small::{plans, small};

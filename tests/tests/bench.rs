@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::cli::{refused, run, text};
+use edgeplan_tests::{refused, run, text};
 
 fn smoke() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-data/suites/smoke.toml");
@@ -108,6 +108,6 @@ fn mistakes_get_one_clear_error() {
     refused(&["bench", &smoke], "--out");
     refused(&["bench", &smoke, "--out", &out, "--solver", "hihgs"], "did you mean `highs`?");
     refused(&["bench", &smoke, "--out", &out, "--memory", "4"], "is allowed");
-    refused(&["bench", "none.toml", "--out", &out], "none.toml: No such file");
+    refused(&["bench", "none.toml", "--out", &out], "none.toml: there is no such file");
     refused(&["bench", "--summary", &out], "records.csv");
 }

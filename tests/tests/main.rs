@@ -3,6 +3,12 @@
 mod agreement; // every solver against brute force, and HiGHS against CBC
 mod bench; // suites measured in processes of their own
 mod cli; // the command line
+mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
+mod tidy; // style
 mod what_if; // the smallest fix, and what more would be worth
 mod wrong; // engines that err
+
+#[path = "../../crates/instances/tests/instances/writer.rs"]
+#[expect(dead_code, reason = "the parsers' tests write stranger files")]
+mod writer; // tiny GGUF files

@@ -4,7 +4,9 @@ use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Bytes, Limits, Silent, solve};
 use edgeplan_solvers::find;
 use edgeplan_tests::{Optimum, brute_force, small};
-use edgeplan_what_if::{Limit, Reason, fixes, looser_quality, more_memory, reason, slacks, worth};
+use edgeplan_what_if::{
+    Fix, Limit, Reason, fixes, joint_fix, looser_quality, more_memory, reason, slacks, worth,
+};
 
 fn solver() -> edgeplan_solvers::DeploymentSolver {
     (find("highs").expect("registered").make)()
@@ -36,6 +38,44 @@ fn every_fix_makes_a_plan_possible_and_is_nearly_the_smallest() {
     }
     assert!(fixed > 50, "only {fixed} fixes");
     assert!(tight * 10 >= fixed * 9, "only {tight} of {fixed} are the smallest");
+}
+
+#[test]
+fn where_no_single_limit_is_to_blame_several_are() {
+    let (mut blamed, mut repaired) = (0, 0);
+    for seed in 0..400 {
+        let instance = small(seed);
+        let nothing = || fixes(&instance, solver().as_ref(), Limits::default()).is_empty();
+        if brute_force(&instance) != Optimum::Infeasible || !nothing() {
+            continue;
+        }
+        blamed += 1;
+        let joint = joint_fix(&instance, solver().as_ref(), Limits::default());
+        if joint.is_empty() {
+            let lift = |question: Deployment, limit: Limit| limit.lift(&question);
+            let free = Limit::all(&instance).into_iter().fold(instance.clone(), lift);
+            assert_eq!(brute_force(&free), Optimum::Infeasible, "seed {seed}");
+            continue;
+        }
+        assert!(joint.len() > 1, "seed {seed}: {joint:?}");
+        let changed = |question, fix: &Fix| fix.limit.set(&question, fix.to);
+        let changed = joint.iter().fold(instance.clone(), changed);
+        assert_ne!(brute_force(&changed), Optimum::Infeasible, "seed {seed}: {joint:?}");
+        repaired += 1;
+    }
+    assert!(repaired > 5 && blamed > repaired, "{repaired} of {blamed}");
+}
+
+#[test]
+fn a_model_that_is_too_large_is_so_without_a_solver() {
+    let mut instance = feasible();
+    instance.models[0].layers[0].options.iter_mut().for_each(|each| each.bytes = Bytes(1 << 40));
+    let none = Limits { time: Some(std::time::Duration::ZERO), ..Limits::default() };
+    let found = reason(&instance, solver().as_ref(), none);
+    assert!(
+        matches!(found, Reason::Memory { needed, .. } if needed >= Bytes(1 << 40)),
+        "{found:?}"
+    );
 }
 
 #[test]

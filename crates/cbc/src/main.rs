@@ -65,8 +65,9 @@ fn answer(program: &Program, request: &Request) -> Reply {
     }
 }
 
-/// Whether CBC says that nothing beats the start. It then calls the relaxation infeasible (below the
-/// start's objective it is), claims an optimum of that objective, and returns no integral vector.
+/// Whether CBC says that nothing beats the start. It then calls the relaxation infeasible (below
+/// the start's objective it is), claims an optimum of that objective, and returns no integral
+/// vector.
 fn is_best(program: &Program, start: &[f64], solution: &Solution) -> bool {
     let raw = solution.raw();
     let objective = program.objective(start) - program.constant;

@@ -1,7 +1,6 @@
 //! `edgeplan bench`: measure solvers on suites, or sum up what was measured.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 use edgeplan_harness::record::{Folder, Record};
@@ -14,6 +13,7 @@ use edgeplan_problem::{Bytes, Cost, Nanos};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::question::{fraction, seconds};
+use crate::reply::Reply;
 use crate::report::{command_line, in_unit, table};
 use crate::watch;
 
@@ -51,30 +51,31 @@ pub(crate) struct Arguments {
     table: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let records = match &arguments.summary {
         Some(folder) => Folder::read(folder)?,
         None => measure(arguments)?,
     };
     let records = reconciled(records);
+    let mut text = String::new();
     for suite in summarize(&records) {
         let of_suite = || records.iter().filter(|record| record.suite == suite.suite);
-        println!("{}", summary_text(&suite));
+        text += &format!("{}\n", summary_text(&suite));
         if arguments.table {
-            println!("{}\n", trials_table(of_suite()));
+            text += &format!("{}\n\n", trials_table(of_suite()));
         }
         let odd = |record: &&Record| matches!(record.verdict, Word::Wrong | Word::Failed);
         for Record { instance, solver, verdict, reason, .. } in of_suite().filter(odd) {
-            println!("{solver} on {instance}: {verdict}: {reason}");
+            text += &format!("{solver} on {instance}: {verdict}: {reason}\n");
         }
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(Reply::text(&text))
 }
 
 /// The process of one trial.
-pub(crate) fn trial() -> Result<ExitCode> {
+pub(crate) fn trial() -> Result<Reply> {
     answer(std::io::stdin(), &mut std::io::stdout())?;
-    Ok(ExitCode::SUCCESS)
+    Ok(Reply::raw(String::new()))
 }
 
 fn measure(arguments: &Arguments) -> Result<Vec<Record>> {

@@ -1,15 +1,13 @@
 //! `edgeplan compare`: every solver on one instance. Wrong answers are shown, never ranked.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
-use edgeplan_instances::file::to_json;
 use edgeplan_problem::deployment::Plan;
-use edgeplan_problem::{Cost, Outcome, gap, reconcile};
+use edgeplan_problem::{Cost, Outcome, Verdict, gap, reconcile};
 use edgeplan_solvers::DEPLOYMENT;
 use serde_json::json;
 
 use crate::question::Question;
+use crate::reply::Reply;
 use crate::report::{amount, outcome_json, reason, table};
 use crate::watch;
 
@@ -22,7 +20,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let instance = arguments.question.read()?;
     watch::listen();
     let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
@@ -35,15 +33,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         outcomes.push((entry.name, outcome));
     }
     reconcile(&mut outcomes);
-    // Ranked by cost, then time; whoever has no plan that counts comes last.
-    outcomes
-        .sort_by_key(|(_, outcome)| (outcome.cost().is_none(), outcome.cost(), outcome.elapsed));
+    // Ranked by cost, then time; then proofs that there is no plan; whoever knows nothing is last.
+    outcomes.sort_by_key(|(_, outcome)| {
+        let proof = matches!(outcome.verdict, Verdict::Infeasible);
+        (outcome.cost().is_none(), outcome.cost(), !proof, outcome.elapsed)
+    });
+    let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
     let bound: Option<Cost> = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
     if arguments.json {
         let rows: Vec<_> =
             outcomes.iter().map(|(name, outcome)| outcome_json(&instance, name, outcome)).collect();
-        print!("{}", to_json(&json!({ "instance": instance.name, "solvers": rows })));
-        return Ok(ExitCode::SUCCESS);
+        let json = json!({ "instance": instance.name, "solvers": rows });
+        return Ok(Reply::json(&json).found(found));
     }
     let mut ranking = table(
         &["solver", "verdict", "cost", "its bound", "gap to best bound", "seconds"],
@@ -61,11 +62,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             format!("{:.3}", outcome.elapsed.as_secs_f64()),
         ]);
     }
-    println!("{}\n{ranking}", instance.name);
+    let mut text = format!("{}\n{ranking}\n", instance.name);
     for (name, outcome) in &outcomes {
-        if let Some(reason) = reason(&outcome.verdict) {
-            println!("{name}: {reason}");
-        }
+        text.extend(reason(&outcome.verdict).map(|reason| format!("{name}: {reason}\n")));
     }
-    Ok(ExitCode::SUCCESS)
+    if !found {
+        text += "No plan was found; `edgeplan plan` says what stands in the way.";
+    }
+    Ok(Reply::text(&text).found(found))
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Limits, Solver};
-use edgeplan_what_if::{Fix, Reason, fixes, reason};
+use edgeplan_what_if::{Fix, Reason, fixes, joint_fix, reason};
 use serde_json::{Map, Value, json};
 
 use crate::question::Question;
@@ -16,7 +16,10 @@ const SHARE: f64 = 0.01;
 /// What was found out about an infeasible instance.
 pub(crate) struct Diagnosis {
     reason: Reason,
+    /// Each is enough.
     fixes: Vec<Fix>,
+    /// Together they are enough, where no single one is.
+    joint: Vec<Fix>,
 }
 
 impl Diagnosis {
@@ -33,7 +36,11 @@ impl Diagnosis {
             Reason::Unusable { .. } => Vec::new(),
             _ => fixes(instance, solver, limits),
         };
-        Self { reason, fixes }
+        let joint = match (&reason, fixes.is_empty()) {
+            (Reason::Unusable { .. }, _) | (_, false) => Vec::new(),
+            _ => joint_fix(instance, solver, limits),
+        };
+        Self { reason, fixes, joint }
     }
 
     pub(crate) fn text(&self, instance: &Deployment) -> String {
@@ -41,7 +48,10 @@ impl Diagnosis {
         if !self.fixes.is_empty() {
             lines.push("Each of these alone makes a plan possible (smallest found):".into());
         }
-        for fix in &self.fixes {
+        if !self.joint.is_empty() {
+            lines.push("These together make a plan possible:".into());
+        }
+        for fix in self.fixes.iter().chain(&self.joint) {
             let Fix { limit, from, to } = *fix;
             let amount = |value| limit.amount(value);
             lines.push(format!(
@@ -61,7 +71,7 @@ impl Diagnosis {
                 format!("No device can run {layer} in any of its formats; allow another format.")
             }
             Reason::Memory { needed, available } => format!(
-                "The smallest plan that keeps every other limit needs {needed} of memory; all \
+                "Any plan that keeps every other limit needs at least {needed} of memory; all \
                  devices together have {available}."
             ),
             Reason::Together if self.fixes.is_empty() => {
@@ -77,6 +87,7 @@ impl Diagnosis {
         let mut json = Map::new();
         json.insert("reason".into(), json!(self.sentence()));
         json.insert("fixes".into(), json!(self.fixes.iter().map(fix).collect::<Vec<Value>>()));
+        json.insert("joint_fix".into(), json!(self.joint.iter().map(fix).collect::<Vec<Value>>()));
         json
     }
 }

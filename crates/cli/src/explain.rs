@@ -1,36 +1,27 @@
 //! `edgeplan explain`: what binds in the plan, and what more of it would be worth.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
-use edgeplan_instances::file::to_json;
 use edgeplan_problem::Cost;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_what_if::{Slack, Worth, looser_quality, more_memory, slacks, worth};
 use serde_json::{Map, Value, json};
 
 use crate::diagnosis::Diagnosis;
-use crate::plan::{find_solver, headline};
-use crate::question::Question;
+use crate::plan::headline;
+use crate::question::Asked;
+use crate::reply::Reply;
 use crate::report::{amount, outcome_json, table};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    question: Question,
-    /// The solver; `edgeplan solvers` lists them
-    #[arg(long, default_value = "chain-search")]
-    solver: String,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    asked: Asked,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let question = &arguments.question;
-    let instance = question.read()?;
-    let entry = find_solver(&arguments.solver)?;
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    let Asked { question, json: as_json, .. } = &arguments.asked;
+    let (instance, entry) = arguments.asked.read()?;
     watch::listen();
     let solver = (entry.make)();
     let outcome = watch::answer(&instance, entry.name, solver.as_ref(), question);
@@ -51,11 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         json.append(&mut diagnosis.json(&instance));
         text = format!("{text}\n{}", diagnosis.text(&instance));
     }
-    match arguments.json {
-        true => print!("{}", to_json(&json)),
-        false => println!("{text}"),
-    }
-    Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
 }
 
 fn explained(instance: &Deployment, slacks: &[Slack], worths: &[Worth], cost: Cost) -> String {

@@ -1,42 +1,43 @@
 //! `edgeplan generate`: write an instance of a seeded family.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::file::write_atomic;
 use edgeplan_instances::generate::{Network, Random, Realistic, random, realistic, tight};
 use edgeplan_instances::instance::write_instance;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
+
+use crate::reply::Reply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// The family
     #[arg(value_enum, default_value_t = Family::Random)]
     family: Family,
-    /// Layers of the model, 1 to 1024
-    #[arg(long, default_value_t = 26)]
+    /// Layers of the model, up to 1024; at least 1, or 3 where they are a real model's
+    #[arg(long, default_value_t = 26, allow_negative_numbers = true)]
     layers: usize,
     /// Devices, 1 to 1024
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 5, allow_negative_numbers = true)]
     devices: usize,
     /// Formats per layer, 1 to 8
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, allow_negative_numbers = true)]
     formats: usize,
     /// All but random: options per layer, mixes of formats by tensor class among them
-    #[arg(long, default_value_t = 24)]
+    #[arg(long, default_value_t = 24, allow_negative_numbers = true)]
     recipes: usize,
-    /// All but random: the model whose layers are cut or repeated
+    /// All but random: the model whose layers are cut or repeated; `catalog:NAME`, a GGUF file or a
+    /// config.json
     #[arg(long, default_value = "catalog:llama-3.1-8b")]
     model: String,
     /// Classes of identical devices
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = 3, allow_negative_numbers = true)]
     classes: usize,
     /// random: memory of all devices over what the model needs at 5 bits, in percent
-    #[arg(long, default_value_t = 143)]
+    #[arg(long, default_value_t = 143, allow_negative_numbers = true)]
     memory_percent: u64,
     /// Scale memory to this percentage of what the best uniform format needs (105 is tight)
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     tight: Option<u64>,
     /// What is minimised
     #[arg(long, value_enum, default_value_t = Goal::Latency)]
@@ -45,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     free: bool,
     /// Seed
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
     /// Write to this file instead of the terminal
     #[arg(long)]
@@ -71,18 +72,13 @@ enum Goal {
     Memory,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     arguments.check()?;
     let mut instance = arguments.instance()?;
     if let Some(percent) = arguments.tight {
         instance = tight(instance, percent)?;
     }
-    let text = write_instance(&instance);
-    match &arguments.out {
-        Some(path) => write_atomic(path, &text)?,
-        None => print!("{text}"),
-    }
-    Ok(ExitCode::SUCCESS)
+    Reply::file(write_instance(&instance), arguments.out.as_deref())
 }
 
 impl Arguments {

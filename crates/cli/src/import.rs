@@ -1,12 +1,12 @@
 //! `edgeplan import`: what other tools and measurements publish becomes a cluster.toml.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use anyhow::Result;
-use edgeplan_instances::file::write_atomic;
 use edgeplan_instances::import::{Kind, Options, import};
 use edgeplan_instances::quantity::{Bandwidth, Time};
+
+use crate::reply::Reply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -49,7 +49,7 @@ enum Format {
     Helix,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let kind = match arguments.kind {
         Format::Distilp => Kind::Distilp,
         Format::Rtt => Kind::Rtt,
@@ -63,10 +63,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         nodes: arguments.nodes.clone(),
         one_way: arguments.one_way,
     };
-    let text = import(kind, &arguments.files, &options)?;
-    match &arguments.out {
-        Some(path) => write_atomic(path, &text)?,
-        None => print!("{text}"),
-    }
-    Ok(ExitCode::SUCCESS)
+    Reply::file(import(kind, &arguments.files, &options)?, arguments.out.as_deref())
 }

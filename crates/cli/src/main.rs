@@ -10,19 +10,23 @@ mod import;
 mod inspect;
 mod plan;
 mod question;
+mod reply;
 mod report;
 mod reproduce;
 mod solvers;
 mod watch;
 
+use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 
+use crate::reply::Reply;
+
 /// Decides which device runs each layer of a language model, in which format, and proves how good
 /// the plan is.
 #[derive(Debug, Parser)]
-#[command(version, about, max_term_width = 100)]
+#[command(version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -43,7 +47,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
     Check(check::Arguments),
-    /// Show what a model is made of
+    /// Show what is known of a model, a device or a cluster
     Inspect(inspect::Arguments),
     /// Turn what other tools publish into a cluster.toml
     Import(import::Arguments),
@@ -74,17 +78,14 @@ fn main() -> ExitCode {
         Command::Reproduce(arguments) => reproduce::run(&arguments),
         Command::Solvers(arguments) => solvers::run(&arguments),
         Command::Completions { shell } => {
-            clap_complete::generate(
-                shell,
-                &mut Arguments::command(),
-                "edgeplan",
-                &mut std::io::stdout(),
-            );
-            Ok(ExitCode::SUCCESS)
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Arguments::command(), "edgeplan", &mut script);
+            Ok(Reply::raw(String::from_utf8_lossy(&script).into_owned()))
         }
     };
-    result.unwrap_or_else(|error| {
-        eprintln!("error: {error:#}");
+    result.and_then(Reply::print).unwrap_or_else(|error| {
+        // Nobody is left to be told if this fails, too.
+        let _ = writeln!(std::io::stderr(), "error: {error:#}");
         ExitCode::from(2)
     })
 }

@@ -1,29 +1,25 @@
 //! `edgeplan plan`: find a plan and prove how good it is.
 
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
-use edgeplan_instances::file::{nearest, to_json, write_atomic};
+use anyhow::Result;
+use edgeplan_instances::file::{check_writable, to_json, write_atomic};
 use edgeplan_instances::instance::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Outcome, Problem as _, Verdict, gap};
+use edgeplan_problem::{Outcome, Problem as _, Stop, Verdict, gap};
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
-use edgeplan_solvers::{DEPLOYMENT, Entry};
 
 use crate::diagnosis::Diagnosis;
-use crate::question::Question;
+use crate::question::Asked;
+use crate::reply::Reply;
 use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    question: Question,
-    /// The solver; `edgeplan solvers` lists them
-    #[arg(long, default_value = "chain-search")]
-    solver: String,
+    asked: Asked,
     /// Write the plan to this file
     #[arg(long)]
     out: Option<PathBuf>,
@@ -33,26 +29,18 @@ pub(crate) struct Arguments {
     /// Write a page with the picture and every number to this file
     #[arg(long)]
     html: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
-/// The solver of that name, or an error with the nearest one.
-pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
-    edgeplan_solvers::find(name).ok_or_else(|| {
-        let near = nearest(name, DEPLOYMENT.iter().map(|entry| entry.name));
-        let hint = near.map(|name| format!("; did you mean `{name}`?")).unwrap_or_default();
-        anyhow!("no solver is called `{name}`{hint}")
-    })
-}
-
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
-    let instance = arguments.question.read()?;
-    let entry = find_solver(&arguments.solver)?;
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    let Asked { question, json: as_json, .. } = &arguments.asked;
+    let (instance, entry) = arguments.asked.read()?;
+    // Before minutes of thought, not after them.
+    for path in [&arguments.out, &arguments.svg, &arguments.html].into_iter().flatten() {
+        check_writable(path)?;
+    }
     watch::listen();
     let solver = (entry.make)();
-    let outcome = watch::answer(&instance, entry.name, solver.as_ref(), &arguments.question);
+    let outcome = watch::answer(&instance, entry.name, solver.as_ref(), question);
     let mut json = outcome_json(&instance, entry.name, &outcome);
     let mut text = String::new();
     if let Some(plan) = &outcome.plan {
@@ -78,16 +66,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
         }
     }
     if let Verdict::Infeasible = outcome.verdict {
-        let diagnosis = Diagnosis::of(&instance, solver.as_ref(), &arguments.question);
+        let diagnosis = Diagnosis::of(&instance, solver.as_ref(), question);
         json.append(&mut diagnosis.json(&instance));
         text = diagnosis.text(&instance);
     }
-    if arguments.json {
-        print!("{}", to_json(&json));
-    } else {
-        println!("{}\n{text}", headline(&instance, entry.name, &outcome));
-    }
-    Ok(if outcome.plan.is_some() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    let text = format!("{}\n{text}", headline(&instance, entry.name, &outcome));
+    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.
@@ -98,13 +82,16 @@ pub(crate) fn headline(instance: &Deployment, solver: &str, outcome: &Outcome<Pl
         format!(", no plan is below {} (gap {gap:.4} %)", amount(instance, bound))
     });
     let why = reason(&outcome.verdict).map(|reason| format!(": {reason}"));
+    let stopped = outcome.stopped.filter(|&stop| stop != Stop::Gap);
+    let stopped = stopped.map(|stop| format!(", stopped: {stop}"));
     format!(
-        "{}: {}{}{}{} [{solver}, {:.2} s]",
+        "{}: {}{}{}{}{} [{solver}, {:.2} s]",
         instance.name,
         outcome.verdict.word(),
         cost.unwrap_or_default(),
         bound.unwrap_or_default(),
         why.unwrap_or_default(),
+        stopped.unwrap_or_default(),
         outcome.elapsed.as_secs_f64(),
     )
 }

@@ -1,15 +1,17 @@
 //! The question that a command is asked: an instance file, or a model on a cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
+use clap::builder::NonEmptyStringValueParser;
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::file::{InputError, read_text};
+use edgeplan_instances::file::{InputError, nearest, read_text};
 use edgeplan_instances::instance::read_instance;
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::workload::Workload;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_solvers::{DEPLOYMENT, Entry};
 use edgeplan_what_if::{Change, faster_pair};
 
 const EXAMPLE_MODEL: &str = "catalog:llama-3.1-8b";
@@ -20,8 +22,9 @@ const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-la
 pub(crate) struct Question {
     /// Instance file, instead of a model, a cluster and a workload
     instance: Option<PathBuf>,
-    /// `catalog:NAME` or a config.json; several share the cluster [default: catalog:llama-3.1-8b]
-    #[arg(long, conflicts_with = "instance")]
+    /// `catalog:NAME`, a GGUF file or a config.json; several share the cluster [default:
+    /// catalog:llama-3.1-8b]
+    #[arg(long, conflicts_with = "instance", value_parser = NonEmptyStringValueParser::new())]
     model: Vec<String>,
     /// cluster.toml [default: a laptop, two Jetsons and an old GPU desktop]
     #[arg(long, conflicts_with = "instance")]
@@ -30,14 +33,46 @@ pub(crate) struct Question {
     #[arg(long, conflicts_with = "instance")]
     workload: Option<PathBuf>,
     /// Seconds to think at most, per solver
-    #[arg(long, default_value_t = 60.0, value_parser = seconds)]
+    #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) time: f64,
     /// Relative gap at which a plan counts as proven
-    #[arg(long, default_value_t = 1e-4, value_parser = fraction)]
+    #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true, value_parser = fraction)]
     pub(crate) gap: f64,
     /// Seed of whatever is random
-    #[arg(long, default_value_t = 0)]
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
+}
+
+/// A question for one solver.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
+    #[command(flatten)]
+    pub(crate) question: Question,
+    /// The solver; `edgeplan solvers` lists them
+    #[arg(long, default_value = "chain-search")]
+    solver: String,
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+impl Asked {
+    /// The instance, and who is asked.
+    pub(crate) fn read(&self) -> Result<(Deployment, &'static Entry)> {
+        Ok((self.question.read()?, find_solver(&self.solver)?))
+    }
+}
+
+/// The solver of that name, or an error with the nearest one.
+pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
+    edgeplan_solvers::find(name).ok_or_else(|| {
+        let near = nearest(name, DEPLOYMENT.iter().map(|entry| entry.name));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`edgeplan solvers` lists them".into(),
+        };
+        anyhow!("no solver is called `{name}`; {hint}")
+    })
 }
 
 impl Question {
@@ -47,7 +82,7 @@ impl Question {
             Some(path) => Ok(read_instance(&path.display().to_string(), &read_text(path)?)?),
             None => {
                 let Parts { models, cluster, workload } = self.parts()?;
-                Ok(build(&models, &cluster, &workload)?)
+                Ok(self.build(&models, &cluster, &workload)?)
             }
         }
     }
@@ -62,29 +97,45 @@ impl Question {
         }
         let Parts { models, cluster, workload } = self.parts()?;
         let change = |(ends, cluster): (String, Cluster)| {
-            let instance = build(&models, &cluster, &workload)?;
+            let instance = self.build(&models, &cluster, &workload)?;
             Ok(Change { name: format!("+10 % bandwidth {ends}"), instance })
         };
         cluster.with_faster_links(10).into_iter().map(change).collect()
     }
 
+    /// States the question; what is wrong with the workload is blamed on its file.
+    fn build(
+        &self,
+        models: &[ModelSpec],
+        cluster: &Cluster,
+        workload: &Workload,
+    ) -> Result<Deployment, InputError> {
+        build(models, cluster, workload).map_err(|error| match &self.workload {
+            Some(path) if error.file == "workload" => {
+                InputError { file: path.display().to_string(), ..error }
+            }
+            _ => error,
+        })
+    }
+
     fn parts(&self) -> Result<Parts> {
-        let named = |path: &PathBuf| -> Result<(String, String), InputError> {
-            Ok((path.display().to_string(), read_text(path)?))
-        };
-        let (file, text) = match &self.cluster {
-            Some(path) => named(path)?,
-            None => ("example cluster".into(), EXAMPLE_CLUSTER.into()),
-        };
-        let cluster = Cluster::parse(&file, &text)?;
+        let cluster = read_cluster(self.cluster.as_deref())?;
         let workload = match &self.workload {
-            Some(path) => named(path).and_then(|(file, text)| Workload::parse(&file, &text))?,
+            Some(path) => Workload::parse(&path.display().to_string(), &read_text(path)?)?,
             None => Workload::default(),
         };
         let example = [EXAMPLE_MODEL.to_owned()];
         let specs = if self.model.is_empty() { &example[..] } else { &self.model[..] };
         let models = specs.iter().map(|spec| model::load(spec)).collect::<Result<Vec<_>, _>>()?;
         Ok(Parts { models, cluster, workload })
+    }
+}
+
+/// A cluster.toml, or the example.
+pub(crate) fn read_cluster(path: Option<&Path>) -> Result<Cluster, InputError> {
+    match path {
+        Some(path) => Cluster::parse(&path.display().to_string(), &read_text(path)?),
+        None => Cluster::parse("example cluster", EXAMPLE_CLUSTER),
     }
 }
 

@@ -34,6 +34,14 @@ pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
     }
 }
 
+/// The key of a cost, which ends in its unit.
+pub(crate) fn cost_key(instance: &Deployment) -> &'static str {
+    match instance.objective {
+        Objective::Latency | Objective::Bottleneck => "cost_ns",
+        Objective::Memory => "cost_bytes",
+    }
+}
+
 /// The stable keys of an outcome, without its plan.
 pub(crate) fn outcome_json(
     instance: &Deployment,
@@ -41,15 +49,16 @@ pub(crate) fn outcome_json(
     outcome: &Outcome<Plan>,
 ) -> Map<String, Value> {
     let (cost, bound) = (outcome.cost(), outcome.lower_bound());
-    let unit = match instance.objective {
-        Objective::Latency | Objective::Bottleneck => ("cost_ns", "lower_bound_ns"),
-        Objective::Memory => ("cost_bytes", "lower_bound_bytes"),
+    let bound_key = match instance.objective {
+        Objective::Latency | Objective::Bottleneck => "lower_bound_ns",
+        Objective::Memory => "lower_bound_bytes",
     };
     let mut json = Map::new();
+    json.insert("instance".into(), json!(instance.name));
     json.insert("verdict".into(), json!(outcome.verdict.word()));
     json.insert("reason".into(), json!(reason(&outcome.verdict)));
-    json.insert(unit.0.into(), json!(cost));
-    json.insert(unit.1.into(), json!(bound));
+    json.insert(cost_key(instance).into(), json!(cost));
+    json.insert(bound_key.into(), json!(bound));
     json.insert("gap".into(), json!(cost.zip(bound).map(|(cost, bound)| gap(cost, bound))));
     json.insert("solver".into(), json!(solver));
     json.insert("elapsed_s".into(), json!(outcome.elapsed.as_secs_f64()));
@@ -130,7 +139,10 @@ pub(crate) fn account_tables(instance: &Deployment, account: &Account, plan: &Pl
         for stage in &bill.stages {
             stages.add_row([
                 instance.device(stage.device).name.clone(),
-                format!("{} .. {}", layers[stage.first].name, layers[stage.last].name),
+                match stage.first == stage.last {
+                    true => layers[stage.first].name.clone(),
+                    false => format!("{} .. {}", layers[stage.first].name, layers[stage.last].name),
+                },
                 recipes(instance, plan, model, stage).join(", "),
                 stage.compute.to_string(),
                 stage.hop.to_string(),
@@ -160,5 +172,9 @@ pub(crate) fn account_tables(instance: &Deployment, account: &Account, plan: &Pl
             model.name, bill.latency, bill.enter, bill.leave, bill.loss
         )
     });
-    format!("{stages}\n{memory}\n{}bottleneck: {}", lines.collect::<String>(), account.bottleneck)
+    format!(
+        "{stages}\n\n{memory}\n\n{}bottleneck: {}",
+        lines.collect::<String>(),
+        account.bottleneck
+    )
 }

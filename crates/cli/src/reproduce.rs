@@ -1,14 +1,12 @@
 //! `edgeplan reproduce`: published figures beside ours.
 
-use std::process::ExitCode;
-
 use anyhow::{Context as _, Result};
-use edgeplan_instances::file::to_json;
 use edgeplan_instances::known::{Evidence, Known, known};
 use edgeplan_problem::{Limits, Nanos, Silent, solve};
 use serde_json::{Value, json};
 
-use crate::plan::find_solver;
+use crate::question::find_solver;
+use crate::reply::Reply;
 use crate::report::table;
 
 #[derive(Debug, clap::Args)]
@@ -18,7 +16,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let mut rows =
         table(&["what", "paper", "ours", "difference", "verdict", "solver", "source"], &[1, 2, 3]);
     let mut json: Vec<Value> = Vec::new();
@@ -49,9 +47,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
             "source": source,
         }));
     }
-    match arguments.json {
-        true => print!("{}", to_json(&json)),
-        false => println!("{rows}"),
-    }
-    Ok(ExitCode::SUCCESS)
+    Ok(Reply::either(arguments.json, &json, &rows.to_string()))
 }

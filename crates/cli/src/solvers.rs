@@ -1,12 +1,10 @@
 //! `edgeplan solvers`: the registry as a table.
 
-use std::process::ExitCode;
-
 use anyhow::Result;
-use edgeplan_instances::file::to_json;
 use edgeplan_solvers::DEPLOYMENT;
 use serde_json::{Value, json};
 
+use crate::reply::Reply;
 use crate::report::table;
 
 #[derive(Debug, clap::Args)]
@@ -16,7 +14,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if arguments.json {
         let row = |entry: &edgeplan_solvers::Entry| {
             json!({
@@ -26,13 +24,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<ExitCode> {
                 "reference": entry.reference,
             })
         };
-        print!("{}", to_json(&DEPLOYMENT.iter().map(row).collect::<Vec<Value>>()));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(Reply::json(&DEPLOYMENT.iter().map(row).collect::<Vec<Value>>()));
     }
     let mut rows = table(&["solver", "guarantee", "what it is", "source"], &[]);
     for entry in DEPLOYMENT {
         rows.add_row([entry.name, entry.guarantee.label(), entry.about, entry.reference]);
     }
-    println!("{rows}");
-    Ok(ExitCode::SUCCESS)
+    Ok(Reply::text(&rows.to_string()))
 }

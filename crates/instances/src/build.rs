@@ -29,6 +29,7 @@ const LAYER_OVERHEAD: Nanos = Nanos(20_000);
 
 /// A device with its rates.
 struct Machine {
+    name: String,
     rates: Rates,
     formats: Vec<Format>,
 }
@@ -49,12 +50,16 @@ pub fn build(
         let profile = cluster.profile(index)?;
         devices.push(Device {
             name: name.clone(),
-            memory: host.memory.map_or(profile.usable(), |memory| Bytes(memory.0)),
+            memory: host.usable(&profile),
             overhead: Bytes(host.overhead.0),
             compute_max: host.compute_max.map(|time| Nanos(time.0)),
             traffic_max: host.traffic_max.map(|bytes| Bytes(bytes.0)),
         });
-        machines.push(Machine { rates: Rates::new(&profile)?, formats: host.formats.clone() });
+        machines.push(Machine {
+            name: name.clone(),
+            rates: Rates::new(&profile)?,
+            formats: host.formats.clone(),
+        });
     }
     let builder = Builder { cluster, workload, machines };
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
@@ -214,7 +219,7 @@ impl Builder<'_> {
         options.retain(|option| option.loss <= Loss((nats * 1e9) as u64));
         if options.is_empty() {
             let name = &spec.name;
-            let problem = format!("{nats}; the finest recipe of {name} loses {least} nats");
+            let problem = format!("{nats:?}; the finest recipe of {name} loses {least} nats");
             return Err(InputError::key("workload", "max-layer-kl", problem));
         }
         Ok(())
@@ -314,10 +319,12 @@ impl Builder<'_> {
             // At worst no two tokens use the same expert.
             let read = bytes.0 / experts * used.saturating_mul(rows).min(experts);
             let operations = (tensor.elements() / experts * used).saturating_mul(2 * rows);
-            machine
-                .rates
-                .pass(format, Bytes(read), operations, self.workload.estimate)
-                .map_err(|error| InputError::key("workload", "estimate", error.to_string()))
+            machine.rates.pass(format, Bytes(read), operations, self.workload.estimate).map_err(
+                |error| {
+                    let problem = format!("{}: {error}", machine.name);
+                    InputError::key("workload", "estimate", problem)
+                },
+            )
         };
         Ok(Some(pass(rows)? + pass(batch)? * u64::from(self.workload.generate)))
     }

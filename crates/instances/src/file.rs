@@ -1,7 +1,7 @@
 //! Reading and writing files: one error type that names the file, the key and what is allowed;
 //! a file is written whole or not at all.
 
-use std::io::Write as _;
+use std::io::{Error, ErrorKind, Write as _};
 use std::path::Path;
 
 use serde::Serialize;
@@ -40,8 +40,47 @@ impl InputError {
 /// # Errors
 /// When it cannot be read or is not UTF-8.
 pub fn read_text(path: &Path) -> Result<String, InputError> {
-    std::fs::read_to_string(path)
-        .map_err(|error| InputError::file(path.display().to_string(), error.to_string()))
+    std::fs::read_to_string(path).map_err(|error| failure(path, &error))
+}
+
+/// What went wrong with a file, without the words of the operating system where there are better.
+pub(crate) fn failure(path: &Path, error: &Error) -> InputError {
+    let problem = match error.kind() {
+        ErrorKind::NotFound => "there is no such file".into(),
+        ErrorKind::IsADirectory => "this is a folder; a file is needed".into(),
+        ErrorKind::InvalidData => "this is no text; UTF-8 is needed".into(),
+        _ => error.to_string(),
+    };
+    InputError::file(path.display().to_string(), problem)
+}
+
+/// Checks that a file can be made there, without making one: worth doing before long work.
+///
+/// # Errors
+/// When there is no such folder, it cannot be written, or the path is a folder itself.
+pub fn check_writable(path: &Path) -> Result<(), InputError> {
+    temporary(path).map(drop)
+}
+
+/// A file beside `path` that vanishes unless it is kept.
+fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, InputError> {
+    if path.is_dir() {
+        return Err(failure(path, &ErrorKind::IsADirectory.into()));
+    }
+    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = parent.unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        let problem = format!("there is no folder {}", folder.display());
+        return Err(InputError::file(path.display().to_string(), problem));
+    }
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // As any other new file: what the user's umask leaves of it, not a secret.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(folder).map_err(|error| failure(path, &error))
 }
 
 /// Parses TOML; `file` is only named in errors.
@@ -73,19 +112,9 @@ pub fn parse_json<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inpu
 /// # Errors
 /// When the folder cannot be written.
 pub fn write_atomic(path: &Path, text: &str) -> Result<(), InputError> {
-    let error =
-        |error: std::io::Error| InputError::file(path.display().to_string(), error.to_string());
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // As any other new file: what the user's umask leaves of it, not a secret.
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut temporary = builder.tempfile_in(folder.unwrap_or(Path::new("."))).map_err(error)?;
-    temporary.write_all(text.as_bytes()).map_err(error)?;
-    temporary.persist(path).map_err(|failed| error(failed.error))?;
+    let mut temporary = temporary(path)?;
+    temporary.write_all(text.as_bytes()).map_err(|error| failure(path, &error))?;
+    temporary.persist(path).map_err(|failed| failure(path, &failed.error))?;
     Ok(())
 }
 
@@ -109,6 +138,19 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
         .map(|(_, candidate)| candidate)
 }
 
+/// An error about a name that a catalog lacks, with the nearest one it has, or all of them.
+pub(crate) fn not_in_catalog<'a>(
+    what: &str,
+    name: &str,
+    known: impl Iterator<Item = &'a str> + Clone,
+) -> InputError {
+    let hint = match nearest(name, known.clone()) {
+        Some(near) => format!("did you mean `catalog:{near}`?"),
+        None => format!("it has {}", known.collect::<Vec<_>>().join(", ")),
+    };
+    InputError::file(format!("catalog:{name}"), format!("no such {what} in the catalog; {hint}"))
+}
+
 fn at_line(file: &str, text: &str, error: &toml::de::Error) -> InputError {
     let line = error.span().map(|span| 1 + text[..span.start].matches('\n').count());
     let place = line.map(|line| format!("line {line}: ")).unwrap_or_default();
@@ -124,8 +166,29 @@ fn decode_error(file: &str, path: String, message: &str) -> InputError {
             .unwrap_or_default(),
         _ => String::new(),
     };
-    let key = (path != ".").then_some(path);
-    InputError { file: file.into(), key, problem: format!("{}{suggestion}", message.trim()) }
+    // "?" is what a path ends in that broke off in the middle of a key.
+    let path = path.trim_end_matches('?').trim_end_matches('.');
+    let key = (!path.is_empty()).then(|| path.to_owned());
+    let problem = format!("{}{suggestion}", plain(message.trim()));
+    InputError { file: file.into(), key, problem }
+}
+
+/// A message of serde without the names of Rust's types.
+fn plain(message: &str) -> String {
+    let types = [
+        (" as i128", String::new()),
+        ("expected u8", format!("expected a whole number from 0 to {}", u8::MAX)),
+        ("expected u16", format!("expected a whole number from 0 to {}", u16::MAX)),
+        ("expected u32", format!("expected a whole number from 0 to {}", u32::MAX)),
+        ("expected u64", "expected a whole number from 0".into()),
+        ("expected usize", "expected a whole number from 0".into()),
+        ("expected f64", "expected a number".into()),
+        ("expected a map", "expected keys and values".into()),
+    ];
+    let message = types.iter().fold(message.to_owned(), |text, (from, to)| text.replace(from, to));
+    let Some((before, after)) = message.split_once("expected struct ") else { return message };
+    let rest = after.trim_start_matches(|c: char| c.is_alphanumeric());
+    format!("{before}expected keys and values{rest}")
 }
 
 #[cfg(test)]
@@ -150,6 +213,16 @@ mod tests {
     fn a_syntax_error_names_its_line() {
         let error = parse_toml::<Sample>("c.toml", "bandwidth = 1\nx = = 2").unwrap_err();
         assert!(error.to_string().starts_with("c.toml: line 2: "), "{error}");
+    }
+
+    #[test]
+    fn a_wrong_type_is_named_in_plain_words() {
+        let error = parse_toml::<Sample>("c.toml", "bandwidth = 'fast'").unwrap_err().to_string();
+        assert!(error.ends_with("expected a whole number from 0 to 4294967295"), "{error}");
+        let error = parse_json::<Sample>("c.json", "3").unwrap_err().to_string();
+        assert!(error.contains("expected keys and values at line 1"), "{error}");
+        let error = parse_json::<Sample>("c.json", "{\"bandwidth\": 3").unwrap_err().to_string();
+        assert!(error.starts_with("c.json: EOF while parsing"), "{error}");
     }
 
     #[test]

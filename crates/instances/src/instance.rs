@@ -120,6 +120,10 @@ impl PlanFile {
             let problem = format!("made for instance {}, this is {expected}", self.instance);
             return Err(InputError::key(file, "instance", problem));
         }
+        let (has, needs) = (self.models.len(), instance.models.len());
+        if has != needs {
+            return Err(InputError::key(file, "models", format!("{has} instead of {needs}")));
+        }
         let mut models = Vec::new();
         for (index, model) in instance.models.iter().enumerate() {
             let key = format!("models[{index}]");
@@ -152,6 +156,9 @@ fn assignment(
     planned: &PlannedLayer,
 ) -> Result<Assignment, String> {
     let layer = &instance.models[model].layers[layer];
+    if planned.layer != layer.name {
+        return Err(format!("{} instead of {}", planned.layer, layer.name));
+    }
     let device = instance.devices.iter().position(|device| device.name == planned.device);
     let device = device.ok_or_else(|| format!("no device {}", planned.device))?;
     let option = layer.options.iter().position(|option| option.recipe == planned.recipe);

@@ -150,8 +150,8 @@ mod tests {
             (pin("0", "desktop"), "embedding is pinned to another device already"),
             ("weight = { smol = 2 }".into(), "weight: there is no model `smol`"),
             ("weight = { smol = 0 }".into(), "weight.smol: 0; 1 to"),
-            ("max-layer-kl = -1.0".into(), "max-layer-kl: -1; 0 to 100"),
-            ("max-layer-kl = 0.0".into(), "max-layer-kl: 0; the finest recipe of"),
+            ("max-layer-kl = -1.0".into(), "max-layer-kl: -1.0; 0 to 100"),
+            ("max-layer-kl = 0.0".into(), "max-layer-kl: 0.0; the finest recipe of"),
             (
                 "max-layer-kl = 0.1\nquality = { max-weight-difference = '2 %' }".into(),
                 "max-layer-kl: needs a quality floor in nats",

@@ -1,13 +1,15 @@
 //! Quantities with units as people write them: `12 GiB`, `940 Mbit/s`, `0.3 ms`, `2 %`.
 
 use std::fmt;
+use std::marker::PhantomData;
 use std::str::FromStr;
 
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Why a text is not a quantity: the value, and what is allowed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{value}`: {allowed}")]
+#[error("`{value}`: {allowed} is allowed")]
 pub struct BadQuantity {
     value: String,
     allowed: &'static str,
@@ -45,16 +47,31 @@ macro_rules! quantity {
 
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+                deserializer.deserialize_str(Text($allowed, PhantomData))
             }
         }
     };
 }
 
+/// Reads a text that `T` understands, and says what is allowed where there is something else.
+struct Text<T>(&'static str, PhantomData<T>);
+
+impl<T: FromStr<Err = BadQuantity>> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        text.parse().map_err(E::custom)
+    }
+}
+
 quantity! {
     /// Bytes.
     Memory,
-    "a positive size such as `12 GiB`, `8 GB`, `512 MiB` or `1024 B` is allowed",
+    "a positive size such as `12 GiB`, `8 GB`, `512 MiB` or `1024 B`",
     &[
         ("B", 1),
         ("kB", 1_000),
@@ -71,7 +88,7 @@ quantity! {
 quantity! {
     /// Bits per second.
     Bandwidth,
-    "a positive rate such as `940 Mbit/s`, `1 Gbit/s` or `50 MB/s` is allowed",
+    "a positive rate such as `940 Mbit/s`, `1 Gbit/s` or `50 MB/s`",
     &[
         ("bit/s", 1),
         ("kbit/s", 1_000),
@@ -86,13 +103,15 @@ quantity! {
 quantity! {
     /// Nanoseconds.
     Time,
-    "a time such as `0.3 ms`, `150 us` or `2 s` is allowed",
+    "a time such as `0.3 ms`, `150 us` or `2 s`",
     &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)]
 }
 
 /// A share of one.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct Fraction(pub f64);
+
+const SHARE: &str = "a share from 0 to 1 such as `\"2 %\"` or `\"0.02\"`";
 
 impl FromStr for Fraction {
     type Err = BadQuantity;
@@ -104,17 +123,14 @@ impl FromStr for Fraction {
         };
         match number.trim().parse::<f64>().map(|number| number * scale) {
             Ok(share) if (0.0..=1.0).contains(&share) => Ok(Self(share)),
-            _ => Err(BadQuantity {
-                value: text.into(),
-                allowed: "a share such as `2 %` or `0.02`, from 0 to 1, is allowed",
-            }),
+            _ => Err(BadQuantity { value: text.into(), allowed: SHARE }),
         }
     }
 }
 
 impl<'de> Deserialize<'de> for Fraction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        deserializer.deserialize_str(Text(SHARE, PhantomData))
     }
 }
 

@@ -175,7 +175,7 @@ impl Workload {
         }
         match self.quality {
             Quality::MaxKl(kl) if !(0.0..=100.0).contains(&kl) => {
-                return error("quality.max-kl", format!("{kl}; 0 to 100 nats are allowed"));
+                return error("quality.max-kl", format!("{kl:?}; 0 to 100 nats are allowed"));
             }
             _ => {}
         }
@@ -187,7 +187,7 @@ impl Workload {
         }
         match (self.max_layer_kl, &self.quality) {
             (Some(kl), _) if !(0.0..=100.0).contains(&kl) => {
-                return error("max-layer-kl", format!("{kl}; 0 to 100 nats are allowed"));
+                return error("max-layer-kl", format!("{kl:?}; 0 to 100 nats are allowed"));
             }
             (Some(_), Quality::MaxWeightDifference(_)) => {
                 return error("max-layer-kl", "needs a quality floor in nats".into());
@@ -195,9 +195,12 @@ impl Workload {
             _ => {}
         }
         match self.throughput_min {
-            Some(rate) if !(rate > 0.0 && rate < 1e9) => {
-                error("throughput-min", format!("{rate}; a positive number of tokens per second"))
-            }
+            Some(rate) if !(rate > 0.0 && rate < 1e9) => error(
+                "throughput-min",
+                format!(
+                    "{rate:?}; a number of tokens per second from above 0 to below 1e9 is allowed"
+                ),
+            ),
             _ => Ok(()),
         }
     }

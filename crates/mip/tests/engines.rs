@@ -15,7 +15,7 @@ fn exact(engine: &dyn Engine, program: &Program) -> Reply {
     solve(engine, program, &Request::default())
 }
 
-/// `min 10 - sum(value * x)` subject to one capacity: value 2 per item of weight 2, best is 3 items.
+/// `min 10 - sum(value * x)` subject to one capacity: value 2 and weight 2 per item, best is 3.
 fn knapsack() -> (Program, Vec<Variable>) {
     let mut program = Program { constant: 10.0, ..Program::default() };
     let items: Vec<Variable> = (0..5).map(|_| program.binary()).collect();

@@ -40,8 +40,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// `optimal`, `feasible`, `infeasible`, `unknown`, `wrong`, `unsupported` or `failed`: the words
-    /// of tables and files.
+    /// `optimal`, `feasible`, `infeasible`, `unknown`, `wrong`, `unsupported` or `failed`: the
+    /// words of tables and files.
     pub fn word(&self) -> &'static str {
         match self {
             Self::Optimal { .. } => "optimal",

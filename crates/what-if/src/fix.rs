@@ -1,6 +1,6 @@
 //! Why there is no plan, and the smallest change of one limit that would make one possible.
 
-use edgeplan_problem::deployment::{Account, Deployment, Objective};
+use edgeplan_problem::deployment::{Account, Deployment, Layer, Objective};
 use edgeplan_problem::{Bytes, Limits, Problem as _, Silent, Solver, solve};
 
 use crate::Limit;
@@ -24,9 +24,9 @@ pub enum Reason {
         /// Model and layer.
         layer: String,
     },
-    /// The smallest plan that keeps every other limit is larger than all memory together.
+    /// Any plan that keeps every other limit is larger than all memory together.
     Memory {
-        /// Bytes of that plan.
+        /// Bytes that it needs at least.
         needed: Bytes,
         /// Bytes of all devices.
         available: Bytes,
@@ -59,6 +59,45 @@ pub fn fixes(
     found
 }
 
+/// Changes that together make a plan possible, where no single one does; empty if even lifting
+/// every limit is not enough. Limits are kept as they are where that is possible: memory, budgets
+/// and quality before times.
+///
+/// # Complexity
+/// As [`fixes`].
+pub fn joint_fix(
+    instance: &Deployment,
+    solver: &dyn Solver<Deployment>,
+    limits: Limits<'_>,
+) -> Vec<Fix> {
+    let mut all = Limit::all(instance);
+    all.sort_by_key(|limit| match limit {
+        Limit::Memory(_) => 0,
+        Limit::Traffic(_) | Limit::Compute(_) => 1,
+        Limit::Quality(_) => 2,
+        Limit::Bottleneck | Limit::Latency => 3,
+    });
+    let lifted = all.iter().fold(instance.clone(), |instance, limit| limit.lift(&instance));
+    if feasible(&lifted, solver, limits).is_none() {
+        return Vec::new();
+    }
+    let mut found = Vec::new();
+    let mut relaxed = lifted;
+    for limit in all {
+        let Some(from) = limit.value(instance) else { continue };
+        let strict = limit.set(&relaxed, from);
+        relaxed = if feasible(&strict, solver, limits).is_some() {
+            strict
+        } else if let Some(fix) = smallest(&strict, limit, solver, limits) {
+            found.push(fix);
+            limit.set(&relaxed, fix.to)
+        } else {
+            relaxed
+        };
+    }
+    found
+}
+
 /// Why there is no plan, as far as a simple reason shows it.
 pub fn reason(
     instance: &Deployment,
@@ -80,12 +119,16 @@ pub fn reason(
     roomy.objective = Objective::Memory;
     let outcome = solve(&roomy, solver, limits, &mut Silent);
     let available: Bytes = instance.devices.iter().map(|device| device.memory).sum();
-    match outcome.lower_bound() {
-        Some(needed) if needed.0 > available.0 => {
-            Reason::Memory { needed: Bytes(needed.0), available }
-        }
-        _ => Reason::Together,
-    }
+    let bound = outcome.lower_bound().map_or(Bytes::ZERO, |bound| Bytes(bound.0));
+    let needed = bound.max(least_bytes(instance));
+    if needed > available { Reason::Memory { needed, available } } else { Reason::Together }
+}
+
+/// Bytes that every plan needs: each layer in its smallest option, and nothing that is shared.
+fn least_bytes(instance: &Deployment) -> Bytes {
+    let smallest = |layer: &Layer| layer.options.iter().map(|option| option.bytes).min();
+    let layers = instance.models.iter().flat_map(|model| &model.layers);
+    layers.map(|layer| layer.kv + smallest(layer).unwrap_or_default()).sum()
 }
 
 /// Halves the way between a value that is known to suffice and one that is not.

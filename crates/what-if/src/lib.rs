@@ -5,7 +5,7 @@ mod limit;
 mod slack;
 mod worth;
 
-pub use fix::{Fix, Reason, fixes, reason};
+pub use fix::{Fix, Reason, fixes, joint_fix, reason};
 pub use limit::Limit;
 pub use slack::{Slack, slacks};
 pub use worth::{Change, Worth, faster_pair, looser_quality, more_memory, worth};

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 pub use rates::{MissingRate, Rates};
 
-use crate::file::{InputError, nearest, parse_toml, read_text};
+use crate::file::{InputError, not_in_catalog, parse_toml, read_text};
 use crate::format::Format;
 
 const FILE: &str = "bench-data/devices/catalog.toml";
@@ -26,6 +26,17 @@ pub enum Status {
     Specified,
     /// Derived or guessed.
     Estimated,
+}
+
+impl Status {
+    /// The word that files use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Specified => "specified",
+            Self::Estimated => "estimated",
+        }
+    }
 }
 
 /// What is known of a machine, as it was published.
@@ -107,7 +118,7 @@ impl Device {
         let rates = rates.flatten().map(|rate| ("rate", rate, 1e6));
         for (key, value, most) in numbers.into_iter().chain(speeds).chain(rates) {
             if !(value > 0.0 && value <= most) {
-                let problem = format!("{value}; a number above 0 and up to {most} is allowed");
+                let problem = format!("{value:?}; a number above 0 and up to {most} is allowed");
                 return Err(InputError::key(file, format!("{path}{key}"), problem));
             }
         }
@@ -115,13 +126,12 @@ impl Device {
     }
 }
 
-fn entries() -> Result<BTreeMap<String, Device>, InputError> {
+/// The catalog by name.
+///
+/// # Errors
+/// Never for the catalog that this was built with: a test reads it.
+pub fn catalog() -> Result<BTreeMap<String, Device>, InputError> {
     parse_toml(FILE, TEXT)
-}
-
-/// The names in the catalog, sorted.
-pub fn names() -> Vec<String> {
-    entries().map(|entries| entries.into_keys().collect()).unwrap_or_default()
 }
 
 /// Reads a device: `catalog:NAME`, or a TOML file with the same keys.
@@ -134,13 +144,9 @@ pub fn load(spec: &str) -> Result<Device, InputError> {
         device.check(spec, "")?;
         return Ok(device);
     };
-    let mut entries = entries()?;
-    entries.remove(name).ok_or_else(|| {
-        let hint = nearest(name, entries.keys().map(String::as_str));
-        let hint = hint.map(|near| format!("; did you mean `catalog:{near}`?"));
-        let problem = format!("no such device in the catalog{}", hint.unwrap_or_default());
-        InputError::file(spec, problem)
-    })
+    let mut entries = catalog()?;
+    let device = entries.remove(name);
+    device.ok_or_else(|| not_in_catalog("device", name, entries.keys().map(String::as_str)))
 }
 
 #[cfg(test)]
@@ -149,7 +155,7 @@ mod tests {
 
     #[test]
     fn every_entry_makes_sense() {
-        let entries = entries().unwrap();
+        let entries = catalog().unwrap();
         assert!(entries.len() >= 24);
         for (name, device) in entries {
             device.check(&name, "").unwrap();

@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 
 use edgeplan_problem::{Bytes, Nanos};
 
-use super::{Device, Speed};
+use super::Device;
 use crate::file::InputError;
 use crate::format::Format;
-use crate::model::{self, TensorClass};
+use crate::model::{self, ModelSpec, TensorClass};
 
 /// What part of the specified bandwidth and compute a device reaches when nothing is published: the
 /// rounded medians over the catalog's published speeds (0.747 and 0.362 in November 2026).
@@ -42,7 +42,8 @@ impl Rates {
     pub fn new(device: &Device) -> Result<Self, InputError> {
         let (mut bandwidth, mut compute) = (BTreeMap::new(), BTreeMap::new());
         for speed in &device.speed {
-            let (bytes, parameters) = size(speed)?;
+            let model = model::load(&format!("catalog:{}", speed.model))?;
+            let (bytes, parameters) = size(&model, speed.format);
             if let Some(tokens) = speed.decode {
                 bandwidth.insert(speed.format, tokens * bytes);
             }
@@ -102,9 +103,13 @@ impl Rates {
         Ok(Nanos((1e9 * reading.max(computing)).ceil() as u64))
     }
 
-    /// Whether both rates of a format were published.
-    pub fn is_measured(&self, format: Format) -> bool {
-        self.bandwidth.contains_key(&format) && self.compute.contains_key(&format)
+    /// Tokens per second that the estimated or published rates come to on a model in one format:
+    /// generated ones at batch 1 without a context, and those of a long prompt.
+    pub fn tokens_per_s(&self, model: &ModelSpec, format: Format) -> (f64, f64) {
+        let (bytes, parameters) = size(model, format);
+        let reading = self.bandwidth.get(&format).unwrap_or(&self.bandwidth_estimate);
+        let computing = self.compute.get(&format).unwrap_or(&self.compute_estimate);
+        (reading / bytes, computing / (2.0 * parameters))
     }
 }
 
@@ -122,14 +127,31 @@ fn rate(
 }
 
 /// Bytes that one token reads (all but the embedding table) and parameters that it multiplies.
-fn size(speed: &Speed) -> Result<(f64, f64), InputError> {
-    let model = model::load(&format!("catalog:{}", speed.model))?;
+fn size(model: &ModelSpec, format: Format) -> (f64, f64) {
     let tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
     let read = tensors.filter(|tensor| tensor.class != TensorClass::TokenEmbd);
     let (mut bytes, mut parameters) = (0.0, 0.0);
     for tensor in read {
-        bytes += tensor.bytes(speed.format).unwrap_or_default().as_f64();
+        bytes += tensor.bytes(format).unwrap_or_default().as_f64();
         parameters += tensor.elements() as f64;
     }
-    Ok((bytes, parameters))
+    (bytes, parameters)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::load;
+    use super::*;
+
+    #[test]
+    fn published_speeds_come_back() {
+        let model = model::load("catalog:llama-2-7b").unwrap();
+        let device = load("catalog:apple-m1").unwrap();
+        let rates = Rates::new(&device).unwrap();
+        let (decode, prefill) = rates.tokens_per_s(&model, Format::Q4_0);
+        assert!((decode - 14.15).abs() < 1e-9 && (prefill - 117.96).abs() < 1e-9);
+        // q6_K is estimated: at the mean bandwidth, so between the two that were published.
+        let (decode, _) = rates.tokens_per_s(&model, Format::Q6K);
+        assert!((7.91..14.15).contains(&decode), "{decode}");
+    }
 }

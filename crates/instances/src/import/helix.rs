@@ -136,7 +136,8 @@ fn link(
 
 fn parse(file: &File) -> Result<Ini, InputError> {
     Ini::load_from_str_noescape(&file.text).map_err(|error| {
-        let problem = format!("line {}: {}", error.line + 1, error.msg);
+        let line = error.line + 1;
+        let problem = format!("line {line}: `[section]` or `key = value` is needed");
         InputError::file(&file.name, problem)
     })
 }
@@ -247,7 +248,7 @@ mod tests {
         let cluster = imported(TWO, Some(machines)).unwrap();
         assert_eq!(cluster.profile(1).unwrap().memory_gb, 80.0);
         let error = imported(TWO, Some("[A100]\nvram_size = -1\n")).unwrap_err().to_string();
-        assert!(error.starts_with("machines.ini: A100.vram_size, as memory-gb: -0.00"), "{error}");
+        assert!(error.starts_with("machines.ini: A100.vram_size, as memory-gb: -1e-9"), "{error}");
         let error = imported(TWO, Some("[A100]\n")).unwrap_err().to_string();
         assert_eq!(error, "machines.ini: A100.vram_size: is missing");
     }

@@ -22,6 +22,9 @@ const LONGEST: Time = Time(3_600_000_000_000);
 type Matrix = Vec<Vec<Option<u64>>>;
 
 pub(super) fn cluster(file: &File, options: &Options) -> Result<String, InputError> {
+    if options.unit.0 == 0 {
+        return Err(InputError::key("options", "unit", "0; more than that is needed"));
+    }
     let matrix = parse(file, options.unit)?;
     let nodes = nodes(file, options, matrix.len())?;
     if options.devices.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::{ModelSpec, Shape};
-use crate::file::{InputError, nearest, parse_toml};
+use crate::file::{InputError, not_in_catalog, parse_toml};
 
 const FILE: &str = "bench-data/models/catalog.toml";
 const TEXT: &str = include_str!("../../../../bench-data/models/catalog.toml");
@@ -33,10 +33,7 @@ pub fn names() -> Vec<String> {
 pub(super) fn find(name: &str) -> Result<ModelSpec, InputError> {
     let entries = entries()?;
     let Some(entry) = entries.get(name) else {
-        let hint = nearest(name, entries.keys().map(String::as_str));
-        let hint = hint.map(|near| format!("; did you mean `catalog:{near}`?"));
-        let problem = format!("no such model in the catalog{}", hint.unwrap_or_default());
-        return Err(InputError::file(format!("catalog:{name}"), problem));
+        return Err(not_in_catalog("model", name, entries.keys().map(String::as_str)));
     };
     Ok(entry.shape.model(name))
 }

@@ -1,5 +1,5 @@
-//! Models: layers and tensors, from the catalog, a Hugging Face `config.json`, a GGUF file or another
-//! tool.
+//! Models: layers and tensors, from the catalog, a Hugging Face `config.json`, a GGUF file or
+//! another tool.
 
 mod catalog;
 mod config;

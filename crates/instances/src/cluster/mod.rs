@@ -1,102 +1,21 @@
 //! Clusters: devices, switches and links, and the time that a message takes by the best route.
 
+mod wire;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use edgeplan_problem::{Bytes, Nanos};
 use petgraph::algo::dijkstra;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{EdgeFiltered, EdgeRef as _};
-use serde::{Deserialize, Serialize};
 
+use self::wire::OWN;
+pub use self::wire::{Host, Link};
+pub(crate) use self::wire::{Switch, WireCluster};
 use crate::device::{self, Device};
-use crate::file::{InputError, nearest, parse_toml};
-use crate::format::Format;
-use crate::quantity::{Bandwidth, Memory, Time};
-
-/// A `cluster.toml` as it is written.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct WireCluster {
-    pub(crate) source: String,
-    /// Machines that only this file knows, with the keys of the catalog.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) profile: BTreeMap<String, Device>,
-    pub(crate) device: BTreeMap<String, Host>,
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub(crate) switch: BTreeMap<String, Switch>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) link: Vec<Link>,
-}
-
-/// A device of the cluster, as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Host {
-    /// `catalog:NAME`, `cluster:NAME` for a profile of the same file, or a file.
-    pub profile: String,
-    /// Bytes that the planner may use, instead of the profile's; 0 for a machine that only sends
-    /// and receives.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memory: Option<Memory>,
-    /// Bytes that the runtime takes once if anything is placed here.
-    #[serde(default = "overhead", skip_serializing_if = "is_usual")]
-    pub overhead: Memory,
-    /// Formats that it can run; all if empty.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub formats: Vec<Format>,
-    /// Whether it forwards messages of others.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub relay: bool,
-    /// Most compute time per request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub compute_max: Option<Time>,
-    /// Most bytes sent per request.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub traffic_max: Option<Memory>,
-}
-
-/// An estimate of what an inference runtime takes besides weights, cache and activations.
-fn overhead() -> Memory {
-    Memory(256 << 20)
-}
-
-fn is_usual(memory: &Memory) -> bool {
-    *memory == overhead()
-}
-
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
-impl Host {
-    /// A host of that profile, and nothing else said about it.
-    pub fn new(profile: impl Into<String>) -> Self {
-        Self {
-            profile: profile.into(),
-            memory: None,
-            overhead: overhead(),
-            formats: Vec::new(),
-            relay: false,
-            compute_max: None,
-            traffic_max: None,
-        }
-    }
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Switch {}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub(crate) struct Link {
-    pub(crate) between: [String; 2],
-    pub(crate) bandwidth: Bandwidth,
-    pub(crate) latency: Time,
-    /// Only from the first to the second.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub(crate) one_way: bool,
-}
+use crate::file::{InputError, parse_toml};
+use crate::quantity::Bandwidth;
 
 /// A cluster whose devices can all reach the source.
 #[derive(Debug, Clone)]
@@ -106,10 +25,20 @@ pub struct Cluster {
     /// `routes[from][to]`: every (latency, bits per second) worth taking.
     routes: Vec<Vec<Vec<(Nanos, u64)>>>,
     wire: WireCluster,
+    /// The file, for errors.
+    file: String,
 }
 
-/// Marks a profile that stands in the cluster's own file.
-const OWN: &str = "cluster:";
+/// How a message goes from one device to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Time of all messages.
+    pub time: Nanos,
+    /// Latency of all links on the way, of one message.
+    pub latency: Nanos,
+    /// The slowest link on the way.
+    pub bandwidth: Bandwidth,
+}
 
 type Graph = DiGraph<bool, (Nanos, u64)>; // may forward; latency, bits per second
 
@@ -126,13 +55,13 @@ impl Cluster {
     /// The cluster that is written so; `file` is only named in errors.
     pub(crate) fn new(file: &str, wire: WireCluster) -> Result<Self, InputError> {
         wire.check(file)?;
-        let cluster = Self::connect(wire);
-        cluster.check_connected(file)?;
+        let cluster = Self::connect(file, wire);
+        cluster.check_connected()?;
         Ok(cluster)
     }
 
     /// A checked file's devices and best routes.
-    fn connect(wire: WireCluster) -> Self {
+    fn connect(file: &str, wire: WireCluster) -> Self {
         let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();
         hosts.sort_by_key(|(name, _)| (*name != wire.source, name.clone()));
         let mut graph = Graph::new();
@@ -152,7 +81,7 @@ impl Cluster {
             }
         }
         let routes = routes(&graph, hosts.len());
-        Self { hosts, routes, wire }
+        Self { hosts, routes, wire, file: file.into() }
     }
 
     /// The cluster once for each link, with that link's bandwidth higher by `percent`, and the
@@ -162,19 +91,33 @@ impl Cluster {
             let mut wire = self.wire.clone();
             let bandwidth = &mut wire.link[index].bandwidth.0;
             *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
-            (link.between.join(" - "), Self::connect(wire))
+            (link.between.join(" - "), Self::connect(&self.file, wire))
         };
         self.wire.link.iter().enumerate().map(faster).collect()
     }
 
-    /// The profile of a host.
+    /// The profile of a host; a file is looked for beside the cluster's own.
     ///
     /// # Errors
     /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
     pub fn profile(&self, host: usize) -> Result<Device, InputError> {
-        let spec = &self.hosts[host].1.profile;
-        let own = spec.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
-        own.map_or_else(|| device::load(spec), |device| Ok(device.clone()))
+        let (name, Host { profile, .. }) = &self.hosts[host];
+        let own = profile.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
+        if let Some(device) = own {
+            return Ok(device.clone());
+        }
+        let spec = match profile.starts_with("catalog:") {
+            true => profile.clone(),
+            false => Path::new(&self.file).with_file_name(profile).display().to_string(),
+        };
+        device::load(&spec).map_err(|error| {
+            InputError::key(&self.file, format!("device.{name}.profile"), error.to_string())
+        })
+    }
+
+    /// The links, as they are written.
+    pub fn links(&self) -> &[Link] {
+        &self.wire.link
     }
 
     /// Time to move `messages` messages of `bytes` bytes in all by the best route: latency for each
@@ -183,15 +126,22 @@ impl Cluster {
         if from == to {
             return Some(Nanos::ZERO);
         }
-        let bits = u128::from(bytes.0) * 8 * 1_000_000_000;
-        let time = |&(latency, bandwidth): &(Nanos, u64)| {
-            let moving = bits.div_ceil(u128::from(bandwidth));
-            latency * messages + Nanos(u64::try_from(moving).unwrap_or(u64::MAX))
-        };
-        self.routes[from][to].iter().map(time).min()
+        self.route(from, to, messages, bytes).map(|route| route.time)
     }
 
-    fn check_connected(&self, file: &str) -> Result<(), InputError> {
+    /// The best route between two devices for `messages` messages of `bytes` bytes in all; `None`
+    /// where there is none, as from a device to itself.
+    pub fn route(&self, from: usize, to: usize, messages: u64, bytes: Bytes) -> Option<Route> {
+        let bits = u128::from(bytes.0) * 8 * 1_000_000_000;
+        let route = |&(latency, bandwidth): &(Nanos, u64)| {
+            let moving = bits.div_ceil(u128::from(bandwidth));
+            let time = latency * messages + Nanos(u64::try_from(moving).unwrap_or(u64::MAX));
+            Route { time, latency, bandwidth: Bandwidth(bandwidth) }
+        };
+        self.routes[from][to].iter().map(route).min_by_key(|route| route.time)
+    }
+
+    fn check_connected(&self) -> Result<(), InputError> {
         let lost: Vec<&str> = (1..self.hosts.len())
             .filter(|&device| self.routes[0][device].is_empty())
             .map(|device| self.hosts[device].0.as_str())
@@ -201,74 +151,7 @@ impl Cluster {
         }
         let problem =
             format!("the source cannot reach {}; add a link or a switch", lost.join(", "));
-        Err(InputError::key(file, "link", problem))
-    }
-}
-
-impl WireCluster {
-    /// The file: `comment` above, every line of it marked as one.
-    ///
-    /// # Panics
-    /// Never: every value is a string, a number or a list of these.
-    pub(crate) fn text(&self, comment: &str) -> String {
-        let comment: String = comment.lines().map(|line| format!("# {line}\n")).collect();
-        let body = toml::to_string(self).expect("plain data serializes");
-        format!("{comment}{body}")
-    }
-
-    fn check(&self, file: &str) -> Result<(), InputError> {
-        let error = |key: String, problem: String| Err(InputError::key(file, key, problem));
-        let names = || self.device.keys().chain(self.switch.keys()).map(String::as_str);
-        let unknown = |name: &str| {
-            let hint = nearest(name, names()).map(|near| format!("; did you mean `{near}`?"));
-            format!("`{name}` is neither a device nor a switch{}", hint.unwrap_or_default())
-        };
-        if !self.device.contains_key(&self.source) {
-            return error("source".into(), unknown(&self.source));
-        }
-        if let Some(name) = self.switch.keys().find(|name| self.device.contains_key(*name)) {
-            return error(format!("switch.{name}"), "a device has the same name".into());
-        }
-        self.check_profiles(file)?;
-        let mut pairs = BTreeSet::new();
-        for (index, link) in self.link.iter().enumerate() {
-            let key = format!("link[{index}]");
-            for name in &link.between {
-                if !names().any(|known| known == name) {
-                    return error(format!("{key}.between"), unknown(name));
-                }
-            }
-            let pair = link.between.clone();
-            if pair[0] == pair[1] {
-                return error(format!("{key}.between"), format!("{} links to itself", pair[0]));
-            }
-            if link.bandwidth.0 == 0 {
-                return error(format!("{key}.bandwidth"), "0; more than that is needed".into());
-            }
-            let text = format!("a second link between {} and {}", pair[0], pair[1]);
-            let back = [pair[1].clone(), pair[0].clone()];
-            if !pairs.insert(pair) || (!link.one_way && !pairs.insert(back)) {
-                return error(format!("{key}.between"), text);
-            }
-        }
-        Ok(())
-    }
-
-    fn check_profiles(&self, file: &str) -> Result<(), InputError> {
-        for (name, profile) in &self.profile {
-            profile.check(file, &format!("profile.{name}."))?;
-        }
-        for (host, spec) in self.device.iter().map(|(name, host)| (name, &host.profile)) {
-            let Some(name) = spec.strip_prefix(OWN) else { continue };
-            if !self.profile.contains_key(name) {
-                let near = nearest(name, self.profile.keys().map(String::as_str));
-                let hint = near.map(|near| format!("; did you mean `{OWN}{near}`?"));
-                let problem =
-                    format!("this file has no profile `{name}`{}", hint.unwrap_or_default());
-                return Err(InputError::key(file, format!("device.{host}.profile"), problem));
-            }
-        }
-        Ok(())
+        Err(InputError::key(&self.file, "link", problem))
     }
 }
 
@@ -299,7 +182,7 @@ fn routes(graph: &Graph, devices: usize) -> Vec<Vec<Vec<(Nanos, u64)>>> {
 mod tests {
     use super::*;
 
-    const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
+    const HOME: &str = include_str!("../../../../bench-data/clusters/home-lab.toml");
 
     #[test]
     fn a_message_takes_latency_and_the_slowest_link() {
@@ -320,7 +203,10 @@ mod tests {
             [[link]]\nbetween = ['s', 'b']\nbandwidth = '8 Mbit/s'\nlatency = '5 ms'\n";
         let cluster = Cluster::parse("c.toml", text).unwrap();
         assert_eq!(cluster.transfer(0, 1, 1, Bytes(1)), Some(Nanos(2_000_000)));
-        assert_eq!(cluster.transfer(0, 1, 1, Bytes(1000)), Some(Nanos(11_000_000)));
+        let route = cluster.route(0, 1, 1, Bytes(1000)).unwrap();
+        assert_eq!((route.time, route.latency), (Nanos(11_000_000), Nanos(10_000_000)));
+        assert_eq!(route.bandwidth, Bandwidth(8_000_000));
+        assert_eq!(cluster.route(0, 0, 1, Bytes(1000)), None);
     }
 
     const TWO: &str = "source = 'a'\n[device.a]\nprofile = 'cluster:mine'\nmemory = '0 B'\n\
@@ -350,7 +236,7 @@ mod tests {
         let cases = [
             ("cluster:mine", "cluster:mini", "device.a.profile: this file has no profile `mini`"),
             ("memory-gb = 8", "memory-gb = -8", "profile.mine.memory-gb: -8"),
-            ("tflops = 0.5", "tflops = 0", "profile.mine.rate: 0;"),
+            ("tflops = 0.5", "tflops = 0", "profile.mine.rate: 0.0;"),
             ("tflops = 0.5", "tflop = 0.5", "did you mean `tflops`?"),
         ];
         for (from, to, expected) in cases {

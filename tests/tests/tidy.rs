@@ -1,0 +1,253 @@
+//! Style is a test: which crate may know which, sizes of files, READMEs, and who calls solvers.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
+use walkdir::{DirEntry, WalkDir};
+
+const LINES_MAX: usize = 600;
+const COLUMNS_MAX: usize = 100;
+/// Comments that were a column too wide before there was this rule: file, and how many lines.
+/// Whoever edits the file next shortens them and takes it off this list.
+const STILL_WIDE: [(&str, usize); 4] = [
+    ("crates/ilp/src/deployment/mod.rs", 1),
+    ("crates/search/src/bundle.rs", 3),
+    ("crates/search/src/dominance.rs", 1),
+    ("crates/search/src/relaxation.rs", 1),
+];
+const SOLVERS: [&str; 5] = ["dp", "greedy", "ilp", "rounding", "search"];
+/// Nothing that is not source lives here, so the parent's README speaks for them.
+const CODE_FOLDERS: [&str; 4] = ["src", "tests", "benches", "examples"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are a folder of the workspace")
+}
+
+/// Every file of the workspace but hidden and built ones, by its path from the root.
+fn files() -> Vec<PathBuf> {
+    let wanted = |entry: &DirEntry| {
+        let name = entry.file_name().to_string_lossy();
+        entry.depth() == 0 || !(name.starts_with('.') || entry.depth() == 1 && name == "target")
+    };
+    let entries = WalkDir::new(root()).into_iter().filter_entry(wanted).map(Result::unwrap);
+    let files = entries.filter(|entry| entry.file_type().is_file());
+    files.map(|entry| entry.path().strip_prefix(root()).unwrap().to_path_buf()).collect()
+}
+
+/// The files with one of these endings, and their text.
+fn texts(endings: &[&str]) -> Vec<(String, String)> {
+    let ending = |file: &Path| file.extension().is_some_and(|e| endings.iter().any(|n| e == *n));
+    let read = |file: PathBuf| {
+        let text = std::fs::read_to_string(root().join(&file)).unwrap();
+        (file.display().to_string(), text)
+    };
+    files().into_iter().filter(|file| ending(file)).map(read).collect()
+}
+
+/// What a member's manifest asks for.
+struct Member {
+    /// To build it.
+    normal: BTreeSet<String>,
+    /// To build or test it.
+    all: BTreeSet<String>,
+}
+
+/// The members by manifest; their own crates are called `edgeplan-FOLDER`.
+fn members() -> BTreeMap<String, Member> {
+    let mut members = BTreeMap::new();
+    for (file, text) in texts(&["toml"]) {
+        if !file.ends_with("/Cargo.toml") {
+            continue;
+        }
+        let manifest: toml::Table = text.parse().unwrap();
+        let mut tables = vec![&manifest];
+        if let Some(targets) = manifest.get("target").and_then(toml::Value::as_table) {
+            tables.extend(targets.values().filter_map(toml::Value::as_table));
+        }
+        let names = |kinds: &[&str]| -> BTreeSet<String> {
+            let found = tables.iter().flat_map(|t| kinds.iter().filter_map(|kind| t.get(*kind)));
+            found.filter_map(toml::Value::as_table).flat_map(|t| t.keys().cloned()).collect()
+        };
+        let normal = names(&["dependencies", "build-dependencies"]);
+        let all = names(&["dependencies", "build-dependencies", "dev-dependencies"]);
+        members.insert(file, Member { normal, all });
+    }
+    members
+}
+
+fn manifest(folder: &str) -> String {
+    format!("crates/{folder}/Cargo.toml")
+}
+
+/// Fails with one line per complaint.
+fn settle(complaints: impl IntoIterator<Item = String>) {
+    let complaints: Vec<String> = complaints.into_iter().collect();
+    assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
+}
+
+/// Checks that none but these folders' manifests mention a dependency of which `which` is true.
+fn only(folders: &[&str], which: impl Fn(&str) -> bool) {
+    let allowed: Vec<String> = folders.iter().map(|folder| manifest(folder)).collect();
+    let strangers = members().into_iter().filter(|(file, _)| !allowed.contains(file));
+    settle(strangers.flat_map(|(file, member)| {
+        let found = member.all.into_iter().filter(|name| which(name)).collect::<Vec<_>>();
+        found.into_iter().map(move |name| format!("{file}: `{name}` is not for this crate"))
+    }));
+}
+
+#[test]
+fn the_problem_depends_on_no_member() {
+    let members = members();
+    let own = members[&manifest("problem")].all.iter().filter(|n| n.starts_with("edgeplan"));
+    settle(own.map(|name| format!("{}: `{name}`; no member is allowed", manifest("problem"))));
+}
+
+#[test]
+fn pictures_depend_on_the_problem_only() {
+    let members = members();
+    let known = members[&manifest("report")].normal.iter();
+    let others = known.filter(|n| n.starts_with("edgeplan") && *n != "edgeplan-problem");
+    settle(others.map(|name| format!("{}: `{name}`; only problem is", manifest("report"))));
+}
+
+#[test]
+fn solvers_know_neither_each_other_nor_files() {
+    let members = members();
+    let present = SOLVERS.iter().filter(|name| members.contains_key(&manifest(name)));
+    assert!(present.clone().count() >= 4);
+    settle(present.flat_map(|name| {
+        let forbidden = |other: &&&str| **other != *name && (*name, **other) != ("rounding", "ilp");
+        let others = SOLVERS.iter().filter(move |other| forbidden(other));
+        let others = others.chain(&["instances", "harness", "solvers"]);
+        let found = others.filter(|n| members[&manifest(name)].normal.contains(&member_name(n)));
+        found.map(move |other| format!("{}: knows {other}", manifest(name)))
+    }));
+}
+
+fn member_name(folder: &str) -> String {
+    format!("edgeplan-{folder}")
+}
+
+#[test]
+fn native_engines_have_one_door_each() {
+    only(&["mip"], |name| name.starts_with("highs") || name == "good_lp");
+    only(&["cbc"], |name| name.starts_with("coin_cbc"));
+}
+
+#[test]
+fn candle_stays_with_kernels_and_quality() {
+    only(&["kernels", "quality"], |name| name.starts_with("candle"));
+}
+
+#[test]
+fn sources_are_short_and_narrow() {
+    settle(texts(&["rs"]).into_iter().flat_map(|(file, text)| {
+        let lines = text.lines().count();
+        let long = (lines > LINES_MAX).then(|| format!("{file}: {lines} lines"));
+        let known = STILL_WIDE.iter().find(|(wide, _)| *wide == file);
+        let wide = text.lines().enumerate().filter_map(|(index, line)| {
+            let columns = line.chars().count();
+            (columns > COLUMNS_MAX).then(|| format!("{file}:{}: {columns} columns", index + 1))
+        });
+        let wide = wide.skip(known.map_or(0, |(_, lines)| *lines));
+        long.into_iter().chain(wide).collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn every_folder_says_what_it_is_for() {
+    let files = files();
+    let folders: BTreeSet<&Path> = files.iter().filter_map(|file| file.parent()).collect();
+    let code = |folder: &Path| {
+        // The first part is left out: the folder `tests` of the workspace is a member.
+        folder.iter().skip(1).any(|part| CODE_FOLDERS.iter().any(|name| part == *name))
+    };
+    let silent = folders.into_iter().filter(|folder| !code(folder));
+    let silent = silent.filter(|folder| !files.contains(&folder.join("README.md")));
+    settle(silent.map(|folder| format!("{}: no README.md", folder.display())));
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    // In halves, because this file is read too.
+    let words =
+        [["TO", "DO"], ["FIX", "ME"], ["to", "do!"], ["unimpl", "emented!"], ["#[ig", "nore"]];
+    let words = words.map(|halves| halves.concat());
+    settle(texts(&["rs", "toml", "md"]).into_iter().flat_map(|(file, text)| {
+        let found = words.iter().filter(|word| text.contains(*word));
+        found.map(|word| format!("{file}: {word}")).collect::<Vec<_>>()
+    }));
+}
+
+#[test]
+fn only_the_judge_runs_solvers() {
+    let judge = "crates/problem/src/verdict.rs";
+    let tried =
+        |file: &str| Path::new(file).iter().any(|part| part == "tests" || part == "benches");
+    let sources = texts(&["rs"]);
+    let callers: Vec<&str> = (sources.iter().filter(|(file, _)| !tried(file)))
+        .filter(|(_, text)| calls_a_solver(text.parse().expect("the compiler read it")))
+        .map(|(file, _)| file.as_str())
+        .collect();
+    assert!(callers.contains(&judge), "{judge}: calls no solver, so this test finds nothing");
+    let others = callers.into_iter().filter(|file| *file != judge);
+    settle(
+        others.map(|file| format!("{file}: calls Solver::solve; `edgeplan_problem::solve` judges")),
+    );
+}
+
+/// Whether `.solve(run)` or `Type::solve(solver, run)` is called anywhere, in macros too. Engines
+/// are not meant: their `solve` takes three arguments, or none.
+fn calls_a_solver(tokens: TokenStream) -> bool {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    let inside = tokens.iter().any(|token| match token {
+        TokenTree::Group(group) => calls_a_solver(group.stream()),
+        _ => false,
+    });
+    inside || (0..tokens.len()).any(|index| is_call(&tokens[..index], &tokens[index..]))
+}
+
+/// Whether a call of a solver stands between these tokens and those.
+fn is_call(before: &[TokenTree], after: &[TokenTree]) -> bool {
+    let [TokenTree::Ident(name), TokenTree::Group(group), ..] = after else { return false };
+    if name != "solve" || group.delimiter() != Delimiter::Parenthesis {
+        return false;
+    }
+    let before: Vec<String> = before.iter().rev().take(3).map(ToString::to_string).collect();
+    match before.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [".", ..] => arguments(group) == 1,
+        // A type or a trait, not a module.
+        [":", ":", owner] => {
+            arguments(group) == 2 && (owner == ">" || owner.starts_with(char::is_uppercase))
+        }
+        _ => false,
+    }
+}
+
+/// How many arguments a call has.
+fn arguments(group: &Group) -> usize {
+    let tokens: Vec<String> = group.stream().into_iter().map(|token| token.to_string()).collect();
+    let commas = tokens.iter().filter(|token| *token == ",").count();
+    let trailing = usize::from(tokens.last().is_some_and(|token| token == ","));
+    if tokens.is_empty() { 0 } else { 1 + commas - trailing }
+}
+
+#[test]
+fn calls_of_solvers_are_recognised() {
+    let cases = [
+        ("solver.solve(&mut run)", true),
+        ("assert!(self.inner . solve(run,).is_ok())", true),
+        ("let x = Solver::solve(&inner, run);", true),
+        ("<T as Solver<P>>::solve(inner, run)", true),
+        ("engine.solve(&program, &request, &mut watch)", false),
+        ("model.solve()", false),
+        ("callback::solve(model, &mut listener)", false),
+        ("solve(problem, solver, limits, observer)", false),
+        ("fn solve(&self, run: &mut Run<'_, P>) {}", false),
+        ("// solver.solve(run)", false),
+    ];
+    for (code, expected) in cases {
+        assert_eq!(calls_a_solver(code.parse().unwrap()), expected, "{code}");
+    }
+}
