@@ -34,6 +34,9 @@ fn the_example_is_proven() {
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["verdict"], "optimal", "{answer}");
     assert_eq!(answer["stages"][0]["device"], "laptop");
+    for policy in ["fastest-first", "ram-proportional", "even-split"] {
+        assert!(answer["baselines"][policy].as_u64() > answer["cost_ns"].as_u64(), "{answer}");
+    }
 }
 
 #[test]

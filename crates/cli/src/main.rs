@@ -1,5 +1,6 @@
 //! The command `edgeplan`.
 
+mod baselines;
 mod bench;
 mod check;
 mod compare;

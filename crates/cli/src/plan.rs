@@ -10,6 +10,7 @@ use edgeplan_problem::{Outcome, Problem as _, Stop, Verdict, gap};
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
 
+use crate::baselines::Baselines;
 use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
@@ -47,6 +48,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         let account = instance.evaluate(plan).account;
         json.append(&mut account_json(&instance, &account, plan));
         text = account_tables(&instance, &account, plan);
+        if let Some(cost) = outcome.cost() {
+            let baselines = Baselines::of(&instance);
+            json.insert("baselines".into(), baselines.json());
+            text = format!("{text}\n{}", baselines.text(&instance, cost));
+        }
         if let Some(path) = &arguments.out {
             write_atomic(path, &to_json(&PlanFile::new(&instance, plan)))?;
         }
@@ -85,7 +91,7 @@ pub(crate) fn headline(instance: &Deployment, solver: &str, outcome: &Outcome<Pl
     let stopped = outcome.stopped.filter(|&stop| stop != Stop::Gap);
     let stopped = stopped.map(|stop| format!(", stopped: {stop}"));
     format!(
-        "{}: {}{}{}{}{} [{solver}, {:.2} s]",
+        "{}: {}{}{}{}{} [{solver}, {:.3} s]",
         instance.name,
         outcome.verdict.word(),
         cost.unwrap_or_default(),

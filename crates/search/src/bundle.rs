@@ -1,9 +1,9 @@
 //! A proximal bundle method for concave functions of a few nonnegative variables.
 //!
-//! The cuts seen so far are a model of the function from above; each trial maximises the model minus
-//! a quadratic pull to the best point so far (Lemarechal 1975; Kiwiel, Math. Prog. 46, 1990, for the
-//! rules of the pull). The small quadratic program over the cuts' weights is solved by moving weight
-//! between pairs of them.
+//! The cuts seen so far are a model of the function from above; each trial maximises the model
+//! minus a quadratic pull to the best point so far (Lemarechal 1975; Kiwiel, Math. Prog. 46, 1990,
+//! for the rules of the pull). The small quadratic program over the cuts' weights is solved by
+//! moving weight between pairs of them.
 
 /// A function value and a slope at a point, as a line: `value + slope * (x - center)`.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use rustc_hash::FxHashMap;
 use crate::labels::{Devices, Label};
 
 /// Keeps of each group of comparable labels those that no other one dominates, and of these the
-/// `alike` of least bound. `simple` says that times do not matter. Bounds of labels that go for want
-/// of room are passed to `dropped`.
+/// `alike` of least bound. `simple` says that times do not matter. Bounds of labels that go for
+/// want of room are passed to `dropped`.
 ///
 /// # Complexity
 /// O(n log n) for sorting; then a binary search per label where `simple`, else a scan of its group.

@@ -271,7 +271,7 @@ impl Relaxation {
     }
 }
 
-/// `here[i] = min(here[i], cost + next[i + offset - shift])`, the last step standing for all beyond.
+/// `here[i] = min(here[i], cost + next[i + offset - shift])`; the last step stands for all beyond.
 fn lower(here: &mut [f64], offset: usize, next: &[f64], shift: i64, cost: f64) {
     let from = offset as i64 - shift;
     let skip = usize::try_from(-from).unwrap_or(0);

@@ -3,10 +3,10 @@
 //! when the chain changes device, and contiguity as "each device is entered at most once", which
 //! is much tighter than a row per pair of layers.
 //!
-//! Let `x[l,d,o]` be 1 if layer `l` is on device `d` as option `o`, and `y[l,d,e]` be 1 if the chain
-//! goes from `d` to `e` after layer `l` (`d = e` is staying). Only usable triples and existing
-//! routes get a variable. Options that another one beats on the same device in bytes, loss and
-//! time are left out: no objective or limit could prefer them.
+//! Let `x[l,d,o]` be 1 if layer `l` is on device `d` as option `o`, and `y[l,d,e]` be 1 if the
+//! chain goes from `d` to `e` after layer `l` (`d = e` is staying). Only usable triples and
+//! existing routes get a variable. Options that another one beats on the same device in bytes,
+//! loss and time are left out: no objective or limit could prefer them.
 
 mod rows;
 
