@@ -6,13 +6,13 @@ default:
 test:
     ./x test
 
-# measure solvers on a suite: just bench bench-data/suites/chain.toml --out reports/record/DATE-MACHINE
+# compare all solvers on a handful of fixed instances: answers, then criterion's times
 bench *ARGS:
-    ./x bench {{ARGS}}
-
-# compare all solvers on a handful of fixed instances: answers, then times
-criterion *ARGS:
     ./x criterion {{ARGS}}
+
+# record solvers on a suite: just measure bench-data/suites/chain.toml --out reports/record/DATE-MACHINE
+measure *ARGS:
+    ./x bench {{ARGS}}
 
 # build edgeplan and run it
 run *ARGS:

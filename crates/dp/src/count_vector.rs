@@ -24,9 +24,6 @@ use crate::chain::{Candidates, Chain, MIXES, candidates, conclude, one_model};
 use crate::classes::Classes;
 use crate::stages::{Goal, NEVER, Stages};
 
-/// More states (layers * count vectors * classes) than this are refused: eight bytes each.
-const STATES_MAX: usize = 20_000_000;
-
 /// The exact program for contiguous placement and fixed options, for every objective.
 ///
 /// It honours pins, unreachable pairs, memory with shared tensors, compute and traffic budgets, and
@@ -38,11 +35,13 @@ const STATES_MAX: usize = 20_000_000;
 pub struct ChainExact {
     /// Most mixes to try.
     pub mixes: usize,
+    /// More states (layers * count vectors * classes) than this are refused: eight bytes each.
+    pub states_max: usize,
 }
 
 impl Default for ChainExact {
     fn default() -> Self {
-        Self { mixes: MIXES }
+        Self { mixes: MIXES, states_max: 20_000_000 }
     }
 }
 
@@ -54,10 +53,11 @@ impl Solver<Deployment> for ChainExact {
         // The prices of runs grow with the square of the chain.
         let prices = per_vector.saturating_mul(model.layers.len());
         let states = per_vector.saturating_mul(classes.vectors()).max(prices);
-        if states > STATES_MAX {
+        if states > self.states_max {
             return Err(Unsupported(format!(
-                "{states} states for {} classes of devices; at most {STATES_MAX} are allowed",
-                classes.len()
+                "{states} states for {} classes of devices; at most {} are allowed",
+                classes.len(),
+                self.states_max
             )));
         }
         Ok(())

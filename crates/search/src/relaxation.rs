@@ -98,6 +98,15 @@ impl Relaxation {
         self.width
     }
 
+    /// Values that filling the tables computes.
+    pub(crate) fn work(&self, chain: &Chain) -> u64 {
+        let place = |(place, choices): (usize, &Vec<Choice>)| {
+            choices.len() * self.neighbours.subsets(place % chain.devices)
+        };
+        let rows: usize = chain.choices.iter().enumerate().map(place).sum();
+        (rows * self.width) as u64
+    }
+
     /// Values that the tables hold.
     pub(crate) fn values(&self) -> usize {
         self.rest.len()

@@ -49,6 +49,10 @@ pub(crate) const fn round(
 const OTHER_PRICES: [f64; 4] = [0.88, 1.14, 0.7, 1.5];
 /// Values of a table that neighbour sets may grow to.
 const GROWN_MAX: usize = 8_000_000;
+/// Table values that the climbs of one round may fill between growths.
+const GROW_WORK_MAX: u64 = 6_000_000_000;
+/// Evaluations of the first climb, where they are cheap, for each device's price.
+const CLIMB_PER_DEVICE: u32 = 3;
 /// What labels of all layers may leave behind to find plans again.
 const TRACES_MAX: usize = 64_000_000;
 
@@ -166,7 +170,9 @@ impl Search<'_> {
         let grids = grids.map(|(device, choice)| Grid::new(&self.chain, device, steps, choice));
         let mut relaxation = Relaxation::new(&self.chain, grids.collect(), state.neighbours);
         relaxation.prices = state.prices;
-        self.climb(run, &mut relaxation, round.climb)?;
+        let devices = self.chain.devices as u32;
+        let first = round.climb + if round.grow == 0 { CLIMB_PER_DEVICE * devices } else { 0 };
+        self.climb(run, &mut relaxation, first)?;
         if self.chain.once {
             self.grow(run, &mut relaxation, round)?;
         }
@@ -180,8 +186,10 @@ impl Search<'_> {
         relaxation: &mut Relaxation,
         round: Round,
     ) -> Result<(), Stop> {
+        let mut work = 0;
         for _ in 0..round.grow {
-            if relaxation.bound > self.limit(run) {
+            work += relaxation.work(&self.chain) * u64::from(round.climb);
+            if relaxation.bound > self.limit(run) || work > GROW_WORK_MAX {
                 break;
             }
             let before = relaxation.bound;
