@@ -11,6 +11,8 @@ mod chain;
 mod dominance;
 mod fixing;
 mod grid;
+#[doc(hidden)]
+pub mod inner;
 mod joint;
 mod labels;
 mod neighbours;
