@@ -11,7 +11,8 @@ fn a_plan_is_found_proven_written_and_checked() {
     let plan = folder.path().join("plan.json").display().to_string();
     let svg = folder.path().join("plan.svg").display().to_string();
     let html = folder.path().join("plan.html").display().to_string();
-    let files = ["--out", &plan, "--svg", &svg, "--html", &html];
+    let bound = folder.path().join("bound.json").display().to_string();
+    let files = ["--out", &plan, "--svg", &svg, "--html", &html, "--certificate", &bound];
     let output = run(&[&["plan", &instance, "--json"], &files[..]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
@@ -22,10 +23,18 @@ fn a_plan_is_found_proven_written_and_checked() {
     assert_eq!(answer["memory_bytes"].as_object().unwrap().len(), 3);
     assert!(std::fs::read_to_string(svg).unwrap().contains("optimal"));
     assert!(std::fs::read_to_string(html).unwrap().contains("</html>"));
-    let checked = run(&["check", &instance, &plan, "--json"]);
+    let checked = run(&["check", &instance, &plan, "--json", "--certificate", &bound]);
     let checked: serde_json::Value = serde_json::from_slice(&checked.stdout).unwrap();
     assert_eq!(checked["cost_ns"], answer["cost_ns"]);
     assert_eq!(checked["feasible"], true);
+    let certified = checked["certified_lower_bound"].as_u64().unwrap();
+    assert!(certified > 0 && certified <= answer["cost_ns"].as_u64().unwrap());
+    let spoiled = std::fs::read_to_string(&bound).unwrap().replace(
+        &format!("\"lower_bound\": {}", answer["certified_lower_bound"]),
+        "\"lower_bound\": 123456789123456",
+    );
+    std::fs::write(&bound, spoiled).unwrap();
+    refused(&["check", &instance, &plan, "--certificate", &bound], "its prices prove");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod agreement; // every solver against brute force, and HiGHS against CBC
 mod bench; // suites measured in processes of their own
+mod certificate; // bounds that are checked again
 mod cli; // the command line
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report

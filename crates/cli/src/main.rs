@@ -2,6 +2,7 @@
 
 mod baselines;
 mod bench;
+mod certificate;
 mod check;
 mod compare;
 mod diagnosis;

@@ -9,8 +9,10 @@ use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Outcome, Problem as _, Stop, Verdict, gap};
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
+use serde_json::json;
 
 use crate::baselines::Baselines;
+use crate::certificate;
 use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
@@ -30,13 +32,17 @@ pub(crate) struct Arguments {
     /// Write a page with the picture and every number to this file
     #[arg(long)]
     html: Option<PathBuf>,
+    /// Write a certificate of a lower bound to this file; `edgeplan check` verifies it
+    #[arg(long)]
+    certificate: Option<PathBuf>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Asked { question, json: as_json, .. } = &arguments.asked;
     let (instance, entry) = arguments.asked.read()?;
     // Before minutes of thought, not after them.
-    for path in [&arguments.out, &arguments.svg, &arguments.html].into_iter().flatten() {
+    let Arguments { out, svg: picture, html: page, certificate, .. } = arguments;
+    for path in [out, picture, page, certificate].into_iter().flatten() {
         check_writable(path)?;
     }
     watch::listen();
@@ -70,6 +76,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         if let Some(path) = &arguments.html {
             write_atomic(path, &html(&picture, &command_line()))?;
         }
+    }
+    if let Some(path) = certificate {
+        let bound = certificate::write(path, &instance, question)?;
+        json.insert("certified_lower_bound".into(), json!(bound));
+        text = format!("{text}\ncertified: no plan is below {}", amount(&instance, bound));
     }
     if let Verdict::Infeasible = outcome.verdict {
         let diagnosis = Diagnosis::of(&instance, solver.as_ref(), question);

@@ -46,6 +46,11 @@ impl Grid {
         Self { unit, remainder, first, shift, width }
     }
 
+    /// Bytes (or nanoseconds) of a step.
+    pub(crate) fn unit(&self) -> u64 {
+        self.unit
+    }
+
     /// The step of that much left after `layer`, rounded up.
     pub(crate) fn step(&self, layer: usize, left: u64) -> usize {
         (left + self.remainder[layer]).div_ceil(self.unit) as usize

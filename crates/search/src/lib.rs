@@ -7,6 +7,7 @@
 
 mod ascent;
 mod bundle;
+mod certify;
 mod chain;
 mod dominance;
 mod fixing;

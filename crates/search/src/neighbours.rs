@@ -34,6 +34,11 @@ impl Neighbours {
         Self { next: pairs.collect(), first, sets }
     }
 
+    /// By device: whom a path remembers there.
+    pub(crate) fn sets(&self) -> &[Vec<usize>] {
+        &self.sets
+    }
+
     /// Rows of a layer.
     pub(crate) fn rows(&self) -> usize {
         self.first[self.sets.len()]

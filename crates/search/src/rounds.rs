@@ -16,7 +16,7 @@ use crate::solver::ChainSearch;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Round {
     /// Steps of the grid.
-    steps: u64,
+    pub(crate) steps: u64,
     /// Evaluations of a climb.
     climb: u32,
     /// Climbs between which neighbour sets may grow.
