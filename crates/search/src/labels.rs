@@ -38,6 +38,28 @@ pub(crate) struct Label {
     pub(crate) parent: u32,
 }
 
+/// The labels of a layer in the making.
+#[derive(Debug)]
+struct Layer {
+    labels: Vec<Label>,
+    /// There are labels enough with bounds up to this.
+    cut: f64,
+    /// The least bound of a label that was dropped for want of room.
+    dropped: Option<f64>,
+}
+
+impl Default for Layer {
+    fn default() -> Self {
+        Self { labels: Vec::new(), cut: f64::INFINITY, dropped: None }
+    }
+}
+
+impl Layer {
+    fn drop(&mut self, bound: f64) {
+        self.dropped = Some(self.dropped.map_or(bound, |least| least.min(bound)));
+    }
+}
+
 /// What is kept of a label to find its plan again.
 #[derive(Debug, Clone, Copy)]
 struct Trace {
@@ -110,30 +132,31 @@ impl<'a> Labels<'a> {
     ) -> Result<Found, Stop> {
         let mut found = Found::default();
         let mut traces: Vec<Vec<Trace>> = Vec::with_capacity(self.chain.layers);
-        let mut labels = self.first();
+        let mut reached = self.first();
         for layer in 0..self.chain.layers {
             if layer > 0 {
-                let mut next = Vec::new();
-                for (index, label) in labels.iter().enumerate() {
+                let mut next = Layer { dropped: reached.dropped, ..Layer::default() };
+                for (index, label) in reached.labels.iter().enumerate() {
                     tick()?;
                     self.extend(index as u32, label, &traces, &mut next);
-                    if next.len() > CANDIDATES_MAX.max(2 * width.labels) {
-                        self.thin(&mut next, width, &mut found.dropped);
+                    if next.labels.len() > CANDIDATES_MIN.max(3 * width.labels) {
+                        self.thin(&mut next, width);
                     }
                 }
-                labels = next;
+                reached = next;
             }
-            self.thin(&mut labels, width, &mut found.dropped);
-            found.labels += labels.len() as u64;
-            traces.push(labels.iter().map(Label::trace).collect());
+            self.thin(&mut reached, width);
+            found.labels += reached.labels.len() as u64;
+            traces.push(reached.labels.iter().map(Label::trace).collect());
         }
-        found.plan = self.best(&labels, &traces);
+        found.plan = self.best(&reached.labels, &traces);
+        found.dropped = reached.dropped;
         Ok(found)
     }
 
-    fn first(&self) -> Vec<Label> {
+    fn first(&self) -> Layer {
         let chain = self.chain;
-        let mut labels = Vec::new();
+        let mut labels = Layer::default();
         for device in 0..chain.devices {
             let Some(hop) = chain.enter[device] else { continue };
             if chain.class[device] != device {
@@ -162,7 +185,7 @@ impl<'a> Labels<'a> {
 
     /// All ways to go on from a label: stay, or move to a device that is not used yet, of each
     /// class only the first.
-    fn extend(&self, parent: u32, label: &Label, traces: &[Vec<Trace>], next: &mut Vec<Label>) {
+    fn extend(&self, parent: u32, label: &Label, traces: &[Vec<Trace>], next: &mut Layer) {
         let layer = traces.len();
         let (chain, device) = (self.chain, usize::from(label.device));
         self.place(layer, parent, label, next);
@@ -198,7 +221,7 @@ impl<'a> Labels<'a> {
     }
 
     /// Adds the layer on the label's device, in every choice that can still be in a plan.
-    fn place(&self, layer: usize, parent: u32, label: &Label, next: &mut Vec<Label>) {
+    fn place(&self, layer: usize, parent: u32, label: &Label, next: &mut Layer) {
         let (chain, device) = (self.chain, usize::from(label.device));
         let place = chain.at(layer, device);
         let room = &chain.room[device];
@@ -231,11 +254,16 @@ impl<'a> Labels<'a> {
                 let rest = other.row(Place { layer, device, subset });
                 bound(other, &child, rest[step]) <= self.limit
             };
-            if child.bound <= self.limit && self.others.iter().all(within) {
-                child.choice = index as u16;
-                child.parent = parent;
-                next.push(child);
+            if child.bound > self.limit || !self.others.iter().all(within) {
+                continue;
             }
+            if child.bound > next.cut {
+                next.drop(child.bound);
+                continue;
+            }
+            child.choice = index as u16;
+            child.parent = parent;
+            next.labels.push(child);
         }
     }
 
@@ -255,15 +283,18 @@ impl<'a> Labels<'a> {
     }
 
     /// Drops dominated labels, then those beyond the width.
-    fn thin(&self, labels: &mut Vec<Label>, width: Width, dropped: &mut Option<f64>) {
-        let mut drop = |bound: f64| *dropped = Some(dropped.map_or(bound, |d: f64| d.min(bound)));
-        dominate(labels, self.simple, width.alike, &mut drop);
+    fn thin(&self, layer: &mut Layer, width: Width) {
+        let mut labels = std::mem::take(&mut layer.labels);
+        dominate(&mut labels, self.simple, width.alike, &mut |bound| layer.drop(bound));
         if labels.len() > width.labels {
             labels.select_nth_unstable_by(width.labels, |a, b| a.bound.total_cmp(&b.bound));
+            // None above this bound would be kept.
+            layer.cut = labels[width.labels].bound;
             for label in labels.drain(width.labels..) {
-                drop(label.bound);
+                layer.drop(label.bound);
             }
         }
+        layer.labels = labels;
     }
 
     /// The best complete plan among the last layer's labels.
@@ -298,8 +329,8 @@ fn bound(relaxation: &Relaxation, label: &Label, rest: f64) -> f64 {
     label.cost + priced + label.visits + rest - relaxation.budget
 }
 
-/// New labels beyond which a layer is thinned before it is complete.
-const CANDIDATES_MAX: usize = 1 << 18;
+/// New labels up to which a layer is not thinned before it is complete.
+const CANDIDATES_MIN: usize = 1 << 14;
 
 impl Label {
     fn trace(&self) -> Trace {
