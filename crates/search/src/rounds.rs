@@ -56,18 +56,22 @@ const CLIMB_PER_DEVICE: u32 = 3;
 /// What labels of all layers may leave behind to find plans again.
 const TRACES_MAX: usize = 64_000_000;
 
-/// Scaled cost above which plans do not matter: they are no better than the incumbent, by more than
-/// the asked gap; or every request takes too long.
+/// What rounding in floating point may add to a bound, in scaled units: products of prices are not
+/// exact, sums are. Nothing is cut off, and no bound believed, by less than this.
+const SLACK: f64 = 64.0;
+
+/// Scaled cost above which plans do not matter, and a little: they are no better than the
+/// incumbent, by more than the asked gap; or every request takes too long.
 pub(crate) fn limit(run: &Run<'_, Deployment>, scale: f64) -> f64 {
     let instance = run.problem();
     match (run.best(), instance.objective, instance.latency_max) {
         (Some((_, cost)), ..) => {
             let enough = (cost.as_f64() * (1.0 - run.limits().gap) * scale).floor();
-            enough.min((cost.as_f64() - 1.0) * scale)
+            enough.min((cost.as_f64() - 1.0) * scale) + SLACK
         }
         (None, Objective::Latency, Some(limit)) => {
             let weights = instance.models.iter().map(|model| f64::from(model.weight));
-            limit.as_f64() * weights.sum::<f64>() * scale
+            limit.as_f64() * weights.sum::<f64>() * scale + SLACK
         }
         _ => f64::MAX,
     }
@@ -75,7 +79,7 @@ pub(crate) fn limit(run: &Run<'_, Deployment>, scale: f64) -> f64 {
 
 /// A scaled bound as a cost.
 pub(crate) fn unscaled(bound: f64, scale: f64) -> Cost {
-    match bound {
+    match bound - SLACK {
         bound if bound <= 0.0 => Cost::ZERO,
         bound if bound >= f64::MAX => Cost::MAX,
         bound => Cost((bound / scale).ceil() as u64),
@@ -285,10 +289,10 @@ impl Search<'_> {
         let scale = self.chain.scale;
         match self.goal {
             Goal::AnyWithin { cost_max, .. } => {
-                cost_max.map_or(self.chain.most, |max| max as f64 * scale)
+                cost_max.map_or(self.chain.most, |max| max as f64 * scale) + SLACK
             }
             Goal::Part { limit } => limit,
-            Goal::Cheapest { .. } => limit(run, scale).min(self.chain.most),
+            Goal::Cheapest { .. } => limit(run, scale).min(self.chain.most + SLACK),
         }
     }
 
