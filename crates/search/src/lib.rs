@@ -17,6 +17,7 @@ pub mod inner;
 mod joint;
 mod labels;
 mod neighbours;
+mod prefix;
 mod relaxation;
 mod rounds;
 mod solver;

@@ -6,6 +6,7 @@ use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError, Stop, Unsupported
 use crate::chain::{Chain, Measure};
 use crate::joint::can_share;
 use crate::labels::DEVICES_MAX;
+use crate::prefix::{self, Reach};
 use crate::rounds::{Goal, ROUNDS, Search};
 
 /// The exact chain solver.
@@ -144,6 +145,16 @@ impl ChainSearch {
         }
         for (measure, cost_max) in guides {
             let chain = Chain::new(run.problem(), measure, Some(cycle));
+            if prefix::applies(&chain) {
+                match prefix::reach(&chain, &mut || run.step())? {
+                    Reach::Short => return Ok(Some(false)),
+                    Reach::Whole(plan) => {
+                        if run.incumbent(&Plan::single(plan)).is_some_and(|cost| cost.0 <= cycle) {
+                            return Ok(Some(true));
+                        }
+                    }
+                }
+            }
             let mut none = true;
             for (chain, one_run) in cases(chain) {
                 let goal = Goal::AnyWithin { cycle, cost_max };
