@@ -4,7 +4,6 @@ pub mod build;
 pub mod cluster;
 pub mod device;
 pub mod file;
-pub mod format;
 pub mod generate;
 pub mod import;
 pub mod instance;
@@ -15,3 +14,5 @@ pub mod quantity;
 pub mod recipes;
 pub mod sensitivity;
 pub mod workload;
+
+pub use edgeplan_formats as format;
