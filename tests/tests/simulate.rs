@@ -3,7 +3,8 @@
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, OptionId, Placement, Plan};
 use edgeplan_problem::{Nanos, Problem as _};
 use edgeplan_simulator::{
-    Continuous, Layout, Outcome, Request, ServiceTimes, Setup, Shares, Size, StaticBatch, operate,
+    Continuous, Keep, Layout, Outcome, Request, ServiceTimes, Setup, Shares, Size, StaticBatch,
+    operate,
 };
 use edgeplan_tests::{generate, json, refused, run, small, text};
 use rand::{RngExt as _, SeedableRng as _};
@@ -71,7 +72,7 @@ fn agree(
     size: Size,
     bills: &[edgeplan_problem::deployment::ModelAccount],
 ) {
-    let setup = Setup { layout, times, size, lanes: None, spans_max: 0 };
+    let setup = Setup { layout, times, size, lanes: None, keep: Keep::default() };
     for (model, bill) in bills.iter().enumerate() {
         let request = Request { arrival: Nanos(5), size, model, deadline: None };
         for record in [
@@ -120,8 +121,8 @@ fn a_trace_runs_under_every_policy() {
     }
     let tokens = |run: usize| runs[run]["tokens_per_s"].as_f64().unwrap();
     assert!(tokens(2) >= tokens(0), "batches are no slower: {answer}");
-    assert!(std::fs::read_to_string(svg).unwrap().contains("continuous 8"));
-    assert!(std::fs::read_to_string(html).unwrap().contains("</html>"));
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("continuous 8"));
+    assert!(std::fs::read_to_string(&html).unwrap().contains("</html>"));
     let same = json(&[&common[..], &files].concat());
     assert_eq!(same["runs"], answer["runs"]);
     let output = run(&[&common[..], &["--poisson", "3", "--requests", "20"]].concat());

@@ -1,5 +1,7 @@
 //! `edgeplan reproduce`: published figures beside ours.
 
+mod throughput;
+
 use anyhow::{Context as _, Result};
 use edgeplan_instances::known::{Evidence, Known, known};
 use edgeplan_problem::{Limits, Nanos, Silent, solve};
@@ -11,12 +13,18 @@ use crate::report::table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// EdgeShard's throughput instead: the bottleneck model and pipelines, beside the paper's
+    #[arg(long)]
+    throughput: bool,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    if arguments.throughput {
+        return throughput::run(arguments.json);
+    }
     let mut rows =
         table(&["what", "paper", "ours", "difference", "verdict", "solver", "source"], &[1, 2, 3]);
     let mut json: Vec<Value> = Vec::new();

@@ -6,7 +6,9 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use edgeplan_instances::generate::{Random, random};
 use edgeplan_problem::deployment::{Assignment, DeviceId, OptionId, Plan};
 use edgeplan_simulator::trace::Poisson;
-use edgeplan_simulator::{Continuous, Layout, Policy, Setup, Shares, Size, StaticBatch, operate};
+use edgeplan_simulator::{
+    Continuous, Keep, Layout, Policy, Setup, Shares, Size, StaticBatch, operate,
+};
 
 /// The request that the instance is taken to be priced for, long enough that the trace overloads
 /// the line: the queue is long, and no place is ever empty.
@@ -30,7 +32,8 @@ fn policies(criterion: &mut Criterion) {
         seed: 1,
     }
     .requests();
-    let setup = Setup { layout: &layout, times: &times, size: SIZE, lanes: None, spans_max: 0 };
+    let setup =
+        Setup { layout: &layout, times: &times, size: SIZE, lanes: None, keep: Keep::default() };
     let mut group = criterion.benchmark_group("20000 requests");
     group.sample_size(10);
     let policies: [(&str, &mut dyn Policy); 3] = [

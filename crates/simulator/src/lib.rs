@@ -26,7 +26,7 @@ pub mod trace;
 
 pub use layout::{Hop, Layout, Line, Refused, Server, Step};
 pub use memory::Memory;
-pub use network::Span;
+pub use network::{Keep, Span};
 pub use operation::{Outcome, Record, Refusal, Setup, operate};
 pub use pipeline::{MicroBatches, Release, Run, pipeline};
 pub use policy::{Continuous, Epochs, Policy, StaticBatch, Turn, View};

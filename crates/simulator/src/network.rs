@@ -20,6 +20,20 @@ pub struct Span {
     pub end: Nanos,
 }
 
+/// Which bars are kept.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keep {
+    /// Those that end then or later,
+    pub from: Nanos,
+    /// as many as this.
+    pub count: usize,
+}
+
+impl Keep {
+    /// Every bar.
+    pub const ALL: Self = Self { from: Nanos::ZERO, count: usize::MAX };
+}
+
 /// Something that a job wants done.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Task {
@@ -52,19 +66,19 @@ pub(crate) struct Network {
     now: Nanos,
     sequence: u64,
     spans: Vec<Span>,
-    spans_max: usize,
+    keep: Keep,
 }
 
 impl Network {
-    /// Idle servers at time zero that remember their first `spans_max` bars.
-    pub(crate) fn new(servers: usize, spans_max: usize) -> Self {
+    /// Idle servers at time zero.
+    pub(crate) fn new(servers: usize, keep: Keep) -> Self {
         Self {
             queues: (0..servers).map(|_| Queue::default()).collect(),
             events: BinaryHeap::with_capacity(servers + 1),
             now: Nanos::ZERO,
             sequence: 0,
             spans: Vec::new(),
-            spans_max,
+            keep,
         }
     }
 
@@ -93,7 +107,7 @@ impl Network {
         let Task { job, prompt, time } = task;
         self.queues[server].busy += time;
         let end = self.now + time;
-        if self.spans.len() < self.spans_max {
+        if self.spans.len() < self.keep.count && end >= self.keep.from {
             let (start, job) = (self.now, job as usize);
             self.spans.push(Span { server, job, prompt, start, end });
         }

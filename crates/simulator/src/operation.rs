@@ -12,7 +12,7 @@ use edgeplan_problem::{Bytes, Nanos};
 
 use crate::layout::{Layout, Step};
 use crate::memory::Memory;
-use crate::network::{Network, Span, Task};
+use crate::network::{Keep, Network, Span, Task};
 use crate::policy::{Policy, Turn, View};
 use crate::request::{Request, Size};
 use crate::times::{Pass, ServiceTimes};
@@ -28,8 +28,8 @@ pub struct Setup<'a> {
     pub size: Size,
     /// Lanes per model; by default as many as the line has stages.
     pub lanes: Option<usize>,
-    /// Bars to keep for a Gantt chart, from the beginning.
-    pub spans_max: usize,
+    /// Bars to keep for a Gantt chart.
+    pub keep: Keep,
 }
 
 /// What became of a request.
@@ -78,7 +78,7 @@ pub struct Record {
     pub waiting_max: usize,
     /// Most bytes of KV cache at once, by device.
     pub cache_peak: Vec<Bytes>,
-    /// The first bars of the Gantt chart.
+    /// The bars that were to be kept.
     pub spans: Vec<Span>,
 }
 
@@ -196,7 +196,7 @@ impl<'a> Operation<'a> {
             setup,
             requests,
             policy,
-            network: Network::new(setup.layout.servers.len(), setup.spans_max),
+            network: Network::new(setup.layout.servers.len(), setup.keep),
             memory: Memory::new(setup.layout, setup.size),
             lanes: lanes.collect(),
             waiting: vec![VecDeque::new(); lines.len()],

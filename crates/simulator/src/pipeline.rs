@@ -11,7 +11,7 @@
 use edgeplan_problem::Nanos;
 
 use crate::layout::{Layout, Line, Step};
-use crate::network::{Network, Span, Task};
+use crate::network::{Keep, Network, Span, Task};
 use crate::times::{Pass, ServiceTimes};
 
 /// When a micro-batch may begin its next pass.
@@ -62,7 +62,7 @@ pub struct Run {
     pub ends: Vec<Nanos>,
     /// Busy time, by server of the layout.
     pub busy: Vec<Nanos>,
-    /// The first bars of the Gantt chart.
+    /// The bars that were to be kept.
     pub spans: Vec<Span>,
 }
 
@@ -73,7 +73,7 @@ impl Run {
     }
 }
 
-/// Sends micro-batches round the line of one model, all from time zero; keeps `spans_max` bars.
+/// Sends micro-batches round the line of one model, all from time zero.
 ///
 /// # Panics
 /// When the layout has no such model.
@@ -85,9 +85,9 @@ pub fn pipeline(
     model: usize,
     times: &dyn ServiceTimes,
     batches: &MicroBatches,
-    spans_max: usize,
+    keep: Keep,
 ) -> Run {
-    let network = Network::new(layout.servers.len(), spans_max);
+    let network = Network::new(layout.servers.len(), keep);
     let line = &layout.lines[model];
     let count = batches.count as usize;
     let places = vec![Place::default(); count];

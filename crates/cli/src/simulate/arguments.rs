@@ -65,14 +65,17 @@ pub(crate) struct Arguments {
     /// Count requests that take more seconds than this
     #[arg(long, value_parser = seconds)]
     pub(crate) deadline: Option<f64>,
-    /// Write a Gantt chart of the beginning to this file
+    /// Write a Gantt chart to this file
     #[arg(long)]
     pub(crate) svg: Option<PathBuf>,
     /// Write a page with the chart and every number to this file
     #[arg(long)]
     pub(crate) html: Option<PathBuf>,
+    /// Seconds after the first request at which the chart begins
+    #[arg(long, default_value_t = 0.0, value_parser = seconds)]
+    pub(crate) from: f64,
     /// Bars of the chart, per policy
-    #[arg(long, default_value_t = 240, value_parser = counts())]
+    #[arg(long, default_value_t = 400, value_parser = counts())]
     pub(crate) bars: usize,
     /// Print JSON
     #[arg(long)]

@@ -11,7 +11,7 @@ use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
 use edgeplan_simulator::{
-    Layout, Record, Request, Setup, Shares, Size, Summary, operate, summarize, trace,
+    Keep, Layout, Record, Request, Setup, Shares, Size, Summary, operate, summarize, trace,
 };
 use serde_json::json;
 
@@ -27,9 +27,6 @@ struct Run {
     record: Record,
     summary: Summary,
 }
-
-/// Bars that are kept where none are drawn.
-const NO_BARS: usize = 0;
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = &arguments.question;
@@ -53,9 +50,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         None => Shares::even(&layout, size),
     };
     let drawn = arguments.svg.is_some() || arguments.html.is_some();
-    let spans_max = if drawn { arguments.bars } else { NO_BARS };
+    let from = begin(&requests) + nanos(arguments.from);
+    let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
     let (layout, lanes) = (&layout, arguments.lanes);
-    let setup = Setup { layout, times: &times, size, lanes, spans_max };
+    let setup = Setup { layout, times: &times, size, lanes, keep };
     let runs: Vec<Run> = (arguments.policies.iter())
         .map(|policy| {
             let mut maker = arguments.policy(*policy);
@@ -65,7 +63,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         })
         .collect();
     let told = show::Told { instance: &instance, layout, requests: &requests, runs: &runs };
-    let gantt = picture::gantt(&told, &origin);
+    let gantt = picture::gantt(&told, &origin, from);
     if let Some(path) = &arguments.svg {
         write_atomic(path, &gantt::svg(&gantt))?;
     }
@@ -105,7 +103,7 @@ fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<
         .enumerate()
         .flat_map(|(model, weight)| std::iter::repeat_n(model, weight.min(1000)))
         .collect();
-    let deadline = arguments.deadline.map(|seconds| Nanos((seconds * 1e9) as u64));
+    let deadline = arguments.deadline.map(nanos);
     for (index, request) in requests.iter_mut().enumerate() {
         let stretched = request.arrival.as_f64() * arguments.stretch;
         request.model = turns[index % turns.len()];
@@ -115,4 +113,13 @@ fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<
         }
     }
     Ok(requests)
+}
+
+/// When the first request comes.
+fn begin(requests: &[Request]) -> Nanos {
+    requests.iter().map(|request| request.arrival).min().unwrap_or_default()
+}
+
+fn nanos(seconds: f64) -> Nanos {
+    Nanos((seconds * 1e9) as u64)
 }

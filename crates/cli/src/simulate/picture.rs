@@ -1,4 +1,4 @@
-//! The Gantt chart of a simulation's beginning.
+//! The Gantt chart of a part of a simulation.
 
 use edgeplan_problem::Nanos;
 use edgeplan_report::gantt::{Bar, Chart, Gantt, Row};
@@ -7,9 +7,8 @@ use super::Run;
 use super::show::Told;
 
 /// A chart per policy, all over the same time: until the first of them has no more bars.
-pub(super) fn gantt(told: &Told<'_>, origin: &str) -> Gantt {
+pub(super) fn gantt(told: &Told<'_>, origin: &str, from: Nanos) -> Gantt {
     let used = told.used();
-    let begin = told.requests.iter().map(|request| request.arrival).min().unwrap_or_default();
     let last = |run: &Run| run.record.spans.iter().map(|span| span.start).max();
     let until = told.runs.iter().filter_map(last).min().unwrap_or_default();
     let charts = told.runs.iter().map(|run| {
@@ -31,12 +30,12 @@ pub(super) fn gantt(told: &Told<'_>, origin: &str) -> Gantt {
             ),
             rows: used.iter().map(row).collect(),
             bars: bars.collect(),
-            shown: (begin, until.max(begin + Nanos(1))),
+            shown: (from, until.max(from + Nanos(1))),
         }
     });
     Gantt {
         title: told.instance.name.clone(),
-        subtitle: told.headline(origin),
+        subtitle: told.subtitle(origin),
         charts: charts.collect(),
     }
 }

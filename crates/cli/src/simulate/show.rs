@@ -34,11 +34,10 @@ impl Told<'_> {
         (0..self.layout.servers.len()).filter(busy).collect()
     }
 
-    /// `1000 requests within 83.2 min on the optimal plan of chain-search`.
-    pub(super) fn headline(&self, origin: &str) -> String {
+    /// `1000 requests arrive within 4786 s; optimal plan of chain-search`.
+    pub(super) fn subtitle(&self, origin: &str) -> String {
         let last = self.requests.iter().map(|request| request.arrival).max().unwrap_or_default();
-        let (count, name) = (self.requests.len(), &self.instance.name);
-        format!("{name}: {count} requests arrive within {last}; {origin}")
+        format!("{} requests arrive within {last}; {origin}", self.requests.len())
     }
 
     pub(super) fn text(&self, origin: &str) -> String {
@@ -52,7 +51,7 @@ impl Told<'_> {
             shown.add_rows(content.rows);
             format!("\n\n{shown}")
         });
-        format!("{}{}", self.headline(origin), tables.collect::<String>())
+        format!("{}: {}{}", self.instance.name, self.subtitle(origin), tables.collect::<String>())
     }
 
     /// What is printed, and what a page shows.

@@ -3,8 +3,8 @@
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::DeviceId;
 use edgeplan_simulator::{
-    Continuous, Epochs, Layout, Memory, Outcome, Policy, Record, Refusal, Request, Setup, Shares,
-    Size, StaticBatch, Turn, View, operate, summarize,
+    Continuous, Epochs, Keep, Layout, Memory, Outcome, Policy, Record, Refusal, Request, Setup,
+    Shares, Size, StaticBatch, Turn, View, operate, summarize,
 };
 use proptest::prelude::*;
 
@@ -120,7 +120,7 @@ proptest! {
         let layout = Layout::new(&instance, &plan).unwrap();
         let times = Shares::even(&layout, SIZE);
         let setup =
-            Setup { layout: &layout, times: &times, size: SIZE, lanes, spans_max: usize::MAX };
+            Setup { layout: &layout, times: &times, size: SIZE, lanes, keep: Keep::ALL };
         for ((mut policy, takes_all), (mut again, _)) in policies().into_iter().zip(policies()) {
             let record = operate(&setup, &requests, policy.as_mut());
             let served = check(&layout, &requests, &record);
@@ -147,8 +147,7 @@ fn small() -> (Layout, Shares) {
 
 fn ends(policy: &mut dyn Policy, requests: &[Request]) -> Vec<Option<u64>> {
     let (layout, times) = small();
-    let setup =
-        Setup { layout: &layout, times: &times, size: SIZE, lanes: None, spans_max: usize::MAX };
+    let setup = Setup { layout: &layout, times: &times, size: SIZE, lanes: None, keep: Keep::ALL };
     let record = operate(&setup, requests, policy);
     check(&layout, requests, &record);
     let end = |outcome: &Outcome| match outcome {
@@ -188,7 +187,8 @@ fn late_requests_are_counted() {
     let late = |limit| Request { deadline: Some(Nanos(limit)), ..request(0, 8, 4) };
     let requests = [late(50), late(99), late(150), request(0, 8, 4)];
     let (layout, times) = small();
-    let setup = Setup { layout: &layout, times: &times, size: SIZE, lanes: None, spans_max: 0 };
+    let setup =
+        Setup { layout: &layout, times: &times, size: SIZE, lanes: None, keep: Keep::default() };
     let record = operate(&setup, &requests, &mut StaticBatch { size: 1 });
     let summary = summarize(&requests, &record);
     assert_eq!((summary.served, summary.missed), (4, 1));

@@ -17,7 +17,7 @@ fn makespan(stages: &[u64], hop: u64, batches: MicroBatches) -> Nanos {
         stages: stages.iter().map(rate).collect(),
         hops: vec![LinkRate { message: Nanos(hop), token_ps: 0 }; stages.len() + 1],
     };
-    let run = pipeline(&layout, 0, &times, &batches, usize::MAX);
+    let run = pipeline(&layout, 0, &times, &batches, Keep::ALL);
     let bars = (stages.len() * 2 + 1) * batches.count as usize * batches.generate as usize;
     assert_eq!(run.spans.len(), bars);
     assert_eq!(run.ends.len(), batches.count as usize);
@@ -64,7 +64,10 @@ fn a_prompt_is_read_in_a_pass_of_its_own() {
         release: Release::NoBubbles,
     };
     // 16 tokens at 4 ns; then 2 tokens within 10 ns, and 1 ns for each of 16 and 18 in the caches
-    assert_eq!(pipeline(&layout, 0, &times, &batches, 0).makespan(), Nanos(64 + 26 + 28));
+    assert_eq!(
+        pipeline(&layout, 0, &times, &batches, Keep::default()).makespan(),
+        Nanos(64 + 26 + 28)
+    );
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn nothing_to_do_takes_no_time() {
     for (count, generate) in [(0, 3), (3, 0)] {
         for release in [Release::Bubbles, Release::NoBubbles] {
             let batches = MicroBatches { count, sequences: 1, prompt: 0, generate, release };
-            assert_eq!(pipeline(&layout, 0, &times, &batches, 9).makespan(), Nanos::ZERO);
+            assert_eq!(pipeline(&layout, 0, &times, &batches, Keep::ALL).makespan(), Nanos::ZERO);
         }
     }
 }
