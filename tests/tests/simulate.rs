@@ -131,5 +131,31 @@ fn a_trace_runs_under_every_policy() {
     refused(&[&common[..], &["--trace", &trace]].concat(), "trace.csv: row 2: it is earlier");
     refused(&[&common[..], &["--trace", "none.csv"]].concat(), "none.csv: there is no such file");
     refused(&[&common[..], &["--poisson", "0"]].concat(), "requests per second from");
+    refused(&[&common[..], &["--epoch", "0"]].concat(), "from 0.001");
     refused(&["simulate", "--priced", "1,2"], "INSTANCE");
+}
+
+#[test]
+fn edgeshards_pipelines_lie_between_one_micro_batch_and_the_bottleneck() {
+    let folder = tempfile::tempdir().unwrap();
+    let svg = folder.path().join("pipelines.svg").display().to_string();
+    let answer = json(&["reproduce", "--throughput", "--svg", &svg]);
+    assert_eq!(answer["paper_tokens_per_s"], 52.45);
+    let cases = answer["cases"].as_array().unwrap();
+    assert_eq!(cases.len(), 8);
+    for case in cases {
+        let number = |key: &str| case[key].as_f64().unwrap();
+        let speeds = |key: &str| -> Vec<f64> {
+            case[key].as_array().unwrap().iter().map(|speed| speed.as_f64().unwrap()).collect()
+        };
+        let (bubbles, none) = (speeds("bubbles_tokens_per_s"), speeds("no_bubbles_tokens_per_s"));
+        let alone = 4e9 / number("latency_ns");
+        for (start, speeds) in [(bubbles[0], &bubbles), (none[0], &none)] {
+            assert!((start / alone - 1.0).abs() < 1e-9 && speeds.is_sorted(), "{case}");
+            assert!(speeds.iter().all(|speed| *speed <= number("model_tokens_per_s")), "{case}");
+        }
+        assert!(bubbles.iter().zip(&none).all(|(with, without)| with <= without), "{case}");
+    }
+    assert!(std::fs::read_to_string(&svg).unwrap().contains("No-bubbles"));
+    refused(&["reproduce", "--svg", &svg], "--throughput");
 }

@@ -2,7 +2,10 @@
 
 mod throughput;
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
+use edgeplan_instances::file::{check_writable, write_atomic};
 use edgeplan_instances::known::{Evidence, Known, known};
 use edgeplan_problem::{Limits, Nanos, Silent, solve};
 use serde_json::{Value, json};
@@ -16,6 +19,9 @@ pub(crate) struct Arguments {
     /// EdgeShard's throughput instead: the bottleneck model and pipelines, beside the paper's
     #[arg(long)]
     throughput: bool,
+    /// throughput: draw the pipelines' first passes into this file
+    #[arg(long, requires = "throughput")]
+    svg: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -23,6 +29,10 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if arguments.throughput {
+        if let Some(path) = &arguments.svg {
+            check_writable(path)?;
+            write_atomic(path, &throughput::picture()?)?;
+        }
         return throughput::run(arguments.json);
     }
     let mut rows =

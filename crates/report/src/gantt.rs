@@ -98,11 +98,10 @@ fn tag(gantt: &Gantt) -> Tag {
     y += 24.0;
     canvas.text(at(MARGIN, y, INNER), SOFT.size(12.0), &gantt.subtitle);
     y += 18.0;
-    canvas.text(
-        at(MARGIN, y, INNER),
-        SOFT,
-        "colour and number: batch; tall: reads prompts; right: share of the whole run",
-    );
+    let prompts = gantt.charts.iter().flat_map(|chart| &chart.bars).any(|bar| bar.prompt);
+    let tall = if prompts { "; tall: reads prompts" } else { "" };
+    let key = format!("colour and number: batch{tall}; right: share of the whole run");
+    canvas.text(at(MARGIN, y, INNER), SOFT, &key);
     let batches = gantt.charts.iter().flat_map(|chart| &chart.bars).map(|bar| bar.batch + 1);
     let shades = batches.max().unwrap_or(1).min(SHADES_MAX);
     for chart in &gantt.charts {

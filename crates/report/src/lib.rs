@@ -1,5 +1,6 @@
-//! Plans and runs as pictures: an SVG that shows where layers run, in which format, what fills the memories
-//! and where a request's time goes; and an HTML page with the same picture and every number.
+//! Plans and runs as pictures: an SVG that shows where layers run, in which format, what fills the
+//! memories and where a request's time goes; and an HTML page with the same picture and every
+//! number.
 //!
 //! Nothing here solves anything: a [`picture::Picture`] is a question, a plan and what was proven
 //! about it; everything drawn comes from `evaluate`. A [`gantt::Gantt`] shows what a simulation did

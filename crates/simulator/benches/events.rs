@@ -10,8 +10,7 @@ use edgeplan_simulator::{
     Continuous, Keep, Layout, Policy, Setup, Shares, Size, StaticBatch, operate,
 };
 
-/// The request that the instance is taken to be priced for, long enough that the trace overloads
-/// the line: the queue is long, and no place is ever empty.
+/// The request that the instance is taken to be priced for.
 const SIZE: Size = Size { prompt: 512, generate: 128 };
 
 fn policies(criterion: &mut Criterion) {
@@ -22,6 +21,9 @@ fn policies(criterion: &mut Criterion) {
     let mut roomy = instance.clone();
     roomy.models[0].loss_max = None;
     roomy.devices.iter_mut().for_each(|device| device.memory.0 *= 100);
+    // So slow that the queue grows from the first minute to the last.
+    let options = roomy.models[0].layers.iter_mut().flat_map(|layer| &mut layer.options);
+    options.flat_map(|option| option.compute.iter_mut().flatten()).for_each(|t| t.0 *= 1000);
     let layout = Layout::new(&roomy, &Plan::single(stages.collect())).expect("feasible");
     let times = Shares::even(&layout, SIZE);
     let requests = Poisson {
@@ -43,6 +45,7 @@ fn policies(criterion: &mut Criterion) {
     ];
     for (name, policy) in policies {
         let record = operate(&setup, &requests, policy);
+        assert!(record.waiting_max > 10_000, "{} wait at most", record.waiting_max);
         group.throughput(Throughput::Elements(record.events));
         group.bench_function(BenchmarkId::from_parameter(name), |b| {
             b.iter(|| operate(&setup, black_box(&requests), policy));

@@ -104,6 +104,12 @@ impl Network {
     }
 
     fn begin(&mut self, server: usize, task: Task) {
+        let event = self.event(server, task);
+        self.events.push(Reverse(event));
+    }
+
+    /// Books a task that begins now; its end.
+    fn event(&mut self, server: usize, task: Task) -> Event {
         let Task { job, prompt, time } = task;
         self.queues[server].busy += time;
         let end = self.now + time;
@@ -111,9 +117,8 @@ impl Network {
             let (start, job) = (self.now, job as usize);
             self.spans.push(Span { server, job, prompt, start, end });
         }
-        let (sequence, server) = (self.sequence, server as u32);
         self.sequence += 1;
-        self.events.push(Reverse(Event { time: end, sequence, server, job }));
+        Event { time: end, sequence: self.sequence, server: server as u32, job }
     }
 
     /// When the next task ends.
@@ -123,14 +128,23 @@ impl Network {
 
     /// Ends the next task: its server turns to the next one in its queue. Returns the job.
     pub(crate) fn next_job(&mut self) -> Option<usize> {
-        let Reverse(event) = self.events.pop()?;
-        self.now = event.time;
-        let server = event.server as usize;
+        let &Reverse(Event { time, server, job, .. }) = self.events.peek()?;
+        self.now = time;
+        let server = server as usize;
         match self.queues[server].waiting.pop_front() {
-            Some(task) => self.begin(server, task),
-            None => self.queues[server].serving = false,
+            Some(task) => {
+                let next = Reverse(self.event(server, task));
+                // Cheaper than taking one out and putting another in.
+                if let Some(mut top) = self.events.peek_mut() {
+                    *top = next;
+                }
+            }
+            None => {
+                self.queues[server].serving = false;
+                self.events.pop();
+            }
         }
-        Some(event.job as usize)
+        Some(job as usize)
     }
 
     /// Tasks that have begun so far.

@@ -82,6 +82,9 @@ pub struct Record {
     pub spans: Vec<Span>,
 }
 
+/// After the end of time.
+const NEVER: Nanos = Nanos::MAX;
+
 /// A batch that goes round.
 #[derive(Debug, Default)]
 struct Lane {
@@ -143,26 +146,30 @@ pub fn operate(setup: &Setup<'_>, requests: &[Request], policy: &mut dyn Policy)
     order.sort_by_key(|&id| requests[id as usize].arrival);
     let mut state = Operation::new(setup, requests, policy);
     let mut arrivals = order.into_iter().peekable();
+    let mut arrival = NEVER;
+    let mut due = true;
     loop {
-        let arrival = arrivals.peek().map(|&id| requests[id as usize].arrival);
-        let event = state.network.next_time();
+        if due {
+            arrival = arrivals.peek().map_or(NEVER, |&id| requests[id as usize].arrival);
+            due = false;
+        }
         // At the same time: what ends, then who comes, then what was waited for.
-        let soonest = [event, arrival, state.wake].into_iter().flatten().min();
-        match soonest {
-            None => break,
-            now if now == event => state.advance(),
-            Some(now) if arrival == Some(now) => {
-                state.network.wait_until(now);
+        match state.network.next_time() {
+            Some(event) if event <= arrival.min(state.wake) => state.advance(),
+            _ if arrival < NEVER && arrival <= state.wake => {
+                state.network.wait_until(arrival);
                 arrivals.next().into_iter().for_each(|id| state.arrive(id));
+                due = true;
             }
-            Some(now) => {
-                state.network.wait_until(now);
-                state.wake = None;
+            _ if state.wake < NEVER => {
+                state.network.wait_until(state.wake);
+                state.wake = NEVER;
                 state.offer_all();
-                if arrivals.peek().is_none() && state.network.next_time().is_none() {
+                if arrival == NEVER && state.network.next_time().is_none() {
                     break; // all is free, and nobody was taken
                 }
             }
+            _ => break,
         }
     }
     state.finish()
@@ -178,7 +185,8 @@ struct Operation<'a> {
     /// By model.
     waiting: Vec<VecDeque<u32>>,
     progress: Vec<Progress>,
-    wake: Option<Nanos>,
+    /// When the policy wants to be asked again.
+    wake: Nanos,
     turn: Turn,
     passes: u64,
     turns: u64,
@@ -201,7 +209,7 @@ impl<'a> Operation<'a> {
             lanes: lanes.collect(),
             waiting: vec![VecDeque::new(); lines.len()],
             progress: vec![Progress::default(); requests.len()],
-            wake: None,
+            wake: NEVER,
             turn: Turn::default(),
             passes: 0,
             turns: 0,
@@ -262,7 +270,7 @@ impl<'a> Operation<'a> {
                 && let Some(time) = self.policy.wake(self.network.now())
                 && time > self.network.now()
             {
-                self.wake = Some(self.wake.map_or(time, |known| known.min(time)));
+                self.wake = self.wake.min(time);
             }
         }
         if !self.lanes[index].members.is_empty() {

@@ -4,10 +4,11 @@
 use anyhow::{Context as _, Result};
 use edgeplan_instances::known::{EdgeShard, edgeshard};
 use edgeplan_instances::workload::Returns;
-use edgeplan_problem::deployment::{Deployment, Objective};
+use edgeplan_problem::deployment::{Account, Deployment, Objective};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
+use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, svg};
 use edgeplan_simulator::{
-    Keep, Layout, LinkRate, MicroBatches, Release, Roofline, StageRate, pipeline,
+    Hop, Keep, Layout, LinkRate, MicroBatches, Release, Roofline, Run, Server, StageRate, pipeline,
 };
 use serde_json::{Value, json};
 
@@ -40,7 +41,7 @@ pub(super) fn run(as_json: bool) -> Result<Reply> {
     let mut header = vec!["plan for".to_owned(), "returns".into(), "message".into()];
     header.extend(["stages".into(), "model".into()]);
     header.extend(COUNTS.map(|count| format!("bubbles {count}")));
-    header.extend(COUNTS.map(|count| format!("none {count}")));
+    header.extend(COUNTS.map(|count| format!("no bubbles {count}")));
     let header: Vec<&str> = header.iter().map(String::as_str).collect();
     let mut rows = table(&header, &(3..header.len()).collect::<Vec<_>>());
     let mut json = Vec::new();
@@ -74,7 +75,15 @@ struct Found {
     no_bubbles: Vec<f64>,
 }
 
-impl Found {
+/// A plan of a case, ready to run.
+struct Planned {
+    instance: Deployment,
+    account: Account,
+    layout: Layout,
+    times: Roofline,
+}
+
+impl Planned {
     fn of(case: Case) -> Result<Self> {
         let instance = instance(case)?;
         let solver = (find_solver(SOLVER)?.make)();
@@ -84,29 +93,41 @@ impl Found {
         let layout = Layout::new(&instance, &plan)?;
         let line = &layout.lines[0];
         let stage = |&time: &Nanos| StageRate { pass: time, ..StageRate::default() };
+        let hop = |hop: &Hop| LinkRate { message: hop.time, token_ps: 0 };
         let times = Roofline {
             stages: line.compute.iter().map(stage).collect(),
-            hops: line.hops.iter().map(|hop| LinkRate { message: hop.time, token_ps: 0 }).collect(),
+            hops: line.hops.iter().map(hop).collect(),
         };
-        let speed = |count: u32, release: Release| {
-            let batches = MicroBatches {
-                count,
-                sequences: SEQUENCES,
-                prompt: 0,
-                generate: GENERATE,
-                release,
-            };
-            let makespan = pipeline(&layout, 0, &times, &batches, Keep::default()).makespan();
-            f64::from(count * SEQUENCES * GENERATE) * 1e9 / makespan.as_f64()
-        };
-        let bill = &account.models[0];
+        Ok(Self { instance, account, layout, times })
+    }
+
+    fn run(&self, count: u32, release: Release, keep: Keep) -> Run {
+        let batches =
+            MicroBatches { count, sequences: SEQUENCES, prompt: 0, generate: GENERATE, release };
+        pipeline(&self.layout, 0, &self.times, &batches, keep)
+    }
+
+    /// Generated tokens per second.
+    fn speed(&self, count: u32, release: Release) -> f64 {
+        speed(count, &self.run(count, release, Keep::default()))
+    }
+}
+
+fn speed(count: u32, run: &Run) -> f64 {
+    f64::from(count * SEQUENCES * GENERATE) * 1e9 / run.makespan().as_f64()
+}
+
+impl Found {
+    fn of(case: Case) -> Result<Self> {
+        let planned = Planned::of(case)?;
+        let (bill, bottleneck) = (&planned.account.models[0], planned.account.bottleneck);
         Ok(Self {
             stages: bill.stages.len(),
             latency: bill.latency,
-            bottleneck: account.bottleneck,
-            model: f64::from(SEQUENCES) * 1e9 / account.bottleneck.as_f64(),
-            bubbles: COUNTS.map(|count| speed(count, Release::Bubbles)).to_vec(),
-            no_bubbles: COUNTS.map(|count| speed(count, Release::NoBubbles)).to_vec(),
+            bottleneck,
+            model: f64::from(SEQUENCES) * 1e9 / bottleneck.as_f64(),
+            bubbles: COUNTS.map(|count| planned.speed(count, Release::Bubbles)).to_vec(),
+            no_bubbles: COUNTS.map(|count| planned.speed(count, Release::NoBubbles)).to_vec(),
         })
     }
 
@@ -165,4 +186,50 @@ fn returned(returns: Returns) -> &'static str {
         Returns::Token => "token",
         Returns::Logits => "logits",
     }
+}
+
+/// The first passes of the fastest plan for a single request with as many micro-batches as it has
+/// stages and links, with and without bubbles.
+pub(super) fn picture() -> Result<String> {
+    const COUNT: u32 = 4;
+    const PASSES: u64 = 5;
+    let case = Case { objective: Objective::Latency, returns: Returns::Token, message: 1 };
+    let planned = Planned::of(case)?;
+    let name = |server: &Server| {
+        let device = |id| planned.instance.device(id).name.as_str();
+        match *server {
+            Server::Device(id) => device(id).to_owned(),
+            Server::Link { from, to } => format!("{} > {}", device(from), device(to)),
+        }
+    };
+    let shown = (Nanos::ZERO, planned.account.models[0].latency * PASSES);
+    let chart = |(heading, release): (&str, Release)| {
+        let run = planned.run(COUNT, release, Keep::ALL);
+        let used: Vec<usize> = (0..run.busy.len()).filter(|&s| run.busy[s].0 > 0).collect();
+        let row = |&server: &usize| Row {
+            name: name(&planned.layout.servers[server]),
+            busy: run.busy[server].as_f64() / run.makespan().as_f64(),
+        };
+        let bars = run.spans.iter().filter_map(|span| {
+            let row = used.iter().position(|&server| server == span.server)?;
+            let (batch, start, end) = (span.job, span.start, span.end);
+            (start < shown.1).then_some(Bar { row, batch, prompt: span.prompt, start, end })
+        });
+        Chart {
+            heading: heading.into(),
+            remark: format!("{:.1} tokens/s", speed(COUNT, &run)),
+            rows: used.iter().map(row).collect(),
+            bars: bars.collect(),
+            shown,
+        }
+    };
+    let charts =
+        [("EdgeShard-Bubbles", Release::Bubbles), ("EdgeShard-No-bubbles", Release::NoBubbles)];
+    Ok(svg(&Gantt {
+        title: "EdgeShard's pipelines".into(),
+        subtitle: format!(
+            "Llama2-7B, the plan of the least latency; {COUNT} micro-batches of {SEQUENCES} requests"
+        ),
+        charts: charts.map(chart).to_vec(),
+    }))
 }

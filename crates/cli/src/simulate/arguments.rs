@@ -60,7 +60,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_parser = counts())]
     pub(crate) lanes: Option<usize>,
     /// Requests join only in epochs of this many seconds
-    #[arg(long, value_parser = seconds)]
+    #[arg(long, value_parser = epoch)]
     epoch: Option<f64>,
     /// Count requests that take more seconds than this
     #[arg(long, value_parser = seconds)]
@@ -147,6 +147,10 @@ fn rate(text: &str) -> Result<f64, String> {
 
 fn factor(text: &str) -> Result<f64, String> {
     within(text, 1e-6..=1e6, "factor from 0.000001 to 1000000")
+}
+
+fn epoch(text: &str) -> Result<f64, String> {
+    within(text, 1e-3..=1e6, "seconds from 0.001 to 1000000")
 }
 
 fn within(text: &str, range: std::ops::RangeInclusive<f64>, what: &str) -> Result<f64, String> {

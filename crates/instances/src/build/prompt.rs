@@ -13,8 +13,8 @@ use crate::recipes::TensorChoices;
 use crate::sensitivity::Sensitivity;
 use crate::workload::Workload;
 
-/// Prices `instance`, which was [`build`](super::build) from the rest, for prompts alone: compute and
-/// transfer times are those of the first pass, everything else stays, so that plans of one are
+/// Prices `instance`, which was [`build`](super::build) from the rest, for prompts alone: compute
+/// and transfer times are those of the first pass, everything else stays, so that plans of one are
 /// plans of the other. What the instance charges beyond that is the time of generating.
 ///
 /// # Errors

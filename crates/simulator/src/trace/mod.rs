@@ -3,9 +3,9 @@
 //! Two formats are read. **CSV** with a header and columns for time and tokens, named as in the
 //! Azure LLM inference traces (`TIMESTAMP`, `ContextTokens`, `GeneratedTokens`) or in BurstGPT
 //! (`Timestamp`, `Request tokens`, `Response tokens`); other columns are ignored. A time is a date
-//! (`2023-11-16 18:17:03.9799600`, with or without an offset) or a number of seconds. **JSON lines**
-//! as in the Mooncake traces: `timestamp` in milliseconds, `input_length`, `output_length`; other
-//! keys are ignored. Rows must be sorted by time; the first one is time zero.
+//! (`2023-11-16 18:17:03.97`, with or without an offset) or a number of seconds. **JSON lines** as
+//! in the Mooncake traces: `timestamp` in milliseconds, `input_length`, `output_length`; other keys
+//! are ignored. Rows must be sorted by time; the first one is time zero.
 
 mod poisson;
 mod rows;
