@@ -11,6 +11,7 @@
 //! micro-batches with and without bubbles, [`summarize`] says what came of it. Times are whole
 //! nanoseconds; the same input gives the same events on every machine.
 
+mod lane;
 mod layout;
 mod memory;
 mod network;

@@ -10,12 +10,13 @@ use std::collections::VecDeque;
 use edgeplan_problem::deployment::DeviceId;
 use edgeplan_problem::{Bytes, Nanos};
 
+use crate::lane::{Lane, Member};
 use crate::layout::{Layout, Step};
 use crate::memory::Memory;
 use crate::network::{Keep, Network, Span, Task};
 use crate::policy::{Policy, Turn, View};
 use crate::request::{Request, Size};
-use crate::times::{Pass, ServiceTimes};
+use crate::times::ServiceTimes;
 
 /// On what requests run.
 #[derive(Debug, Clone, Copy)]
@@ -84,49 +85,6 @@ pub struct Record {
 
 /// After the end of time.
 const NEVER: Nanos = Nanos::MAX;
-
-/// A batch that goes round.
-#[derive(Debug, Default)]
-struct Lane {
-    model: usize,
-    members: Vec<Member>,
-    /// Next step of the line.
-    step: usize,
-    pass: Pass,
-    /// Passes so far, and how many there will be when the first member ends.
-    passes: u64,
-    next_end: u64,
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Member {
-    request: u32,
-    /// The lane's passes when it ends.
-    end: u64,
-}
-
-impl Lane {
-    /// A request takes part from the next pass on.
-    fn join(&mut self, request: u32, size: Size) {
-        let end = self.passes + size.passes();
-        self.next_end = if self.members.is_empty() { end } else { self.next_end.min(end) };
-        self.members.push(Member { request, end });
-        self.pass.joining += 1;
-        self.pass.prompt_tokens += u64::from(size.prompt);
-    }
-
-    /// Makes the next pass that of the members that are left.
-    fn prepare(&mut self) {
-        let empty = self.members.is_empty();
-        self.pass = Pass {
-            prompt_tokens: 0,
-            joining: 0,
-            decoding: self.members.len() as u32,
-            context_tokens: self.pass.context_tokens,
-            number: if empty { 0 } else { self.pass.number + 1 },
-        };
-    }
-}
 
 /// What is known of a request on its way.
 #[derive(Debug, Clone, Copy, Default)]
@@ -198,7 +156,7 @@ impl<'a> Operation<'a> {
         let lines = &setup.layout.lines;
         let lanes = lines.iter().enumerate().flat_map(|(model, line)| {
             let count = setup.lanes.unwrap_or(line.compute.len()).max(1);
-            (0..count).map(move |_| Lane { model, ..Lane::default() })
+            (0..count).map(move |_| Lane::new(model))
         });
         Self {
             setup,

@@ -228,7 +228,7 @@ pub(super) fn picture() -> Result<String> {
     Ok(svg(&Gantt {
         title: "EdgeShard's pipelines".into(),
         subtitle: format!(
-            "Llama2-7B, the plan of the least latency; {COUNT} micro-batches of {SEQUENCES} requests"
+            "Llama2-7B, plan of the least latency; {COUNT} micro-batches of {SEQUENCES} requests"
         ),
         charts: charts.map(chart).to_vec(),
     }))

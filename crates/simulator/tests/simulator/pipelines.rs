@@ -1,7 +1,9 @@
 //! EdgeShard's pipelines take as long as closed formulas say.
 
 use edgeplan_problem::Nanos;
-use edgeplan_simulator::{Layout, LinkRate, MicroBatches, Release, Roofline, StageRate, pipeline};
+use edgeplan_simulator::{
+    Keep, Layout, LinkRate, MicroBatches, Release, Roofline, StageRate, pipeline,
+};
 use proptest::prelude::*;
 
 use crate::support::chain;
