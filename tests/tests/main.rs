@@ -7,6 +7,7 @@ mod cli; // the command line
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod search; // determinism and limits of the chain search
+mod simulate; // events against evaluate, and traces
 mod tidy; // style
 mod what_if; // the smallest fix, and what more would be worth
 mod wrong; // engines that err

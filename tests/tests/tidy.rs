@@ -104,6 +104,15 @@ fn pictures_depend_on_the_problem_only() {
 }
 
 #[test]
+fn the_simulator_runs_no_solver() {
+    let members = members();
+    let known = members[&manifest("simulator")].all.iter().filter(|n| n.starts_with("edgeplan"));
+    let allowed = ["edgeplan-problem", "edgeplan-instances"];
+    let others = known.filter(|name| !allowed.contains(&name.as_str()));
+    settle(others.map(|name| format!("{}: knows {name}", manifest("simulator"))));
+}
+
+#[test]
 fn solvers_know_neither_each_other_nor_files() {
     let members = members();
     let present = SOLVERS.iter().filter(|name| members.contains_key(&manifest(name)));

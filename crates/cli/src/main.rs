@@ -15,6 +15,7 @@ mod question;
 mod reply;
 mod report;
 mod reproduce;
+mod simulate;
 mod solvers;
 mod watch;
 
@@ -51,6 +52,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what is known of a model, a device or a cluster
     Inspect(inspect::Arguments),
+    /// Run a trace of requests on a plan, event by event
+    Simulate(simulate::Arguments),
     /// Turn what other tools publish into a cluster.toml
     Import(import::Arguments),
     /// Write an instance of a seeded family
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan_instances::build::build;
+use edgeplan_instances::build::{build, prompt_alone};
 use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::file::{InputError, nearest, read_text};
 use edgeplan_instances::instance::read_instance;
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::workload::Workload;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_simulator::Size;
 use edgeplan_solvers::{DEPLOYMENT, Entry};
 use edgeplan_what_if::{Change, faster_pair};
 
@@ -85,6 +86,17 @@ impl Question {
                 Ok(self.build(&models, &cluster, &workload)?)
             }
         }
+    }
+
+    /// What the instance is priced for, and the same instance priced for prompts alone: an instance
+    /// file has neither.
+    pub(crate) fn prompt_alone(&self, instance: &Deployment) -> Result<Option<(Size, Deployment)>> {
+        if self.instance.is_some() {
+            return Ok(None);
+        }
+        let Parts { models, cluster, workload } = self.parts()?;
+        let size = Size { prompt: workload.prompt, generate: workload.generate };
+        Ok(Some((size, prompt_alone(&models, &cluster, &workload, instance)?)))
     }
 
     /// The instance once for each link of the cluster, with 10 % more bandwidth there. An instance

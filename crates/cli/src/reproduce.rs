@@ -1,6 +1,11 @@
 //! `edgeplan reproduce`: published figures beside ours.
 
+mod throughput;
+
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result};
+use edgeplan_instances::file::{check_writable, write_atomic};
 use edgeplan_instances::known::{Evidence, Known, known};
 use edgeplan_problem::{Limits, Nanos, Silent, solve};
 use serde_json::{Value, json};
@@ -11,12 +16,25 @@ use crate::report::table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
+    /// EdgeShard's throughput instead: the bottleneck model and pipelines, beside the paper's
+    #[arg(long)]
+    throughput: bool,
+    /// throughput: draw the pipelines' first passes into this file
+    #[arg(long, requires = "throughput")]
+    svg: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    if arguments.throughput {
+        if let Some(path) = &arguments.svg {
+            check_writable(path)?;
+            write_atomic(path, &throughput::picture()?)?;
+        }
+        return throughput::run(arguments.json);
+    }
     let mut rows =
         table(&["what", "paper", "ours", "difference", "verdict", "solver", "source"], &[1, 2, 3]);
     let mut json: Vec<Value> = Vec::new();

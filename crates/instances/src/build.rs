@@ -5,6 +5,8 @@
 //! Rates come from published speeds by format; see [`Rates`] for what is estimated, and
 //! [`StoredType::rated_as`] for types that are no format.
 
+mod prompt;
+
 use std::iter::repeat;
 
 use edgeplan_problem::deployment::{
@@ -12,7 +14,7 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Host};
 use crate::device::Rates;
 use crate::file::InputError;
 use crate::format::Format;
@@ -21,6 +23,8 @@ use crate::pins;
 use crate::recipes::{Choice, Price, TensorChoices, label, recipes};
 use crate::sensitivity::Sensitivity;
 use crate::workload::{Goal, Granularity, Placement, Returns, Workload};
+
+pub use prompt::prompt_alone;
 
 /// A token id on the wire.
 const TOKEN_BYTES: u64 = 4;
@@ -44,23 +48,17 @@ pub fn build(
     cluster: &Cluster,
     workload: &Workload,
 ) -> Result<Deployment, InputError> {
-    let mut machines = Vec::new();
     let mut devices = Vec::new();
     for (index, (name, host)) in cluster.hosts.iter().enumerate() {
-        let profile = cluster.profile(index)?;
         devices.push(Device {
             name: name.clone(),
-            memory: host.usable(&profile),
+            memory: host.usable(&cluster.profile(index)?),
             overhead: Bytes(host.overhead.0),
             compute_max: host.compute_max.map(|time| Nanos(time.0)),
             traffic_max: host.traffic_max.map(|bytes| Bytes(bytes.0)),
         });
-        machines.push(Machine {
-            name: name.clone(),
-            rates: Rates::new(&profile)?,
-            formats: host.formats.clone(),
-        });
     }
+    let machines = machines(cluster)?;
     let builder = Builder { cluster, workload, machines };
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
     let steps = u64::from(workload.generate) + 1;
@@ -89,6 +87,14 @@ pub fn build(
     deployment
         .checked()
         .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))
+}
+
+fn machines(cluster: &Cluster) -> Result<Vec<Machine>, InputError> {
+    let machine = |(index, (name, host)): (usize, &(String, Host))| {
+        let rates = Rates::new(&cluster.profile(index)?)?;
+        Ok(Machine { name: name.clone(), rates, formats: host.formats.clone() })
+    };
+    cluster.hosts.iter().enumerate().map(machine).collect()
 }
 
 struct Builder<'a> {

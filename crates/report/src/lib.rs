@@ -1,10 +1,13 @@
-//! Plans as pictures: an SVG that shows where layers run, in which format, what fills the memories
-//! and where a request's time goes; and an HTML page with the same picture and every number.
+//! Plans and runs as pictures: an SVG that shows where layers run, in which format, what fills the
+//! memories and where a request's time goes; and an HTML page with the same picture and every
+//! number.
 //!
 //! Nothing here solves anything: a [`picture::Picture`] is a question, a plan and what was proven
-//! about it; everything drawn comes from `evaluate`. The same picture gives the same bytes.
+//! about it; everything drawn comes from `evaluate`. A [`gantt::Gantt`] shows what a simulation did
+//! when. The same picture gives the same bytes.
 
 mod draw;
+pub mod gantt;
 mod layers;
 mod memory;
 pub mod page;

@@ -44,27 +44,32 @@ pub fn html(picture: &Picture<'_>, origin: &str) -> String {
             body = body.add(layers(&scene, model));
         }
     }
+    document(&picture.instance.name, body, &format!("{}.", picture.line(&evaluation)), origin)
+}
+
+/// A page of its own: `footer` and the command that made it come last.
+pub(crate) fn document(title: &str, body: Tag, footer: &str, origin: &str) -> String {
     let made = if origin.is_empty() { String::new() } else { format!(" Made by {origin}.") };
-    let footer = format!("{}.{made}", picture.line(&evaluation));
+    let footer = format!("{footer}{made}");
     let viewport = Tag::new("meta")
         .set("name", "viewport")
         .set("content", "width=device-width, initial-scale=1");
     let head = Tag::new("head")
         .add(Tag::new("meta").set("charset", "utf-8"))
         .add(viewport)
-        .add(Tag::new("title").text(&picture.instance.name))
+        .add(Tag::new("title").text(title))
         .add(Tag::new("style").text(STYLE));
     let page = Tag::new("html").set("lang", "en").add(head);
-    let page = page.add(body.add(Tag::new("footer").text(&footer)));
+    let page = page.add(body.add(Tag::new("footer").text(footer.trim())));
     format!("<!DOCTYPE html>\n{page}\n")
 }
 
-fn section(heading: &str, content: Tag) -> Tag {
+pub(crate) fn section(heading: &str, content: Tag) -> Tag {
     Tag::new("section").add(Tag::new("h2").text(heading)).add(content)
 }
 
 /// A table; columns whose heading ends in `>` hold numbers and stand to the right.
-fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Tag {
+pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Tag {
     let cell = |name: &str, column: usize, text: &str| {
         let tag = Tag::new(name).text(text);
         if headings[column].ends_with('>') { tag.class("n") } else { tag }

@@ -112,7 +112,7 @@ fn axis(canvas: &mut Canvas, (top, bottom): (f64, f64), total: Nanos, scale: f64
 }
 
 /// A round step that divides the axis into three to eight parts.
-fn step(total: Nanos) -> u64 {
+pub(crate) fn step(total: Nanos) -> u64 {
     let rough = total.0.div_ceil(8).max(1);
     let ten = 10_u64.pow(rough.ilog10());
     [1, 2, 5, 10]
@@ -123,7 +123,7 @@ fn step(total: Nanos) -> u64 {
 }
 
 /// Nanoseconds of the unit that suits that time, and its name.
-fn unit(total: Nanos) -> (f64, &'static str) {
+pub(crate) fn unit(total: Nanos) -> (f64, &'static str) {
     match total.0 {
         0..1_000 => (1.0, "ns"),
         1_000..1_000_000 => (1e3, "us"),

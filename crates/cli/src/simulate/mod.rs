@@ -1,0 +1,125 @@
+//! `edgeplan simulate`: run a trace of requests on a plan, event by event.
+
+mod arguments;
+mod picture;
+mod show;
+
+use anyhow::Result;
+use edgeplan_instances::file::{check_writable, read_text, write_atomic};
+use edgeplan_instances::instance::PlanFile;
+use edgeplan_problem::Nanos;
+use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_report::gantt;
+use edgeplan_simulator::{
+    Keep, Layout, Record, Request, Setup, Shares, Size, Summary, operate, summarize, trace,
+};
+use serde_json::json;
+
+pub(crate) use self::arguments::Arguments;
+use crate::question::find_solver;
+use crate::reply::Reply;
+use crate::report::command_line;
+use crate::watch;
+
+/// A run under one policy.
+struct Run {
+    policy: String,
+    record: Record,
+    summary: Summary,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    let question = &arguments.question;
+    let instance = question.read()?;
+    for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    let (size, prompt) = match question.prompt_alone(&instance)? {
+        Some((size, prompt)) => (size, Some(prompt)),
+        None => (arguments.priced, None),
+    };
+    let requests = requests(arguments, &instance, size)?;
+    let Some((plan, origin)) = plan(arguments, &instance)? else {
+        let json = json!({ "instance": instance.name, "plan": null });
+        let text = format!("{}: no plan to simulate; `edgeplan plan` says why", instance.name);
+        return Ok(Reply::either(arguments.json, &json, &text).found(false));
+    };
+    let layout = Layout::new(&instance, &plan)?;
+    let times = match &prompt {
+        Some(prompt) => Shares::priced(&layout, size, prompt, &plan)?,
+        None => Shares::even(&layout, size),
+    };
+    let drawn = arguments.svg.is_some() || arguments.html.is_some();
+    let from = begin(&requests) + nanos(arguments.from);
+    let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
+    let (layout, lanes) = (&layout, arguments.lanes);
+    let setup = Setup { layout, times: &times, size, lanes, keep };
+    let runs: Vec<Run> = (arguments.policies.iter())
+        .map(|policy| {
+            let mut maker = arguments.policy(*policy);
+            let record = operate(&setup, &requests, maker.as_mut());
+            let summary = summarize(&requests, &record);
+            Run { policy: arguments.name(*policy), record, summary }
+        })
+        .collect();
+    let told = show::Told { instance: &instance, layout, requests: &requests, runs: &runs };
+    let gantt = picture::gantt(&told, &origin, from);
+    if let Some(path) = &arguments.svg {
+        write_atomic(path, &gantt::svg(&gantt))?;
+    }
+    if let Some(path) = &arguments.html {
+        write_atomic(path, &gantt::html(&gantt, &told.tables(), &command_line()))?;
+    }
+    Ok(Reply::either(arguments.json, &told.json(&origin), &told.text(&origin)))
+}
+
+/// The plan of a file, or the solver's; and where it comes from. `None` where there is none.
+fn plan(arguments: &Arguments, instance: &Deployment) -> Result<Option<(Plan, String)>> {
+    if let Some(path) = &arguments.plan {
+        let file = path.display().to_string();
+        let plan = PlanFile::parse(&file, &read_text(path)?)?.resolve(&file, instance)?;
+        return Ok(Some((plan, file)));
+    }
+    let entry = find_solver(&arguments.solver)?;
+    watch::listen();
+    let solver = (entry.make)();
+    let outcome = watch::answer(instance, entry.name, solver.as_ref(), &arguments.question);
+    let origin = format!("{} plan of {}", outcome.verdict.word(), entry.name);
+    Ok(outcome.plan.map(|plan| (plan, origin)))
+}
+
+/// The trace that was asked for: models take turns, as often as their weights say.
+fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<Vec<Request>> {
+    let mut requests = match &arguments.trace {
+        Some(path) => {
+            let mut requests = trace::parse(&path.display().to_string(), &read_text(path)?)?;
+            requests.truncate(arguments.requests.unwrap_or(usize::MAX));
+            requests
+        }
+        None => arguments.poisson(size).requests(),
+    };
+    let weights = instance.models.iter().map(|model| model.weight as usize);
+    let turns: Vec<usize> = weights
+        .enumerate()
+        .flat_map(|(model, weight)| std::iter::repeat_n(model, weight.min(1000)))
+        .collect();
+    let deadline = arguments.deadline.map(nanos);
+    for (index, request) in requests.iter_mut().enumerate() {
+        let stretched = request.arrival.as_f64() * arguments.stretch;
+        request.model = turns[index % turns.len()];
+        request.deadline = deadline;
+        if arguments.stretch != 1.0 {
+            request.arrival = Nanos(stretched as u64);
+        }
+    }
+    Ok(requests)
+}
+
+/// When the first request comes.
+fn begin(requests: &[Request]) -> Nanos {
+    requests.iter().map(|request| request.arrival).min().unwrap_or_default()
+}
+
+fn nanos(seconds: f64) -> Nanos {
+    Nanos((seconds * 1e9) as u64)
+}

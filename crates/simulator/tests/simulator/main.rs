@@ -1,0 +1,5 @@
+//! What must hold of every simulation.
+
+mod laws; // conservation: requests, servers, memory
+mod pipelines; // makespans against closed formulas
+mod support; // deployments and traces
