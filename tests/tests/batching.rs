@@ -28,10 +28,8 @@ fn check(entry: &Entry<Batching>, seed: u64, best: Cost) -> Result<bool, String>
 
 #[test]
 fn every_batching_solver_agrees_with_brute_force() {
-    let truths: Vec<(u64, Cost)> = SEEDS
-        .into_par_iter()
-        .map(|seed| (seed, batching_optimum(&small_batching(seed))))
-        .collect();
+    let truths: Vec<(u64, Cost)> =
+        SEEDS.into_par_iter().map(|seed| (seed, batching_optimum(&small_batching(seed)))).collect();
     let partial = truths.iter().filter(|&&(seed, best)| {
         let all = small_batching(seed).weight();
         best.0 > 0 && best.0 < all

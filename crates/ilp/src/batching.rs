@@ -1,7 +1,7 @@
 //! Batching as an integer program: the paper's binaries `x_i` (arXiv 2405.07140, problem P1), one
 //! for each mode in which a request can be served, so that padding and format stay linear.
 //!
-//! Let `y[m]` be 1 if a node runs mode `m` (a format and a padded prompt), `x[i,m]` be 1 if request
+//! Let `y[m]` be 1 if a node runs mode `m` (a format and a padded prompt; or none), `x[i,m]` be 1 if request
 //! `i` is served so, and `u[k,m]` be 1 if a member of the batch has the `k`-th largest slack or
 //! less. The budget of operations falls with each `u` by the step from one slack to the next, which
 //! is tighter than a big-M row per request; `u` may be continuous, since each `x` pushes it to 1.
@@ -20,6 +20,8 @@ use crate::{Formulated, Formulation, TooLarge};
 #[derive(Debug, Clone)]
 pub struct BatchLayout {
     modes: Vec<ModeColumns>,
+    /// By node: 1 if it runs no mode.
+    idle: Vec<Variable>,
 }
 
 /// The variables of one mode.
@@ -58,10 +60,17 @@ impl Formulation for Batching {
         for columns in &modes {
             columns.state(self, &mut program);
         }
-        let layout = BatchLayout { modes };
-        // A request is served once; a node runs one mode.
-        at_most_one(&mut program, layout.by_request());
-        at_most_one(&mut program, layout.by_node());
+        let idle = self.node_ids().map(|_| program.binary()).collect();
+        let layout = BatchLayout { modes, idle };
+        // A request is served once at most; a node runs one mode or none.
+        for group in layout.by_request().into_values() {
+            program.at_most(group.into_iter().map(|variable| (variable, 1.0)), 1.0);
+        }
+        for node in self.node_ids() {
+            let modes = layout.modes.iter().filter(|columns| columns.mode.node == node);
+            let group = modes.map(|columns| columns.used).chain([layout.idle[node.index()]]);
+            program.at_most(group.map(|variable| (variable, 1.0)), 1.0);
+        }
         // max sum_i w_i x_i, as the least weight left out
         let mut served = Terms::default();
         for columns in &layout.modes {
@@ -102,7 +111,10 @@ impl Formulation for Batching {
     fn encode(&self, formulated: &Formulated<BatchLayout>, plan: &Plan) -> Option<Vec<f64>> {
         let mut values = vec![0.0; formulated.program.columns.len()];
         for (node, batch) in self.node_ids().zip(&plan.batches) {
-            let Some(columns) = formulated.layout.of(self, node, batch) else { continue };
+            let Some(columns) = formulated.layout.of(self, node, batch) else {
+                values[formulated.layout.idle[node.index()].index()] = 1.0;
+                continue;
+            };
             values[columns.used.index()] = 1.0;
             for id in &batch.members {
                 let member = columns.members.iter().find(|member| member.request == *id)?;
@@ -141,14 +153,6 @@ impl BatchLayout {
         let mut found: BTreeMap<u32, Vec<Variable>> = BTreeMap::new();
         for member in self.modes.iter().flat_map(|columns| &columns.members) {
             found.entry(member.request.0).or_default().push(member.variable);
-        }
-        found
-    }
-
-    fn by_node(&self) -> BTreeMap<u32, Vec<Variable>> {
-        let mut found: BTreeMap<u32, Vec<Variable>> = BTreeMap::new();
-        for columns in &self.modes {
-            found.entry(u32::from(columns.mode.node.0)).or_default().push(columns.used);
         }
         found
     }
@@ -213,7 +217,8 @@ impl ModeColumns {
             let reached = self.steps[member.step].1.unwrap_or(self.used);
             below(program, member.variable, reached);
         }
-        let reached: Vec<Variable> = self.steps.iter().filter_map(|&(_, reached)| reached).collect();
+        let reached: Vec<Variable> =
+            self.steps.iter().filter_map(|&(_, reached)| reached).collect();
         let above = std::iter::once(self.used).chain(reached.iter().copied());
         for (above, below_it) in above.zip(&reached) {
             below(program, *below_it, above);
@@ -232,13 +237,6 @@ impl ModeColumns {
 /// `lower <= upper`
 fn below(program: &mut Program, lower: Variable, upper: Variable) {
     program.at_most([(lower, 1.0), (upper, -1.0)], 0.0);
-}
-
-/// Of each group, one at most.
-fn at_most_one(program: &mut Program, groups: BTreeMap<u32, Vec<Variable>>) {
-    for group in groups.into_values().filter(|group| group.len() > 1) {
-        program.at_most(group.into_iter().map(|variable| (variable, 1.0)), 1.0);
-    }
 }
 
 fn gcd(a: u64, b: u64) -> u64 {

@@ -4,6 +4,7 @@
 //! Nothing here solves anything: a [`picture::Picture`] is a question, a plan and what was proven
 //! about it; everything drawn comes from `evaluate`. The same picture gives the same bytes.
 
+pub mod curves;
 mod draw;
 mod layers;
 mod memory;

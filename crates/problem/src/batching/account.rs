@@ -48,7 +48,8 @@ impl Problem for Batching {
     /// The cost is the weight of the requests that are left out. O(requests + nodes).
     fn evaluate(&self, plan: &Plan) -> Evaluation<Self> {
         let mut violations = self.shape(plan);
-        let mut account = Account { latency: vec![None; self.requests.len()], ..Account::default() };
+        let mut account =
+            Account { latency: vec![None; self.requests.len()], ..Account::default() };
         let mut cost = self.weight();
         if violations.is_empty() {
             for (node, batch) in self.node_ids().zip(&plan.batches) {

@@ -84,7 +84,9 @@ impl Batching {
         }
         if request.channels.len() != self.nodes.len() {
             let (channels, nodes) = (request.channels.len(), self.nodes.len());
-            return invalid(format!("{channels} channels; one for each of {nodes} nodes is needed"));
+            return invalid(format!(
+                "{channels} channels; one for each of {nodes} nodes is needed"
+            ));
         }
         if u64::from(request.accuracy_ppm) > MILLION {
             let accuracy = request.accuracy_ppm;

@@ -70,9 +70,8 @@ impl Solver<Batching> for Dftsp {
             for queue in &queues {
                 for tightest in size - 1..queue.items.len() {
                     if let Some(members) = self.batch(run, queue, tightest, size)? {
-                        let plan = Plan {
-                            batches: vec![Batch { format: queue.mode.format, members }],
-                        };
+                        let plan =
+                            Plan { batches: vec![Batch { format: queue.mode.format, members }] };
                         return Ok(Answer::Plan { plan, lower_bound: Some(bound) });
                     }
                 }

@@ -95,8 +95,7 @@ pub(super) fn best_batch(run: &mut Run<'_, Batching>, goal: Goal) -> Result<Plan
     let instance = run.problem();
     let others = goal.plan.batches.iter().enumerate().filter(|(i, _)| *i != goal.node.index());
     let taken: Vec<RequestId> = others.flat_map(|(_, batch)| batch.members.clone()).collect();
-    let free: Vec<RequestId> =
-        instance.request_ids().filter(|id| !taken.contains(id)).collect();
+    let free: Vec<RequestId> = instance.request_ids().filter(|id| !taken.contains(id)).collect();
     let mut roots = roots(run, goal.node, &free)?;
     roots.sort_by_key(|root| (std::cmp::Reverse(root.bound), root.mode, root.slack));
     let tell_bound = goal.tell_bound;
@@ -123,11 +122,7 @@ pub(super) fn best_batch(run: &mut Run<'_, Batching>, goal: Goal) -> Result<Plan
 }
 
 /// Every mode with every slack that matters, and what it can serve at most.
-fn roots(
-    run: &mut Run<'_, Batching>,
-    node: NodeId,
-    free: &[RequestId],
-) -> Result<Vec<Root>, Stop> {
+fn roots(run: &mut Run<'_, Batching>, node: NodeId, free: &[RequestId]) -> Result<Vec<Root>, Stop> {
     let instance = run.problem();
     let mut roots = Vec::new();
     for mode in instance.modes(node) {
