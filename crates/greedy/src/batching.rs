@@ -1,8 +1,8 @@
 //! Batches that people form today. Every node is filled in turn from those whom no node before it
 //! serves, once in each of its formats; the best one stays. No bound is claimed.
 
-use edgeplan_problem::batching::{Batch, Batching, FormatId, NodeId, Plan, RequestId};
-use edgeplan_problem::{Answer, Nanos, Problem as _, Run, Solver, SolverError};
+use edgeplan_problem::batching::{Batch, Batching, FormatId, NodeId, Plan, RequestId, Violation};
+use edgeplan_problem::{Answer, Evaluation, Nanos, Problem as _, Run, Solver, SolverError};
 
 /// How a node picks its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,12 +12,12 @@ pub enum BatchPolicy {
     /// The cheapest first (operations per weight, at their own length), whoever still fits.
     Cheapest,
     /// Static batching (the paper's StB): the first so many in order of arrival; without a number,
-    /// as many as fit if all were as long as the longest waiting prompt and answer. While the batch
-    /// breaks a limit, the newest leaves.
+    /// as many as fit if all were as long as the longest waiting prompt and answer. While they need
+    /// too much, the newest leaves. All of them run; who is answered too late is not served.
     Static(Option<usize>),
     /// No batching (the paper's NoB): in order of arrival, as many as there are devices, each
-    /// request alone on one of them if that answers it in time. While the requests break a limit
-    /// as a batch, the newest leaves.
+    /// request alone on one of them if that answers it in time. Where padding would keep them from
+    /// being one batch, whoever is most in a hurry leaves.
     Alone,
 }
 
@@ -51,12 +51,12 @@ impl BatchPolicy {
             Self::Cheapest => place.whoever_fits(&place.by_cost(waiting)),
             Self::Static(size) => {
                 let size = size.unwrap_or_else(|| place.safe_size(waiting));
-                place.until_it_fits(waiting.iter().copied().take(size).collect())
+                place.in_time(place.while_too_much(waiting.iter().copied().take(size).collect()))
             }
             Self::Alone => {
                 let devices = place.instance.node(place.node).devices as usize;
                 let in_time = waiting.iter().copied().filter(|&id| place.alone_in_time(id));
-                place.until_it_fits(in_time.take(devices).collect())
+                place.without_hurry(in_time.take(devices).collect())
             }
         }
     }
@@ -75,11 +75,15 @@ struct Place<'a> {
 }
 
 impl Place<'_> {
-    fn is_feasible(&self, members: &[RequestId]) -> bool {
+    fn evaluate(&self, members: &[RequestId]) -> Evaluation<Batching> {
         let mut plan = Plan::idle(self.instance);
         let members = members.to_vec();
         plan.batches[self.node.index()] = Batch { format: self.format, members };
-        self.instance.evaluate(&plan).is_feasible()
+        self.instance.evaluate(&plan)
+    }
+
+    fn is_feasible(&self, members: &[RequestId]) -> bool {
+        self.evaluate(members).is_feasible()
     }
 
     /// In that order, each one with whom the batch is still feasible.
@@ -94,8 +98,27 @@ impl Place<'_> {
         members
     }
 
-    /// Without the last ones that make it infeasible.
-    fn until_it_fits(&self, mut members: Vec<RequestId>) -> Vec<RequestId> {
+    /// Without the last ones, as long as more than somebody's patience is exceeded.
+    fn while_too_much(&self, mut members: Vec<RequestId>) -> Vec<RequestId> {
+        let late = |violation: &Violation| matches!(violation, Violation::Deadline { .. });
+        while !self.evaluate(&members).violations.iter().all(late) {
+            members.pop();
+        }
+        members
+    }
+
+    /// Those whom a batch of all of them answers in time.
+    fn in_time(&self, members: Vec<RequestId>) -> Vec<RequestId> {
+        let latency = self.evaluate(&members).account.latency;
+        let served = |id: &RequestId| {
+            latency[id.index()].is_some_and(|time| time <= self.instance.request(*id).deadline)
+        };
+        members.into_iter().filter(served).collect()
+    }
+
+    /// Without the least patient ones, until the rest is feasible as a batch.
+    fn without_hurry(&self, mut members: Vec<RequestId>) -> Vec<RequestId> {
+        members.sort_by_key(|&id| std::cmp::Reverse(self.instance.slack(id)));
         while !self.is_feasible(&members) {
             members.pop();
         }

@@ -94,7 +94,7 @@ impl Traffic {
             accuracy: f64::from(random.random_range(self.accuracy_permille.clone())) / 1_000.0,
             weight: 1,
             transmit_dbm: self.transmit_dbm,
-            gain: BTreeMap::from([(NODE.into(), three_digits(gain))]),
+            gain_db: BTreeMap::from([(NODE.into(), decibels(gain))]),
         }
     }
 }
@@ -108,9 +108,9 @@ fn exponential(random: &mut Pcg64Mcg) -> f64 {
     Exp::new(1.0).map_or(0.0, |exponential| exponential.inverse_cdf(uniform))
 }
 
-/// What a person can read in a file.
-fn three_digits(value: f64) -> f64 {
-    format!("{value:.2e}").parse().unwrap_or(value)
+/// A gain in tenths of a decibel, which is as fine as anyone writes it; of nothing, next to nothing.
+fn decibels(gain: f64) -> f64 {
+    ((100.0 * gain.log10()).round() / 10.0).max(-999.0)
 }
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
         assert!(arrivals.is_sorted_by_key(|arrival| arrival.at));
         assert_eq!(arrivals, traffic.arrivals(5.0, minutes, 3));
         assert_ne!(arrivals, traffic.arrivals(5.0, minutes, 4));
-        let gains = arrivals.iter().map(|arrival| arrival.request.gain[NODE]);
+        let gains = arrivals.iter().map(|arrival| 10f64.powf(arrival.request.gain_db[NODE] / 10.0));
         let mean = gains.sum::<f64>() / arrivals.len() as f64;
         assert!((0.93e-3..1.07e-3).contains(&mean), "{mean}");
     }

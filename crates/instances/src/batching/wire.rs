@@ -134,7 +134,7 @@ pub struct WireRequest {
     /// Power with which the prompt is sent.
     pub transmit_dbm: f64,
     /// By node: power gain of the channel. A node that is not named is out of reach.
-    pub gain: BTreeMap<String, f64>,
+    pub gain_db: BTreeMap<String, f64>,
 }
 
 fn now() -> Time {
@@ -235,8 +235,8 @@ impl Bounds<'_> {
         self.time(&format!("{key}.waited"), request.waited)?;
         self.number(&format!("{key}.accuracy"), request.accuracy, (0.0, 1.0))?;
         self.number(&format!("{key}.transmit-dbm"), request.transmit_dbm, (-200.0, 200.0))?;
-        for (name, &gain) in &request.gain {
-            let key = format!("{key}.gain.{name}");
+        for (name, &gain) in &request.gain_db {
+            let key = format!("{key}.gain-db.{name}");
             if !scenario.node.contains_key(name) {
                 let near = nearest(name, scenario.node.keys().map(String::as_str));
                 let hint = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
@@ -246,7 +246,7 @@ impl Bounds<'_> {
                     format!("there is no such node{hint}"),
                 ));
             }
-            self.number(&key, gain, (0.0, 1e6))?;
+            self.number(&key, gain, (-1_000.0, 100.0))?;
         }
         Ok(())
     }

@@ -141,7 +141,7 @@ fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), In
             return Err(Invalid(format!("a {what} has no name")));
         }
         if !seen.insert(name) {
-            return Err(Invalid(format!("two of {what} are called {name}")));
+            return Err(Invalid(format!("two {what}s are called {name}")));
         }
     }
     Ok(())
