@@ -6,6 +6,9 @@ use edgeplan_problem::batching::{
 };
 use edgeplan_problem::{Bytes, Cost, Nanos, Problem as _};
 
+/// A way to spoil a question.
+type Change = fn(&mut Batching);
+
 /// One operation takes a nanosecond; 10 + 4 per token looked at; 100 bytes of weights, 1 per token.
 fn node() -> Node {
     let format = |name: &str, weights: u64, time_ppm: u32, accuracy_ppm: u32| NodeFormat {
@@ -94,7 +97,7 @@ fn nobody_is_served_for_free() {
 
 #[test]
 fn every_limit_is_named_with_its_numbers() {
-    let cases: [(fn(&mut Batching), &str); 7] = [
+    let cases: [(Change, &str); 7] = [
         (|q| q.nodes[0].memory = Bytes(112), "edge needs 113 B of memory and has 112 B (1 bytes"),
         (|q| q.epoch.compute = Nanos(301), "edge computes for 302 ns, its phase is 301 ns"),
         (|q| q.requests[1].deadline = Nanos(326), "b is answered after 327 ns, it allows 326 ns"),
@@ -144,7 +147,7 @@ fn modes_say_what_evaluate_says() {
 
 #[test]
 fn what_makes_no_sense_is_refused() {
-    let cases: [(fn(&mut Batching), &str); 9] = [
+    let cases: [(Change, &str); 9] = [
         (|q| q.nodes.clear(), "0 nodes; 1 to 65535 are allowed"),
         (|q| q.nodes[0].flops = 0, "node edge: at least one device"),
         (|q| q.nodes[0].work.per_pair = 3, "node edge: 3 operations per pair; an even number"),

@@ -59,6 +59,7 @@ impl Solver<Batching> for Dftsp {
     fn solve(&self, run: &mut Run<'_, Batching>) -> Result<Answer<Plan>, SolverError> {
         let instance = run.problem();
         let weight = instance.requests.first().map_or(0, |request| u64::from(request.weight));
+        run.incumbent(&Plan::idle(instance));
         // Steps 1 and 2: who is admitted, by slack.
         let queues: Vec<Queue> =
             instance.modes(NodeId(0)).into_iter().map(|mode| queue(instance, mode)).collect();
