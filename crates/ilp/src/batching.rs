@@ -35,6 +35,9 @@ struct ModeColumns {
     steps: Vec<(u64, Option<Variable>)>,
 }
 
+/// Picks one of the resources.
+type Amount = fn(&Resources) -> u64;
+
 /// A request that may be served in that mode.
 #[derive(Debug, Clone, Copy)]
 struct Member {
@@ -194,7 +197,7 @@ impl ModeColumns {
     fn state(&self, instance: &Batching, program: &mut Program) {
         let Some(whole) = instance.capacity(self.mode, instance.epoch.compute) else { return };
         // (1) bandwidth, (2) memory
-        let sums: [(fn(&Resources) -> u64, u64); 3] = [
+        let sums: [(Amount, u64); 3] = [
             (|demand| demand.uplink, whole.uplink),
             (|demand| demand.downlink, whole.downlink),
             (|demand| demand.memory, whole.memory),
@@ -225,7 +228,7 @@ impl ModeColumns {
         }
     }
 
-    fn sum(&self, amount: fn(&Resources) -> u64) -> Terms {
+    fn sum(&self, amount: Amount) -> Terms {
         let mut terms = Terms::default();
         for member in &self.members {
             terms.add(member.variable, amount(&member.demand));
