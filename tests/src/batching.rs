@@ -9,8 +9,8 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
 /// The question of that seed. Small numbers, so that ties abound; no requests, identical ones, ones
-/// that are worth nothing, too late, out of reach or too demanding, weights that fit nowhere, phases
-/// of no length, bands that bind and bands that do not, several formats and nodes occur.
+/// that are worth nothing, too late, out of reach or too demanding, weights that fit nowhere,
+/// phases of no length, bands that bind and bands that do not, several formats and nodes occur.
 pub fn small_batching(seed: u64) -> Batching {
     let mut random = Random(Pcg64Mcg::seed_from_u64(seed));
     random.batching(seed).checked().expect("the generator makes sense")

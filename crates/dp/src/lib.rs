@@ -3,8 +3,8 @@
 //!
 //! The three place the layers of one model in a fixed *mix* (one option per layer). Where layers
 //! have several options they try the candidate mixes of
-//! [`mixes`](edgeplan_problem::deployment::mixes) and keep the best plan. Beside them, for batching,
-//! is [`BatchSweep`].
+//! [`mixes`](edgeplan_problem::deployment::mixes) and keep the best plan. Beside them, for
+//! batching, is [`BatchSweep`].
 
 mod batching_sweep;
 mod chain;

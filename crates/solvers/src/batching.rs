@@ -25,7 +25,7 @@ pub const BATCHING: &[Entry<Batching>] = &[
     Entry {
         name: "dftsp",
         guarantee: Guarantee::Exact,
-        about: "a size and a tightest member, then depth-first search with online pruning (one node)",
+        about: "a size and a tightest member, then depth first with online pruning (one node)",
         reference: DFTSP,
         make: || Box::new(Dftsp { pruning: Pruning::Online }),
     },

@@ -1,4 +1,4 @@
-//! The settings of DFTSP's evaluation (arXiv 2405.07140, section IV), and a narrow band beside them.
+//! The settings of DFTSP's evaluation (arXiv 2405.07140), and a narrow band beside it.
 //!
 //! Marks: *recalled* values could not be checked against the paper's text; *assumed* ones are not
 //! in it at all (its tables of memory and time factors and of perplexities were not found).

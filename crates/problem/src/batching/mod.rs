@@ -3,7 +3,7 @@
 //! An epoch has an uplink, a compute and a downlink phase. A node receives the prompts of its
 //! batch, runs them as one batch padded to the longest prompt, and sends the answers. A plan names
 //! each node's batch and the format of its model. Least weight of the requests left out is sought.
-//! Source: DFTSP (arXiv 2405.07140, the model of sections II and III); several nodes as in its
+//! Source: DFTSP (arXiv 2405.07140, its system model); several nodes as in its
 //! journal version (IEEE TWC 24(1), 2025, doi 10.1109/TWC.2024.3497923).
 
 mod account;

@@ -1,6 +1,6 @@
 //! DFTSP, depth-first tree search with online pruning (Zhang et al., "Edge Intelligence
 //! Optimization for Large Language Model Inference with Batching and Quantization", WCNC 2024,
-//! arXiv 2405.07140, section III).
+//! arXiv 2405.07140).
 //!
 //! Once the batch's size `z`, its tightest member and the padded prompt `s'` are fixed, bandwidth,
 //! memory and time are four sums over its members, and within a class of equal output length a
