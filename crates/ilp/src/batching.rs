@@ -3,8 +3,9 @@
 //!
 //! Let `y[m]` be 1 if a node runs mode `m` (a format and a padded prompt; at most one per node),
 //! `x[i,m]` be 1 if request `i` is served so, and `u[k,m]` be 1 if a member of the batch has the
-//! `k`-th largest slack or less. The budget of operations falls with each `u` by the step from one slack to the next, which
-//! is tighter than a big-M row per request; `u` may be continuous, since each `x` pushes it to 1.
+//! `k`-th largest slack or less. The budget of operations falls with each `u` by the step from one
+//! slack to the next, which is tighter than a big-M row per request; `u` may be continuous, since
+//! each `x` pushes it to 1.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,7 @@
 //! Rates of radio channels.
 
-/// Bits per second over the whole band: `B log2(1 + p h / (N0 B))` (arXiv 2405.07140, its channel model),
-/// rounded down. The gain is the channel's power gain `h`.
+/// Bits per second over the whole band: `B log2(1 + p h / (N0 B))` (arXiv 2405.07140, its channel
+/// model), rounded down. The gain is the channel's power gain `h`.
 pub(super) fn bits_per_second(
     bandwidth_hz: f64,
     transmit_dbm: f64,
