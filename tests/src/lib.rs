@@ -1,10 +1,12 @@
 //! Shared helpers of the integration tests: random small questions, the oracle that answers them
 //! by trying every plan, and the command line.
 
+mod batching;
 mod command;
 mod oracle;
 mod small;
 
+pub use batching::{batching_optimum, small_batching};
 pub use command::{edgeplan, generate, json, refused, run, text};
 pub use oracle::{Optimum, brute_force};
 pub use small::{plans, small};

@@ -1,11 +1,13 @@
 //! The command `edgeplan`.
 
 mod baselines;
+mod batch;
 mod bench;
 mod certificate;
 mod check;
 mod compare;
 mod diagnosis;
+mod epochs;
 mod explain;
 mod generate;
 mod import;
@@ -41,6 +43,10 @@ enum Command {
     Plan(plan::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
+    /// Choose which waiting requests an edge node serves in its next epoch
+    Batch(batch::Arguments),
+    /// Let requests arrive epoch after epoch and compare what solvers get done
+    Epochs(epochs::Arguments),
     /// Measure solvers on suites of instances, each trial in a process of its own
     Bench(bench::Arguments),
     /// Answer the question on standard input; what `bench` starts
@@ -73,6 +79,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
+        Command::Batch(arguments) => batch::run(&arguments),
+        Command::Epochs(arguments) => epochs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Trial => bench::trial(),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -1,12 +1,14 @@
-//! Greedy placements and the policies that people use today.
+//! Greedy placements and batches: the policies that people use today.
 //!
-//! None of them chooses formats: each is tried with every mix of
+//! No placement chooses formats: each is tried with every mix of
 //! [`edgeplan_problem::deployment::mixes`] and the best plan counts. Plans are contiguous whatever
 //! the instance asks, and `evaluate()` refuses what does not fit; no bound is claimed.
 
+mod batching;
 mod policy;
 mod quantize_then_place;
 mod runs;
 
+pub use batching::BatchPolicy;
 pub use policy::{Kind, Policy};
 pub use quantize_then_place::QuantizeThenPlace;

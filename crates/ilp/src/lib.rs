@@ -4,11 +4,13 @@
 //! the rounding crate works on its relaxation. An engine's vector is decoded and priced by the
 //! problem's own `evaluate()`, its bound is rounded so that float noise can never claim too much.
 
+mod batching;
 mod deployment;
 mod formulation;
 mod scale;
 mod solver;
 
+pub use batching::BatchLayout;
 pub use deployment::Layout;
 pub use formulation::{Formulated, Formulation, TooLarge};
 pub use scale::safe_bound;

@@ -1,5 +1,6 @@
 //! Files and seeds: how instances are read, written and generated.
 
+pub mod batching;
 pub mod build;
 pub mod cluster;
 pub mod device;

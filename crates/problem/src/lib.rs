@@ -5,6 +5,7 @@
 //! the [`Verdict`]: no solver is believed. Everything inside is an integer; there is no I/O, no
 //! engine and no other member of the workspace below this crate.
 
+pub mod batching;
 pub mod deployment;
 mod run;
 mod solver;

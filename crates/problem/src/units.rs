@@ -84,7 +84,7 @@ measure! {
     Loss
 }
 measure! {
-    /// What a problem minimises: nanoseconds or bytes, as its objective says.
+    /// What a problem minimises: nanoseconds, bytes or weight, as its objective says.
     Cost
 }
 

@@ -6,6 +6,7 @@
 //! about it; everything drawn comes from `evaluate`. A [`gantt::Gantt`] shows what a simulation did
 //! when. The same picture gives the same bytes.
 
+pub mod curves;
 mod draw;
 pub mod gantt;
 mod layers;

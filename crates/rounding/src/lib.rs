@@ -1,5 +1,6 @@
 //! LP relaxation, randomized rounding (Raghavan and Thompson, Combinatorica 7, 1987), repair.
 
+mod batching;
 mod repair;
 mod solver;
 

@@ -1,4 +1,4 @@
-//! The exact chain solver.
+//! The exact chain solver, and the tree searches for batching ([`batching`]).
 //!
 //! A Lagrangian relaxation (quality, limited time and "each device at most once" priced) is a
 //! shortest path over (layer, device, memory left to the run), solved by dynamic programming. Its
@@ -6,6 +6,7 @@
 //! label setting with its values as completion bounds finds plans and closes the rest of the gap.
 
 mod ascent;
+pub mod batching;
 mod bundle;
 mod certify;
 mod chain;

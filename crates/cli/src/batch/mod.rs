@@ -1,0 +1,261 @@
+//! `edgeplan batch`: which waiting requests an edge node serves in the epoch that begins now.
+
+mod table;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use edgeplan_instances::batching::Scenario;
+use edgeplan_instances::batching::paper::{self, Band, Setting};
+use edgeplan_instances::file::{nearest, read_text, write_atomic};
+use edgeplan_problem::batching::{Batching, Plan};
+use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, reconcile, solve};
+use edgeplan_solvers::{BATCHING, Entry, find_batching};
+use serde_json::{Map, Value, json};
+
+use crate::question::seconds;
+use crate::reply::Reply;
+use crate::report::{reason, table};
+use crate::watch;
+use table::{account_json, account_tables};
+
+const EXAMPLE: &str = include_str!("../../../../bench-data/batching/edge-node.toml");
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// batch.toml [default: a node on a narrow band and fourteen requests]
+    #[arg(conflicts_with = "draw")]
+    file: Option<PathBuf>,
+    /// Draw requests for this model instead, in DFTSP's settings; `bloom-3b`, `bloom-7b1`,
+    /// `opt-13b`, or any model that `plan` takes
+    #[arg(long)]
+    draw: Option<String>,
+    #[command(flatten)]
+    radio: Radio,
+    /// How many requests are drawn
+    #[arg(long, default_value_t = 20, requires = "draw", allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    requests: u32,
+    /// Write the question to this file
+    #[arg(long)]
+    save: Option<PathBuf>,
+    /// The solver
+    #[arg(long, default_value = "batch-search", conflicts_with = "compare")]
+    solver: String,
+    /// Ask every solver and rank them
+    #[arg(long)]
+    compare: bool,
+    /// List the solvers
+    #[arg(long)]
+    solvers: bool,
+    /// Seconds to think at most, per solver
+    #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
+    time: f64,
+    /// Seed of whatever is random
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// The radio and formats of drawn requests.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Radio {
+    /// The band of drawn requests
+    #[arg(long, value_enum, default_value_t = Width::Wide)]
+    band: Width,
+    /// Let the node choose among 16, 8 and 4 bits instead of the paper's 8
+    #[arg(long)]
+    all_formats: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Width {
+    /// 20 MHz, as in the paper: never binds
+    Wide,
+    /// 180 kHz at the edge of a cell: binds
+    Narrow,
+}
+
+impl Radio {
+    /// The paper's setting for that model, with this radio and these formats.
+    pub(crate) fn setting(self, model: &str) -> Setting {
+        let band = match self.band {
+            Width::Wide => Band::Wide,
+            Width::Narrow => Band::Narrow,
+        };
+        let usual = Setting::of(model);
+        let formats = if self.all_formats { paper::formats() } else { usual.formats.clone() };
+        Setting { band, formats, ..usual }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    if arguments.solvers {
+        return Ok(list(arguments.json));
+    }
+    let (file, scenario) = arguments.scenario()?;
+    let instance = scenario.build(&file)?;
+    if let Some(path) = &arguments.save {
+        write_atomic(path, &scenario.to_toml()?)?;
+    }
+    watch::listen();
+    if arguments.compare {
+        return Ok(arguments.ranking(&instance));
+    }
+    let entry = find_solver(&arguments.solver)?;
+    let outcome = arguments.ask(&instance, entry);
+    let mut json = outcome_json(&instance, entry.name, &outcome);
+    let mut text = headline(&instance, entry.name, &outcome);
+    if let Some(plan) = &outcome.plan {
+        let account = instance.evaluate(plan).account;
+        json.append(&mut account_json(&instance, plan, &account));
+        text = format!("{text}\n{}", account_tables(&instance, plan, &account));
+    }
+    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
+}
+
+/// The batching solver of that name, or an error with the nearest one.
+pub(crate) fn find_solver(name: &str) -> Result<&'static Entry<Batching>> {
+    find_batching(name).ok_or_else(|| {
+        let near = nearest(name, BATCHING.iter().map(|entry| entry.name));
+        let hint = match near {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => "`edgeplan batch --solvers` lists them".into(),
+        };
+        anyhow!("no batching solver is called `{name}`; {hint}")
+    })
+}
+
+impl Arguments {
+    /// The question and where it comes from.
+    fn scenario(&self) -> Result<(String, Scenario)> {
+        if let Some(model) = &self.draw {
+            let setting = self.radio.setting(model);
+            return Ok(("draw".into(), setting.scenario(self.requests as usize, self.seed)));
+        }
+        let (file, text) = match &self.file {
+            Some(path) => (path.display().to_string(), read_text(path)?),
+            None => ("example".into(), EXAMPLE.to_owned()),
+        };
+        let scenario = Scenario::parse(&file, &text)?;
+        Ok((file, scenario))
+    }
+
+    fn ask(&self, instance: &Batching, entry: &Entry<Batching>) -> Outcome<Plan> {
+        let limits = Limits {
+            time: Some(Duration::from_secs_f64(self.time)),
+            seed: self.seed,
+            interrupt: Some(watch::flag()),
+            ..Limits::default()
+        };
+        let _busy = watch::busy(entry.name);
+        solve(instance, (entry.make)().as_ref(), limits, &mut Silent)
+    }
+
+    /// Every solver, ranked by what it leaves out, then time. Wrong answers are shown, not ranked.
+    fn ranking(&self, instance: &Batching) -> Reply {
+        let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
+        for entry in BATCHING.iter().take_while(|_| !watch::interrupted()) {
+            outcomes.push((entry.name, self.ask(instance, entry)));
+        }
+        reconcile(&mut outcomes);
+        outcomes.sort_by_key(|(_, o)| (o.cost().is_none(), o.cost(), o.elapsed));
+        let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
+        if self.json {
+            let rows: Vec<_> =
+                outcomes.iter().map(|(name, o)| outcome_json(instance, name, o)).collect();
+            let json = json!({ "instance": instance.name, "solvers": rows });
+            return Reply::json(&json).found(found);
+        }
+        let mut ranking =
+            table(&["solver", "verdict", "served", "at most", "nodes", "seconds"], &[2, 3, 4, 5]);
+        let served = |cost: Option<edgeplan_problem::Cost>| {
+            cost.map_or("-".into(), |cost| (instance.weight() - cost.0).to_string())
+        };
+        for (name, outcome) in &outcomes {
+            ranking.add_row([
+                (*name).to_owned(),
+                outcome.verdict.word().to_owned(),
+                served(outcome.cost()),
+                served(outcome.lower_bound()),
+                outcome.work.get("nodes").map_or("-".into(), u64::to_string),
+                format!("{:.3}", outcome.elapsed.as_secs_f64()),
+            ]);
+        }
+        let reasons = outcomes.iter().filter_map(|(name, outcome)| {
+            reason(&outcome.verdict).map(|reason| format!("{name}: {reason}\n"))
+        });
+        let reasons: String = reasons.collect();
+        Reply::text(&format!("{}\n{ranking}\n{reasons}", instance.name)).found(found)
+    }
+}
+
+/// The registry as a table.
+fn list(as_json: bool) -> Reply {
+    let row = |entry: &Entry<Batching>| {
+        json!({
+            "name": entry.name,
+            "guarantee": entry.guarantee.label(),
+            "about": entry.about,
+            "reference": entry.reference,
+        })
+    };
+    if as_json {
+        return Reply::json(&BATCHING.iter().map(row).collect::<Vec<Value>>());
+    }
+    let mut rows = table(&["solver", "guarantee", "what it is", "source"], &[]);
+    for entry in BATCHING {
+        rows.add_row([entry.name, entry.guarantee.label(), entry.about, entry.reference]);
+    }
+    Reply::text(&rows.to_string())
+}
+
+/// Instance, verdict, what is served and at most could be, solver and seconds on one line.
+fn headline(instance: &Batching, solver: &str, outcome: &Outcome<Plan>) -> String {
+    let all = instance.weight();
+    let unit = match instance.requests.iter().all(|request| request.weight == 1) {
+        true => "requests",
+        false => "weight",
+    };
+    let served = outcome.cost().map(|cost| format!(": {} of {all} {unit} served", all - cost.0));
+    let most = outcome.lower_bound().map(|bound| all - bound.0);
+    let proof = match (&outcome.verdict, most) {
+        (Verdict::Optimal { .. }, _) => ", no plan serves more".into(),
+        (_, Some(most)) => format!(", no plan serves more than {most}"),
+        (_, None) => String::new(),
+    };
+    let why = reason(&outcome.verdict).map(|reason| format!(": {reason}"));
+    let stopped = outcome.stopped.map(|stop| format!(", stopped: {stop}"));
+    let nodes = outcome.work.get("nodes").map(|nodes| format!(", {nodes} nodes"));
+    format!(
+        "{}: {}{}{proof}{}{} [{solver}, {:.3} s{}]",
+        instance.name,
+        outcome.verdict.word(),
+        served.unwrap_or_default(),
+        why.unwrap_or_default(),
+        stopped.unwrap_or_default(),
+        outcome.elapsed.as_secs_f64(),
+        nodes.unwrap_or_default(),
+    )
+}
+
+/// The stable keys of an outcome, without its plan.
+fn outcome_json(instance: &Batching, solver: &str, outcome: &Outcome<Plan>) -> Map<String, Value> {
+    let all = instance.weight();
+    let values = [
+        ("instance", json!(instance.name)),
+        ("solver", json!(solver)),
+        ("verdict", json!(outcome.verdict.word())),
+        ("reason", json!(reason(&outcome.verdict))),
+        ("weight", json!(all)),
+        ("weight_served", json!(outcome.cost().map(|cost| all - cost.0))),
+        ("weight_served_at_most", json!(outcome.lower_bound().map(|bound| all - bound.0))),
+        ("elapsed_s", json!(outcome.elapsed.as_secs_f64())),
+        ("stopped", json!(outcome.stopped.map(|stop| stop.to_string()))),
+        ("work", json!(outcome.work)),
+    ];
+    values.into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
+}

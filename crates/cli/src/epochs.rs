@@ -1,0 +1,159 @@
+//! `edgeplan epochs`: one edge node, epoch after epoch, while requests arrive at random: what
+//! different ways to form batches get done.
+
+mod run;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+use edgeplan_instances::batching::paper::MODELS;
+use edgeplan_instances::file::{check_writable, write_atomic};
+use edgeplan_report::curves::{Curves, Panel, Series, svg};
+
+use crate::batch::{Radio, find_solver};
+use crate::question::seconds;
+use crate::reply::Reply;
+use crate::report::{command_line, table};
+use crate::watch;
+use run::{Case, Record, simulate};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// The node's model; repeat for several [default: the paper's three]
+    #[arg(long)]
+    model: Vec<String>,
+    #[command(flatten)]
+    radio: Radio,
+    /// Arrivals per second, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "2,4,8,16,32", value_parser = per_second)]
+    rate: Vec<f64>,
+    /// Solvers, separated by commas; `edgeplan batch --solvers` lists them
+    #[arg(long, value_delimiter = ',', default_value = "batch-search,static,no-batching")]
+    solver: Vec<String>,
+    /// Epochs per case
+    #[arg(long, default_value_t = 100, allow_negative_numbers = true,
+          value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
+    epochs: u32,
+    /// Seconds to think at most, per epoch
+    #[arg(long, default_value_t = 10.0, allow_negative_numbers = true, value_parser = seconds)]
+    time: f64,
+    /// Seed of the arrivals; every solver sees the same ones
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// Write a line per case to this CSV file
+    #[arg(long)]
+    csv: Option<PathBuf>,
+    /// Write a picture of served requests over arrivals to this file
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A rate of an argument.
+fn per_second(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (1e-6..=1e4).contains(&rate) => Ok(rate),
+        _ => Err("a number of arrivals per second from 0.000001 to 10000 is allowed".into()),
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    for path in [&arguments.csv, &arguments.svg].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    let entries =
+        arguments.solver.iter().map(|name| find_solver(name)).collect::<Result<Vec<_>>>()?;
+    let models: Vec<String> = match arguments.model.is_empty() {
+        true => MODELS.map(str::to_owned).to_vec(),
+        false => arguments.model.clone(),
+    };
+    watch::listen();
+    let mut records = Vec::new();
+    for model in &models {
+        for &rate in &arguments.rate {
+            for &entry in &entries {
+                let case = Case {
+                    setting: arguments.radio.setting(model),
+                    rate,
+                    epochs: arguments.epochs,
+                    seed: arguments.seed,
+                    time: Duration::from_secs_f64(arguments.time),
+                };
+                let _busy = watch::busy(entry.name);
+                records.push(simulate(&case, entry)?);
+                if watch::interrupted() {
+                    bail!("interrupted after {} cases; nothing is written", records.len());
+                }
+            }
+        }
+    }
+    if let Some(path) = &arguments.csv {
+        write_atomic(path, &csv(&records)?)?;
+    }
+    if let Some(path) = &arguments.svg {
+        write_atomic(path, &svg(&arguments.curves(&records, &models)))?;
+    }
+    Ok(Reply::either(arguments.json, &records, &text(&records)))
+}
+
+/// The records as a table.
+fn text(records: &[Record]) -> String {
+    let numbers: Vec<usize> = (1..COLUMNS.len()).filter(|&column| column != 2).collect();
+    let mut rows = table(&COLUMNS, &numbers);
+    for record in records {
+        rows.add_row(record.cells());
+    }
+    rows.to_string()
+}
+
+const COLUMNS: [&str; 10] = [
+    "model",
+    "arrivals/s",
+    "solver",
+    "served/s",
+    "+-",
+    "of arrivals",
+    "median answer",
+    "95 % answer",
+    "nodes/epoch",
+    "unproven",
+];
+
+/// The records as a file; the first line says how it was made.
+fn csv(records: &[Record]) -> Result<String> {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for record in records {
+        writer.serialize(record)?;
+    }
+    let rows = String::from_utf8(writer.into_inner()?)?;
+    Ok(format!("# {}\n{rows}", command_line()))
+}
+
+impl Arguments {
+    fn curves(&self, records: &[Record], models: &[String]) -> Curves {
+        let series = |model: &String, solver: &String| Series {
+            name: solver.clone(),
+            points: (records.iter())
+                .filter(|record| record.model == *model && record.solver == solver)
+                .map(|record| (record.arrivals_per_s, record.served_per_s, record.confidence_95))
+                .collect(),
+        };
+        let panel = |model: &String| Panel {
+            title: model.clone(),
+            series: self.solver.iter().map(|solver| series(model, solver)).collect(),
+        };
+        Curves {
+            title: "Requests served by one edge node".into(),
+            remark: format!(
+                "{} epochs per point, Poisson arrivals, bars: 95 % confidence of the mean",
+                self.epochs
+            ),
+            x: "arrivals per second".into(),
+            y: "served per second".into(),
+            panels: models.iter().map(panel).collect(),
+        }
+    }
+}
