@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{Device, Tensor};
 use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
 use edgeplan_cost_model::profile::{Resident, Work};
 use edgeplan_formats::Format;
@@ -101,10 +101,7 @@ impl Candle {
     }
 
     /// A kernel that computes a tensor and waits for it.
-    fn kernel(
-        &self,
-        mut compute: impl FnMut() -> candle_core::Result<Tensor> + 'static,
-    ) -> Kernel {
+    fn kernel(&self, mut compute: impl FnMut() -> candle_core::Result<Tensor> + 'static) -> Kernel {
         let device = self.device.clone();
         Box::new(move || {
             let result = compute()?;
