@@ -98,7 +98,7 @@ fn text(profile: &Profile) -> String {
     let on = machine.accelerator.as_ref().unwrap_or(&machine.processor);
     let whole = if profile.complete { "complete" } else { "incomplete" };
     let mut text = format!(
-        "{on}, {} threads, {}: {} times, {whole}\n",
+        "{on}, threads {}, {}: {} times, {whole}\n",
         machine.threads,
         machine.engine,
         profile.timings.len(),
@@ -106,7 +106,7 @@ fn text(profile: &Profile) -> String {
     for timing in &profile.timings {
         match timing.work {
             Work::Triad { threads, .. } => {
-                text += &format!("memory with {threads} threads: {} GB/s\n", gigabytes(timing));
+                text += &format!("memory, threads {threads}: {} GB/s\n", gigabytes(timing));
             }
             Work::Dispatch {} => text += &format!("an empty operation: {}\n", timing.median_ns),
             _ => {}
