@@ -10,8 +10,8 @@ use rand_pcg::Pcg64;
 
 use crate::shapes::Shape;
 
-/// Elements of the piece that a matrix repeats. Kernels take as long for any content, and a piece is
-/// quantized in a millisecond where a matrix takes a second.
+/// Elements of the piece that a matrix repeats. Kernels take as long for any content, and a piece
+/// is quantized in a millisecond where a matrix takes a second.
 const PIECE: (usize, usize) = (64, 256);
 
 /// One matrix.
