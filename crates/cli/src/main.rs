@@ -13,6 +13,7 @@ mod generate;
 mod import;
 mod inspect;
 mod plan;
+mod profile;
 mod question;
 mod reply;
 mod report;
@@ -60,6 +61,8 @@ enum Command {
     Inspect(inspect::Arguments),
     /// Run a trace of requests on a plan, event by event
     Simulate(simulate::Arguments),
+    /// Measure this machine, or a link to another one
+    Profile(profile::Arguments),
     /// Turn what other tools publish into a cluster.toml
     Import(import::Arguments),
     /// Write an instance of a seeded family
@@ -87,6 +90,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),
