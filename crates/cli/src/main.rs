@@ -6,6 +6,7 @@ mod bench;
 mod certificate;
 mod check;
 mod compare;
+mod confidence;
 mod diagnosis;
 mod epochs;
 mod explain;

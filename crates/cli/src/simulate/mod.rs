@@ -30,7 +30,7 @@ struct Run {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = &arguments.question;
-    let instance = question.read()?;
+    let instance = question.read()?.deployment;
     for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
         check_writable(path)?;
     }

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Deployment;
 
-use super::{Builder, machines};
-use crate::cluster::Cluster;
+use super::Builder;
+use super::machine::Machine;
+use crate::cluster::{Cluster, Host};
 use crate::file::InputError;
 use crate::model::{ModelSpec, TensorSpec};
 use crate::recipes::TensorChoices;
@@ -26,7 +27,11 @@ pub fn prompt_alone(
     instance: &Deployment,
 ) -> Result<Deployment, InputError> {
     let brief = Workload { generate: 0, ..workload.clone() };
-    let builder = Builder { cluster, workload: &brief, machines: machines(cluster)? };
+    let machine = |(index, (name, host)): (usize, &(String, Host))| {
+        Machine::new(name, host, cluster.profile(index)?)
+    };
+    let machines = cluster.hosts.iter().enumerate().map(machine).collect::<Result<_, _>>()?;
+    let builder = Builder { cluster, workload: &brief, machines };
     let mut alone = instance.clone();
     for (spec, model) in models.iter().zip(&mut alone.models) {
         let sensitivity = Sensitivity::new(spec, &brief.quality);
@@ -36,9 +41,10 @@ pub fn prompt_alone(
                 layer.tensors.iter().partition(|tensor| tensor.quantizable);
             let choices: Vec<TensorChoices> = chosen
                 .iter()
-                .map(|tensor| builder.choices(layer, tensor, sensitivity))
+                .map(|tensor| Ok(builder.choices(spec, layer, tensor, sensitivity)?.0))
                 .collect::<Result<_, _>>()?;
-            let kept = builder.kept_time(layer, &kept)?;
+            let kept = builder.kept_time(spec, layer, &kept)?;
+            let kept: Vec<_> = kept.into_iter().map(|time| time.map(|time| time.median)).collect();
             for option in &mut priced.options {
                 option.compute = times(&choices, &kept, &option.recipe);
             }
