@@ -3,6 +3,7 @@
 use edgeplan_instances::generate::{Random, random};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, gap, reconcile, solve};
+use edgeplan_search::ChainSearch;
 use edgeplan_solvers::{DEPLOYMENT, Entry, Guarantee, find};
 use edgeplan_tests::{Optimum, brute_force, small};
 use rayon::prelude::*;
@@ -70,6 +71,47 @@ fn the_chain_search_agrees_on_two_thousand_more() {
         .filter_map(|seed| check(entry, seed, &brute_force(&small(seed))).err())
         .collect();
     assert!(errors.is_empty(), "{} errors, first:\n{}", errors.len(), errors[0]);
+}
+
+/// With hardly any labels everything must be proven by bounds and branching.
+#[test]
+fn branching_agrees_with_labels() {
+    let question = |seed: u64| {
+        let objective = [Objective::Latency, Objective::Latency, Objective::Memory];
+        let family = Random {
+            layers: 10 + seed as usize % 7,
+            devices: 4 + seed as usize % 3,
+            formats: 4,
+            memory_percent: 115,
+            objective: objective[seed as usize % 3],
+            seed,
+            ..Random::default()
+        };
+        random(&family).checked().expect("the generator makes sense")
+    };
+    let results: Vec<(bool, bool)> = (0..200)
+        .into_par_iter()
+        .map(|seed| {
+            let instance = question(seed);
+            let limits = Limits { steps: Some(100_000), ..Limits::default() };
+            let roomy = solve(&instance, &ChainSearch::default(), limits, &mut Silent);
+            let cramped = ChainSearch { labels_max: 2, ..ChainSearch::default() };
+            let cramped = solve(&instance, &cramped, limits, &mut Silent);
+            let mut outcomes = [("labels", roomy), ("branching", cramped)];
+            reconcile(&mut outcomes);
+            for (_, outcome) in &outcomes {
+                assert!(!matches!(outcome.verdict, Verdict::Wrong(_)), "seed {seed}: {outcomes:?}");
+            }
+            let cramped = &outcomes[1].1;
+            let closed = matches!(cramped.verdict, Verdict::Optimal { .. } | Verdict::Infeasible);
+            (cramped.work.contains_key("nodes"), closed)
+        })
+        .collect();
+    let branched = results.iter().filter(|result| result.0).count();
+    let proven = results.iter().filter(|result| **result == (true, true)).count();
+    println!("{branched} branch, {proven} of them are proven");
+    assert!(branched >= 60, "only {branched} branch");
+    assert!(proven >= 30, "only {proven} of {branched} are proven");
 }
 
 #[test]

@@ -7,8 +7,10 @@ use crate::chain::{Chain, Room};
 use crate::relaxation::{Path, Prices, Relaxation};
 
 /// How far to climb.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Climb {
+#[derive(Debug)]
+pub(crate) struct Climb<'a> {
+    /// Paths that are known.
+    pub(crate) known: &'a Mixture,
     /// Evaluations at most.
     pub(crate) steps: u32,
     /// The cost of the best plan, scaled, or a guess: the unit of values and prices.
@@ -17,25 +19,37 @@ pub(crate) struct Climb {
     pub(crate) enough: f64,
 }
 
+/// Paths and their shares: together they keep to what is relaxed, nearly, and attain nearly the
+/// best bound possible; the largest share first.
+pub(crate) type Mixture = Vec<(Path, f64)>;
+
 /// What the model may still promise, relative to the target, when climbing ends.
 const PROMISE_MIN: f64 = 2e-5;
 /// The first pull: a device visited twice is priced at this share of the target.
 const STEP: f64 = 0.02;
 
 /// Raises the bound; leaves the relaxation solved for the best prices found. `tick` is asked before
-/// every evaluation.
+/// every evaluation. Returns the mixture that nearly attains the best bound.
 pub(crate) fn climb(
     chain: &Chain,
     relaxation: &mut Relaxation,
-    climb: Climb,
+    climb: Climb<'_>,
     tick: &mut dyn FnMut(f64) -> Result<(), Stop>,
-) -> Result<(), Stop> {
+) -> Result<Mixture, Stop> {
     let scales = Scales::new(chain, climb.target);
     let start = relaxation.prices.clone();
     relaxation.solve(chain, &start);
-    let Some(path) = relaxation.path(chain) else { return Ok(()) };
+    let Some(path) = relaxation.path(chain) else { return Ok(Mixture::new()) };
     let (value, slope) = (relaxation.bound / climb.target, scales.slope(chain, &path));
     let mut bundle = Bundle::new(scales.point(&start), value, slope, STEP);
+    bundle = bundle.free(scales.free.clone());
+    let mut paths = vec![path];
+    for (path, _) in climb.known.iter().filter(|(path, _)| is_plan(chain, path)) {
+        if let Some(value) = relaxation.value(chain, path) {
+            bundle.know(value / climb.target, scales.slope(chain, path));
+            paths.push(path.clone());
+        }
+    }
     let mut best = (relaxation.bound, start);
     let mut result = Ok(());
     for _ in 0..climb.steps {
@@ -43,7 +57,10 @@ pub(crate) fn climb(
         if result.is_err() || best.0 > climb.enough {
             break;
         }
-        let point = bundle.trial();
+        let mut point = bundle.trial();
+        while bundle.promise() < PROMISE_MIN && bundle.loosen() {
+            point = bundle.trial();
+        }
         if bundle.promise() < PROMISE_MIN {
             break;
         }
@@ -59,15 +76,29 @@ pub(crate) fn climb(
         }
         let (value, slope) = (relaxation.bound / climb.target, scales.slope(chain, &path));
         bundle.learn(&point, value, slope);
+        paths.push(path);
     }
     relaxation.solve(chain, &best.1);
-    result
+    result?;
+    let holding = bundle.holding();
+    let share = |(number, weight): (usize, f64)| (std::mem::take(&mut paths[number]), weight);
+    Ok(holding.into_iter().map(share).collect())
+}
+
+/// Whether a path returns nowhere, where it may not.
+fn is_plan(chain: &Chain, path: &Path) -> bool {
+    let mut runs: Vec<usize> = path.iter().map(|step| step.0).collect();
+    runs.dedup();
+    runs.sort_unstable();
+    !chain.once || runs.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// The units in which the bundle sees prices: loss, time, one per device for its visits and one
 /// for its bytes; values are in units of the target. What has no price has no unit.
 struct Scales {
     units: Vec<f64>,
+    /// Which prices may be negative: rewards for visits that must be.
+    free: Vec<bool>,
 }
 
 impl Scales {
@@ -80,7 +111,10 @@ impl Scales {
         let mut units = vec![loss, time];
         units.resize(2 + chain.devices, visit);
         units.extend(chain.room.iter().map(bytes));
-        Self { units }
+        let mut free = vec![false; 2];
+        free.extend(&chain.required);
+        free.resize(units.len(), false);
+        Self { units, free }
     }
 
     fn point(&self, prices: &Prices) -> Vec<f64> {

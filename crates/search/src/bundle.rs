@@ -12,6 +12,8 @@ struct Cut {
     value: f64,
     slope: Vec<f64>,
     weight: f64,
+    /// Which of the lines that were learnt it is.
+    number: usize,
 }
 
 /// The state of a maximisation.
@@ -22,13 +24,18 @@ pub(crate) struct Bundle {
     pub(crate) center: Vec<f64>,
     /// Its value.
     pub(crate) value: f64,
+    /// Variables that may be negative.
+    free: Vec<bool>,
     /// How far a unit of slope pulls.
     step: f64,
     /// What the model promised for the last trial, above the center's value.
     promise: f64,
     stale: u32,
+    learnt: usize,
 }
 
+/// A pull looser than this is none.
+const STEP_MAX: f64 = 1e3;
 /// Cuts that are kept.
 const CUTS_MAX: usize = 60;
 /// Moves of weight per trial.
@@ -37,13 +44,41 @@ const MOVES: u32 = 300;
 impl Bundle {
     /// Starts at a point with its value and slope.
     pub(crate) fn new(center: Vec<f64>, value: f64, slope: Vec<f64>, step: f64) -> Self {
-        let cuts = vec![Cut { value, slope, weight: 1.0 }];
-        Self { cuts, center, value, step, promise: f64::INFINITY, stale: 0 }
+        let free = vec![false; center.len()];
+        let cuts = vec![Cut { value, slope, weight: 1.0, number: 0 }];
+        Self { cuts, center, value, free, step, promise: f64::INFINITY, stale: 0, learnt: 0 }
     }
 
     /// What the last trial's model still promised: near zero at the maximum.
     pub(crate) fn promise(&self) -> f64 {
         self.promise
+    }
+
+    /// Adds a line that is known: its value at the center.
+    pub(crate) fn know(&mut self, value: f64, slope: Vec<f64>) {
+        self.learnt += 1;
+        self.cuts.push(Cut { value, slope, weight: 0.0, number: self.learnt });
+    }
+
+    /// Loosens the pull; whether it was not loose already.
+    pub(crate) fn loosen(&mut self) -> bool {
+        self.step *= 8.0;
+        self.step < STEP_MAX
+    }
+
+    /// Lets these variables be negative.
+    pub(crate) fn free(mut self, free: Vec<bool>) -> Self {
+        self.free = free;
+        self
+    }
+
+    /// The lines that hold the last trial up, and their weights (of sum 1), heaviest first; the
+    /// starting line is number 0.
+    pub(crate) fn holding(&self) -> Vec<(usize, f64)> {
+        let held = self.cuts.iter().filter(|cut| cut.weight > 0.0);
+        let mut held: Vec<_> = held.map(|cut| (cut.number, cut.weight)).collect();
+        held.sort_by(|a, b| b.1.total_cmp(&a.1));
+        held
     }
 
     /// The next point to try.
@@ -75,7 +110,8 @@ impl Bundle {
         let at_center = value + dot(&slope, &self.center) - dot(&slope, point);
         let gain = value - self.value;
         let serious = gain > 0.1 * self.promise.max(0.0) && gain > 0.0;
-        self.cuts.push(Cut { value: at_center, slope, weight: 0.0 });
+        self.learnt += 1;
+        self.cuts.push(Cut { value: at_center, slope, weight: 0.0, number: self.learnt });
         if gain > 0.0 {
             // Lines keep their heights; they are only read at another point.
             let moved: Vec<f64> = point.iter().zip(&self.center).map(|(a, b)| a - b).collect();
@@ -108,7 +144,7 @@ impl Bundle {
         }
     }
 
-    /// Where the weights pull the center, kept nonnegative.
+    /// Where the weights pull the center, kept nonnegative where that is asked.
     fn point(&self) -> Vec<f64> {
         let mut point = self.center.clone();
         for cut in self.cuts.iter().filter(|cut| cut.weight > 0.0) {
@@ -116,7 +152,9 @@ impl Bundle {
                 *x += self.step * cut.weight * slope;
             }
         }
-        point.iter_mut().for_each(|x| *x = x.max(0.0));
+        for (x, free) in point.iter_mut().zip(&self.free) {
+            *x = if *free { *x } else { x.max(0.0) };
+        }
         point
     }
 

@@ -4,6 +4,7 @@ use edgeplan_certificate::{Certificate, LOSS_PARTS};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use edgeplan_problem::{Run, SolverError};
 
+use crate::ascent::Mixture;
 use crate::chain::{Chain, Measure};
 use crate::fixing::fix;
 use crate::relaxation::{Prices, Relaxation};
@@ -45,14 +46,15 @@ impl ChainSearch {
         let mut state = State::new(&search.chain);
         for round in SCHEDULE {
             let references = state.references.clone();
-            let relaxation = search.relax(run, round, state)?;
+            let (relaxation, _) = search.relax(run, round, state)?;
             if round.steps == SCHEDULE[SCHEDULE.len() - 1].steps {
                 return Ok(certificate(&search.chain, relaxation, &references));
             }
             // Nothing is removed: only the likely choices are of interest.
             let references = fix(&mut search.chain.clone(), &relaxation, f64::MAX).best;
             let Relaxation { prices, neighbours, .. } = relaxation;
-            state = State { prices, neighbours, references };
+            let mixture = Mixture::new();
+            state = State { prices, neighbours, references, mixture };
         }
         unreachable!("the last round returns")
     }

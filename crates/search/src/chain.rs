@@ -122,6 +122,8 @@ pub(crate) struct Chain {
     pub(crate) time_max: Option<u64>,
     /// `class[device]`: the first device that is like it in everything.
     pub(crate) class: Vec<usize>,
+    /// Devices that every plan of interest visits.
+    pub(crate) required: Vec<bool>,
 }
 
 impl Chain {
@@ -286,6 +288,7 @@ impl Builder<'_> {
             loss_max: self.model.loss_max.map_or(u64::MAX, |loss| loss.0),
             time_max,
             class: (0..devices).map(|device| self.class(device)).collect(),
+            required: vec![false; devices],
         };
         for device in 0..devices {
             chain.room[device].scarce = chain.scarce(device);

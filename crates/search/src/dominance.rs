@@ -4,59 +4,117 @@ use rustc_hash::FxHashMap;
 
 use crate::labels::{Devices, Label};
 
-/// Keeps of each group of comparable labels those that no other one dominates, and of these the
-/// `alike` of least bound. `simple` says that times do not matter. Bounds of labels that go for
-/// want of room are passed to `dropped`.
+/// What labels must have in common to be compared; besides, the better one may not have used a
+/// device that the other one can still go to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Kind {
+    pub(crate) device: u16,
+    /// The first device, where it decides what the source may still send.
+    pub(crate) first: u16,
+    /// Whether the plan has one run, where it may not.
+    pub(crate) lone: bool,
+    /// Shared tensors that the device stores.
+    pub(crate) stored: u64,
+    /// Used devices that can hold a later layer; last, so that a family's sets are neighbours.
+    pub(crate) used: Devices,
+}
+
+impl Kind {
+    /// Whether plans that begin with a label of this kind can go on in every way that those of
+    /// another can.
+    fn is_freer(&self, other: &Self) -> bool {
+        let family = |kind: &Self| Self { used: 0, ..*kind };
+        self.used & !other.used == 0 && family(self) == family(other)
+    }
+}
+
+/// How labels are compared and how many are kept.
+pub(crate) struct Rule<'a> {
+    pub(crate) kind: &'a dyn Fn(&Label) -> Kind,
+    /// Times do not matter.
+    pub(crate) simple: bool,
+    /// Labels of least bound that are kept of each kind.
+    pub(crate) alike: usize,
+}
+
+/// Kinds between which labels are compared; among more, only labels of one kind are.
+const KINDS_MAX: usize = 4_000;
+
+/// Keeps the labels that no other one dominates, and of each kind the `alike` ones of least bound.
+/// Bounds of labels that go for want of room are passed to `dropped`.
 ///
 /// # Complexity
-/// O(n log n) for sorting; then a binary search per label where `simple`, else a scan of its group.
-pub(crate) fn dominate(
-    labels: &mut Vec<Label>,
-    simple: bool,
-    alike: usize,
-    dropped: &mut dyn FnMut(f64),
-) {
-    let order = by_group_and_cost(labels);
-    let mut kept: Vec<Label> = Vec::with_capacity(labels.len());
-    for group in order.chunk_by(|a, b| a >> 96 == b >> 96) {
-        let start = kept.len();
-        let members = group.iter().map(|&key| labels[key as u32 as usize]);
-        match simple {
-            true => {
-                let mut stairs = Stairs::default();
-                kept.extend(members.filter(|label| stairs.admit(label.loss, label.left)));
-            }
+/// O(n log n) for sorting; then a binary search per label and freer kind where the rule is simple,
+/// else a scan of the labels of its kind.
+pub(crate) fn dominate(labels: &mut Vec<Label>, rule: &Rule<'_>, dropped: &mut dyn FnMut(f64)) {
+    let (kinds, order) = by_cost(labels, rule.kind);
+    let freer = freer(&kinds);
+    let mut fronts: Vec<Front> = kinds.iter().map(|_| Front::default()).collect();
+    for (kind, index) in order {
+        let label = &labels[index];
+        let beaten = match rule.simple {
+            true => freer[kind].iter().any(|&other| fronts[other].stairs.covers(label)),
             false => {
-                for label in members {
-                    if !kept[start..].iter().rev().any(|other| dominates(other, &label)) {
-                        kept.push(label);
-                    }
-                }
+                fronts[kind].labels.iter().rev().any(|&other| dominates(&labels[other], label))
             }
+        };
+        if !beaten {
+            if rule.simple {
+                fronts[kind].stairs.add(label);
+            }
+            fronts[kind].labels.push(index);
         }
-        if kept.len() - start > alike {
-            let group = &mut kept[start..];
-            group.select_nth_unstable_by(alike, |a, b| a.bound.total_cmp(&b.bound));
-            group[alike..].iter().for_each(|label| dropped(label.bound));
-            kept.truncate(start + alike);
+    }
+    let mut kept = Vec::with_capacity(labels.len());
+    for Front { labels: mut front, .. } in fronts {
+        if front.len() > rule.alike {
+            front.select_nth_unstable_by(rule.alike, |&a, &b| {
+                labels[a].bound.total_cmp(&labels[b].bound)
+            });
+            front.drain(rule.alike..).for_each(|index| dropped(labels[index].bound));
         }
+        kept.extend(front.into_iter().map(|index| labels[index]));
     }
     *labels = kept;
 }
 
-/// Group, cost and index of every label as one number each, sorted. Comparable labels are on the
-/// same device and have used the same devices and stored the same tensors.
-fn by_group_and_cost(labels: &[Label]) -> Vec<u128> {
-    let mut groups: FxHashMap<(u16, Devices, u64), u128> = FxHashMap::default();
+/// The undominated labels of a kind.
+#[derive(Default)]
+struct Front {
+    labels: Vec<usize>,
+    stairs: Stairs,
+}
+
+/// The kinds, and of every label its kind and index, cheapest first.
+fn by_cost(labels: &[Label], kind: &dyn Fn(&Label) -> Kind) -> (Vec<Kind>, Vec<(usize, usize)>) {
+    let mut numbers: FxHashMap<Kind, u32> = FxHashMap::default();
+    let mut kinds = Vec::new();
     let key = |(index, label): (usize, &Label)| {
-        let count = groups.len() as u128;
-        let group = *groups.entry((label.device, label.used, label.stored)).or_insert(count);
+        let kind = kind(label);
+        let number = *numbers.entry(kind).or_insert_with(|| {
+            kinds.push(kind);
+            kinds.len() as u32 - 1
+        });
         // Costs are not negative: their bits are in their order.
-        group << 96 | u128::from(label.cost.to_bits()) << 32 | index as u128
+        u128::from(label.cost.to_bits()) << 64 | u128::from(number) << 32 | index as u128
     };
     let mut order: Vec<u128> = labels.iter().enumerate().map(key).collect();
     order.sort_unstable();
-    order
+    let order = order.into_iter().map(|key| ((key >> 32) as u32 as usize, key as u32 as usize));
+    (kinds, order.collect())
+}
+
+/// For each kind, itself and those that are freer, as many as it pays to look at.
+fn freer(kinds: &[Kind]) -> Vec<Vec<usize>> {
+    let of = |(index, kind): (usize, &Kind)| {
+        let mut freer = vec![index];
+        if kinds.len() <= KINDS_MAX {
+            let others = kinds.iter().enumerate().filter(|(_, other)| other.is_freer(kind));
+            freer.extend(others.map(|(other, _)| other).filter(|&other| other != index));
+        }
+        freer
+    };
+    kinds.iter().enumerate().map(of).collect()
 }
 
 /// No worse in anything.
@@ -69,17 +127,18 @@ fn dominates(a: &Label, b: &Label) -> bool {
 struct Stairs(Vec<(u64, u64)>);
 
 impl Stairs {
-    /// Whether no earlier pair is as good in both; then the pair becomes a step.
-    fn admit(&mut self, loss: u64, left: u64) -> bool {
+    /// Whether a pair is as good in both.
+    fn covers(&self, label: &Label) -> bool {
+        let after = self.0.partition_point(|step| step.0 <= label.loss);
+        after > 0 && self.0[after - 1].1 >= label.left
+    }
+
+    /// Makes a pair that none covers a step.
+    fn add(&mut self, label: &Label) {
         let steps = &mut self.0;
-        let after = steps.partition_point(|step| step.0 <= loss);
-        if after > 0 && steps[after - 1].1 >= left {
-            return false;
-        }
-        let from = steps.partition_point(|step| step.0 < loss);
-        let beaten = steps[from..].partition_point(|step| step.1 <= left);
-        steps.splice(from..from + beaten, [(loss, left)]);
-        true
+        let from = steps.partition_point(|step| step.0 < label.loss);
+        let beaten = steps[from..].partition_point(|step| step.1 <= label.left);
+        steps.splice(from..from + beaten, [(label.loss, label.left)]);
     }
 }
 
@@ -98,6 +157,21 @@ mod tests {
         }
     }
 
+    fn any(label: &Label) -> Kind {
+        Kind { device: 0, first: 0, lone: false, stored: 0, used: label.used }
+    }
+
+    #[test]
+    fn who_used_fewer_devices_dominates() {
+        let of = |used: Devices, cost: u32| Label { used, ..label(cost, 0, 0, 0) };
+        let mut labels = vec![of(0b011, 6), of(0b001, 5), of(0b101, 4), of(0b100, 6)];
+        let rule = Rule { kind: &any, simple: true, alike: usize::MAX };
+        dominate(&mut labels, &rule, &mut |_| panic!("nothing is dropped"));
+        let mut kept: Vec<Devices> = labels.iter().map(|label| label.used).collect();
+        kept.sort_unstable();
+        assert_eq!(kept, [0b001, 0b100, 0b101]);
+    }
+
     #[test]
     fn both_ways_keep_the_pareto_front() {
         let mut state = 1u64;
@@ -110,7 +184,8 @@ mod tests {
                 (0..40).map(|_| label(draw(6) as u32, draw(6), draw(6), 0)).collect();
             let front = |simple: bool| {
                 let mut labels = all.clone();
-                dominate(&mut labels, simple, usize::MAX, &mut |_| panic!("nothing is dropped"));
+                let rule = Rule { kind: &any, simple, alike: usize::MAX };
+                dominate(&mut labels, &rule, &mut |_| panic!("nothing is dropped"));
                 labels
             };
             for labels in [front(true), front(false)] {
@@ -126,7 +201,8 @@ mod tests {
     fn what_goes_for_want_of_room_is_told() {
         let mut labels = vec![label(1, 3, 0, 0), label(2, 2, 0, 0), label(3, 1, 0, 0)];
         let mut gone = Vec::new();
-        dominate(&mut labels, true, 1, &mut |bound| gone.push(bound));
+        let rule = Rule { kind: &any, simple: true, alike: 1 };
+        dominate(&mut labels, &rule, &mut |bound| gone.push(bound));
         assert_eq!(labels.len(), 1);
         gone.sort_by(f64::total_cmp);
         assert_eq!(gone, [2.0, 3.0]);

@@ -58,7 +58,7 @@ fn retain<T>(items: &mut Vec<T>, kept: &[bool]) -> usize {
 }
 
 /// Hops from or to places that are gone.
-fn drop_dangling(chain: &mut Chain) -> usize {
+pub(crate) fn drop_dangling(chain: &mut Chain) -> usize {
     let mut removed = 0;
     for layer in 0..chain.layers {
         for device in 0..chain.devices {

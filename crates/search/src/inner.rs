@@ -3,7 +3,7 @@
 use edgeplan_problem::deployment::Deployment;
 
 use crate::chain::{Chain, Measure};
-use crate::dominance::dominate;
+use crate::dominance::{Kind, Rule, dominate};
 use crate::grid::Grid;
 use crate::labels::{Label, Labels, Width};
 use crate::neighbours::Neighbours;
@@ -64,7 +64,8 @@ impl Candidates {
             cost: draw(1_000_000) as f64,
             loss: draw(1_000_000),
             left: draw(1_000_000),
-            device: draw(16) as u16,
+            device: draw(4) as u16,
+            used: u128::from(draw(16)),
             ..Label::default()
         });
         Self(labels.collect())
@@ -72,7 +73,15 @@ impl Candidates {
 
     /// Those that no other one dominates.
     pub fn undominated(mut self) -> usize {
-        dominate(&mut self.0, true, usize::MAX, &mut |_| {});
+        let kind = |label: &Label| Kind {
+            device: label.device,
+            first: 0,
+            lone: false,
+            stored: 0,
+            used: label.used,
+        };
+        let rule = Rule { kind: &kind, simple: true, alike: usize::MAX };
+        dominate(&mut self.0, &rule, &mut |_| {});
         self.0.len()
     }
 }

@@ -4,7 +4,7 @@ use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
 use crate::chain::{Chain, Choice, Scarce};
-use crate::dominance::dominate;
+use crate::dominance::{Kind, Rule, dominate};
 use crate::relaxation::{Place, Relaxation};
 
 /// Sets of devices are bits of this.
@@ -33,6 +33,8 @@ pub(crate) struct Label {
     pub(crate) used: Devices,
     /// The visits so far, priced.
     pub(crate) visits: f64,
+    /// The device of the first layer.
+    pub(crate) first: u16,
     pub(crate) device: u16,
     pub(crate) choice: u16,
     pub(crate) parent: u32,
@@ -103,6 +105,8 @@ pub(crate) struct Labels<'a> {
     least_loss: Vec<u64>,
     /// Whether labels differ in cost, loss and memory only.
     simple: bool,
+    /// By layer: the devices that can hold a later one.
+    alive: Vec<Devices>,
 }
 
 impl<'a> Labels<'a> {
@@ -118,9 +122,15 @@ impl<'a> Labels<'a> {
             let losses = chain.choices[places].iter().flatten().map(|choice| choice.loss);
             least_loss[layer - 1] = least_loss[layer] + losses.min().unwrap_or(0);
         }
+        let mut alive: Vec<Devices> = vec![0; chain.layers];
+        for layer in (1..chain.layers).rev() {
+            let able = |device: &usize| !chain.choices[chain.at(layer, *device)].is_empty();
+            let able = (0..chain.devices).filter(able).map(|device| 1 << device);
+            alive[layer - 1] = alive[layer] | able.fold(0, |set: Devices, bit: Devices| set | bit);
+        }
         let run_limited = chain.room.iter().any(|room| room.time != u64::MAX);
         let simple = chain.time_max.is_none() && !run_limited;
-        Self { chain, relaxation, others, limit, one_run, least_loss, simple }
+        Self { chain, relaxation, others, limit, one_run, least_loss, simple, alive }
     }
 
     /// Searches forward, layer by layer. Exact where no label had to be dropped: then no plan costs
@@ -138,14 +148,14 @@ impl<'a> Labels<'a> {
                 let mut next = Layer { dropped: reached.dropped, ..Layer::default() };
                 for (index, label) in reached.labels.iter().enumerate() {
                     tick()?;
-                    self.extend(index as u32, label, &traces, &mut next);
+                    self.extend(layer, index as u32, label, &mut next);
                     if next.labels.len() > CANDIDATES_MIN.max(3 * width.labels) {
-                        self.thin(&mut next, width);
+                        self.thin(layer, &mut next, width);
                     }
                 }
                 reached = next;
             }
-            self.thin(&mut reached, width);
+            self.thin(layer, &mut reached, width);
             found.labels += reached.labels.len() as u64;
             traces.push(reached.labels.iter().map(Label::trace).collect());
         }
@@ -162,7 +172,8 @@ impl<'a> Labels<'a> {
             if chain.class[device] != device {
                 continue;
             }
-            let arrived = self.arrive(&Label::default(), device, hop.cost, hop.time);
+            let start = Label { first: device as u16, ..Label::default() };
+            let arrived = self.arrive(&start, device, hop.cost, hop.time);
             self.place(0, 0, &arrived, &mut labels);
         }
         labels
@@ -185,20 +196,16 @@ impl<'a> Labels<'a> {
 
     /// All ways to go on from a label: stay, or move to a device that is not used yet, of each
     /// class only the first.
-    fn extend(&self, parent: u32, label: &Label, traces: &[Vec<Trace>], next: &mut Layer) {
-        let layer = traces.len();
+    fn extend(&self, layer: usize, parent: u32, label: &Label, next: &mut Layer) {
         let (chain, device) = (self.chain, usize::from(label.device));
         self.place(layer, parent, label, next);
-        let limited = device == chain.source && chain.source_limit != (u64::MAX, u64::MAX);
+        let limited = device == chain.source && usize::from(label.first) != device;
         for hop in &chain.hops[chain.at(layer - 1, device)] {
             if label.used & 1 << hop.to != 0 || !self.first_of_class(label.used, hop.to) {
                 continue;
             }
-            if limited && label.used.count_ones() > 1 {
-                let first = first_device(traces, parent, label);
-                if !chain.source_may_send(first, hop) {
-                    continue;
-                }
+            if limited && !chain.source_may_send(usize::from(label.first), hop) {
+                continue;
             }
             let arrived = self.arrive(label, hop.to, hop.cost, hop.time);
             let subset = self.relaxation.neighbours.remembered(hop.to, arrived.used);
@@ -283,9 +290,22 @@ impl<'a> Labels<'a> {
     }
 
     /// Drops dominated labels, then those beyond the width.
-    fn thin(&self, layer: &mut Layer, width: Width) {
+    fn thin(&self, at: usize, layer: &mut Layer, width: Width) {
         let mut labels = std::mem::take(&mut layer.labels);
-        dominate(&mut labels, self.simple, width.alike, &mut |bound| layer.drop(bound));
+        let (chain, alive) = (self.chain, self.alive[at]);
+        let limited = chain.source_limit != (u64::MAX, u64::MAX);
+        let kind = |label: &Label| {
+            let sends = usize::from(label.device) == chain.source || alive >> chain.source & 1 == 1;
+            Kind {
+                device: label.device,
+                first: if limited && sends { label.first } else { 0 },
+                lone: !self.one_run && label.used.count_ones() == 1,
+                stored: label.stored,
+                used: label.used & alive,
+            }
+        };
+        let rule = Rule { kind: &kind, simple: self.simple, alike: width.alike };
+        dominate(&mut labels, &rule, &mut |bound| layer.drop(bound));
         if labels.len() > width.labels {
             labels.select_nth_unstable_by(width.labels, |a, b| a.bound.total_cmp(&b.bound));
             // None above this bound would be kept.
@@ -336,15 +356,4 @@ impl Label {
     fn trace(&self) -> Trace {
         Trace { parent: self.parent, device: self.device, choice: self.choice }
     }
-}
-
-/// The device of the first layer.
-fn first_device(traces: &[Vec<Trace>], index: u32, label: &Label) -> usize {
-    let mut device = label.device;
-    let mut at = index;
-    for labels in traces.iter().rev() {
-        let trace = labels[at as usize];
-        (device, at) = (trace.device, trace.parent);
-    }
-    usize::from(device)
 }

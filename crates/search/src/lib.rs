@@ -2,11 +2,13 @@
 //!
 //! A Lagrangian relaxation (quality, limited time and "each device at most once" priced) is a
 //! shortest path over (layer, device, memory left to the run), solved by dynamic programming. Its
-//! bound is climbed by subgradients; what it proves useless leaves the chain (reduced-cost fixing);
-//! label setting with its values as completion bounds finds plans and closes the rest of the gap.
+//! bound is climbed with a bundle of slopes; what it proves useless leaves the chain (reduced-cost
+//! fixing); label setting with its values as completion bounds finds plans and closes small gaps; the
+//! rest is closed by branching on what the best mixture of relaxed paths leaves undecided.
 
 mod ascent;
 pub mod batching;
+mod branching;
 mod bundle;
 mod certify;
 mod chain;
@@ -23,5 +25,6 @@ mod relaxation;
 mod rounds;
 mod solver;
 mod together;
+mod tree;
 
 pub use solver::ChainSearch;

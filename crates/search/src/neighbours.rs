@@ -5,7 +5,9 @@
 //! every device since then had them in its set too; what it remembers it cannot visit again.
 
 use crate::labels::Devices;
-use crate::relaxation::Path;
+use rustc_hash::FxHashMap;
+
+use crate::ascent::Mixture;
 
 /// The sets, and what follows from them.
 #[derive(Debug, Clone)]
@@ -65,21 +67,32 @@ impl Neighbours {
         members.map(|(bit, &member)| usize::from(used >> member & 1 == 1) << bit).sum()
     }
 
-    /// Grows sets so that the path's returns to a device become impossible, the shortest first, as
-    /// long as there are at most `rows_max` rows; none if there is nothing to grow.
-    pub(crate) fn grown(&self, path: &Path, rows_max: usize) -> Option<Self> {
-        let mut runs: Vec<usize> = path.iter().map(|&(device, _)| device).collect();
-        runs.dedup();
-        let returns = runs.iter().enumerate().filter_map(|(start, &device)| {
-            let length = runs[start + 1..].iter().position(|&other| other == device)?;
-            Some((length, device, &runs[start + 1..start + 1 + length]))
+    /// Grows sets so that the paths' returns to a device become impossible, the shortest and most
+    /// frequent first, as long as rows about double at most, up to `rows_max`; none if there is
+    /// nothing to grow.
+    pub(crate) fn grown(&self, paths: &Mixture, rows_max: usize) -> Option<Self> {
+        let mut returns: FxHashMap<(usize, Vec<usize>), f64> = FxHashMap::default();
+        for (path, share) in paths {
+            let mut runs: Vec<usize> = path.iter().map(|&(device, _)| device).collect();
+            runs.dedup();
+            for (start, &device) in runs.iter().enumerate() {
+                let later = &runs[start + 1..];
+                if let Some(length) = later.iter().position(|&other| other == device) {
+                    let mut between = later[..length].to_vec();
+                    between.sort_unstable();
+                    *returns.entry((device, between)).or_default() += share;
+                }
+            }
+        }
+        let mut returns: Vec<_> = returns.into_iter().collect();
+        returns.sort_by(|((a, x), s), ((b, y), t)| {
+            x.len().cmp(&y.len()).then(t.total_cmp(s)).then(a.cmp(b)).then(x.cmp(y))
         });
-        let mut returns: Vec<_> = returns.collect();
-        returns.sort_by_key(|&(length, ..)| length);
+        let rows_max = rows_max.min(2 * self.rows() + self.sets.len());
         let mut sets = self.sets.clone();
-        for (_, device, between) in returns {
+        for ((device, between), _) in returns {
             let mut grown = sets.clone();
-            for &other in between {
+            for other in between {
                 if !grown[other].contains(&device) {
                     grown[other].push(device);
                 }

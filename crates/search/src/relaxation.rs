@@ -1,6 +1,8 @@
 //! The Lagrangian relaxation: quality, limited time and "each device at most once" are priced; what
 //! is left is a shortest path over (layer, device, devices remembered, memory left to the run).
 
+use multiversion::multiversion;
+
 use crate::chain::{Chain, Choice};
 use crate::grid::Grid;
 use crate::neighbours::Neighbours;
@@ -61,6 +63,8 @@ pub(crate) struct Relaxation {
     arriving: Vec<f64>,
     /// `[layer * devices + device][choice]`: cost with priced resources.
     priced: Vec<Vec<f64>>,
+    /// `[layer][row]`: whether a path can be there.
+    reached: Vec<bool>,
     /// No plan costs less, in scaled units.
     pub(crate) bound: f64,
 }
@@ -88,6 +92,7 @@ impl Relaxation {
             rest: vec![f64::INFINITY; rows * width],
             arriving: vec![f64::INFINITY; rows],
             priced: chain.choices.iter().map(|choices| vec![0.0; choices.len()]).collect(),
+            reached: reached(chain, &neighbours),
             bound: 0.0,
             neighbours,
         }
@@ -194,7 +199,7 @@ impl Relaxation {
         let Place { layer, device, .. } = place;
         let (index, at) = (self.index(place), chain.at(layer, device));
         self.arriving[index] = f64::INFINITY;
-        if chain.choices[at].is_empty() {
+        if !self.reached[index] {
             return;
         }
         let last = layer + 1 == chain.layers;
@@ -223,6 +228,34 @@ impl Relaxation {
                     [index * self.width + grid.step(layer, room.whole() - room.taken(choice))]
         });
         self.arriving[index] = best.fold(f64::INFINITY, f64::min);
+    }
+
+    /// What the prices make of a path that returns nowhere: no less than the bound. Nothing if it
+    /// is no longer in the chain, or does not fit the grids.
+    pub(crate) fn value(&self, chain: &Chain, path: &Path) -> Option<f64> {
+        let mut value = self.entering(chain, path[0].0) - self.budget;
+        let mut step = None;
+        for (layer, &(device, index)) in path.iter().enumerate() {
+            let (at, grid, room) =
+                (chain.at(layer, device), &self.grids[device], &chain.room[device]);
+            let choice = chain.choices[at].get(index)?;
+            let now = match step {
+                None => grid.step(layer, room.whole() - room.taken(choice)),
+                Some(step) => usize::try_from(step as i64 - grid.shift[layer][index]).ok()?,
+            };
+            let now = now.min(grid.width - 1);
+            if now < grid.first(layer) {
+                return None;
+            }
+            value += self.priced(at, index);
+            let next = path.get(layer + 1).map_or(device, |next| next.0);
+            step = (next == device).then_some(now);
+            if next != device {
+                let hop = chain.hops[at].iter().find(|hop| hop.to == next)?;
+                value += self.arrive(hop.cost, hop.time, next);
+            }
+        }
+        Some(value + self.leaving(chain, path[path.len() - 1].0))
     }
 
     /// The path that attains the bound.
@@ -280,6 +313,23 @@ impl Relaxation {
     }
 }
 
+/// `[layer][row]`: whether a plan can be there: all that is remembered could be visited before.
+fn reached(chain: &Chain, neighbours: &Neighbours) -> Vec<bool> {
+    let mut reached = Vec::with_capacity(chain.layers * neighbours.rows());
+    let mut visited = vec![false; chain.devices];
+    for layer in 0..chain.layers {
+        let able = |device: usize| !chain.choices[chain.at(layer, device)].is_empty();
+        for (device, set) in neighbours.sets().iter().enumerate() {
+            reached.extend((0..neighbours.subsets(device)).map(|subset| {
+                let mut members = set.iter().enumerate().filter(|(bit, _)| subset >> bit & 1 == 1);
+                able(device) && members.all(|(_, &member)| visited[member])
+            }));
+        }
+        (0..chain.devices).for_each(|device| visited[device] |= able(device));
+    }
+    reached
+}
+
 /// `here[i] = min(here[i], cost + next[i + offset - shift])`; the last step stands for all beyond.
 fn lower(here: &mut [f64], offset: usize, next: &[f64], shift: i64, cost: f64) {
     let from = offset as i64 - shift;
@@ -287,12 +337,18 @@ fn lower(here: &mut [f64], offset: usize, next: &[f64], shift: i64, cost: f64) {
     let source = &next[usize::try_from(from).unwrap_or(0).min(next.len())..];
     let Some(here) = here.get_mut(skip..) else { return };
     let common = here.len().min(source.len());
-    for (value, &after) in here[..common].iter_mut().zip(source) {
-        let candidate = after + cost;
-        *value = if candidate < *value { candidate } else { *value };
-    }
+    lower_all(&mut here[..common], &source[..common], cost);
     let beyond = next[next.len() - 1] + cost;
     for value in &mut here[common..] {
         *value = value.min(beyond);
+    }
+}
+
+/// `here[i] = min(here[i], cost + next[i])`: where nearly all time goes.
+#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
+fn lower_all(here: &mut [f64], next: &[f64], cost: f64) {
+    for (value, &after) in here.iter_mut().zip(next) {
+        let candidate = after + cost;
+        *value = if candidate < *value { candidate } else { *value };
     }
 }

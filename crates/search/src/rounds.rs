@@ -3,13 +3,13 @@
 use edgeplan_problem::deployment::{Deployment, Objective, Plan};
 use edgeplan_problem::{Cost, Run, Stop};
 
-use crate::ascent::{Climb, climb};
-use crate::chain::Chain;
+use crate::ascent::{Climb, Mixture, climb};
+use crate::chain::{Chain, Choice};
 use crate::fixing::fix;
 use crate::grid::Grid;
 use crate::labels::{Found, Labels, Width};
 use crate::neighbours::Neighbours;
-use crate::relaxation::{Prices, Relaxation};
+use crate::relaxation::{Path, Prices, Relaxation};
 use crate::solver::ChainSearch;
 
 /// One round.
@@ -29,14 +29,10 @@ const SCHEDULE: [Round; ROUNDS] = [
     round((256, 40, 12), (1_000, 50)),
     round((256, 30, 12), (4_000, 100)),
     round((1024, 30, 12), (10_000, 200)),
-    round((1024, 20, 12), (100_000, usize::MAX)),
-    round((2048, 20, 12), (20_000, 500)),
-    round((4096, 20, 8), (500_000, usize::MAX)),
-    round((16_384, 40, 0), (usize::MAX, usize::MAX)),
 ];
 
-/// Rounds until a search gives up.
-pub(crate) const ROUNDS: usize = 8;
+/// Rounds before branching.
+pub(crate) const ROUNDS: usize = 4;
 
 pub(crate) const fn round(
     (steps, climb, grow): (u64, u32, u32),
@@ -55,6 +51,11 @@ const GROW_WORK_MAX: u64 = 6_000_000_000;
 const CLIMB_PER_DEVICE: u32 = 3;
 /// What labels of all layers may leave behind to find plans again.
 const TRACES_MAX: usize = 64_000_000;
+
+/// Labels of a round whose width follows from the time of its climb.
+pub(crate) const BALANCED: usize = 0;
+/// Values of a table that may be computed for each label that such a round extends.
+const VALUES_PER_LABEL: usize = 2_500;
 
 /// What rounding in floating point may add to a bound, in scaled units: products of prices are not
 /// exact, sums are. Nothing is cut off, and no bound believed, by less than this.
@@ -97,13 +98,25 @@ pub(crate) enum Goal {
     AnyWithin { cycle: u64, cost_max: Option<u64> },
 }
 
+impl Goal {
+    /// The goal of a part: its bounds are not the whole's.
+    pub(crate) fn of_a_part(self) -> Self {
+        match self {
+            Self::Cheapest { .. } => Self::Cheapest { report: false },
+            other => other,
+        }
+    }
+}
+
 /// What one round leaves to the next.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct State {
     pub(crate) prices: Prices,
     pub(crate) neighbours: Neighbours,
     /// By device, by layer: the likely choice.
     pub(crate) references: Vec<Vec<usize>>,
+    /// The paths that the relaxation mixes.
+    pub(crate) mixture: Mixture,
 }
 
 impl State {
@@ -112,8 +125,52 @@ impl State {
             prices: Prices::zero(chain.devices),
             neighbours: Neighbours::none(chain.devices),
             references: vec![vec![0; chain.layers]; chain.devices],
+            mixture: Mixture::new(),
         }
     }
+}
+
+/// How much a search may do before it leaves a question open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// Rounds on the whole case, at most [`ROUNDS`].
+    pub(crate) rounds: usize,
+    /// Nodes of the tree after them.
+    pub(crate) nodes: usize,
+}
+
+/// What a round leaves of a case.
+pub(crate) enum Left {
+    /// Every plan within the limit is known.
+    Nothing,
+    Open(Open),
+}
+
+/// A case that is not closed.
+pub(crate) struct Open {
+    /// No plan of it costs less, scaled.
+    pub(crate) bound: f64,
+    pub(crate) state: State,
+}
+
+/// Passes so far.
+fn passed(run: &Run<'_, Deployment>) -> u64 {
+    run.work().get("passes").copied().unwrap_or(0)
+}
+
+/// The paths of a mixture that are still in the chain.
+fn kept(chain: &Chain, before: &[Vec<Choice>], mixture: Mixture) -> Mixture {
+    let kept = |(path, share): (Path, f64)| {
+        let place = |(layer, &(device, choice)): (usize, &(usize, usize))| {
+            let at = chain.at(layer, device);
+            let option = before[at][choice].option;
+            let choice = chain.choices[at].iter().position(|choice| choice.option == option)?;
+            Some((device, choice))
+        };
+        let path: Option<Path> = path.iter().enumerate().map(place).collect();
+        path.map(|path| (path, share))
+    };
+    mixture.into_iter().filter_map(kept).collect()
 }
 
 /// The search of one case.
@@ -130,45 +187,74 @@ impl Search<'_> {
     pub(crate) fn prove(
         mut self,
         run: &mut Run<'_, Deployment>,
-        rounds: usize,
+        effort: Effort,
     ) -> Result<Cost, Stop> {
-        let State { mut prices, mut neighbours, mut references } = State::new(&self.chain);
-        let mut bound = Cost::ZERO;
-        for round in SCHEDULE.into_iter().take(rounds) {
-            let state = State { prices, neighbours, references };
-            let relaxation = self.relax(run, round, state)?;
-            if relaxation.bound > self.limit(run) {
-                return Ok(self.beyond(run));
-            }
-            bound = bound.max(self.cost(relaxation.bound));
-            self.report(run, bound);
-            let found = self.labels(run, &relaxation, round.width)?;
-            if self.is_reached(run) {
-                return Ok(bound);
-            }
-            let limit = self.limit(run);
-            match found.dropped {
-                Some(dropped) if relaxation.bound <= limit => {
-                    bound = bound.max(self.cost(dropped.min(limit)));
+        let mut state = State::new(&self.chain);
+        let mut bound = 0.0f64;
+        for round in SCHEDULE.into_iter().take(effort.rounds) {
+            match self.round(run, round, state)? {
+                Left::Nothing => return Ok(self.beyond(run)),
+                Left::Open(open) => {
+                    bound = bound.max(open.bound);
+                    state = open.state;
                 }
-                _ => return Ok(self.beyond(run)),
             }
-            self.report(run, bound);
-            let fixed = fix(&mut self.chain, &relaxation, limit);
-            run.count("fixed", fixed.removed as u64);
-            (prices, neighbours, references) =
-                (relaxation.prices, relaxation.neighbours, fixed.best);
+            self.report(run, self.cost(bound));
+            if self.is_reached(run) {
+                return Ok(self.cost(bound));
+            }
         }
-        Ok(bound)
+        self.branch(run, Open { bound, state }, effort.nodes)
     }
 
-    /// The relaxation of a round.
+    /// Climbs, searches, and fixes.
+    pub(crate) fn round(
+        &mut self,
+        run: &mut Run<'_, Deployment>,
+        round: Round,
+        state: State,
+    ) -> Result<Left, Stop> {
+        let before = passed(run);
+        let (relaxation, mixture) = self.relax(run, round, state)?;
+        if relaxation.bound > self.limit(run) {
+            return Ok(Left::Nothing);
+        }
+        self.report(run, self.cost(relaxation.bound));
+        let passes = passed(run) - before;
+        let width = self.width(round.width, passes * relaxation.work(&self.chain));
+        let found = self.labels(run, &relaxation, width)?;
+        let limit = self.limit(run);
+        let Some(dropped) = found.dropped else { return Ok(Left::Nothing) };
+        let bound = relaxation.bound.max(dropped);
+        if bound > limit {
+            return Ok(Left::Nothing);
+        }
+        let before = self.chain.choices.clone();
+        let fixed = fix(&mut self.chain, &relaxation, limit);
+        run.count("fixed", fixed.removed as u64);
+        let mixture = kept(&self.chain, &before, mixture);
+        let Relaxation { prices, neighbours, .. } = relaxation;
+        let state = State { prices, neighbours, references: fixed.best, mixture };
+        Ok(Left::Open(Open { bound, state }))
+    }
+
+    /// As many labels as take about the time of a climb that computed so many values, where the
+    /// width leaves it open.
+    fn width(&self, width: Width, values: u64) -> Width {
+        let labels = values as usize / (VALUES_PER_LABEL * self.chain.layers);
+        match width.labels {
+            BALANCED => Width { labels: labels.clamp(2_000, 100_000), ..width },
+            _ => width,
+        }
+    }
+
+    /// The relaxation of a round, and the mixture of paths that attains its bound.
     pub(crate) fn relax(
         &self,
         run: &mut Run<'_, Deployment>,
         round: Round,
         state: State,
-    ) -> Result<Relaxation, Stop> {
+    ) -> Result<(Relaxation, Mixture), Stop> {
         let steps = round.steps.min(self.steps_max());
         let grids = state.references.iter().enumerate();
         let grids = grids.map(|(device, choice)| Grid::new(&self.chain, device, steps, choice));
@@ -176,11 +262,11 @@ impl Search<'_> {
         relaxation.prices = state.prices;
         let devices = self.chain.devices as u32;
         let first = round.climb + if round.grow == 0 { CLIMB_PER_DEVICE * devices } else { 0 };
-        self.climb(run, &mut relaxation, first)?;
+        let mut mixture = self.climb(run, &mut relaxation, first, &state.mixture)?;
         if self.chain.once {
-            self.grow(run, &mut relaxation, round)?;
+            mixture = self.grow(run, &mut relaxation, round, mixture)?;
         }
-        Ok(relaxation)
+        Ok((relaxation, mixture))
     }
 
     /// Climbs again and again, growing neighbour sets where the relaxed path returns to a device.
@@ -189,7 +275,8 @@ impl Search<'_> {
         run: &mut Run<'_, Deployment>,
         relaxation: &mut Relaxation,
         round: Round,
-    ) -> Result<(), Stop> {
+        mut mixture: Mixture,
+    ) -> Result<Mixture, Stop> {
         let mut work = 0;
         for _ in 0..round.grow {
             work += relaxation.work(&self.chain) * u64::from(round.climb);
@@ -199,8 +286,7 @@ impl Search<'_> {
             let before = relaxation.bound;
             let rows_max =
                 GROWN_MAX.min(self.solver.table_max) / (self.chain.layers * relaxation.width());
-            let path = relaxation.path(&self.chain);
-            let grown = path.and_then(|path| relaxation.neighbours.grown(&path, rows_max));
+            let grown = relaxation.neighbours.grown(&mixture, rows_max);
             let grew = grown.is_some();
             if let Some(grown) = grown {
                 let grids = std::mem::take(&mut relaxation.grids);
@@ -208,12 +294,12 @@ impl Search<'_> {
                 *relaxation = Relaxation::new(&self.chain, grids, grown);
                 relaxation.prices = prices;
             }
-            self.climb(run, relaxation, round.climb)?;
+            mixture = self.climb(run, relaxation, round.climb, &mixture)?;
             if !grew && relaxation.bound < before + before.abs() * 1e-4 {
                 break;
             }
         }
-        Ok(())
+        Ok(mixture)
     }
 
     fn climb(
@@ -221,13 +307,14 @@ impl Search<'_> {
         run: &mut Run<'_, Deployment>,
         relaxation: &mut Relaxation,
         steps: u32,
-    ) -> Result<(), Stop> {
+        known: &Mixture,
+    ) -> Result<Mixture, Stop> {
         let prices = relaxation.prices.clone();
         relaxation.solve(&self.chain, &prices);
         let limit = self.limit(run);
         let target = if limit < self.chain.most { limit } else { relaxation.bound * 1.1 };
         let target = target.clamp(f64::from(1 << 20), self.chain.most.max(f64::from(1 << 20)));
-        let goal = Climb { steps, target, enough: limit };
+        let goal = Climb { known, steps, target, enough: limit };
         climb(&self.chain, relaxation, goal, &mut |bound| {
             run.count("passes", 1);
             // What was fixed may have cost no more than the limit.
@@ -276,7 +363,7 @@ impl Search<'_> {
     }
 
     /// Whether what was looked for is found.
-    fn is_reached(&self, run: &Run<'_, Deployment>) -> bool {
+    pub(crate) fn is_reached(&self, run: &Run<'_, Deployment>) -> bool {
         match self.goal {
             Goal::Cheapest { .. } | Goal::Part { .. } => false,
             Goal::AnyWithin { cycle, .. } => run.best().is_some_and(|(_, cost)| cost.0 <= cycle),
@@ -285,7 +372,7 @@ impl Search<'_> {
 
     /// Scaled cost above which plans do not matter: they are no better than the incumbent, by more
     /// than the asked gap; or they break a limit on the cost itself.
-    fn limit(&self, run: &Run<'_, Deployment>) -> f64 {
+    pub(crate) fn limit(&self, run: &Run<'_, Deployment>) -> f64 {
         let scale = self.chain.scale;
         match self.goal {
             Goal::AnyWithin { cost_max, .. } => {
@@ -297,7 +384,7 @@ impl Search<'_> {
     }
 
     /// What is proven once every plan within the limit is known.
-    fn beyond(&self, run: &Run<'_, Deployment>) -> Cost {
+    pub(crate) fn beyond(&self, run: &Run<'_, Deployment>) -> Cost {
         match (self.goal, run.best()) {
             (Goal::Cheapest { .. }, Some((_, cost))) => self.cost(self.limit(run) + 1.0).min(*cost),
             _ => Cost::MAX,
@@ -305,11 +392,11 @@ impl Search<'_> {
     }
 
     /// A scaled bound as a cost.
-    fn cost(&self, bound: f64) -> Cost {
+    pub(crate) fn cost(&self, bound: f64) -> Cost {
         unscaled(bound, self.chain.scale)
     }
 
-    fn report(&self, run: &mut Run<'_, Deployment>, bound: Cost) {
+    pub(crate) fn report(&self, run: &mut Run<'_, Deployment>, bound: Cost) {
         if matches!(self.goal, Goal::Cheapest { report: true }) && bound < Cost::MAX {
             run.lower_bound(bound);
         }

@@ -7,7 +7,7 @@ use crate::chain::{Chain, Measure};
 use crate::joint::can_share;
 use crate::labels::DEVICES_MAX;
 use crate::prefix::{self, Reach};
-use crate::rounds::{Goal, ROUNDS, Search};
+use crate::rounds::{Effort, Goal, ROUNDS, Search};
 
 /// The exact chain solver.
 pub struct ChainSearch {
@@ -90,7 +90,7 @@ impl ChainSearch {
         let mut least = Cost::MAX;
         for (chain, one_run) in cases {
             let goal = Goal::Cheapest { report: sole };
-            least = least.min(Search { solver: self, chain, one_run, goal }.prove(run, ROUNDS)?);
+            least = least.min(Search { solver: self, chain, one_run, goal }.prove(run, ALL)?);
         }
         Ok(least)
     }
@@ -99,10 +99,10 @@ impl ChainSearch {
     /// is possible and the best one known; for each, looks for the plan of least latency. What
     /// little effort leaves open is first passed over on both sides, then tried with more.
     fn narrowest(&self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
-        if run.best().is_none() && self.fits(run, LONGEST, ROUNDS, true)? == Some(false) {
+        if run.best().is_none() && self.fits(run, LONGEST, ALL, true)? == Some(false) {
             return Ok(Cost::MAX);
         }
-        for effort in [2, 5, ROUNDS] {
+        for effort in EFFORTS {
             for open_is_possible in [false, true] {
                 let (mut below, mut above) = self.interval(run);
                 while below < above && !run.is_proven() {
@@ -129,14 +129,14 @@ impl ChainSearch {
         (run.bound().map_or(0, |bound| bound.0), above)
     }
 
-    /// Finds a plan with a bottleneck of at most that, or proves that there is none; nothing if so
-    /// many rounds do neither. With `doubt` it begins with what proves quickly, else with what
+    /// Finds a plan with a bottleneck of at most that, or proves that there is none; nothing if that
+    /// effort does neither. With `doubt` it begins with what proves quickly, else with what
     /// finds plans.
     fn fits(
         &self,
         run: &mut Run<'_, Deployment>,
         cycle: u64,
-        rounds: usize,
+        effort: Effort,
         doubt: bool,
     ) -> Result<Option<bool>, Stop> {
         let mut guides = guides(run.problem());
@@ -158,7 +158,7 @@ impl ChainSearch {
             let mut none = true;
             for (chain, one_run) in cases(chain) {
                 let goal = Goal::AnyWithin { cycle, cost_max };
-                let bound = Search { solver: self, chain, one_run, goal }.prove(run, rounds)?;
+                let bound = Search { solver: self, chain, one_run, goal }.prove(run, effort)?;
                 none &= bound == Cost::MAX;
                 if run.best().is_some_and(|(_, cost)| cost.0 <= cycle) {
                     return Ok(Some(true));
@@ -191,6 +191,15 @@ fn guides(instance: &Deployment) -> Vec<(Measure, Option<u64>)> {
     }
 }
 
+/// Until time is up.
+const ALL: Effort = Effort { rounds: ROUNDS, nodes: usize::MAX };
+/// What is tried for one cycle time before others are tried.
+const EFFORTS: [Effort; 4] = [
+    Effort { rounds: 2, nodes: 0 },
+    Effort { rounds: ROUNDS, nodes: 5 },
+    Effort { rounds: ROUNDS, nodes: 200 },
+    ALL,
+];
 /// Longer than any cycle.
 const LONGEST: u64 = 1 << 62;
 

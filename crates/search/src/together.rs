@@ -3,6 +3,7 @@
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use edgeplan_problem::{Cost, Limits, Run, Silent, Stop, solve};
 
+use crate::ascent::Mixture;
 use crate::chain::{Chain, Measure};
 use crate::fixing::fix;
 use crate::joint::{Joint, Stage};
@@ -61,7 +62,8 @@ impl ChainSearch {
                 let limit = if sums { limit - others(&bounds, model) } else { f64::MAX };
                 let references = fix(&mut chains[model], &relaxation, limit).best;
                 let Relaxation { prices, neighbours, .. } = relaxation;
-                states.push(State { prices, neighbours, references });
+                let mixture = Mixture::new();
+                states.push(State { prices, neighbours, references, mixture });
             }
         }
         Ok(proven)
@@ -77,7 +79,7 @@ impl ChainSearch {
     ) -> Result<Relaxation, Stop> {
         let goal = Goal::Part { limit: limit.min(f64::MAX) };
         let search = Search { solver: self, chain: chain.clone(), one_run: true, goal };
-        search.relax(run, round, state)
+        Ok(search.relax(run, round, state)?.0)
     }
 
     /// Searches forward; the least bound of what was dropped, if anything was.
