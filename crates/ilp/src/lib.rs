@@ -7,9 +7,11 @@
 mod deployment;
 mod formulation;
 mod scale;
+mod scheduling;
 mod solver;
 
 pub use deployment::Layout;
 pub use formulation::{Formulated, Formulation, TooLarge};
 pub use scale::safe_bound;
+pub use scheduling::Requests;
 pub use solver::Ilp;

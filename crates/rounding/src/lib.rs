@@ -1,6 +1,7 @@
 //! LP relaxation, randomized rounding (Raghavan and Thompson, Combinatorica 7, 1987), repair.
 
 mod repair;
+mod schedule;
 mod solver;
 
 pub use repair::Repair;

@@ -1,9 +1,11 @@
-//! The exact chain solver.
+//! The exact chain solver, and the search for schedules.
 //!
 //! A Lagrangian relaxation (quality, limited time and "each device at most once" priced) is a
 //! shortest path over (layer, device, memory left to the run), solved by dynamic programming. Its
 //! bound is climbed by subgradients; what it proves useless leaves the chain (reduced-cost fixing);
 //! label setting with its values as completion bounds finds plans and closes the rest of the gap.
+//!
+//! [`ScheduleSearch`] bounds schedules in the same way, with a price on every capacity.
 
 mod ascent;
 mod bundle;
@@ -20,7 +22,9 @@ mod neighbours;
 mod prefix;
 mod relaxation;
 mod rounds;
+mod schedule;
 mod solver;
 mod together;
 
+pub use schedule::ScheduleSearch;
 pub use solver::ChainSearch;

@@ -4,10 +4,14 @@ use edgeplan_dp::{ChainExact, EdgeShardLatency, EdgeShardThroughput};
 use edgeplan_greedy::{Kind, Policy, QuantizeThenPlace};
 use edgeplan_ilp::Ilp;
 use edgeplan_mip::{Cbc, Highs};
-use edgeplan_problem::Solver;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_problem::{Problem, Solver};
 use edgeplan_rounding::Rounding;
 use edgeplan_search::ChainSearch;
+
+mod scheduling;
+
+pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.
 pub type DeploymentSolver = Box<dyn Solver<Deployment> + Send>;
@@ -38,7 +42,7 @@ impl Guarantee {
 }
 
 /// A line of the registry.
-pub struct Entry {
+pub struct Entry<P: Problem = Deployment> {
     /// The name that commands, suites and records use.
     pub name: &'static str,
     /// What it promises.
@@ -48,10 +52,10 @@ pub struct Entry {
     /// Where the method comes from.
     pub reference: &'static str,
     /// Makes one.
-    pub make: fn() -> DeploymentSolver,
+    pub make: fn() -> Box<dyn Solver<P> + Send>,
 }
 
-impl std::fmt::Debug for Entry {
+impl<P: Problem> std::fmt::Debug for Entry<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
     }
