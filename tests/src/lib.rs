@@ -3,8 +3,10 @@
 
 mod command;
 mod oracle;
+mod schedules;
 mod small;
 
 pub use command::{edgeplan, generate, json, refused, run, text};
 pub use oracle::{Optimum, brute_force};
+pub use schedules::{best_schedule, small_schedule};
 pub use small::{plans, small};

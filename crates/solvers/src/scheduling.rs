@@ -47,7 +47,7 @@ pub const SCHEDULING: &[Entry<Scheduling>] = &[
         name: "lp-rounding",
         guarantee: Guarantee::Bounded,
         about: "LP relaxation by HiGHS; at most two requests per server are left to repair",
-        reference: "Shmoys and Tardos 1993, for the count of fractional jobs",
+        reference: "Benders and van Nunen, Oper. Res. Lett. 2, 1983, for the count",
         make: || Box::new(Rounding::default()),
     },
     Entry {
