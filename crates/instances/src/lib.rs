@@ -13,5 +13,6 @@ pub mod model;
 pub mod pins;
 pub mod quantity;
 pub mod recipes;
+pub mod schedule;
 pub mod sensitivity;
 pub mod workload;
