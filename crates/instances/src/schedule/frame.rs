@@ -28,6 +28,8 @@ pub struct Frame {
     pub services: usize,
     /// Models of a service at most.
     pub levels: usize,
+    /// All capacities over those of the settings, in percent.
+    pub capacity_percent: u64,
     /// What missed demands mean.
     pub mode: Mode,
     /// Where servers and users are.
@@ -41,14 +43,25 @@ impl Frame {
     pub fn new(settings: Settings) -> Self {
         let [requests, edges, services, levels] = settings.sizes();
         let (mode, topology) = (settings.mode(), Topology::Plane(10.0));
-        Self { settings, requests, edges, services, levels, mode, topology, seed: 0 }
+        Self {
+            settings,
+            requests,
+            edges,
+            services,
+            levels,
+            capacity_percent: 100,
+            mode,
+            topology,
+            seed: 0,
+        }
     }
 
     fn check(&self) -> Result<(), InputError> {
         within("requests", self.requests as u64, 0..=10_000_000)?;
         within("edges", self.edges as u64, 1..=4096)?;
         within("services", self.services as u64, 1..=100_000)?;
-        within("levels", self.levels as u64, 1..=1000)
+        within("levels", self.levels as u64, 1..=1000)?;
+        within("capacity-percent", self.capacity_percent, 1..=1_000_000)
     }
 }
 
@@ -67,7 +80,14 @@ pub fn frame(parameters: &Frame) -> Result<Scheduling, InputError> {
     let placed = parameters.topology.place((edges, cloud, requests), &mut random)?;
     let mut dice = Dice(random);
     let tiers = (0..edges).map(Some).chain(cloud.then_some(None));
-    let machines: Vec<Machine> = tiers.map(|edge| settings.machine(edge, &mut dice)).collect();
+    let scaled = |machine: Machine| {
+        let scale = |capacity: u64| (capacity * parameters.capacity_percent).div_ceil(100);
+        let (computation, communication) = (machine.computation, machine.communication);
+        let (computation, communication) = (scale(computation), scale(communication));
+        Machine { computation, communication, ..machine }
+    };
+    let machines: Vec<Machine> =
+        tiers.map(|edge| scaled(settings.machine(edge, &mut dice))).collect();
     let models: Vec<Vec<Model>> =
         (0..services).map(|_| settings.models(levels, &mut dice)).collect();
     let hosted = hosted(settings, &machines, &models, &mut dice);

@@ -1,14 +1,14 @@
 //! What happens when.
 
 use edgeplan_problem::scheduling::{Plan, Scheduling};
-use edgeplan_problem::{Answer, Run, Solver, SolverError, Stop, gap};
+use edgeplan_problem::{Answer, Run, Share, Solver, SolverError, Stop, gap};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
 use super::market::Market;
 use super::prices::descend;
 use super::regret::construct;
-use super::work::Work;
+use super::work::{Group, Work};
 
 /// Prices, a plan by regret, and groups of requests served again until nothing comes of it.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +31,8 @@ const PRICE_SHARE: u32 = 2;
 const GROUP_MAX: usize = 8;
 /// A better plan is told after so many groups at the latest.
 const TELL: u64 = 4096;
+/// What the plan may lose at first, relative to the mean satisfaction of a user.
+const SLACK: f64 = 0.5;
 /// Idle groups even of the smallest question.
 const IDLE_MIN: u64 = 2_000;
 
@@ -59,7 +61,9 @@ impl Solver<Scheduling> for ScheduleSearch {
 }
 
 impl ScheduleSearch {
-    /// Serves groups again until the patience is at its end, or the plan is proven.
+    /// Serves groups again until the patience is at its end, or the plan is proven. Once that finds
+    /// nothing better by itself, a request of each group is given what it wants, and the plan may
+    /// lose a little: less and less (record-to-record travel, Dueck, J. Comput. Phys. 104, 1993).
     fn improve(
         &self,
         market: &Market<'_>,
@@ -69,27 +73,64 @@ impl ScheduleSearch {
         let requests = market.instance.requests.len() as u64;
         let patience = (requests * u64::from(self.patience)).max(IDLE_MIN);
         let mut groups = Groups::new(market, run.limits().seed);
-        let (mut idle, mut told, mut groups_tried) = (0, work.total(), 0u64);
         let (bound, gap_max) = (run.bound(), run.limits().gap);
-        let enough = |work: &Work<'_>| {
-            let cost = market.instance.cost_of(work.total());
-            bound.is_some_and(|bound| gap(cost, bound) <= gap_max)
-        };
-        while idle < patience && !run.is_proven() {
-            run.step()?;
-            groups_tried += 1;
-            idle += 1;
-            let Some(group) = groups.draw(work) else { continue };
-            if work.serve_again(&group) {
+        let mut record = Record::of(work);
+        let (mut idle, mut tried, mut settled) = (0, 0u64, false);
+        let result = loop {
+            if let Err(stop) = run.step() {
+                break Err(stop);
+            }
+            if idle >= patience {
+                break Ok(());
+            }
+            (tried, idle) = (tried + 1, idle + 1);
+            settled |= idle > requests;
+            if let Some(group) = groups.draw(work, settled) {
+                let mut slack = Share::ZERO;
+                if settled {
+                    record.keep(work);
+                    let left = (patience - idle) as f64 / patience as f64;
+                    let most = SLACK * left * record.total.as_f64() / requests as f64;
+                    slack = Share(most as u64).saturating_sub(record.total - work.total());
+                }
+                work.serve_again(&group, slack);
+            }
+            if work.total() > record.total {
+                record.total = work.total();
                 idle = 0;
             }
-            if (groups_tried.is_multiple_of(TELL) || enough(work)) && work.total() > told {
-                told = work.total();
+            let cost = market.instance.cost_of(record.total);
+            if bound.is_some_and(|bound| gap(cost, bound) <= gap_max) {
+                break Ok(());
+            }
+            if tried.is_multiple_of(TELL) && work.total() == record.total {
                 run.incumbent(&work.plan());
             }
+        };
+        run.count("groups", tried);
+        record.keep(work);
+        work.restore(&record.plan);
+        result
+    }
+}
+
+/// The best plan so far.
+struct Record {
+    total: Share,
+    plan: Vec<Option<u32>>,
+    kept: Share,
+}
+
+impl Record {
+    fn of(work: &Work<'_>) -> Self {
+        Self { total: work.total(), plan: work.snapshot(), kept: work.total() }
+    }
+
+    /// Keeps the plan if it is the best one and not yet kept.
+    fn keep(&mut self, work: &Work<'_>) {
+        if work.total() == self.total && self.kept < self.total {
+            (self.kept, self.plan) = (self.total, work.snapshot());
         }
-        run.count("groups", groups_tried);
-        Ok(())
     }
 }
 
@@ -113,7 +154,7 @@ impl<'a> Groups<'a> {
     /// A request that could have more, some of those that hold the server or the way that it would
     /// need, and some of another server, where these could go. None if the drawn request has all
     /// that it could.
-    fn draw(&mut self, work: &Work<'_>) -> Option<Vec<usize>> {
+    fn draw(&mut self, work: &Work<'_>, force: bool) -> Option<Group> {
         let requests = self.market.instance.requests.len();
         if requests == 0 {
             return None;
@@ -124,7 +165,8 @@ impl<'a> Groups<'a> {
         if better == 0 {
             return None;
         }
-        let wanted = front[self.random.random_range(0..better)].choice.server.index();
+        let wish = self.random.random_range(0..better);
+        let wanted = front[wish].choice.server.index();
         let other = self.random.random_range(0..self.market.instance.servers.len());
         let mut group = vec![request];
         let (rivals, guests) = (1 + self.random.random_range(0..3), self.random.random_range(0..3));
@@ -132,7 +174,7 @@ impl<'a> Groups<'a> {
         let senders = &self.covered[self.market.covering(request)];
         add(senders, self.random.random_range(0..3), &mut group, &mut self.random);
         add(work.residents(other), guests, &mut group, &mut self.random);
-        Some(group)
+        Some(Group { requests: group, forced: force.then_some(wish) })
     }
 }
 

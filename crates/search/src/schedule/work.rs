@@ -100,21 +100,21 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Takes the requests out and serves them as well as the room allows, or as before if that is
-    /// not found. Equal satisfaction may change the plan. Whether it is better now.
-    pub(super) fn serve_again(&mut self, requests: &[usize]) -> bool {
+    /// Takes the requests of a group out and serves them as well as the room allows, or as before
+    /// if that loses more than `slack`. Equal satisfaction may change the plan.
+    pub(super) fn serve_again(&mut self, group: &Group, slack: Share) {
         let before = self.total;
+        let requests = &group.requests;
         let now: Vec<Option<usize>> =
             requests.iter().map(|&request| self.remove(request)).collect();
         let mut search = Search {
             market: self.market,
             room: &mut self.room,
-            requests,
+            group,
             hope: Vec::new(),
             path: vec![None; requests.len()],
             best: None,
-            // Anything as good as before counts.
-            beat: (before - self.total).0,
+            beat: before.saturating_sub(self.total + slack).0,
             nodes: 0,
         };
         search.hope = search.hopes();
@@ -125,15 +125,40 @@ impl<'a> Work<'a> {
                 self.insert(request, position);
             }
         }
-        self.total > before
     }
+
+    /// How everybody is served, to return to.
+    pub(super) fn snapshot(&self) -> Vec<Option<u32>> {
+        self.served.clone()
+    }
+
+    /// Returns to a snapshot.
+    pub(super) fn restore(&mut self, snapshot: &[Option<u32>]) {
+        for request in 0..snapshot.len() {
+            self.remove(request);
+        }
+        for (request, position) in snapshot.iter().enumerate() {
+            if let Some(position) = position {
+                self.insert(request, *position as usize);
+            }
+        }
+    }
+}
+
+/// Requests that compete.
+#[derive(Debug, Clone)]
+pub(super) struct Group {
+    /// They.
+    pub(super) requests: Vec<usize>,
+    /// The first of them is served so, whatever that costs: the position in its front.
+    pub(super) forced: Option<usize>,
 }
 
 /// Depth first over a group of unserved requests.
 struct Search<'a> {
     market: &'a Market<'a>,
     room: &'a mut Room,
-    requests: &'a [usize],
+    group: &'a Group,
     /// `hope[depth]`: the most that requests from there on could get in the room of the start.
     hope: Vec<Share>,
     path: Vec<Option<usize>>,
@@ -145,8 +170,8 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn hopes(&self) -> Vec<Share> {
-        let mut hope = vec![Share::ZERO; self.requests.len() + 1];
-        for (depth, &index) in self.requests.iter().enumerate().rev() {
+        let mut hope = vec![Share::ZERO; self.group.requests.len() + 1];
+        for (depth, &index) in self.group.requests.iter().enumerate().rev() {
             let request = &self.market.instance.requests[index];
             let fitting = self.market.front(index).iter().find(|c| self.room.fits(request, c));
             let most = fitting.map_or(Share::ZERO, |candidate| candidate.satisfaction);
@@ -160,13 +185,17 @@ impl Search<'_> {
         if (sum + self.hope[depth]).0 < self.beat || self.nodes > NODES_MAX {
             return;
         }
-        let Some(&index) = self.requests.get(depth) else {
+        let Some(&index) = self.group.requests.get(depth) else {
             self.best = Some(self.path.clone());
             self.beat = sum.0 + 1;
             return;
         };
         let request = &self.market.instance.requests[index];
+        let forced = self.group.forced.filter(|_| depth == 0);
         for (position, candidate) in self.market.front(index).iter().enumerate() {
+            if forced.is_some_and(|forced| forced != position) {
+                continue;
+            }
             if (sum + candidate.satisfaction + self.hope[depth + 1]).0 < self.beat {
                 // The rest of the front is no better.
                 return;
@@ -178,7 +207,9 @@ impl Search<'_> {
                 self.room.give_back(request, candidate);
             }
         }
-        self.path[depth] = None;
-        self.descend(depth + 1, sum);
+        if forced.is_none() {
+            self.path[depth] = None;
+            self.descend(depth + 1, sum);
+        }
     }
 }
