@@ -8,7 +8,7 @@ use rand_pcg::Pcg64Mcg;
 use super::market::Market;
 use super::prices::descend;
 use super::regret::construct;
-use super::work::{Group, Work};
+use super::work::Work;
 
 /// Prices, a plan by regret, and groups of requests served again until nothing comes of it.
 #[derive(Debug, Clone, Copy)]
@@ -21,7 +21,7 @@ pub struct ScheduleSearch {
 
 impl Default for ScheduleSearch {
     fn default() -> Self {
-        Self { evaluations: 400, patience: 60 }
+        Self { evaluations: 400, patience: 100 }
     }
 }
 
@@ -32,7 +32,7 @@ const GROUP_MAX: usize = 8;
 /// A better plan is told after so many groups at the latest.
 const TELL: u64 = 4096;
 /// What the plan may lose at first, relative to the mean satisfaction of a user.
-const SLACK: f64 = 0.5;
+const SLACK: f64 = 0.1;
 /// Idle groups even of the smallest question.
 const IDLE_MIN: u64 = 2_000;
 
@@ -62,8 +62,8 @@ impl Solver<Scheduling> for ScheduleSearch {
 
 impl ScheduleSearch {
     /// Serves groups again until the patience is at its end, or the plan is proven. Once that finds
-    /// nothing better by itself, a request of each group is given what it wants, and the plan may
-    /// lose a little: less and less (record-to-record travel, Dueck, J. Comput. Phys. 104, 1993).
+    /// nothing better by itself, the plan may lose a little: less and less (record-to-record travel,
+    /// Dueck, J. Comput. Phys. 104, 1993).
     fn improve(
         &self,
         market: &Market<'_>,
@@ -85,7 +85,7 @@ impl ScheduleSearch {
             }
             (tried, idle) = (tried + 1, idle + 1);
             settled |= idle > requests;
-            if let Some(group) = groups.draw(work, settled) {
+            if let Some(group) = groups.draw(work) {
                 let mut slack = Share::ZERO;
                 if settled {
                     record.keep(work);
@@ -154,7 +154,7 @@ impl<'a> Groups<'a> {
     /// A request that could have more, some of those that hold the server or the way that it would
     /// need, and some of another server, where these could go. None if the drawn request has all
     /// that it could.
-    fn draw(&mut self, work: &Work<'_>, force: bool) -> Option<Group> {
+    fn draw(&mut self, work: &Work<'_>) -> Option<Vec<usize>> {
         let requests = self.market.instance.requests.len();
         if requests == 0 {
             return None;
@@ -165,16 +165,15 @@ impl<'a> Groups<'a> {
         if better == 0 {
             return None;
         }
-        let wish = self.random.random_range(0..better);
-        let wanted = front[wish].choice.server.index();
+        let wanted = front[self.random.random_range(0..better)].choice.server.index();
         let other = self.random.random_range(0..self.market.instance.servers.len());
         let mut group = vec![request];
-        let (rivals, guests) = (1 + self.random.random_range(0..3), self.random.random_range(0..3));
+        let (rivals, guests) = (1 + self.random.random_range(0..4), self.random.random_range(0..3));
         add(work.residents(wanted), rivals, &mut group, &mut self.random);
         let senders = &self.covered[self.market.covering(request)];
         add(senders, self.random.random_range(0..3), &mut group, &mut self.random);
         add(work.residents(other), guests, &mut group, &mut self.random);
-        Some(Group { requests: group, forced: force.then_some(wish) })
+        Some(group)
     }
 }
 

@@ -100,17 +100,16 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// Takes the requests of a group out and serves them as well as the room allows, or as before
+    /// Takes the requests out and serves them as well as the room allows, or as before
     /// if that loses more than `slack`. Equal satisfaction may change the plan.
-    pub(super) fn serve_again(&mut self, group: &Group, slack: Share) {
+    pub(super) fn serve_again(&mut self, requests: &[usize], slack: Share) {
         let before = self.total;
-        let requests = &group.requests;
         let now: Vec<Option<usize>> =
             requests.iter().map(|&request| self.remove(request)).collect();
         let mut search = Search {
             market: self.market,
             room: &mut self.room,
-            group,
+            requests,
             hope: Vec::new(),
             path: vec![None; requests.len()],
             best: None,
@@ -145,20 +144,11 @@ impl<'a> Work<'a> {
     }
 }
 
-/// Requests that compete.
-#[derive(Debug, Clone)]
-pub(super) struct Group {
-    /// They.
-    pub(super) requests: Vec<usize>,
-    /// The first of them is served so, whatever that costs: the position in its front.
-    pub(super) forced: Option<usize>,
-}
-
 /// Depth first over a group of unserved requests.
 struct Search<'a> {
     market: &'a Market<'a>,
     room: &'a mut Room,
-    group: &'a Group,
+    requests: &'a [usize],
     /// `hope[depth]`: the most that requests from there on could get in the room of the start.
     hope: Vec<Share>,
     path: Vec<Option<usize>>,
@@ -170,8 +160,8 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn hopes(&self) -> Vec<Share> {
-        let mut hope = vec![Share::ZERO; self.group.requests.len() + 1];
-        for (depth, &index) in self.group.requests.iter().enumerate().rev() {
+        let mut hope = vec![Share::ZERO; self.requests.len() + 1];
+        for (depth, &index) in self.requests.iter().enumerate().rev() {
             let request = &self.market.instance.requests[index];
             let fitting = self.market.front(index).iter().find(|c| self.room.fits(request, c));
             let most = fitting.map_or(Share::ZERO, |candidate| candidate.satisfaction);
@@ -185,17 +175,13 @@ impl Search<'_> {
         if (sum + self.hope[depth]).0 < self.beat || self.nodes > NODES_MAX {
             return;
         }
-        let Some(&index) = self.group.requests.get(depth) else {
+        let Some(&index) = self.requests.get(depth) else {
             self.best = Some(self.path.clone());
             self.beat = sum.0 + 1;
             return;
         };
         let request = &self.market.instance.requests[index];
-        let forced = self.group.forced.filter(|_| depth == 0);
         for (position, candidate) in self.market.front(index).iter().enumerate() {
-            if forced.is_some_and(|forced| forced != position) {
-                continue;
-            }
             if (sum + candidate.satisfaction + self.hope[depth + 1]).0 < self.beat {
                 // The rest of the front is no better.
                 return;
@@ -207,9 +193,7 @@ impl Search<'_> {
                 self.room.give_back(request, candidate);
             }
         }
-        if forced.is_none() {
-            self.path[depth] = None;
-            self.descend(depth + 1, sum);
-        }
+        self.path[depth] = None;
+        self.descend(depth + 1, sum);
     }
 }
