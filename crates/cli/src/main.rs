@@ -15,6 +15,7 @@ mod question;
 mod reply;
 mod report;
 mod reproduce;
+mod schedule;
 mod solvers;
 mod watch;
 
@@ -38,6 +39,8 @@ struct Arguments {
 enum Command {
     /// Find a plan and prove how good it is
     Plan(plan::Arguments),
+    /// Assign requests to servers and to variants of the service that they ask for
+    Schedule(schedule::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
     /// Measure solvers on suites of instances, each trial in a process of its own
@@ -69,6 +72,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Trial => bench::trial(),
