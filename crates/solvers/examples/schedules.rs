@@ -38,6 +38,9 @@ struct Arguments {
     /// Seconds per answer
     #[arg(long, default_value_t = 20.0)]
     time: f64,
+    /// Relative gap at which an answer counts as proven, in what users miss
+    #[arg(long, default_value_t = 1e-4)]
+    gap: f64,
     /// Leave these solvers out
     #[arg(long, value_delimiter = ',')]
     without: Vec<String>,
@@ -90,8 +93,8 @@ fn main() -> Result<()> {
 
 /// Everybody's answer to one instance, and GUS's where one capacity has no end.
 fn answers(arguments: &Arguments, instance: &Scheduling, seed: u64) -> Result<Vec<Record>> {
-    let limits =
-        Limits { time: Some(Duration::from_secs_f64(arguments.time)), seed, ..Limits::default() };
+    let time = Some(Duration::from_secs_f64(arguments.time));
+    let limits = Limits { time, gap: arguments.gap, seed, ..Limits::default() };
     let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
     for entry in SCHEDULING.iter().filter(|e| !arguments.without.iter().any(|n| n == e.name)) {
         let outcome = solve(instance, (entry.make)().as_ref(), limits, &mut Silent);
