@@ -88,11 +88,16 @@ pub(crate) fn tag(picture: &Picture<'_>, evaluation: &Evaluation<Deployment>) ->
         formats = scene.formats.len();
         y = sections(&scene, &mut canvas, y);
     }
-    let height = (y + MARGIN).ceil();
+    let title = format!("{}: {}", picture.instance.name, picture.line(evaluation));
+    sheet(&title, formats, y, canvas)
+}
+
+/// A sheet with what is drawn on it, which ends at `bottom`.
+pub(crate) fn sheet(title: &str, formats: usize, bottom: f64, canvas: Canvas) -> Tag {
+    let height = (bottom + MARGIN).ceil();
     let page = Frame { x: 0.0, y: 0.0, width: WIDTH, height };
     let mut back = Canvas::default();
     back.rect(page, 8.0, "page");
-    let title = format!("{}: {}", picture.instance.name, picture.line(evaluation));
     Tag::new("svg")
         .class("edgeplan")
         .set("xmlns", "http://www.w3.org/2000/svg")
@@ -100,7 +105,7 @@ pub(crate) fn tag(picture: &Picture<'_>, evaluation: &Evaluation<Deployment>) ->
         .set("width", WIDTH)
         .set("height", height)
         .set("role", "img")
-        .add(Tag::new("title").text(&title))
+        .add(Tag::new("title").text(title))
         .add(Tag::new("style").text(&theme::sheet(formats)))
         .all(back.into_tags())
         .all(canvas.into_tags())

@@ -11,6 +11,7 @@ use edgeplan_instances::file::{check_writable, nearest, read_text, to_json, writ
 use edgeplan_instances::schedule::{ScheduleFile, write_schedule};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, reconcile, solve};
+use edgeplan_report::schedule::svg;
 use edgeplan_solvers::{Entry, SCHEDULING, find_scheduling};
 
 use crate::question::{fraction, seconds};
@@ -43,6 +44,9 @@ pub(crate) struct Arguments {
     /// Write the schedule to this file
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Write a picture of the schedule to this file
+    #[arg(long, conflicts_with_all = ["compare", "check"])]
+    svg: Option<PathBuf>,
     /// Write the question to this file
     #[arg(long)]
     write: Option<PathBuf>,
@@ -54,7 +58,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let entry = find(&arguments.solver)?;
     let instance = arguments.question.read()?;
-    for path in [&arguments.out, &arguments.write].into_iter().flatten() {
+    for path in [&arguments.out, &arguments.svg, &arguments.write].into_iter().flatten() {
         check_writable(path)?;
     }
     if let Some(path) = &arguments.write {
@@ -81,6 +85,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if let Some(plan) = &outcome.plan {
         let account = instance.evaluate(plan).account;
         json.append(&mut view::account_json(&instance, &account));
+        if let Some(path) = &arguments.svg {
+            write_atomic(path, &svg(&instance, &account, &text))?;
+        }
         text = format!("{text}\n{}", view::account(&instance, &account));
     }
     Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
