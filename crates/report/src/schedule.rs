@@ -19,7 +19,7 @@ const NUMBERS: f64 = 92.0;
 const LEGEND: [(&str, &[(&str, &str)]); 3] = [
     ("computation", &[("own users", "main"), ("guests", "second")]),
     ("communication", &[("sent away", "third")]),
-    ("covered users", &[("here", "main"), ("elsewhere", "third"), ("unserved", "fourth")]),
+    ("users", &[("here", "main"), ("elsewhere", "third"), ("unserved", "fourth")]),
 ];
 
 /// Parts of a bar and what they are parts of.
@@ -52,7 +52,8 @@ pub fn svg(instance: &Scheduling, account: &Account, line: &str) -> String {
         for (label, class) in *parts {
             canvas.rect(Frame { x, y: y - 4.0, width: 8.0, height: 8.0 }, 2.0, class);
             x += 11.0;
-            x += canvas.text(at(x, y, COLUMN), SOFT.size(10.0), label) + 8.0;
+            let room = column_start(column) + COLUMN - x;
+            x += canvas.text(at(x, y, room), SOFT.size(10.0), label) + 8.0;
         }
     }
     let own = own_computation(instance, account);

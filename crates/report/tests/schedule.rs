@@ -6,6 +6,7 @@ use edgeplan_problem::scheduling::{
 };
 use edgeplan_problem::{Nanos, Problem as _, Share};
 use edgeplan_report::schedule::svg;
+use edgeplan_report::text::width;
 
 fn instance() -> Scheduling {
     let server =
@@ -44,12 +45,20 @@ fn a_schedule_is_drawn_with_its_numbers() {
         let picture = svg(&instance, &instance.evaluate(plan).account, "optimal");
         let document = roxmltree::Document::parse(&picture).expect("XML");
         let texts = document.descendants().filter(|node| node.has_tag_name("text"));
+        for text in texts.clone() {
+            let number = |name: &str| text.attribute(name).unwrap().parse::<f64>().unwrap();
+            let bold = text.attribute("font-weight").is_some();
+            let width = width(text.text().unwrap(), number("font-size"), bold);
+            assert!(number("x") + width <= 936.0, "{text:?} leaves the sheet");
+        }
         let texts: Vec<String> = texts.filter_map(|node| node.text().map(String::from)).collect();
         (picture.contains("rule mark"), texts)
     };
     let (over, texts) = draw(&plan);
+    // Nothing of the legend was cut short.
+    assert!(texts.iter().any(|text| text == "unserved"), "{texts:?}");
     for expected in
-        ["edge <1>", "4 of 7", "2 of 3", "0 of 3", "2 of 3 users satisfied (66.66 %), 2 served"]
+        ["edge <1>", "4 of 7", "2 of 3", "0 of 3", "2 of 3 users satisfied (66.67 %), 2 served"]
     {
         assert!(texts.iter().any(|text| text == expected), "{expected}: {texts:?}");
     }

@@ -9,8 +9,8 @@ use crate::Repair;
 
 impl Repair for Scheduling {
     /// Admits the plan's choices in random order, dropping those that no longer fit; a plan of
-    /// whole requests loses none. Then, until nothing changes, each request in random order moves to
-    /// its most satisfying candidate that fits. What the relaxation served in parts, at most two
+    /// whole requests loses none. Then, until nothing changes, each request in random order moves
+    /// to its most satisfying candidate that fits. What the relaxation served in parts, at most two
     /// requests for each server, finds its place here.
     ///
     /// # Complexity

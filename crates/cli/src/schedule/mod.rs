@@ -86,7 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         let account = instance.evaluate(plan).account;
         json.append(&mut view::account_json(&instance, &account));
         if let Some(path) = &arguments.svg {
-            write_atomic(path, &svg(&instance, &account, &text))?;
+            let line = text.strip_prefix(&format!("{}: ", instance.name)).unwrap_or(&text);
+            write_atomic(path, &svg(&instance, &account, line))?;
         }
         text = format!("{text}\n{}", view::account(&instance, &account));
     }
