@@ -1,8 +1,8 @@
 //! Scheduling as an integer program, as in GUS (arXiv 2011.08381, section III), with the demands
 //! and the availability folded into which variables there are.
 //!
-//! Let `x[i,c]` be 1 if request `i` is served by candidate `c`, a server and a variant that no other
-//! one on that server beats.
+//! Let `x[i,c]` be 1 if request `i` is served by candidate `c`, a server and a variant that no
+//! other one on that server beats.
 //!
 //! ```text
 //! max  sum_{i,c} US[i,c] x[i,c]

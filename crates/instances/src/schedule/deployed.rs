@@ -19,8 +19,8 @@ pub struct Offer {
 }
 
 /// What a plan of a deployment offers for one of its models. `unquantized` is the accuracy of the
-/// model as it was trained; the planned formats multiply it by `exp(-loss)`, the factor by which the
-/// probability of a token falls on geometric average at that divergence: an estimate.
+/// model as it was trained; the planned formats multiply it by `exp(-loss)`, the factor by which
+/// the probability of a token falls on geometric average at that divergence: an estimate.
 ///
 /// Computation is the time in nanoseconds for which a request occupies the busiest device or link:
 /// give the server the length of a frame in nanoseconds as its capacity, and a frame takes as many

@@ -1,8 +1,8 @@
 //! Schedules: their files, seeded families, places, and variants that come from deployments.
 //!
-//! `wire.rs` is the file of a question, `plan.rs` that of an answer; `topology.rs` says where servers
-//! and users are, `frame.rs` draws the requests of a decision frame; `deployed.rs` turns a planned
-//! deployment into a variant.
+//! `wire.rs` is the file of a question, `plan.rs` that of an answer; `topology.rs` says where
+//! servers and users are, `frame.rs` draws the requests of a decision frame; `deployed.rs` turns a
+//! planned deployment into a variant.
 
 mod deployed;
 mod frame;

@@ -14,19 +14,21 @@
 //! | capacities | ours, see below | U{300..600} | N(250, 50) | U{100..200} |
 //! | cost of a request | ours, see below | U{15..30} | N(50, 15) | U{10..50} |
 //! | accuracy of a model | ours, see below | N(65 %, 10 %) | the same (ours) | U(75 %, 100 %) |
-//! | storage, of a model | - | U{100..200}, U{10..20} | N(250, 50), N(25, 10) | U{100..200}, U{10..50} |
+//! | storage | - | U{100..200} | N(250, 50) | U{100..200} |
+//! | storage of a model | - | U{10..20} | N(25, 10) | U{10..50} |
 //! | time | ours, see below | cost * covered users / capacity | the same | the same |
 //!
 //! Ours, for `gus`: level `l` of 10 has an accuracy of 30 % + 6 l % give or take 3 %, takes `l`
-//! units of computation and 60 ms + 60 ms l, give or take 20 ms, on a medium edge server; twice that
-//! on a small one, half on a large one, a quarter in the cloud. Small, medium and large ones have 20,
-//! 40 and 80 units of computation and 6, 10 and 16 of communication, and host 20, 30 and 40 % of the
-//! models; the cloud has 200 units and hosts all. An input has 1 to 4 units of 250 kB, which take
-//! 20 ms each between edge servers (100 Mbit/s) and 80 ms to the cloud (25 Mbit/s). Requests waited
-//! up to 500 ms for the frame.
+//! units of computation and 60 ms + 60 ms l, give or take 20 ms, on a medium edge server; twice
+//! that on a small one, half on a large one, a quarter in the cloud. Small, medium and large ones
+//! have 20, 40 and 80 units of computation and 6, 10 and 16 of communication, and host 20, 30 and
+//! 40 % of the models; the cloud has 200 units and hosts all. An input has 1 to 4 units of 250 kB,
+//! which take 20 ms each between edge servers (100 Mbit/s) and 80 ms to the cloud (25 Mbit/s).
+//! Requests waited up to 500 ms for the frame.
 //!
 //! PIES places models itself; here each server hosts models drawn at random until its storage is
-//! full, and a request may be served by any server, at the price of the covering one's transfer time.
+//! full, and a request may be served by any server, at the price of the covering one's transfer
+//! time.
 
 use rand::RngExt as _;
 use rand_pcg::Pcg64Mcg;

@@ -11,8 +11,8 @@ const PROMISE_MIN: f64 = 1e-7;
 /// satisfaction.
 const STEP: f64 = 0.02;
 
-/// Descends on the bound from free capacities; returns the best prices. `tick` is asked before every
-/// evaluation.
+/// Descends on the bound from free capacities; returns the best prices. `tick` is asked before
+/// every evaluation.
 pub(super) fn descend(
     market: &Market<'_>,
     steps: u32,

@@ -62,8 +62,8 @@ impl Solver<Scheduling> for ScheduleSearch {
 
 impl ScheduleSearch {
     /// Serves groups again until the patience is at its end, or the plan is proven. Once that finds
-    /// nothing better by itself, the plan may lose a little: less and less (record-to-record travel,
-    /// Dueck, J. Comput. Phys. 104, 1993).
+    /// nothing better by itself, the plan may lose a little: less and less (record-to-record
+    /// travel, Dueck, J. Comput. Phys. 104, 1993).
     fn improve(
         &self,
         market: &Market<'_>,
