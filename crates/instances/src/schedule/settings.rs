@@ -9,7 +9,7 @@
 //! | requests | 100 | 1000 | 1000 | 1000 |
 //! | services, models each | 100, 10 | 100, 1 to 10 | 100, 1 to 10 | 100, 1 to 10 |
 //! | demanded accuracy | N(45 %, 10 %) | 1 - Exp(mean 12.5 %) | Tri(0, 1, 1) | U(50 %, 100 %) |
-//! | deadline | N(1 s, 4 s), above 0 | Exp(mean 1.5 s), up to 10 s | Tri(0, 0, 100 s) | U(1 s, 5 s) |
+//! | deadline | N(1 s, 4 s), above 0 | Exp(mean 1.5 s), to 10 s | Tri(0, 0, 100 s) | U(1 s, 5 s) |
 //! | latest in soft mode | latest deadline (ours) | 10 s | 5 s | 10 s |
 //! | capacities | ours, see below | U{300..600} | N(250, 50) | U{100..200} |
 //! | cost of a request | ours, see below | U{15..30} | N(50, 15) | U{10..50} |
