@@ -4,9 +4,11 @@
 mod batching;
 mod command;
 mod oracle;
+mod schedules;
 mod small;
 
 pub use batching::{batching_optimum, small_batching};
 pub use command::{edgeplan, generate, json, refused, run, text};
 pub use oracle::{Optimum, brute_force};
+pub use schedules::{best_schedule, small_schedule};
 pub use small::{plans, small};

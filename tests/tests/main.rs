@@ -9,6 +9,8 @@ mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
 mod profile; // measuring machines and links
+mod schedule; // edgeplan schedule
+mod scheduling; // schedulers against brute force
 mod search; // determinism and limits of the chain search
 mod simulate; // events against evaluate, and traces
 mod tidy; // style

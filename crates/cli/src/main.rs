@@ -19,6 +19,7 @@ mod question;
 mod reply;
 mod report;
 mod reproduce;
+mod schedule;
 mod simulate;
 mod solvers;
 mod watch;
@@ -43,6 +44,8 @@ struct Arguments {
 enum Command {
     /// Find a plan and prove how good it is
     Plan(plan::Arguments),
+    /// Assign requests to servers and to variants of the service that they ask for
+    Schedule(schedule::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
     /// Choose which waiting requests an edge node serves in its next epoch
@@ -82,6 +85,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Epochs(arguments) => epochs::run(&arguments),

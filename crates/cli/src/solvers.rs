@@ -1,7 +1,8 @@
 //! `edgeplan solvers`: the registry as a table.
 
 use anyhow::Result;
-use edgeplan_solvers::DEPLOYMENT;
+use edgeplan_problem::Problem;
+use edgeplan_solvers::{DEPLOYMENT, Entry, SCHEDULING};
 use serde_json::{Value, json};
 
 use crate::reply::Reply;
@@ -16,19 +17,38 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if arguments.json {
-        let row = |entry: &edgeplan_solvers::Entry| {
-            json!({
-                "name": entry.name,
-                "guarantee": entry.guarantee.label(),
-                "about": entry.about,
-                "reference": entry.reference,
-            })
-        };
-        return Ok(Reply::json(&DEPLOYMENT.iter().map(row).collect::<Vec<Value>>()));
+        let json: Vec<Value> =
+            rows(DEPLOYMENT, "plan").chain(rows(SCHEDULING, "schedule")).map(Row::json).collect();
+        return Ok(Reply::json(&json));
     }
-    let mut rows = table(&["solver", "guarantee", "what it is", "source"], &[]);
-    for entry in DEPLOYMENT {
-        rows.add_row([entry.name, entry.guarantee.label(), entry.about, entry.reference]);
+    let mut text = table(&["command", "solver", "guarantee", "what it is", "source"], &[]);
+    for row in rows(DEPLOYMENT, "plan").chain(rows(SCHEDULING, "schedule")) {
+        text.add_row(row.0);
     }
-    Ok(Reply::text(&rows.to_string()))
+    Ok(Reply::text(&text.to_string()))
+}
+
+/// Command, name, guarantee, sentence, source.
+struct Row([&'static str; 5]);
+
+fn rows<P: Problem>(
+    entries: &'static [Entry<P>],
+    command: &'static str,
+) -> impl Iterator<Item = Row> {
+    entries.iter().map(move |entry| {
+        Row([command, entry.name, entry.guarantee.label(), entry.about, entry.reference])
+    })
+}
+
+impl Row {
+    fn json(self) -> Value {
+        let [command, name, guarantee, about, reference] = self.0;
+        json!({
+            "command": command,
+            "name": name,
+            "guarantee": guarantee,
+            "about": about,
+            "reference": reference,
+        })
+    }
 }

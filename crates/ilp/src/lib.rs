@@ -8,10 +8,12 @@ mod batching;
 mod deployment;
 mod formulation;
 mod scale;
+mod scheduling;
 mod solver;
 
 pub use batching::BatchLayout;
 pub use deployment::Layout;
 pub use formulation::{Formulated, Formulation, TooLarge};
 pub use scale::safe_bound;
+pub use scheduling::Requests;
 pub use solver::Ilp;

@@ -66,7 +66,7 @@ pub fn read_instance(file: &str, text: &str) -> Result<Deployment, InputError> {
         .map_err(|error| InputError::key(file, "deployment", error.to_string()))
 }
 
-fn check_schema(file: &str, found: &str, expected: &str) -> Result<(), InputError> {
+pub(crate) fn check_schema(file: &str, found: &str, expected: &str) -> Result<(), InputError> {
     if found == expected {
         return Ok(());
     }
@@ -75,7 +75,11 @@ fn check_schema(file: &str, found: &str, expected: &str) -> Result<(), InputErro
 
 /// A stable digest of everything that makes an instance what it is (FNV-1a of its JSON).
 pub fn fingerprint(instance: &Deployment) -> String {
-    let text = serde_json::to_string(instance).unwrap_or_default();
+    digest(&serde_json::to_string(instance).unwrap_or_default())
+}
+
+/// FNV-1a of a text, as 16 hexadecimal digits.
+pub(crate) fn digest(text: &str) -> String {
     let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
         (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

@@ -13,6 +13,7 @@ pub mod model;
 pub mod pins;
 pub mod quantity;
 pub mod recipes;
+pub mod schedule;
 pub mod sensitivity;
 pub mod workload;
 

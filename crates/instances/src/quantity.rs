@@ -134,6 +134,42 @@ impl<'de> Deserialize<'de> for Fraction {
     }
 }
 
+/// A share of one in billionths, written exactly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Percent(pub u64);
+
+const PERCENT: &str = "a share from 0 to 100 % such as `62.5 %`";
+
+impl FromStr for Percent {
+    type Err = BadQuantity;
+
+    fn from_str(text: &str) -> Result<Self, BadQuantity> {
+        parse(text, &[("%", 10_000_000)])
+            .filter(|&amount| amount <= 1_000_000_000)
+            .map(Self)
+            .ok_or_else(|| BadQuantity { value: text.into(), allowed: PERCENT })
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = format!("{}.{:07}", self.0 / 10_000_000, self.0 % 10_000_000);
+        f.pad(&format!("{} %", text.trim_end_matches('0').trim_end_matches('.')))
+    }
+}
+
+impl Serialize for Percent {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Percent {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Text(PERCENT, PhantomData))
+    }
+}
+
 /// A whole number and the largest unit that divides the amount.
 fn exact(amount: u64, units: &[(&str, u64)]) -> String {
     let divides = |&&(_, scale): &&(&str, u64)| amount.is_multiple_of(scale);
@@ -181,6 +217,11 @@ mod tests {
         }
         assert_eq!(Bandwidth(940_000_000).to_string(), "940 Mbit/s");
         assert_eq!(Time(1_500_000).to_string(), "1500 us");
+        for (amount, text) in [(0, "0 %"), (625_000_000, "62.5 %"), (451_234_567, "45.1234567 %")] {
+            assert_eq!(Percent(amount).to_string(), text);
+            assert_eq!(text.parse(), Ok(Percent(amount)));
+        }
+        assert!("100.1 %".parse::<Percent>().is_err());
     }
 
     #[test]

@@ -40,6 +40,9 @@ impl Engine for Cbc {
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Reply, EngineError> {
         let path = self.find()?;
+        if let Some(reply) = Reply::without_columns(program) {
+            return Ok(reply);
+        }
         if request.relax || !program.columns.iter().any(|column| column.integer) {
             // Its C interface calls an unbounded linear program infeasible (2.10.8).
             let reason = "it is asked for integer programs only".into();

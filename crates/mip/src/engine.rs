@@ -74,6 +74,25 @@ pub struct Reply {
     pub iterations: Option<u64>,
 }
 
+impl Reply {
+    /// The answer where there is nothing to decide, which engines are not asked: HiGHS reports a
+    /// status of -1 for it, on which its bindings panic.
+    pub(crate) fn without_columns(program: &Program) -> Option<Self> {
+        if !program.columns.is_empty() {
+            return None;
+        }
+        let solved = program.accepts(&[], 0.0).then_some(program.constant);
+        Some(Self {
+            status: if solved.is_some() { Status::Optimal } else { Status::Infeasible },
+            values: solved.map(|_| Vec::new()),
+            objective: solved,
+            bound: solved,
+            nodes: None,
+            iterations: None,
+        })
+    }
+}
+
 /// What an engine reports on the way.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {

@@ -26,6 +26,9 @@ impl Engine for Highs {
         request: &Request,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Reply, EngineError> {
+        if let Some(reply) = Reply::without_columns(program) {
+            return Ok(reply);
+        }
         let refused = |reason: String| EngineError::Refused { engine: NAME, reason };
         let mut model = state(program, request.relax);
         configure(&mut model, request).map_err(|option| refused(format!("option {option}")))?;

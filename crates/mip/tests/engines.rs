@@ -49,6 +49,21 @@ fn a_relaxation_bounds_from_below() {
 }
 
 #[test]
+fn nothing_to_decide_is_decided() {
+    let mut program = Program { constant: 3.0, ..Program::default() };
+    program.at_most([], 0.0);
+    for engine in [&Highs as &dyn Engine, &Cbc::default()] {
+        let reply = exact(engine, &program);
+        assert_eq!((reply.status, reply.bound), (Status::Optimal, Some(3.0)), "{}", engine.name());
+        assert_eq!(reply.values, Some(Vec::new()));
+    }
+    let relaxed = solve(&Highs, &program, &Request { relax: true, ..Request::default() });
+    assert_eq!(relaxed.objective, Some(3.0));
+    program.at_least([], 1.0);
+    assert_eq!(exact(&Highs, &program).status, Status::Infeasible);
+}
+
+#[test]
 fn infeasible_and_unbounded_are_told_apart() {
     let mut infeasible = Program::default();
     let x = infeasible.binary();

@@ -8,11 +8,12 @@
 pub mod batching;
 pub mod deployment;
 mod run;
+pub mod scheduling;
 mod solver;
 mod units;
 mod verdict;
 
 pub use run::{Limits, Observer, Run, Silent, Stop};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
-pub use units::{Bytes, Cost, Loss, Nanos};
+pub use units::{Bytes, Cost, Loss, Nanos, Share};
 pub use verdict::{Contradiction, Outcome, Verdict, gap, judge, reconcile, solve};

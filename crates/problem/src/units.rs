@@ -84,8 +84,17 @@ measure! {
     Loss
 }
 measure! {
-    /// What a problem minimises: nanoseconds, bytes or weight, as its objective says.
+    /// A share of one in billionths: an accuracy, a weight, a user's satisfaction.
+    Share
+}
+measure! {
+    /// What a problem minimises: nanoseconds, bytes, weight or billionths, as its objective says.
     Cost
+}
+
+impl Share {
+    /// All of it.
+    pub const ONE: Self = Self(1_000_000_000);
 }
 
 impl fmt::Display for Nanos {
@@ -123,6 +132,12 @@ impl fmt::Display for Loss {
     }
 }
 
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("{:.2} %", self.as_f64() / 1e7))
+    }
+}
+
 impl fmt::Display for Cost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.0, f)
@@ -144,5 +159,6 @@ mod tests {
         assert_eq!(Nanos(72_530_000).to_string(), "72.53 ms");
         assert_eq!(Bytes(6 << 30).to_string(), "6.00 GiB");
         assert_eq!(Loss(28_152_000).to_string(), "0.02815");
+        assert_eq!(Share(452_500_000).to_string(), "45.25 %");
     }
 }

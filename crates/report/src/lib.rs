@@ -15,6 +15,7 @@ pub mod page;
 pub mod picture;
 mod route;
 mod scene;
+pub mod schedule;
 pub mod text;
 mod theme;
 mod timeline;

@@ -2,6 +2,7 @@
 
 mod batching;
 mod repair;
+mod schedule;
 mod solver;
 
 pub use repair::Repair;

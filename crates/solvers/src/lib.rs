@@ -10,8 +10,10 @@ use edgeplan_rounding::Rounding;
 use edgeplan_search::ChainSearch;
 
 mod batching;
+mod scheduling;
 
 pub use batching::{BATCHING, find_batching};
+pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.
 pub type DeploymentSolver = Box<dyn Solver<Deployment> + Send>;

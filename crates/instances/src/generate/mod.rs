@@ -17,7 +17,11 @@ pub use realistic::{Network, Realistic, realistic};
 pub use tight::tight;
 
 /// Whether a parameter is in its range.
-fn within(key: &str, value: u64, allowed: RangeInclusive<u64>) -> Result<(), InputError> {
+pub(crate) fn within(
+    key: &str,
+    value: u64,
+    allowed: RangeInclusive<u64>,
+) -> Result<(), InputError> {
     if allowed.contains(&value) {
         return Ok(());
     }

@@ -76,6 +76,15 @@ pub fn import(
     Ok(text)
 }
 
+/// One-way times in nanoseconds by [from][to] of a matrix of round-trip times, `None` where nobody
+/// timed the pair; `unit` is how long a 1 in it is.
+///
+/// # Errors
+/// A file that cannot be read or is no square matrix.
+pub fn latencies(path: &Path, unit: Time) -> Result<Vec<Vec<Option<u64>>>, InputError> {
+    rtt::latencies(&File { name: path.display().to_string(), text: read_text(path)? }, unit)
+}
+
 /// A file that was read.
 struct File {
     name: String,

@@ -19,7 +19,7 @@ use crate::quantity::Time;
 const LONGEST: Time = Time(3_600_000_000_000);
 
 /// Half round trips in nanoseconds.
-type Matrix = Vec<Vec<Option<u64>>>;
+pub(super) type Matrix = Vec<Vec<Option<u64>>>;
 
 pub(super) fn cluster(file: &File, options: &Options) -> Result<String, InputError> {
     if options.unit.0 == 0 {
@@ -33,8 +33,7 @@ pub(super) fn cluster(file: &File, options: &Options) -> Result<String, InputErr
     }
     let latency = |from: usize, to: usize| match (matrix[from][to], matrix[to][from]) {
         (there, _) if options.one_way => there,
-        (Some(there), Some(back)) => Some((there + back) / 2),
-        (there, back) => there.or(back),
+        (there, back) => mean(there, back),
     };
     let source = nodes[0];
     let reached = |&&node: &&usize| node == source || latency(source, node).is_some();
@@ -86,6 +85,22 @@ fn nodes(file: &File, options: &Options, count: usize) -> Result<Vec<usize>, Inp
         }
     }
     Ok(if options.nodes.is_empty() { (0..count).collect() } else { options.nodes.clone() })
+}
+
+/// The mean of both directions, or the one that was timed.
+fn mean(there: Option<u64>, back: Option<u64>) -> Option<u64> {
+    match (there, back) {
+        (Some(there), Some(back)) => Some((there + back) / 2),
+        (there, back) => there.or(back),
+    }
+}
+
+/// One-way times between the nodes of such a matrix, by [from][to]: half round trips, and the mean
+/// of both directions where both were timed.
+pub(super) fn latencies(file: &File, unit: Time) -> Result<Matrix, InputError> {
+    let matrix = parse(file, unit)?;
+    let both = |from: usize, to: usize| mean(matrix[from][to], matrix[to][from]);
+    Ok((0..matrix.len()).map(|from| (0..matrix.len()).map(|to| both(from, to)).collect()).collect())
 }
 
 fn parse(file: &File, unit: Time) -> Result<Matrix, InputError> {

@@ -1,0 +1,142 @@
+//! `edgeplan schedule`: which server serves each request, with which variant of its service.
+
+mod question;
+mod view;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+use edgeplan_instances::file::{check_writable, nearest, read_text, to_json, write_atomic};
+use edgeplan_instances::schedule::{ScheduleFile, write_schedule};
+use edgeplan_problem::scheduling::{Plan, Scheduling};
+use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, reconcile, solve};
+use edgeplan_report::schedule::svg;
+use edgeplan_solvers::{Entry, SCHEDULING, find_scheduling};
+
+use crate::question::{fraction, seconds};
+use crate::reply::Reply;
+use crate::watch;
+use question::Question;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    question: Question,
+    /// The solver; `edgeplan solvers` lists them
+    #[arg(long, default_value = SCHEDULING[0].name)]
+    solver: String,
+    /// Run every solver and rank them
+    #[arg(long, conflicts_with_all = ["solver", "out", "check"])]
+    compare: bool,
+    /// Evaluate this schedule file instead of finding one
+    #[arg(long, conflicts_with_all = ["solver", "out"])]
+    check: Option<PathBuf>,
+    /// Seconds to think at most, per solver
+    #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
+    time: f64,
+    /// Relative gap at which a schedule counts as proven, in what users miss
+    #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true, value_parser = fraction)]
+    gap: f64,
+    /// Seed of solvers
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    seed: u64,
+    /// Write the schedule to this file
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Write a picture of the schedule to this file
+    #[arg(long, conflicts_with_all = ["compare", "check"])]
+    svg: Option<PathBuf>,
+    /// Write the question to this file
+    #[arg(long)]
+    write: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    let entry = find(&arguments.solver)?;
+    let instance = arguments.question.read()?;
+    for path in [&arguments.out, &arguments.svg, &arguments.write].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    if let Some(path) = &arguments.write {
+        write_atomic(path, &write_schedule(&instance))?;
+    }
+    if let Some(path) = &arguments.check {
+        let file = path.display().to_string();
+        let plan = ScheduleFile::parse(&file, &read_text(path)?)?.resolve(&file, &instance)?;
+        let evaluation = instance.evaluate(&plan);
+        let json = view::checked_json(&instance, &evaluation);
+        let text = view::checked(&instance, &evaluation);
+        return Ok(Reply::either(arguments.json, &json, &text).found(evaluation.is_feasible()));
+    }
+    watch::listen();
+    if arguments.compare {
+        return Ok(compare(arguments, &instance));
+    }
+    let outcome = answer(arguments, &instance, entry);
+    if let (Some(path), Some(plan)) = (&arguments.out, &outcome.plan) {
+        write_atomic(path, &to_json(&ScheduleFile::new(&instance, plan)))?;
+    }
+    let mut json = view::outcome_json(&instance, entry.name, &outcome);
+    let mut text = view::headline(&instance, entry.name, &outcome);
+    if let Some(plan) = &outcome.plan {
+        let account = instance.evaluate(plan).account;
+        json.append(&mut view::account_json(&instance, &account));
+        if let Some(path) = &arguments.svg {
+            let line = text.strip_prefix(&format!("{}: ", instance.name)).unwrap_or(&text);
+            write_atomic(path, &svg(&instance, &account, line))?;
+        }
+        text = format!("{text}\n{}", view::account(&instance, &account));
+    }
+    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
+}
+
+/// The solver of that name, or an error with the nearest one.
+fn find(name: &str) -> Result<&'static Entry<Scheduling>> {
+    find_scheduling(name).ok_or_else(|| {
+        let names: Vec<&str> = SCHEDULING.iter().map(|entry| entry.name).collect();
+        let hint = match nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("there are {}", names.join(", ")),
+        };
+        anyhow!("no solver of schedules is called `{name}`; {hint}")
+    })
+}
+
+fn answer(
+    arguments: &Arguments,
+    instance: &Scheduling,
+    entry: &'static Entry<Scheduling>,
+) -> Outcome<Plan> {
+    let _busy = watch::busy(entry.name);
+    let limits = Limits {
+        time: Some(Duration::from_secs_f64(arguments.time)),
+        gap: arguments.gap,
+        seed: arguments.seed,
+        interrupt: Some(watch::flag()),
+        ..Limits::default()
+    };
+    solve(instance, (entry.make)().as_ref(), limits, &mut Silent)
+}
+
+/// Every solver, the most satisfying first. Wrong answers are shown, never ranked.
+fn compare(arguments: &Arguments, instance: &Scheduling) -> Reply {
+    let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
+    for entry in SCHEDULING {
+        if watch::interrupted() {
+            break;
+        }
+        outcomes.push((entry.name, answer(arguments, instance, entry)));
+    }
+    reconcile(&mut outcomes);
+    outcomes
+        .sort_by_key(|(_, outcome)| (outcome.cost().is_none(), outcome.cost(), outcome.elapsed));
+    let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
+    if arguments.json {
+        return Reply::json(&view::ranking_json(instance, &outcomes)).found(found);
+    }
+    Reply::text(&view::ranking(instance, &outcomes)).found(found)
+}
