@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
 use crate::format::Format;
+use crate::model::TensorClass;
 
 /// One tensor's format choices, priced.
 #[derive(Debug, Clone)]
@@ -89,6 +90,32 @@ pub fn label(tensors: &[TensorChoices], formats: &[Format]) -> String {
         true => base.name().into(),
         false => format!("{}+{}", base.name(), exceptions.join(",")),
     }
+}
+
+/// Reads what [`label`] writes: the commonest format, and the format of each class that has
+/// another one.
+///
+/// # Errors
+/// One line that says which part is no format or no class.
+pub fn parse_label(text: &str) -> Result<(Format, BTreeMap<TensorClass, Format>), String> {
+    let format = |word: &str| word.trim().parse::<Format>().map_err(|error| error.to_string());
+    let (base, exceptions) = text.split_once('+').unwrap_or((text, ""));
+    let base = format(base)?;
+    let mut classes = BTreeMap::new();
+    for exception in exceptions.split(',').filter(|exception| !exception.trim().is_empty()) {
+        let Some((name, word)) = exception.split_once(':') else {
+            return Err(format!("`{exception}`; a class and its format, as `ffn_down:q6_K`"));
+        };
+        let known = TensorClass::MATRICES.into_iter();
+        let Some(class) = known.clone().find(|class| class.name() == name.trim()) else {
+            let known: Vec<&str> = known.map(TensorClass::name).collect();
+            return Err(format!("`{name}` is no class of tensors; known are {}", known.join(", ")));
+        };
+        if classes.insert(class, format(word)?).is_some() {
+            return Err(format!("`{name}` has two formats"));
+        }
+    }
+    Ok((base, classes))
 }
 
 fn is_uniform(recipe: &Recipe) -> bool {
