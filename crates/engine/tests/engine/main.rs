@@ -1,0 +1,6 @@
+//! What a llama says, against its equations; and what is no llama, refused.
+
+mod equations;
+mod made;
+mod refused;
+mod right;
