@@ -1,3 +1,21 @@
 //! From what was measured on a machine to the times of layers.
+//!
+//! [`profile`] is the file, [`CostModel::fit`] learns from it, [`CostModel::time`] predicts work
+//! that may not be in it, with an interval. What a kernel takes depends on the kernel and not on
+//! the bits of its format, so every format is fitted by itself.
 
+mod check;
+mod conformal;
+mod kernel;
+mod model;
+mod naive;
+mod prediction;
 pub mod profile;
+mod regression;
+mod terms;
+
+pub use check::FitError;
+pub use conformal::COVERAGE;
+pub use model::{Accuracy, CostModel, Missing};
+pub use naive::Naive;
+pub use prediction::Prediction;
