@@ -10,6 +10,7 @@ mod block;
 mod error;
 mod llama;
 mod matrix;
+pub mod measure;
 mod model;
 mod observe;
 pub mod random;

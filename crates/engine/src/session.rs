@@ -9,9 +9,9 @@ use crate::model::Model;
 use crate::observe::Observer;
 use crate::rope::Table;
 
-/// A longer prompt goes through the layers in pieces of that many positions: products gain nothing
-/// from more rows, and the scores of attention stay small.
-pub const CHUNK: usize = 128;
+/// A longer prompt goes through the layers in pieces of that many positions, as in other engines:
+/// products gain nothing from more rows, and the scores of attention stay small.
+pub const CHUNK: usize = 512;
 
 /// Of which positions of a pass logits are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -2,5 +2,6 @@
 
 mod equations;
 mod made;
+mod measured;
 mod refused;
 mod right;

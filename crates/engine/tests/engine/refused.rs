@@ -27,7 +27,9 @@ fn draft() -> Draft {
         ("attention.head_count_kv", 2),
     ];
     draft.set("general.architecture", Value::Text("llama".into()));
-    numbers.map(|(key, number)| draft.set(&format!("llama.{key}"), Value::U32(number)));
+    for (key, number) in numbers {
+        draft.set(&format!("llama.{key}"), Value::U32(number));
+    }
     draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
     for tensor in shape.model("tiny").layers.iter().flat_map(|layer| &layer.tensors) {
         let dimensions = match tensor.rows {
@@ -146,12 +148,12 @@ fn a_file_cut_or_spoiled_anywhere_never_panics() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("x.gguf");
     let bytes = written(&draft());
-    for length in (0..bytes.len() - 200_000).step_by(101) {
+    for length in (0..bytes.len() - 1).step_by(2003) {
         std::fs::write(&path, &bytes[..length]).unwrap();
         assert!(!complaint(&path).is_empty());
     }
     let header = draft().header().len();
-    for at in 0..header {
+    for at in (0..header).step_by(3) {
         let mut spoiled = bytes.clone();
         spoiled[at] ^= 0x55;
         std::fs::write(&path, spoiled).unwrap();
