@@ -34,6 +34,11 @@ impl Prediction {
         estimated: false,
     };
 
+    /// A time without an interval, as published rates yield it.
+    pub const fn exact(time: Nanos) -> Self {
+        Self { median: time, low: time, high: time, ..Self::ZERO }
+    }
+
     /// Around `nanos`, off by at most the factor e^`spread` either way.
     pub(crate) fn around(nanos: f64, spread: Option<f64>) -> Self {
         let median = nanos.max(1.0);

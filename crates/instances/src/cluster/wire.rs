@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use edgeplan_problem::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::device::Device;
+use crate::device::{Device, Known};
 use crate::file::{InputError, nearest};
 use crate::format::Format;
 use crate::quantity::{Bandwidth, Memory, Time};
@@ -83,7 +83,7 @@ impl Host {
     }
 
     /// Bytes that the planner may use on this host of that profile.
-    pub fn usable(&self, profile: &Device) -> Bytes {
+    pub fn usable(&self, profile: &Known) -> Bytes {
         self.memory.map_or(profile.usable(), |memory| Bytes(memory.0))
     }
 }

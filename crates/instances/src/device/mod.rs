@@ -1,5 +1,7 @@
-//! Devices: what a machine can hold and how fast it is, from the catalog or a file.
+//! Devices: what a machine can hold and how fast it is, from the catalog, a file of published
+//! numbers, or the profile that was measured there.
 
+mod measured;
 mod rates;
 
 use std::collections::BTreeMap;
@@ -8,6 +10,7 @@ use std::path::Path;
 use edgeplan_problem::Bytes;
 use serde::{Deserialize, Serialize};
 
+pub use measured::Measured;
 pub use rates::{MissingRate, Rates};
 
 use crate::file::{InputError, not_in_catalog, parse_toml, read_text};
@@ -35,6 +38,33 @@ impl Status {
             Self::Measured => "measured",
             Self::Specified => "specified",
             Self::Estimated => "estimated",
+        }
+    }
+}
+
+/// What is known of a machine, and from whom.
+#[derive(Debug, Clone)]
+pub enum Known {
+    /// Numbers that somebody published.
+    Published(Device),
+    /// What `edgeplan profile` measured on the machine itself.
+    Measured(Box<Measured>),
+}
+
+impl Known {
+    /// Bytes that a runtime may use.
+    pub fn usable(&self) -> Bytes {
+        match self {
+            Self::Published(device) => device.usable(),
+            Self::Measured(machine) => machine.usable(),
+        }
+    }
+
+    /// The published numbers, if it is these that are known.
+    pub fn published(&self) -> Option<&Device> {
+        match self {
+            Self::Published(device) => Some(device),
+            Self::Measured(_) => None,
         }
     }
 }
@@ -134,19 +164,32 @@ pub fn catalog() -> Result<BTreeMap<String, Device>, InputError> {
     parse_toml(FILE, TEXT)
 }
 
-/// Reads a device: `catalog:NAME`, or a TOML file with the same keys.
+/// The device of that name in the catalog.
 ///
 /// # Errors
-/// An unknown name with the nearest known one; unknown keys; numbers out of range.
-pub fn load(spec: &str) -> Result<Device, InputError> {
-    let Some(name) = spec.strip_prefix("catalog:") else {
-        let device: Device = parse_toml(spec, &read_text(Path::new(spec))?)?;
-        device.check(spec, "")?;
-        return Ok(device);
-    };
+/// An unknown name with the nearest known one.
+pub fn from_catalog(name: &str) -> Result<Device, InputError> {
     let mut entries = catalog()?;
     let device = entries.remove(name);
     device.ok_or_else(|| not_in_catalog("device", name, entries.keys().map(String::as_str)))
+}
+
+/// Reads a device: `catalog:NAME`, a TOML file with the same keys, or the JSON file that `edgeplan
+/// profile` writes.
+///
+/// # Errors
+/// An unknown name with the nearest known one; unknown keys; numbers out of range.
+pub fn load(spec: &str) -> Result<Known, InputError> {
+    if let Some(name) = spec.strip_prefix("catalog:") {
+        return from_catalog(name).map(Known::Published);
+    }
+    let text = read_text(Path::new(spec))?;
+    if text.trim_start().starts_with('{') {
+        return Ok(Known::Measured(Box::new(Measured::parse(spec, &text)?)));
+    }
+    let device: Device = parse_toml(spec, &text)?;
+    device.check(spec, "")?;
+    Ok(Known::Published(device))
 }
 
 #[cfg(test)]
@@ -172,7 +215,7 @@ mod tests {
 
     #[test]
     fn speed_is_not_monotone_in_bits() {
-        let rates = Rates::new(&load("catalog:ryzen-7950x-64").unwrap()).unwrap();
+        let rates = Rates::new(&from_catalog("ryzen-7950x-64").unwrap()).unwrap();
         let seconds = |format: Format| {
             let bytes = format.bytes(4096, 4096).unwrap().as_f64();
             bytes / rates.bandwidth(format, false).unwrap()

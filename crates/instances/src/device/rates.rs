@@ -140,13 +140,13 @@ fn size(model: &ModelSpec, format: Format) -> (f64, f64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::load;
+    use super::super::from_catalog;
     use super::*;
 
     #[test]
     fn published_speeds_come_back() {
         let model = model::load("catalog:llama-2-7b").unwrap();
-        let device = load("catalog:apple-m1").unwrap();
+        let device = from_catalog("apple-m1").unwrap();
         let rates = Rates::new(&device).unwrap();
         let (decode, prefill) = rates.tokens_per_s(&model, Format::Q4_0);
         assert!((decode - 14.15).abs() < 1e-9 && (prefill - 117.96).abs() < 1e-9);

@@ -291,7 +291,7 @@ mod tests {
         assert_eq!(names, ["ann-s-mac-2", "ann-s-mac"]);
         assert_eq!(cluster.hosts[0].1.memory, Some(Memory(4096)));
         assert_eq!(cluster.hosts[1].1.memory, Some(Memory(4_000_000_000)));
-        let rates = Rates::new(&cluster.profile(0).unwrap()).unwrap();
+        let rates = Rates::new(cluster.profile(0).unwrap().published().unwrap()).unwrap();
         assert_eq!(rates.compute(Format::Q4K, false), Ok(5e11));
         assert_eq!(rates.bandwidth(Format::F16, false), Ok(2e11));
         assert!(rates.compute(Format::Q8_0, false).is_err());

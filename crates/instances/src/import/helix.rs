@@ -170,7 +170,7 @@ fn profile(name: &str, machines: Option<&(&File, Ini)>) -> Result<Device, InputE
     let Some(machine) = MACHINES.iter().find(|machine| machine.name == name) else {
         return Err(InputError::file(name, "is no machine of Helix's"));
     };
-    let mut device = device::load(&format!("catalog:{}", machine.catalog))?;
+    let mut device = device::from_catalog(machine.catalog)?;
     device.memory_gb = machine.memory_gb;
     if let Some((file, ini)) = machines {
         let bytes = product(value(file, ini, name, "vram_size")?)
@@ -238,7 +238,7 @@ mod tests {
         assert_eq!(cluster.transfer(1, 0, 1, Bytes(125_000)), Some(Nanos(165_000_000)));
         assert_eq!(cluster.transfer(2, 1, 1, Bytes(125_000)), Some(Nanos(1_125_000)));
         assert_eq!(cluster.transfer(2, 0, 1, Bytes(125_000)), None);
-        let pair = cluster.profile(2).unwrap();
+        let pair = cluster.profile(2).unwrap().published().cloned().unwrap();
         assert_eq!((pair.memory_gb, pair.bandwidth_gb_s, pair.tflops), (48.0, 600.0, 242.0));
     }
 
@@ -246,7 +246,7 @@ mod tests {
     fn machine_profiles_say_the_memory() {
         let machines = "[A100]\nvram_size = 80 * GB\n[L4x2]\nvram_size = 32 * GB\n";
         let cluster = imported(TWO, Some(machines)).unwrap();
-        assert_eq!(cluster.profile(1).unwrap().memory_gb, 80.0);
+        assert_eq!(cluster.profile(1).unwrap().published().unwrap().memory_gb, 80.0);
         let error = imported(TWO, Some("[A100]\nvram_size = -1\n")).unwrap_err().to_string();
         assert!(error.starts_with("machines.ini: A100.vram_size, as memory-gb: -1e-9"), "{error}");
         let error = imported(TWO, Some("[A100]\n")).unwrap_err().to_string();

@@ -49,8 +49,21 @@ pub struct LayerSpec {
     pub tensors: Vec<TensorSpec>,
     /// Elements of K and V that one token adds to the cache.
     pub kv_elements: u64,
+    /// The heads of its attention, where it has one.
+    pub attention: Option<Heads>,
     /// Tokens that attention looks back on; all if none.
     pub window: Option<u64>,
+}
+
+/// The heads of an attention.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Heads {
+    /// Query heads.
+    pub query: u64,
+    /// Key and value heads.
+    pub key: u64,
+    /// Elements of a head; the mean of keys and values where these differ.
+    pub length: u64,
 }
 
 /// Which part of a model a layer is.

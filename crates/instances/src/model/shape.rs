@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use super::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
 
 /// The numbers that define a decoder-only transformer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -157,6 +157,8 @@ impl Shape {
         }
         let mut layer = layer(format!("block {block}"), LayerKind::Block, tensors);
         layer.kv_elements = 2 * key;
+        let heads = Heads { query: self.heads, key: self.kv_heads, length: self.head_dim };
+        layer.attention = Some(heads);
         let sees_all = self.global_every.is_some_and(|every| (block + 1).is_multiple_of(every));
         layer.window = self.window.filter(|_| !sees_all);
         layer
@@ -176,7 +178,8 @@ impl Shape {
 }
 
 fn layer(name: String, kind: LayerKind, tensors: Tensors) -> LayerSpec {
-    LayerSpec { name, kind, tensors: tensors.found, kv_elements: 0, window: None }
+    let tensors = tensors.found;
+    LayerSpec { name, kind, tensors, kv_elements: 0, attention: None, window: None }
 }
 
 /// The tensors of one layer, in the making.

@@ -3,8 +3,10 @@
 
 use std::sync::LazyLock;
 
+use edgeplan_cost_model::profile::Profile;
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
+use edgeplan_instances::device::Measured;
 use edgeplan_instances::file::{InputError, to_json};
 use edgeplan_instances::generate::{Random, random};
 use edgeplan_instances::import::{Kind, Options, import};
@@ -20,6 +22,7 @@ use proptest::sample::Index;
 
 use crate::edits::{changed, changed_text, edits, extremes, numbers};
 use crate::gguf::home;
+use crate::measured::{SLOW_BITS, profile};
 use crate::samples::{CLUSTER, CONFIG, DISTILP, DISTILP_MODEL, HELIX, RTT, WORKLOAD};
 use crate::writer::{Llama, TINY, Value, load};
 
@@ -134,6 +137,29 @@ fn checked_instance(text: &str, picks: &Picks) {
     }
 }
 
+static PROFILE: LazyLock<String> = LazyLock::new(|| to_json(&few(profile(&SLOW_BITS))));
+
+/// The profile with a few times of each kind, so that each is changed now and then.
+fn few(mut profile: Profile) -> Profile {
+    let mut index = 0;
+    profile.timings.retain(|_| {
+        index += 1;
+        index < 3 || index % 29 == 0
+    });
+    profile
+}
+
+fn checked_profile(text: &str, picks: &Picks) {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("laptop.json"), text).unwrap();
+    let cluster = "source = 'a'\n[device.a]\nprofile = 'laptop.json'\n";
+    let cluster = Cluster::parse(&folder.path().join("c.toml").display().to_string(), cluster);
+    ask(&FLOATS, &cluster.unwrap(), &Workload::default(), picks);
+    if let Err(error) = Measured::parse("laptop.json", text) {
+        explained(&error, "laptop.json");
+    }
+}
+
 fn plan_text(instance: &Deployment) -> String {
     let plan = Plan::single(vec![Assignment::default(); instance.models[0].layers.len()]);
     to_json(&PlanFile::new(instance, &plan))
@@ -225,6 +251,11 @@ proptest! {
     }
 
     #[test]
+    fn a_changed_profile(edits in edits(), picks in picks()) {
+        checked_profile(&changed_text(&PROFILE, &edits), &picks);
+    }
+
+    #[test]
     fn a_changed_instance(edits in edits(), picks in picks(), seed: u64) {
         let family = Random { layers: 3, devices: 2, formats: 2, seed, ..Random::default() };
         checked_instance(&changed_text(&write_instance(&random(&family)), &edits), &picks);
@@ -251,6 +282,7 @@ fn extremes_in_every_place() {
     for text in extremes(DISTILP_MODEL) {
         checked_model(load("model.json", text.as_bytes()), "model.json", &picks);
     }
+    extremes(&PROFILE).for_each(|text| checked_profile(&text, &picks));
     extremes(WORKLOAD).for_each(|text| checked_workload(&text, &FLOATS, &picks));
     let family = Random { layers: 2, devices: 2, formats: 2, ..Random::default() };
     let valid = random(&family);

@@ -4,5 +4,6 @@ mod edits;
 mod fuzz;
 mod gguf;
 mod gguf_refused;
+mod measured;
 mod samples;
 mod writer;

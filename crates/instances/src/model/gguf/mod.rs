@@ -17,7 +17,7 @@ use std::path::Path;
 
 use self::header::Value;
 pub use self::header::{Header, Tensor, read};
-use super::{LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use super::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use crate::file::InputError;
 
 /// Numbers above this are no model.
@@ -141,6 +141,7 @@ impl Header {
             self.by_block(&heads, blocks)?.ok_or_else(|| self.error(&heads, "is missing"))?;
         let kv_heads = self.by_block(&key("head_count_kv"), blocks)?;
         let kv_heads = kv_heads.as_ref().unwrap_or(&heads);
+        let heads_of_blocks = heads.iter().zip(kv_heads);
         // Some blocks may have no attention at all.
         let usual = heads.iter().find(|&&heads| heads > 0).map_or(0, |heads| hidden / heads);
         let length = |name: &str, windowed: bool| -> Result<u64, InputError> {
@@ -152,12 +153,18 @@ impl Header {
         };
         let windows = self.windows(architecture, blocks)?;
         let mut layers = vec![layer("embedding".into(), LayerKind::Embedding)];
-        for (block, (window, kv_heads)) in windows.into_iter().zip(kv_heads).enumerate() {
+        for (block, (window, (query, key))) in windows.into_iter().zip(heads_of_blocks).enumerate()
+        {
             let (keys, values) = ("key_length", "value_length");
             let head = length(keys, window.is_some())? + length(values, window.is_some())?;
-            let kv_elements = kv_heads * head;
-            let block = layer(format!("block {block}"), LayerKind::Block);
-            layers.push(LayerSpec { kv_elements, window, ..block });
+            let heads = Heads { query: *query, key: *key, length: head / 2 };
+            let attention = [heads.query, heads.key, heads.length].iter().all(|&count| count > 0);
+            layers.push(LayerSpec {
+                kv_elements: key * head,
+                attention: attention.then_some(heads),
+                window,
+                ..layer(format!("block {block}"), LayerKind::Block)
+            });
         }
         layers.push(layer("head".into(), LayerKind::Head));
         Ok(layers)
@@ -200,7 +207,8 @@ impl Header {
 }
 
 fn layer(name: String, kind: LayerKind) -> LayerSpec {
-    LayerSpec { name, kind, tensors: Vec::new(), kv_elements: 0, window: None }
+    let tensors = Vec::new();
+    LayerSpec { name, kind, tensors, kv_elements: 0, attention: None, window: None }
 }
 
 /// A tensor as the planner sees it; `used` is how many experts a token uses.

@@ -1,0 +1,173 @@
+//! What a layer takes on one device, by published rates or by what was measured there.
+
+use edgeplan_cost_model::Prediction;
+use edgeplan_problem::{Bytes, Nanos};
+
+use super::measured::Kernels;
+use crate::cluster::Host;
+use crate::device::{Known, Measured, Rates};
+use crate::file::InputError;
+use crate::format::Format;
+use crate::model::{LayerKind, LayerSpec, ModelSpec, StoredType, TensorClass, TensorSpec};
+use crate::workload::Workload;
+
+/// An estimate of what starting a layer's kernels takes, per pass, where nothing was measured.
+const LAYER_OVERHEAD: Nanos = Nanos(20_000);
+
+/// The passes of one batch of requests: their prompts at once, then token by token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passes {
+    pub(super) prompt: u64,
+    pub(super) generate: u64,
+    pub(super) batch: u64,
+    /// Whether what nobody measured or published may be estimated.
+    pub(super) estimate: bool,
+}
+
+impl From<&Workload> for Passes {
+    fn from(workload: &Workload) -> Self {
+        Self {
+            prompt: workload.prompt.into(),
+            generate: workload.generate.into(),
+            batch: workload.batch.into(),
+            estimate: workload.estimate,
+        }
+    }
+}
+
+impl Passes {
+    /// All of them, each of so many rows of activations.
+    pub(super) fn sum<E>(
+        &self,
+        layer: &LayerSpec,
+        pass: impl Fn(u64) -> Result<Prediction, E>,
+    ) -> Result<Prediction, E> {
+        // Only the last position of a prompt needs logits.
+        let last = layer.kind == LayerKind::Head;
+        let rows = if last { self.batch } else { self.batch * self.prompt };
+        Ok(pass(rows)? + pass(self.batch)? * self.generate)
+    }
+}
+
+/// A device with what is known of its speed.
+pub(super) struct Machine {
+    pub(super) name: String,
+    /// Formats that it can run; all if empty.
+    formats: Vec<Format>,
+    speed: Speed,
+}
+
+enum Speed {
+    Published(Rates),
+    Measured(Box<Measured>),
+}
+
+impl Machine {
+    pub(super) fn new(name: &str, host: &Host, known: Known) -> Result<Self, InputError> {
+        let speed = match known {
+            Known::Published(device) => Speed::Published(Rates::new(&device)?),
+            Known::Measured(machine) => Speed::Measured(machine),
+        };
+        Ok(Self { name: name.into(), formats: host.formats.clone(), speed })
+    }
+
+    /// What was measured on it, if anything was.
+    pub(super) fn measured(&self) -> Option<&Measured> {
+        match &self.speed {
+            Speed::Measured(machine) => Some(machine),
+            Speed::Published(_) => None,
+        }
+    }
+
+    /// Whether it runs that format; every device runs what keeps f32.
+    pub(super) fn runs(&self, tensor: &TensorSpec, format: Format) -> bool {
+        let usual = !tensor.quantizable && format == Format::F32;
+        usual || self.formats.is_empty() || self.formats.contains(&format)
+    }
+
+    /// Memory of a tensor once it is loaded and used. Some engines keep a second copy of matrices
+    /// in another layout; `used` says whether this one is multiplied with.
+    pub(super) fn resident(&self, format: Format, bytes: Bytes, used: bool) -> Bytes {
+        match &self.speed {
+            Speed::Measured(machine) if used => machine.model.resident(format, bytes),
+            _ => bytes,
+        }
+    }
+
+    /// Time of one batch in a layer without its tensors; `cache` is what it holds at the end.
+    pub(super) fn fixed(
+        &self,
+        passes: Passes,
+        model: &ModelSpec,
+        layer: &LayerSpec,
+        cache: Bytes,
+    ) -> Result<Prediction, InputError> {
+        match &self.speed {
+            Speed::Measured(machine) => {
+                Kernels { machine, name: &self.name, passes }.fixed(model.hidden, layer)
+            }
+            // Starting kernels, and reading the cache, on average at most that of a prompt and the
+            // answer, at every step.
+            Speed::Published(rates) => {
+                let bandwidth = rates.bandwidth(Format::F16, true);
+                let bytes = cache.as_f64() * passes.generate as f64;
+                let reading = bandwidth.map_or(0.0, |rate| 1e9 * bytes / rate);
+                let starting = LAYER_OVERHEAD * (passes.generate + 1);
+                Ok(Prediction::exact(starting + Nanos(reading.ceil() as u64)))
+            }
+        }
+    }
+
+    /// Time of one batch in one tensor.
+    pub(super) fn tensor(
+        &self,
+        passes: Passes,
+        layer: &LayerSpec,
+        tensor: &TensorSpec,
+        format: Format,
+    ) -> Result<Prediction, InputError> {
+        match &self.speed {
+            Speed::Measured(machine) => {
+                Kernels { machine, name: &self.name, passes }.tensor(layer, tensor, format)
+            }
+            Speed::Published(rates) if multiplied(layer, tensor) => {
+                passes.sum(layer, |rows| self.published(rates, passes, (tensor, format), rows))
+            }
+            // Vectors and look-ups take none.
+            Speed::Published(_) => Ok(Prediction::ZERO),
+        }
+    }
+
+    fn published(
+        &self,
+        rates: &Rates,
+        passes: Passes,
+        (tensor, format): (&TensorSpec, Format),
+        rows: u64,
+    ) -> Result<Prediction, InputError> {
+        let bytes = tensor.bytes(format).unwrap_or_default();
+        let (used, experts) = tensor.experts.unwrap_or((1, 1));
+        // At worst no two tokens use the same expert.
+        let read = bytes.0 / experts * used.saturating_mul(rows).min(experts);
+        let operations = (tensor.elements() / experts * used).saturating_mul(2 * rows);
+        let time = rates.pass(format, Bytes(read), operations, passes.estimate);
+        let time = time.map_err(|error| {
+            InputError::key("workload", "estimate", format!("{}: {error}", self.name))
+        })?;
+        let known = rates.bandwidth(format, false).is_ok() && rates.compute(format, false).is_ok();
+        Ok(Prediction { estimated: !known, ..Prediction::exact(time) })
+    }
+}
+
+/// Whether activations are multiplied with a tensor: not with vectors and tables.
+pub(super) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
+    let vector = matches!(tensor.class, TensorClass::Norm | TensorClass::Bias);
+    let embedding = layer.kind == LayerKind::Embedding && tensor.class == TensorClass::Other;
+    let table = matches!(tensor.class, TensorClass::TokenEmbd | TensorClass::PositionEmbd);
+    !(vector || table || embedding)
+}
+
+/// The format that stands for what a tensor keeps.
+pub(super) fn format_of(tensor: &TensorSpec) -> Format {
+    tensor.native.map_or(Format::F32, StoredType::rated_as)
+}
