@@ -11,6 +11,7 @@ mod generate;
 mod import;
 mod inspect;
 mod plan;
+mod profile;
 mod question;
 mod reply;
 mod report;
@@ -51,6 +52,8 @@ enum Command {
     Check(check::Arguments),
     /// Show what is known of a model, a device or a cluster
     Inspect(inspect::Arguments),
+    /// Measure this machine, or a link to another one
+    Profile(profile::Arguments),
     /// Turn what other tools publish into a cluster.toml
     Import(import::Arguments),
     /// Write an instance of a seeded family
@@ -75,6 +78,7 @@ fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Profile(arguments) => profile::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Generate(arguments) => generate::run(&arguments),
         Command::Reproduce(arguments) => reproduce::run(&arguments),

@@ -4,7 +4,6 @@
 
 mod child;
 mod limit;
-pub mod machine;
 pub mod record;
 pub mod runner;
 pub mod suite;

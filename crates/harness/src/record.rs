@@ -11,7 +11,7 @@ use edgeplan_problem::{Cost, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::machine::Machine;
+use edgeplan_measure::machine::Machine;
 use crate::trial::{Point, PointKind, Word};
 
 /// A trial: a solver on an instance, under limits, on a machine. Costs are nanoseconds or bytes, as
@@ -202,7 +202,7 @@ impl Folder {
         if file.exists() {
             return Ok(());
         }
-        write_atomic(&file, &format!("command: {command}\n{}", machine.description))
+        write_atomic(&file, &format!("command: {command}\n{}", machine.description()))
     }
 }
 

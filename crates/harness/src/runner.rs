@@ -11,7 +11,7 @@ use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::gap;
 
 use crate::child::{Reply, ask};
-use crate::machine::{Machine, REVISION};
+use edgeplan_measure::machine::{Machine, REVISION};
 use crate::record::{Folder, Record};
 use crate::suite::{Suite, known_solver};
 use crate::trial::{Allowance, End, Point, PointKind, Question, Word};
@@ -92,7 +92,7 @@ impl Bench<'_> {
                     let mut record = record(&question, &reply);
                     record.suite.clone_from(&suite.name);
                     record.fingerprint.clone_from(&digest);
-                    record.machine.clone_from(&machine.name);
+                    record.machine.clone_from(&machine.name());
                     folder.add(record, &reply.points)?;
                 }
             }
@@ -122,7 +122,7 @@ impl Bench<'_> {
             ("time_limit_s", record.time_limit_s.to_string(), time_s.to_string()),
             ("gap_limit", record.gap_limit.to_string(), gap.to_string()),
             ("memory_limit_bytes", record.memory_limit_bytes.to_string(), memory.0.to_string()),
-            ("machine", record.machine.clone(), machine.name.clone()),
+            ("machine", record.machine.clone(), machine.name()),
         ];
         for (column, there, here) in facts {
             if there != here {

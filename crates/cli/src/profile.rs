@@ -1,0 +1,304 @@
+//! `edgeplan profile`: measure this machine, or a link to another one.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use edgeplan_cost_model::profile::{Profile, Timing, Work};
+use edgeplan_formats::Format;
+use edgeplan_instances::cluster;
+use edgeplan_instances::file::{check_writable, to_json, write_atomic};
+use edgeplan_instances::quantity::{Bandwidth, Time};
+use edgeplan_kernels::grid::Size;
+use edgeplan_kernels::run::Progress;
+use edgeplan_kernels::work::{bytes, flops};
+use edgeplan_kernels::{Options, profile};
+use edgeplan_link::{ADDRESS, Direction, Event, Limits, Link, Server, measure};
+use edgeplan_problem::Nanos;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
+
+use crate::question::seconds;
+use crate::reply::Reply;
+use crate::report::table;
+use crate::watch;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Write the profile of this machine to this file, for `profile = "FILE"` in a cluster.toml
+    #[arg(long, required_unless_present_any = ["link", "serve", "json"])]
+    out: Option<PathBuf>,
+    /// Measure less: small matrices, few batches
+    #[arg(long)]
+    quick: bool,
+    /// Seconds that measuring may take [default: 60, with --quick 10]
+    #[arg(long, value_parser = seconds)]
+    time: Option<f64>,
+    /// Measure the processor, even if this build knows an accelerator
+    #[arg(long)]
+    cpu: bool,
+    /// Measure the link to the machine that runs `edgeplan profile --serve` at HOST:PORT
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["out", "quick", "time", "cpu"])]
+    link: Option<String>,
+    /// What the two ends of the link are called in the cluster.toml
+    #[arg(long, value_name = "HERE,THERE", value_delimiter = ',', requires = "link")]
+    between: Vec<String>,
+    /// Answer `edgeplan profile --link` of other machines until Ctrl-C; nobody but this machine can
+    /// reach it unless an address is given, such as 0.0.0.0:7433 for all networks
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        num_args = 0..=1,
+        default_missing_value = ADDRESS,
+        conflicts_with_all = ["link", "out", "quick", "time", "cpu", "json"],
+    )]
+    serve: Option<String>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    match (&arguments.link, &arguments.serve) {
+        (Some(address), _) => link(address, arguments),
+        (None, Some(address)) => serve(address),
+        (None, None) => machine(arguments),
+    }
+}
+
+fn machine(arguments: &Arguments) -> Result<Reply> {
+    // Before a minute of work, not after it.
+    if let Some(path) = &arguments.out {
+        check_writable(path)?;
+    }
+    let size = if arguments.quick { Size::Quick } else { Size::Standard };
+    let time = arguments.time.unwrap_or(if arguments.quick { 10.0 } else { 60.0 });
+    let accelerated = cfg!(feature = "cuda") && !arguments.cpu;
+    let options = Options { size, time: Duration::from_secs_f64(time), accelerated };
+    watch::listen();
+    let bar = ProgressBar::new(0);
+    let template = "{bar:30} {pos}/{len} {elapsed}: {msg}";
+    bar.set_style(ProgressStyle::with_template(template).context("the progress bar")?);
+    let profile = profile(&options, watch::flag(), &mut |progress: &Progress| {
+        bar.set_length(progress.all as u64);
+        bar.set_position(progress.done as u64);
+        bar.set_message(progress.now.clone());
+    });
+    bar.finish_and_clear();
+    let profile = profile?;
+    if let Some(path) = &arguments.out {
+        write_atomic(path, &to_json(&profile))?;
+    }
+    Ok(Reply::either(arguments.json, &profile, &text(&profile)))
+}
+
+/// The machine, its memory, every format on one matrix, the notes.
+fn text(profile: &Profile) -> String {
+    let machine = &profile.machine;
+    let on = machine.accelerator.as_ref().unwrap_or(&machine.processor);
+    let whole = if profile.complete { "complete" } else { "incomplete" };
+    let mut text = format!(
+        "{on}, {} threads, {}: {} times, {whole}\n",
+        machine.threads,
+        machine.engine,
+        profile.timings.len(),
+    );
+    for timing in &profile.timings {
+        match timing.work {
+            Work::Triad { threads, .. } => {
+                text += &format!("memory with {threads} threads: {} GB/s\n", gigabytes(timing));
+            }
+            Work::Dispatch {} => text += &format!("an empty operation: {}\n", timing.median_ns),
+            _ => {}
+        }
+    }
+    if let Some(rows) = formats(profile) {
+        text += &rows;
+    }
+    for note in &profile.notes {
+        text += &format!("note: {note}\n");
+    }
+    text
+}
+
+/// A row for each format: the first matrix of the grid times one row of activations and times 128.
+fn formats(profile: &Profile) -> Option<String> {
+    let first = |timing: &Timing| match timing.work {
+        Work::Matmul { rows, row_len, .. } => Some((rows, row_len)),
+        _ => None,
+    };
+    let (rows, row_len) = profile.timings.iter().find_map(first)?;
+    let header = ["format", "1 row", "GB/s", "GFLOP/s", "128 rows", "GB/s", "GFLOP/s", "in memory"];
+    let mut lines = table(&header, &[1, 2, 3, 4, 5, 6, 7]);
+    for format in Format::ALL {
+        let at = |batch: u64| {
+            let work = Work::Matmul { format, rows, row_len, batch };
+            let timing = profile.timings.iter().find(|timing| timing.work == work);
+            timing.map_or(["-".into(), "-".into(), "-".into()], |timing| {
+                [timing.median_ns.to_string(), gigabytes(timing), gigaflops(timing)]
+            })
+        };
+        let resident = profile.resident.iter().find(|resident| resident.format == format);
+        let resident = resident.map_or("-".into(), |resident| {
+            format!("{:.2} x", resident.resident_bytes.as_f64() / resident.file_bytes.as_f64())
+        });
+        let cells = [vec![format.to_string()], at(1).into(), at(128).into(), vec![resident]];
+        lines.add_row(cells.concat());
+    }
+    Some(format!("weights of {rows} x {row_len}, GB/s of the file's bytes:\n{lines}\n"))
+}
+
+/// Bytes a nanosecond are gigabytes a second.
+fn gigabytes(timing: &Timing) -> String {
+    format!("{:.1}", bytes(&timing.work).as_f64() / timing.median_ns.as_f64().max(1.0))
+}
+
+fn gigaflops(timing: &Timing) -> String {
+    format!("{:.1}", flops(&timing.work) as f64 / timing.median_ns.as_f64().max(1.0))
+}
+
+fn serve(address: &str) -> Result<Reply> {
+    let server = Server::bind(address, Limits::default()).with_context(|| {
+        format!("`{address}`: an address of this machine and a free port are needed")
+    })?;
+    watch::listen();
+    eprintln!("listening on {}; Ctrl-C ends it", server.address()?);
+    server.serve(watch::flag(), &|event| match event {
+        Event::Busy(from) => eprintln!("{from}: told to wait"),
+        Event::Over(from, Ok(moved)) => {
+            let (received, sent) = (moved.received, moved.sent);
+            eprintln!("{from}: measured, {received} received, {sent} sent");
+        }
+        Event::Over(from, Err(refusal)) => eprintln!("{from}: {refusal}"),
+    })?;
+    Ok(Reply::raw(String::new()))
+}
+
+fn link(address: &str, arguments: &Arguments) -> Result<Reply> {
+    let between = match &arguments.between[..] {
+        [] => ["here".to_owned(), "there".to_owned()],
+        [here, there] if here != there => [here.clone(), there.clone()],
+        names => bail!("--between {}: two different names are needed", names.join(",")),
+    };
+    watch::listen();
+    let busy = watch::busy("measuring the link");
+    let measured = measure(address, watch::flag());
+    drop(busy);
+    let measured = measured?;
+    let links = links(&measured, &between);
+    let json = link_json(address, &measured, &links);
+    Ok(Reply::either(arguments.json, &json, &link_text(&measured, &links)?))
+}
+
+/// Above this ratio the two directions of a link are two links.
+const LOPSIDED: f64 = 1.1;
+
+/// Half a round trip is a latency. Three digits: no measurement is better.
+fn links(link: &Link, between: &[String; 2]) -> Vec<cluster::Link> {
+    let latency = Time(three_digits(link.round_trip.median.0 / 2));
+    let [there, back] = [link.there, link.back].map(|direction| direction.bits_per_second());
+    let one = |between: [&String; 2], bits: u64, one_way| cluster::Link {
+        between: between.map(Clone::clone),
+        bandwidth: Bandwidth(three_digits(bits)),
+        latency,
+        one_way,
+    };
+    let [here, other] = between;
+    if there.max(back) as f64 > LOPSIDED * there.min(back) as f64 {
+        return vec![one([here, other], there, true), one([other, here], back, true)];
+    }
+    vec![one([here, other], there.min(back), false)]
+}
+
+fn three_digits(number: u64) -> u64 {
+    let unit = 10_u64.pow(number.max(1).ilog10().saturating_sub(2));
+    (number.saturating_add(unit / 2) / unit).max(1).saturating_mul(unit)
+}
+
+/// The lines for a cluster.toml.
+fn link_text(link: &Link, links: &[cluster::Link]) -> Result<String> {
+    #[derive(serde::Serialize)]
+    struct Lines<'a> {
+        link: &'a [cluster::Link],
+    }
+    let times = link.round_trip;
+    let way = |direction: &Direction| {
+        format!("{} in {}", direction.bytes, direction.time.median)
+    };
+    Ok(format!(
+        "# Round trip {} (MAD {}, {} times); {} there, {} back.\n{}",
+        times.median,
+        times.mad,
+        times.repeats,
+        way(&link.there),
+        way(&link.back),
+        toml::to_string(&Lines { link: links })?,
+    ))
+}
+
+fn link_json(address: &str, link: &Link, links: &[cluster::Link]) -> Value {
+    let way = |direction: &Direction| {
+        json!({
+            "bits_per_second": direction.bits_per_second(),
+            "transfer_bytes": direction.bytes,
+            "transfer_ns": direction.time.median,
+            "transfer_mad_ns": direction.time.mad,
+            "transfers": direction.time.repeats,
+        })
+    };
+    json!({
+        "address": address,
+        "round_trip_ns": link.round_trip.median,
+        "round_trip_mad_ns": link.round_trip.mad,
+        "round_trips": link.round_trip.repeats,
+        "there": way(&link.there),
+        "back": way(&link.back),
+        "links": links,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_measure::sample::Sample;
+    use edgeplan_problem::Bytes;
+
+    use super::*;
+
+    /// A link of these rates in MB/s, with a round trip of 701.4 us.
+    fn measured(there: u64, back: u64) -> Link {
+        let sample = |median| Sample { median: Nanos(median), mad: Nanos(1), repeats: 9 };
+        let way = |rate: u64| Direction {
+            bytes: Bytes(rate * 1_000_000),
+            time: sample(1_000_000_000),
+        };
+        Link { round_trip: sample(701_400), there: way(there), back: way(back) }
+    }
+
+    fn lines(there: u64, back: u64) -> String {
+        let link = measured(there, back);
+        link_text(&link, &links(&link, &["laptop".into(), "nas".into()])).unwrap()
+    }
+
+    #[test]
+    fn a_link_is_half_a_round_trip_and_the_slower_way() {
+        let text = lines(118, 117);
+        let expected = "[[link]]\nbetween = [\"laptop\", \"nas\"]\nbandwidth = \"936 Mbit/s\"\n\
+                        latency = \"351 us\"\n";
+        assert!(text.ends_with(expected), "{text}");
+    }
+
+    #[test]
+    fn ways_that_differ_are_two_links() {
+        let text = lines(5, 50);
+        assert_eq!(text.matches("one-way = true").count(), 2, "{text}");
+        assert!(text.contains("[\"nas\", \"laptop\"]\nbandwidth = \"400 Mbit/s\""), "{text}");
+    }
+
+    #[test]
+    fn digits_are_kept_and_nothing_is_zero() {
+        for (number, rounded) in [(0, 1), (7, 7), (999, 999), (12_345, 12_300), (99_960, 100_000)] {
+            assert_eq!(three_digits(number), rounded, "{number}");
+        }
+        assert!(three_digits(u64::MAX) > 1 << 63);
+    }
+}

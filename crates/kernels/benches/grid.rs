@@ -1,0 +1,46 @@
+//! The grid of `edgeplan profile` under criterion: products as operations a second, what moves
+//! memory as bytes a second.
+
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use edgeplan_kernels::engine::{Candle, Engine as _, Kernel};
+use edgeplan_kernels::grid::{Scope, Size, Task, grid};
+use edgeplan_kernels::work::{bytes, flops, name};
+use edgeplan_kernels::{cold_bytes, threads};
+use edgeplan_measure::machine::Machine;
+use edgeplan_problem::Bytes;
+
+fn kernels(criterion: &mut Criterion) {
+    let machine = Machine::here();
+    let cold_bytes = cold_bytes(&machine);
+    let scope = Scope { size: Size::Standard, threads: threads(), cold_bytes };
+    let accelerated = cfg!(feature = "cuda");
+    let mut candle = Candle::new(accelerated, cold_bytes).expect("the device works");
+    let tasks = grid(&scope).expect("the embedded catalog");
+    let mut group = criterion.benchmark_group("kernels");
+    group.sample_size(10).warm_up_time(Duration::from_millis(200));
+    group.measurement_time(Duration::from_millis(800));
+    for task in tasks {
+        let Task::Time(work) = task else { continue };
+        if candle.needs(&task) > Bytes(machine.free_bytes / 2) {
+            eprintln!("{}: needs more memory than there is", name(&work));
+            continue;
+        }
+        group.throughput(match flops(&work) {
+            0 => Throughput::Bytes(bytes(&work).0),
+            flops => Throughput::Elements(flops),
+        });
+        // Prepared once, and only where the filter wants it.
+        let mut kernel: Option<Kernel> = None;
+        group.bench_function(name(&work), |bencher| {
+            let kernel = kernel
+                .get_or_insert_with(|| candle.prepare(&work).expect("candle runs every format"));
+            bencher.iter(|| kernel().expect("it ran before"));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, kernels);
+criterion_main!(benches);

@@ -1,0 +1,147 @@
+//! What a measurement was made on and with: the machine and the build, as far as times depend on
+//! them. No host name, nothing of a person.
+
+use sysinfo::{
+    CpuRefreshKind, MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind,
+    System,
+};
+
+/// The revision of this build, `-dirty` where files were changed since; `unknown` outside git.
+pub const REVISION: &str = env!("EDGEPLAN_REVISION");
+
+/// The machine that this process runs on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Machine {
+    /// The processor, as its vendor calls it; `unknown` where it has no name.
+    pub processor: String,
+    /// Instruction sets that it has, of those that matter to kernels.
+    pub features: Vec<&'static str>,
+    /// Physical cores; as many as threads where nobody tells.
+    pub cores: u32,
+    /// Hardware threads.
+    pub threads: u32,
+    /// Memory in bytes; of the control group, if it has a limit.
+    pub memory_bytes: u64,
+    /// Memory that could be had now.
+    pub free_bytes: u64,
+    /// The last level of cache, of one processor; none where nobody tells.
+    pub cache_bytes: Option<u64>,
+    /// Operating system and architecture.
+    pub system: String,
+}
+
+impl Machine {
+    /// This machine.
+    pub fn here() -> Self {
+        let wanted = RefreshKind::nothing()
+            .with_cpu(CpuRefreshKind::nothing())
+            .with_memory(MemoryRefreshKind::nothing().with_ram());
+        let system = System::new_with_specifics(wanted);
+        let processor = system.cpus().first().map_or("", |cpu| cpu.brand().trim());
+        let processor = if processor.is_empty() { "unknown" } else { processor }.to_owned();
+        let threads = system.cpus().len().max(1) as u32;
+        let cores = System::physical_core_count().map_or(threads, |cores| cores as u32);
+        let (mut memory_bytes, mut free_bytes) =
+            (system.total_memory(), system.available_memory());
+        if let Some(group) = system.cgroup_limits() {
+            memory_bytes = memory_bytes.min(group.total_memory);
+            free_bytes = free_bytes.min(group.free_memory);
+        }
+        let version =
+            System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_owned());
+        Self {
+            processor,
+            features: crate::features::detected(),
+            cores,
+            threads,
+            memory_bytes,
+            free_bytes,
+            cache_bytes: last_level_cache(),
+            system: format!("{version} {}", std::env::consts::ARCH),
+        }
+    }
+
+    /// The processor's name as a word, and how many threads it has: `amd-epyc-x2`.
+    pub fn name(&self) -> String {
+        format!("{}-x{}", slug(&self.processor), self.threads)
+    }
+
+    /// One `key: value` a line: processor, threads, memory, operating system, revision.
+    pub fn description(&self) -> String {
+        format!(
+            "processor: {}\nthreads: {}\nmemory_bytes: {}\nsystem: {}\nrevision: {REVISION}\n",
+            self.processor, self.threads, self.memory_bytes, self.system,
+        )
+    }
+}
+
+/// Processes that were running or waiting to run, averaged over a minute; 0 where the system does
+/// not count them.
+pub fn load_average() -> f64 {
+    System::load_average().one
+}
+
+/// Bytes of this process that are in memory; none where the system does not tell.
+pub fn resident_bytes() -> Option<u64> {
+    let own = Pid::from_u32(std::process::id());
+    let mut system = System::new();
+    let wanted = ProcessRefreshKind::nothing().with_memory();
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, wanted);
+    system.process(own).map(sysinfo::Process::memory).filter(|&bytes| bytes > 0)
+}
+
+/// Today, UTC: `2026-11-21`.
+pub fn date() -> String {
+    time::OffsetDateTime::now_utc().date().to_string()
+}
+
+/// Linux tells the caches of each processor, level by level.
+fn last_level_cache() -> Option<u64> {
+    let size = |index: u32| {
+        let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
+        let text = std::fs::read_to_string(path).ok()?;
+        let kib: u64 = text.trim().strip_suffix('K')?.parse().ok()?;
+        kib.checked_mul(1 << 10)
+    };
+    (0..8).filter_map(size).max()
+}
+
+/// Lower-case letters and digits, and one dash for everything between them.
+fn slug(text: &str) -> String {
+    let words = text.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words: Vec<String> =
+        words.filter(|word| !word.is_empty()).map(str::to_ascii_lowercase).collect();
+    words.join("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_is_a_word_and_a_build_has_a_revision() {
+        let name = "AMD EPYC(tm) 7B13 @ 2.4 GHz";
+        assert_eq!(slug(name), "amd-epyc-tm-7b13-2-4-ghz");
+        let here = Machine::here();
+        assert!(here.name().chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{here:?}");
+        assert!(here.description().contains(&format!("revision: {REVISION}\n")));
+        assert!(!REVISION.is_empty());
+        assert!(here.cores >= 1 && here.free_bytes <= here.memory_bytes, "{here:?}");
+    }
+
+    #[test]
+    fn memory_that_is_used_is_resident() {
+        let Some(before) = resident_bytes() else { return };
+        let used = std::hint::black_box(vec![1_u8; 64 << 20]);
+        let after = resident_bytes().unwrap();
+        assert!(after >= before + (60 << 20), "{before} {after}");
+        drop(used);
+    }
+
+    #[test]
+    fn a_date_is_year_month_day() {
+        let date = date();
+        let parts: Vec<usize> = date.split('-').map(str::len).collect();
+        assert_eq!(parts, [4, 2, 2], "{date}");
+    }
+}
