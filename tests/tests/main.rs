@@ -8,6 +8,7 @@ mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod search; // determinism and limits of the chain search
 mod tidy; // style
+mod verify; // models that are made and run
 mod what_if; // the smallest fix, and what more would be worth
 mod wrong; // engines that err
 

@@ -128,8 +128,13 @@ fn native_engines_have_one_door_each() {
 }
 
 #[test]
-fn candle_stays_with_kernels_and_quality() {
-    only(&["kernels", "quality"], |name| name.starts_with("candle"));
+fn candle_stays_with_kernels_engine_and_quality() {
+    let own = ["kernels", "engine", "quality"];
+    only(&own, |name| name.starts_with("candle"));
+    // And the command line alone reaches it, through these.
+    only(&["cli", "kernels", "engine", "quality"], |name| {
+        own.iter().any(|own| name == member_name(own))
+    });
 }
 
 #[test]

@@ -222,9 +222,7 @@ fn link_text(link: &Link, links: &[cluster::Link]) -> Result<String> {
         link: &'a [cluster::Link],
     }
     let times = link.round_trip;
-    let way = |direction: &Direction| {
-        format!("{} in {}", direction.bytes, direction.time.median)
-    };
+    let way = |direction: &Direction| format!("{} in {}", direction.bytes, direction.time.median);
     Ok(format!(
         "# Round trip {} (MAD {}, {} times); {} there, {} back.\n{}",
         times.median,
@@ -267,10 +265,8 @@ mod tests {
     /// A link of these rates in MB/s, with a round trip of 701.4 us.
     fn measured(there: u64, back: u64) -> Link {
         let sample = |median| Sample { median: Nanos(median), mad: Nanos(1), repeats: 9 };
-        let way = |rate: u64| Direction {
-            bytes: Bytes(rate * 1_000_000),
-            time: sample(1_000_000_000),
-        };
+        let way =
+            |rate: u64| Direction { bytes: Bytes(rate * 1_000_000), time: sample(1_000_000_000) };
         Link { round_trip: sample(701_400), there: way(there), back: way(back) }
     }
 

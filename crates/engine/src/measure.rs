@@ -4,8 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use candle_core::{D, Device};
+use edgeplan_measure::machine::resident_bytes;
+use edgeplan_measure::sample::Sample;
 use edgeplan_problem::{Bytes, Nanos};
-use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use crate::error::EngineError;
 use crate::model::Model;
@@ -39,9 +40,10 @@ pub struct Measured {
     /// By layer as a plan counts them: embedding, blocks, head.
     pub layers: Vec<Times<Nanos>>,
     /// Of whole passes.
-    pub passes: Times<Spread>,
-    /// What this process grew by when the model was loaded and had run.
-    pub resident: Bytes,
+    pub passes: Times<Sample>,
+    /// What this process grew by when the model was loaded and had run; none where the system does
+    /// not tell.
+    pub resident: Option<Bytes>,
 }
 
 /// Of a prompt, and of one token after it; none if none was generated.
@@ -51,34 +53,6 @@ pub struct Times<T> {
     pub prompt: T,
     /// On average over the generated tokens.
     pub token: Option<T>,
-}
-
-/// A median and how far the others are from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Spread {
-    /// The one in the middle.
-    pub median: Nanos,
-    /// Median of the distances from it.
-    pub deviation: Nanos,
-}
-
-impl Spread {
-    /// Of one time or more.
-    fn of(times: &[Nanos]) -> Self {
-        let median = median(times.to_vec());
-        let away = times.iter().map(|time| Nanos(time.0.abs_diff(median.0)));
-        Self { median, deviation: median_of(away) }
-    }
-}
-
-fn median_of(times: impl Iterator<Item = Nanos>) -> Nanos {
-    median(times.collect())
-}
-
-fn median(mut times: Vec<Nanos>) -> Nanos {
-    times.sort();
-    let (low, high) = (times[(times.len() - 1) / 2], times[times.len() / 2]);
-    Nanos(low.0.midpoint(high.0))
 }
 
 /// Loads a model and runs it; `progress` hears of every pass. The answer is the model's own: always
@@ -96,7 +70,7 @@ pub fn measure(
     progress: &mut dyn FnMut(),
 ) -> Result<Measured, EngineError> {
     assert!(runs.prompt > 0 && runs.repeats > 0, "{runs:?}");
-    let before = resident();
+    let before = resident_bytes();
     let model = Model::load(path, device)?;
     let mut session = model.session(runs.prompt + runs.generate.max(WARM_UP))?;
     let vocab = model.vocab() as u32;
@@ -108,24 +82,25 @@ pub fn measure(
     for _ in 0..runs.repeats {
         repeats.push(repeat(&mut session, &prompt, runs.generate, progress)?);
     }
-    let grown = resident().saturating_sub(before);
-    let layer = |layer: usize| {
-        let prompt = median_of(repeats.iter().map(|repeat| repeat.prompt.layers[layer]));
-        let tokens: Vec<Nanos> = repeats
-            .iter()
-            .filter_map(|repeat| Some(repeat.token.as_ref()?.layers[layer]))
-            .collect();
-        Times { prompt, token: (!tokens.is_empty()).then(|| median(tokens)) }
-    };
-    let prompts: Vec<Nanos> = repeats.iter().map(|repeat| repeat.prompt.whole).collect();
-    let tokens: Vec<Nanos> =
-        repeats.iter().filter_map(|repeat| Some(repeat.token.as_ref()?.whole)).collect();
-    let token = (!tokens.is_empty()).then(|| Spread::of(&tokens));
-    Ok(Measured {
-        layers: (0..model.layers()).map(layer).collect(),
-        passes: Times { prompt: Spread::of(&prompts), token },
-        resident: grown,
-    })
+    let resident = before.zip(resident_bytes()).map(|(a, b)| Bytes(b.saturating_sub(a)));
+    let prompts: Vec<&Pass> = repeats.iter().map(|repeat| &repeat.prompt).collect();
+    let tokens: Vec<&Pass> = repeats.iter().filter_map(|repeat| repeat.token.as_ref()).collect();
+    let layers = (0..model.layers()).map(|layer| {
+        let at = |pass: &Pass| pass.layers[layer];
+        let prompt = sample(&prompts, at).unwrap_or(NEVER).median;
+        Times { prompt, token: sample(&tokens, at).map(|sample| sample.median) }
+    });
+    let whole = |pass: &Pass| pass.whole;
+    let prompt = sample(&prompts, whole).unwrap_or(NEVER);
+    let passes = Times { prompt, token: sample(&tokens, whole) };
+    Ok(Measured { layers: layers.collect(), passes, resident })
+}
+
+/// Unreachable: there is one repeat or more.
+const NEVER: Sample = Sample { median: Nanos::ZERO, mad: Nanos::ZERO, repeats: 0 };
+
+fn sample(passes: &[&Pass], time: impl Fn(&Pass) -> Nanos) -> Option<Sample> {
+    Sample::of(&passes.iter().map(|pass| time(pass)).collect::<Vec<_>>())
 }
 
 /// The time of one pass, or the mean of several.
@@ -169,36 +144,4 @@ fn repeat(
     }
     let token = (generate > 0).then(|| Pass::mean(whole, watch, generate as u32));
     Ok(Times { prompt, token })
-}
-
-/// Bytes of memory that this process has in use; zero where the system does not say.
-fn resident() -> Bytes {
-    let Ok(own) = sysinfo::get_current_pid() else { return Bytes::ZERO };
-    let mut system = System::new();
-    let memory = ProcessRefreshKind::nothing().with_memory();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, memory);
-    system.process(own).map_or(Bytes::ZERO, |process| Bytes(process.memory()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_is_in_the_middle() {
-        let nanos = |times: &[u64]| times.iter().map(|&time| Nanos(time)).collect::<Vec<_>>();
-        assert_eq!(median(nanos(&[3, 1, 2])), Nanos(2));
-        assert_eq!(median(nanos(&[1, 9, 2, 4])), Nanos(3));
-        let spread = Spread::of(&nanos(&[10, 1000, 11, 9, 10]));
-        assert_eq!(spread, Spread { median: Nanos(10), deviation: Nanos(1) });
-    }
-
-    #[test]
-    fn a_process_has_memory() {
-        let before = resident();
-        let much = std::hint::black_box(vec![1u8; 64 << 20]);
-        let after = resident();
-        assert!(before > Bytes::ZERO && after.0 - before.0 > 60 << 20, "{before} {after}");
-        drop(much);
-    }
 }

@@ -11,8 +11,8 @@ use edgeplan_problem::{Cost, Verdict};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use edgeplan_measure::machine::Machine;
 use crate::trial::{Point, PointKind, Word};
+use edgeplan_measure::machine::Machine;
 
 /// A trial: a solver on an instance, under limits, on a machine. Costs are nanoseconds or bytes, as
 /// the objective says; empty cells are what was not found.

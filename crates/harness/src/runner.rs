@@ -11,10 +11,10 @@ use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::gap;
 
 use crate::child::{Reply, ask};
-use edgeplan_measure::machine::{Machine, REVISION};
 use crate::record::{Folder, Record};
 use crate::suite::{Suite, known_solver};
 use crate::trial::{Allowance, End, Point, PointKind, Question, Word};
+use edgeplan_measure::machine::{Machine, REVISION};
 
 /// What to run.
 #[derive(Debug, Clone)]

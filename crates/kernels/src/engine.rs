@@ -101,10 +101,7 @@ impl Candle {
     }
 
     /// A kernel that computes a tensor and waits for it.
-    fn kernel(
-        &self,
-        mut compute: impl FnMut() -> candle_core::Result<Tensor> + 'static,
-    ) -> Kernel {
+    fn kernel(&self, mut compute: impl FnMut() -> candle_core::Result<Tensor> + 'static) -> Kernel {
         let device = self.device.clone();
         Box::new(move || {
             let result = compute()?;

@@ -38,8 +38,6 @@ pub struct Scope {
     pub cold_bytes: Bytes,
 }
 
-
-
 /// The formats, those that models are published in first.
 const FORMATS: [Format; 15] = [
     Format::Q4K,
@@ -153,7 +151,8 @@ fn matmuls(shape: Shape, batches: &[u64]) -> Vec<Work> {
     let mut batches = batches.to_vec();
     // The first run at few rows warms the later ones up.
     batches.sort_unstable();
-    let at = |format| batches.iter().map(move |&batch| Work::Matmul { format, rows, row_len, batch });
+    let at =
+        |format| batches.iter().map(move |&batch| Work::Matmul { format, rows, row_len, batch });
     FORMATS.into_iter().flat_map(at).collect()
 }
 

@@ -63,8 +63,7 @@ pub struct Recording {
 }
 
 /// Steady kernels are run five times, unsteady ones until their median is known to a hundredth.
-const RULE: Rule =
-    Rule { repeats_min: 5, repeats_max: 100, error_max: 0.01, time: Nanos::ZERO };
+const RULE: Rule = Rule { repeats_min: 5, repeats_max: 100, error_max: 0.01, time: Nanos::ZERO };
 
 /// A task may take this many equal shares of the time that is left, or this part of all of it, if it
 /// is known beforehand that it will; a task that needs more is left out.

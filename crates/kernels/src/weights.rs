@@ -29,9 +29,7 @@ impl Weight {
         match self {
             Self::Quantized(weight) => weight.forward(x),
             Self::Dense(weight) if weight.dtype() == DType::F32 => x.matmul(weight),
-            Self::Dense(weight) => {
-                x.to_dtype(weight.dtype())?.matmul(weight)?.to_dtype(DType::F32)
-            }
+            Self::Dense(weight) => x.to_dtype(weight.dtype())?.matmul(weight)?.to_dtype(DType::F32),
         }
     }
 }

@@ -49,7 +49,9 @@ pub enum LinkError {
     #[error("`{0}`: {1}; a host and a port such as `192.168.1.20:7433` are allowed")]
     Address(String, std::io::Error),
     /// No answer to a connection.
-    #[error("{0}: {1}; does `edgeplan profile --serve` run there, on an address that can be reached?")]
+    #[error(
+        "{0}: {1}; does `edgeplan profile --serve` run there, on an address that can be reached?"
+    )]
     Unreachable(String, std::io::Error),
     /// It answers something else.
     #[error("{0}: what listens there is not `edgeplan profile --serve`: it says `{1}`")]
@@ -232,4 +234,3 @@ impl<'a, S: Read + Write> Client<'a, S> {
         Ok(Direction { bytes: Bytes(bytes), time })
     }
 }
-

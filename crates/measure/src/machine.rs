@@ -41,14 +41,12 @@ impl Machine {
         let processor = if processor.is_empty() { "unknown" } else { processor }.to_owned();
         let threads = system.cpus().len().max(1) as u32;
         let cores = System::physical_core_count().map_or(threads, |cores| cores as u32);
-        let (mut memory_bytes, mut free_bytes) =
-            (system.total_memory(), system.available_memory());
+        let (mut memory_bytes, mut free_bytes) = (system.total_memory(), system.available_memory());
         if let Some(group) = system.cgroup_limits() {
             memory_bytes = memory_bytes.min(group.total_memory);
             free_bytes = free_bytes.min(group.free_memory);
         }
-        let version =
-            System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_owned());
+        let version = System::long_os_version().unwrap_or_else(|| std::env::consts::OS.to_owned());
         Self {
             processor,
             features: crate::features::detected(),

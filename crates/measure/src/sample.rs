@@ -101,12 +101,8 @@ mod tests {
         }
     }
 
-    const RULE: Rule = Rule {
-        repeats_min: 5,
-        repeats_max: 40,
-        error_max: 0.01,
-        time: Nanos(1_000_000_000),
-    };
+    const RULE: Rule =
+        Rule { repeats_min: 5, repeats_max: 40, error_max: 0.01, time: Nanos(1_000_000_000) };
 
     /// What `repeat` makes of work that takes these times, over and over.
     fn of(times: &[u64], rule: &Rule) -> Sample {

@@ -16,7 +16,7 @@ fn every_layer_takes_time_and_all_of_them_no_more_than_the_pass() {
     for layer in &found.layers {
         assert!(layer.prompt > Nanos::ZERO && layer.token.unwrap() > Nanos::ZERO, "{found:?}");
     }
-    assert!(found.resident < Bytes(1 << 30));
+    assert!(found.resident.is_none_or(|resident| resident < Bytes(1 << 30)));
 }
 
 #[test]
@@ -25,5 +25,5 @@ fn nothing_generated_has_no_time() {
     let runs = Runs { prompt: 1, generate: 0, repeats: 1 };
     let found = measure(&made.path(), &Device::Cpu, runs, &mut || {}).unwrap();
     assert_eq!(found.passes.token, None);
-    assert_eq!(found.passes.prompt.deviation, Nanos::ZERO);
+    assert_eq!(found.passes.prompt.mad, Nanos::ZERO);
 }

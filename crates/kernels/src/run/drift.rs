@@ -16,8 +16,7 @@ pub(super) const REFERENCE: Work =
 /// How often it is timed in the course of a run.
 const LOOKS: u64 = 16;
 
-const RULE: Rule =
-    Rule { repeats_min: 9, repeats_max: 9, error_max: 0.0, time: Nanos(20_000_000) };
+const RULE: Rule = Rule { repeats_min: 9, repeats_max: 9, error_max: 0.0, time: Nanos(20_000_000) };
 
 /// A change by less than this is noise.
 const DRIFT: f64 = 0.1;
