@@ -6,6 +6,7 @@ mod certificate; // bounds that are checked again
 mod cli; // the command line
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
+mod profile; // measuring machines and links
 mod search; // determinism and limits of the chain search
 mod tidy; // style
 mod verify; // models that are made and run

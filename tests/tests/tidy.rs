@@ -128,13 +128,59 @@ fn native_engines_have_one_door_each() {
 }
 
 #[test]
-fn candle_stays_with_kernels_engine_and_quality() {
-    let own = ["kernels", "engine", "quality"];
+fn candle_stays_with_those_that_run_kernels() {
+    let own = ["engine", "kernels", "quality"];
     only(&own, |name| name.starts_with("candle"));
-    // And the command line alone reaches it, through these.
-    only(&["cli", "kernels", "engine", "quality"], |name| {
-        own.iter().any(|own| name == member_name(own))
+    // And only the command line reaches it through these.
+    only(&["engine", "kernels", "quality", "cli"], |name| {
+        own.iter().any(|o| name == member_name(o))
     });
+}
+
+/// What building a member builds: the members among it, itself included, and all other crates that
+/// these name.
+fn builds(folder: &str) -> (BTreeSet<String>, BTreeSet<String>) {
+    let members = members();
+    let (mut own, mut foreign) = (BTreeSet::new(), BTreeSet::new());
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        if !own.insert(folder.clone()) {
+            continue;
+        }
+        for name in &members[&manifest(&folder)].normal {
+            match name.strip_prefix("edgeplan-") {
+                Some(member) => open.push(member.to_owned()),
+                None => drop(foreign.insert(name.clone())),
+            }
+        }
+    }
+    (own, foreign)
+}
+
+#[test]
+fn who_needs_no_engine_builds_none() {
+    let engine = |name: &&String| {
+        ["candle", "highs", "good_lp", "coin_cbc"].iter().any(|engine| name.starts_with(engine))
+    };
+    // Else this test would find nothing.
+    assert!(builds("kernels").1.iter().any(|name| name.starts_with("candle")));
+    assert!(builds("ilp").1.iter().any(|name| name.starts_with("highs")));
+    for folder in ["search", "dp", "greedy", "instances", "cost-model", "link", "report"] {
+        let (own, foreign) = builds(folder);
+        settle(foreign.iter().filter(engine).map(|name| {
+            let members = own.iter().cloned().collect::<Vec<_>>().join(", ");
+            format!("{}: builds `{name}`, through one of {members}", manifest(folder))
+        }));
+    }
+    // Nor do solvers and kernels build each other: a profile needs no HiGHS, a plan no candle.
+    let foreign = builds("kernels").1;
+    settle(
+        foreign.iter().filter(|name| name.starts_with("highs")).map(|n| format!("kernels: {n}")),
+    );
+    let foreign = builds("solvers").1;
+    settle(
+        foreign.iter().filter(|name| name.starts_with("candle")).map(|n| format!("solvers: {n}")),
+    );
 }
 
 #[test]

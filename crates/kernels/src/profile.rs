@@ -44,6 +44,9 @@ const COLD_MOST: u64 = 1 << 30;
 /// From this many processes per core on, somebody else is working.
 const IDLE: f64 = 0.25;
 
+/// As the workspace pins it.
+const ENGINE: &str = "candle 0.11.1";
+
 /// How many bytes do not stay in the caches of this machine: twice what they hold.
 pub fn cold_bytes(machine: &Machine) -> Bytes {
     let caches = machine.cache_bytes.unwrap_or_default();
@@ -102,8 +105,28 @@ fn describe(machine: Machine, accelerator: Option<String>) -> Described {
         memory_bytes: Bytes(machine.memory_bytes),
         free_bytes: Bytes(machine.free_bytes),
         system: machine.system,
-        engine: "candle 0.11.1".into(),
+        engine: ENGINE.into(),
         revision: REVISION.into(),
         date: date(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_is_the_pinned_one() {
+        let version = ENGINE.strip_prefix("candle ").unwrap();
+        let pinned = format!("candle-core = {{ version = \"={version}\"");
+        assert!(include_str!("../../../Cargo.toml").contains(&pinned), "{pinned}");
+    }
+
+    #[test]
+    fn caches_that_nobody_tells_of_are_not_small() {
+        let caches = |cache_bytes| cold_bytes(&Machine { cache_bytes, ..Machine::here() });
+        assert_eq!(caches(None), Bytes(64 << 20));
+        assert_eq!(caches(Some(96 << 20)), Bytes(192 << 20));
+        assert_eq!(caches(Some(u64::MAX)), Bytes(1 << 30));
     }
 }

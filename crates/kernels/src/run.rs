@@ -65,9 +65,7 @@ pub struct Recording {
 /// Steady kernels are run five times, unsteady ones until their median is known to a hundredth.
 const RULE: Rule = Rule { repeats_min: 5, repeats_max: 100, error_max: 0.01, time: Nanos::ZERO };
 
-/// A task may take this many equal shares of the time that is left, or this part of all of it, if it
-/// is known beforehand that it will; a task that needs more is left out.
-const SHARES_MAX: u64 = 4;
+/// A task whose one run is guessed to take more than this part of the time is left out.
 const PART_MAX: u64 = 16;
 
 /// Why a task was not done.
@@ -96,11 +94,9 @@ impl Run<'_> {
             drift.look(self.clock, elapsed);
             let rest = self.time.saturating_sub(elapsed);
             let share = Nanos(rest.0 / (tasks.len() - done) as u64);
-            let most = (share * SHARES_MAX).max(Nanos(rest.0 / PART_MAX));
-            let end = match self.hindrance(task, rest) {
+            let end = match self.hindrance(task, speeds.guess(task), rest) {
                 Some(reason) => Err(reason),
                 None => match task {
-                    Task::Time(work) if speeds.guess(work) > Some(most) => Err(Left::Slow),
                     Task::Time(work) => self.time(work, share).map(|sample| {
                         let timing = timing(*work, &sample);
                         speeds.learn(&timing);
@@ -123,12 +119,14 @@ impl Run<'_> {
     }
 
     /// What forbids a task before it begins.
-    fn hindrance(&self, task: &Task, rest: Nanos) -> Option<Left> {
+    fn hindrance(&self, task: &Task, guess: Option<Nanos>, rest: Nanos) -> Option<Left> {
         if self.stop.load(Ordering::Relaxed) {
             Some(Left::Stopped)
         } else if self.engine.needs(task) > self.memory {
             Some(Left::Memory)
-        } else if rest == Nanos::ZERO {
+        } else if guess > Some(Nanos(self.time.0 / PART_MAX)) {
+            Some(Left::Slow)
+        } else if rest == Nanos::ZERO || guess > Some(rest) {
             Some(Left::Time)
         } else {
             None
@@ -203,10 +201,10 @@ impl Speeds {
         }
     }
 
-    /// What work will take, from the largest batch of its format that is no larger: rather too
+    /// What a product will take, from the largest batch of its format that is no larger: rather too
     /// little than too much, because what is guessed to be too long is left out.
-    fn guess(&self, work: &Work) -> Option<Nanos> {
-        let &Work::Matmul { format, rows, row_len, batch } = work else { return None };
+    fn guess(&self, task: &Task) -> Option<Nanos> {
+        let &Task::Time(Work::Matmul { format, rows, row_len, batch }) = task else { return None };
         let known = self.0.get(&format)?.iter().filter(|(_, known, _)| *known <= batch);
         let &(elements, rows_known, time) = known.max_by_key(|(_, known, _)| *known)?;
         let growth = if rows_known >= Self::LINEAR { batch / rows_known } else { 1 };

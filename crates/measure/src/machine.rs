@@ -1,6 +1,8 @@
 //! What a measurement was made on and with: the machine and the build, as far as times depend on
 //! them. No host name, nothing of a person.
 
+use std::collections::BTreeMap;
+
 use sysinfo::{
     CpuRefreshKind, MemoryRefreshKind, Pid, ProcessRefreshKind, ProcessesToUpdate, RefreshKind,
     System,
@@ -24,7 +26,7 @@ pub struct Machine {
     pub memory_bytes: u64,
     /// Memory that could be had now.
     pub free_bytes: u64,
-    /// The last level of cache, of one processor; none where nobody tells.
+    /// All caches of the last level together; none where nobody tells.
     pub cache_bytes: Option<u64>,
     /// Operating system and architecture.
     pub system: String,
@@ -54,7 +56,7 @@ impl Machine {
             threads,
             memory_bytes,
             free_bytes,
-            cache_bytes: last_level_cache(),
+            cache_bytes: last_level_caches(),
             system: format!("{version} {}", std::env::consts::ARCH),
         }
     }
@@ -93,15 +95,21 @@ pub fn date() -> String {
     time::OffsetDateTime::now_utc().date().to_string()
 }
 
-/// Linux tells the caches of each processor, level by level.
-fn last_level_cache() -> Option<u64> {
-    let size = |index: u32| {
-        let path = format!("/sys/devices/system/cpu/cpu0/cache/index{index}/size");
-        let text = std::fs::read_to_string(path).ok()?;
-        let kib: u64 = text.trim().strip_suffix('K')?.parse().ok()?;
-        kib.checked_mul(1 << 10)
+/// Linux tells the caches of each processor, level by level, and which processors share one.
+fn last_level_caches() -> Option<u64> {
+    let read = |cpu: usize, index: usize, key: &str| {
+        let path = format!("/sys/devices/system/cpu/cpu{cpu}/cache/index{index}/{key}");
+        std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
     };
-    (0..8).filter_map(size).max()
+    let caches = (0..).map_while(|cpu| {
+        let level = |index| read(cpu, index, "level")?.parse::<u32>().ok();
+        let (_, last) = (0..8).filter_map(|index| Some((level(index)?, index))).max()?;
+        let size = read(cpu, last, "size")?;
+        let kib: u64 = size.strip_suffix('K')?.parse().ok()?;
+        Some((read(cpu, last, "shared_cpu_list")?, kib << 10))
+    });
+    let caches: BTreeMap<String, u64> = caches.collect();
+    (!caches.is_empty()).then(|| caches.values().sum())
 }
 
 /// Lower-case letters and digits, and one dash for everything between them.

@@ -199,10 +199,7 @@ fn guesses_grow_with_the_matrix_and_from_eight_rows_on_with_the_batch() {
     let Task::Time(known) = matmul(Format::Q4K, 16, 8) else { unreachable!() };
     let sample = Sample { median: Nanos(100), mad: Nanos(0), repeats: 5 };
     speeds.learn(&timing(known, &sample));
-    let guess = |format, rows, batch| match matmul(format, rows, batch) {
-        Task::Time(work) => speeds.guess(&work),
-        Task::Resident(_) => None,
-    };
+    let guess = |format, rows, batch| speeds.guess(&matmul(format, rows, batch));
     assert_eq!(guess(Format::Q4K, 32, 128), Some(Nanos(100 * 2 * 16)));
     assert_eq!(guess(Format::Q4K, 16, 1), None);
     assert_eq!(guess(Format::Q8_0, 16, 8), None);
