@@ -226,3 +226,40 @@ fn spread(mut recipes: Vec<Recipe>, room: usize) -> Vec<Recipe> {
         _ => (0..room).map(|index| recipes[index * last / (room - 1)].clone()).collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_read_as_it_is_written() {
+        let price = Price { bytes: Bytes::ZERO, loss: Loss::ZERO, time: Vec::new() };
+        let tensor = |class: TensorClass| TensorChoices {
+            class: class.name(),
+            choices: vec![Choice { format: Format::Q4K, price: price.clone() }],
+        };
+        let classes = [TensorClass::AttnQ, TensorClass::AttnV, TensorClass::FfnDown];
+        let tensors = classes.map(tensor);
+        let formats = [Format::Q4K, Format::Q8_0, Format::Q4K];
+        let text = label(&tensors, &formats);
+        assert_eq!(text, "q4_K+attn_v:q8_0");
+        let (base, exceptions) = parse_label(&text).unwrap();
+        assert_eq!((base, exceptions), (Format::Q4K, BTreeMap::from([(classes[1], Format::Q8_0)])));
+        assert_eq!(parse_label("f16"), Ok((Format::F16, BTreeMap::new())));
+    }
+
+    #[test]
+    fn what_is_no_label_is_refused() {
+        let cases = [
+            ("", "`` is no format"),
+            ("native", "`native` is no format"),
+            ("q4_K+ffn_down", "`ffn_down`; a class and its format"),
+            ("q4_K+norm:f16", "`norm` is no class of tensors; known are attn_q, "),
+            ("q4_K+ffn_up:f16,ffn_up:f16", "`ffn_up` has two formats"),
+        ];
+        for (text, expected) in cases {
+            let error = parse_label(text).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}
