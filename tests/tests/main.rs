@@ -6,6 +6,7 @@ mod certificate; // bounds that are checked again
 mod cli; // the command line
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
+mod measured; // plans for machines that were measured
 mod profile; // measuring machines and links
 mod search; // determinism and limits of the chain search
 mod tidy; // style
@@ -16,3 +17,6 @@ mod wrong; // engines that err
 #[path = "../../crates/instances/tests/instances/writer.rs"]
 #[expect(dead_code, reason = "the parsers' tests write stranger files")]
 mod writer; // tiny GGUF files
+
+#[path = "../../crates/instances/tests/instances/machine.rs"]
+mod machine; // made-up profiles

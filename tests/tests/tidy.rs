@@ -96,6 +96,15 @@ fn the_problem_depends_on_no_member() {
 }
 
 #[test]
+fn the_cost_model_knows_formats_and_units_only() {
+    let members = members();
+    let known = members[&manifest("cost-model")].normal.iter();
+    let units = ["edgeplan-formats", "edgeplan-problem"];
+    let others = known.filter(|n| n.starts_with("edgeplan") && !units.contains(&n.as_str()));
+    settle(others.map(|name| format!("{}: `{name}` is not for it", manifest("cost-model"))));
+}
+
+#[test]
 fn pictures_depend_on_the_problem_only() {
     let members = members();
     let known = members[&manifest("report")].normal.iter();

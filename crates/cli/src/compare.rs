@@ -21,7 +21,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let instance = arguments.question.read()?;
+    let instance = arguments.question.read()?.deployment;
     watch::listen();
     let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
     for entry in DEPLOYMENT {

@@ -6,6 +6,7 @@ use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_what_if::{Slack, Worth, looser_quality, more_memory, slacks, worth};
 use serde_json::{Map, Value, json};
 
+use crate::confidence::Known;
 use crate::diagnosis::Diagnosis;
 use crate::plan::headline;
 use crate::question::Asked;
@@ -21,26 +22,30 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Asked { question, json: as_json, .. } = &arguments.asked;
-    let (instance, entry) = arguments.asked.read()?;
+    let (stated, entry) = arguments.asked.read()?;
+    let instance = &stated.deployment;
     watch::listen();
     let solver = (entry.make)();
-    let outcome = watch::answer(&instance, entry.name, solver.as_ref(), question);
-    let mut json = outcome_json(&instance, entry.name, &outcome);
-    let mut text = headline(&instance, entry.name, &outcome);
+    let outcome = watch::answer(instance, entry.name, solver.as_ref(), question);
+    let mut json = outcome_json(instance, entry.name, &outcome);
+    let mut text = headline(instance, entry.name, &outcome);
     if let (Some(plan), Some(cost)) = (&outcome.plan, outcome.cost()) {
         let _line = watch::busy("asking what more of everything would be worth");
-        let mut changes = more_memory(&instance);
-        changes.extend(looser_quality(&instance));
-        changes.extend(question.faster_links(&instance)?);
+        let mut changes = more_memory(instance);
+        changes.extend(looser_quality(instance));
+        changes.extend(question.faster_links(instance)?);
         let worths = worth(changes, solver.as_ref(), watch::limits(question));
-        let slacks = slacks(&instance, plan);
-        json.append(&mut explained_json(&instance, &slacks, &worths, cost));
-        text = format!("{text}\n{}", explained(&instance, &slacks, &worths, cost));
-        text = format!("{text}\n{}", unused(&instance, plan));
+        let slacks = slacks(instance, plan);
+        json.append(&mut explained_json(instance, &slacks, &worths, cost));
+        text = format!("{text}\n{}", explained(instance, &slacks, &worths, cost));
+        text = format!("{text}\n{}", unused(instance, plan));
+        let confidence = Known::of(&stated, plan);
+        json.append(&mut confidence.json());
+        text = format!("{text}\n{}", confidence.text());
     } else {
-        let diagnosis = Diagnosis::of(&instance, solver.as_ref(), question);
-        json.append(&mut diagnosis.json(&instance));
-        text = format!("{text}\n{}", diagnosis.text(&instance));
+        let diagnosis = Diagnosis::of(instance, solver.as_ref(), question);
+        json.append(&mut diagnosis.json(instance));
+        text = format!("{text}\n{}", diagnosis.text(instance));
     }
     Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
 }

@@ -5,6 +5,7 @@ mod bench;
 mod certificate;
 mod check;
 mod compare;
+mod confidence;
 mod diagnosis;
 mod explain;
 mod generate;

@@ -13,6 +13,7 @@ use serde_json::json;
 
 use crate::baselines::Baselines;
 use crate::certificate;
+use crate::confidence::Known;
 use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
@@ -39,7 +40,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Asked { question, json: as_json, .. } = &arguments.asked;
-    let (instance, entry) = arguments.asked.read()?;
+    let (stated, entry) = arguments.asked.read()?;
+    let instance = &stated.deployment;
     // Before minutes of thought, not after them.
     let Arguments { out, svg: picture, html: page, certificate, .. } = arguments;
     for path in [out, picture, page, certificate].into_iter().flatten() {
@@ -47,23 +49,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     watch::listen();
     let solver = (entry.make)();
-    let outcome = watch::answer(&instance, entry.name, solver.as_ref(), question);
-    let mut json = outcome_json(&instance, entry.name, &outcome);
+    let outcome = watch::answer(instance, entry.name, solver.as_ref(), question);
+    let mut json = outcome_json(instance, entry.name, &outcome);
     let mut text = String::new();
     if let Some(plan) = &outcome.plan {
         let account = instance.evaluate(plan).account;
-        json.append(&mut account_json(&instance, &account, plan));
-        text = account_tables(&instance, &account, plan);
+        json.append(&mut account_json(instance, &account, plan));
+        text = account_tables(instance, &account, plan);
+        let confidence = Known::of(&stated, plan);
+        json.append(&mut confidence.json());
+        text = format!("{text}\n{}", confidence.text());
         if let Some(cost) = outcome.cost() {
-            let baselines = Baselines::of(&instance);
+            let baselines = Baselines::of(instance);
             json.insert("baselines".into(), baselines.json());
-            text = format!("{text}\n{}", baselines.text(&instance, cost));
+            text = format!("{text}\n{}", baselines.text(instance, cost));
         }
         if let Some(path) = &arguments.out {
-            write_atomic(path, &to_json(&PlanFile::new(&instance, plan)))?;
+            write_atomic(path, &to_json(&PlanFile::new(instance, plan)))?;
         }
         let picture = Picture {
-            instance: &instance,
+            instance,
             plan,
             verdict: outcome.verdict.word(),
             lower_bound: outcome.lower_bound(),
@@ -78,16 +83,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         }
     }
     if let Some(path) = certificate {
-        let bound = certificate::write(path, &instance, question)?;
+        let bound = certificate::write(path, instance, question)?;
         json.insert("certified_lower_bound".into(), json!(bound));
-        text = format!("{text}\ncertified: no plan is below {}", amount(&instance, bound));
+        text = format!("{text}\ncertified: no plan is below {}", amount(instance, bound));
     }
     if let Verdict::Infeasible = outcome.verdict {
-        let diagnosis = Diagnosis::of(&instance, solver.as_ref(), question);
-        json.append(&mut diagnosis.json(&instance));
-        text = diagnosis.text(&instance);
+        let diagnosis = Diagnosis::of(instance, solver.as_ref(), question);
+        json.append(&mut diagnosis.json(instance));
+        text = diagnosis.text(instance);
     }
-    let text = format!("{}\n{text}", headline(&instance, entry.name, &outcome));
+    let text = format!("{}\n{text}", headline(instance, entry.name, &outcome));
     Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
 }
 

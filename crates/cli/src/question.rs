@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan_instances::build::build;
+use edgeplan_instances::build::{Stated, state};
 use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::file::{InputError, nearest, read_text};
 use edgeplan_instances::instance::read_instance;
@@ -57,8 +57,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// The instance, and who is asked.
-    pub(crate) fn read(&self) -> Result<(Deployment, &'static Entry)> {
+    /// The instance, how well its times are known, and who is asked.
+    pub(crate) fn read(&self) -> Result<(Stated, &'static Entry)> {
         Ok((self.question.read()?, find_solver(&self.solver)?))
     }
 }
@@ -77,9 +77,9 @@ pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
 
 impl Question {
     /// Reads or builds the instance.
-    pub(crate) fn read(&self) -> Result<Deployment> {
+    pub(crate) fn read(&self) -> Result<Stated> {
         match &self.instance {
-            Some(path) => Ok(read_instance(&path.display().to_string(), &read_text(path)?)?),
+            Some(path) => Ok(read_instance(&path.display().to_string(), &read_text(path)?)?.into()),
             None => {
                 let Parts { models, cluster, workload } = self.parts()?;
                 Ok(self.build(&models, &cluster, &workload)?)
@@ -97,7 +97,7 @@ impl Question {
         }
         let Parts { models, cluster, workload } = self.parts()?;
         let change = |(ends, cluster): (String, Cluster)| {
-            let instance = self.build(&models, &cluster, &workload)?;
+            let instance = self.build(&models, &cluster, &workload)?.deployment;
             Ok(Change { name: format!("+10 % bandwidth {ends}"), instance })
         };
         cluster.with_faster_links(10).into_iter().map(change).collect()
@@ -109,8 +109,8 @@ impl Question {
         models: &[ModelSpec],
         cluster: &Cluster,
         workload: &Workload,
-    ) -> Result<Deployment, InputError> {
-        build(models, cluster, workload).map_err(|error| match &self.workload {
+    ) -> Result<Stated, InputError> {
+        state(models, cluster, workload).map_err(|error| match &self.workload {
             Some(path) if error.file == "workload" => {
                 InputError { file: path.display().to_string(), ..error }
             }

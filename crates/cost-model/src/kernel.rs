@@ -29,8 +29,8 @@ pub(crate) struct Kernel {
     /// Rows, and the logarithm of true over summed time; ascending, never empty.
     by_batch: Vec<(f64, f64)>,
     by_shape: Vec<([f64; 2], f64)>,
-    /// Smallest and largest shape, in powers of two.
-    sizes: (f64, f64),
+    /// The largest shape, in powers of two.
+    size_max: f64,
 }
 
 /// A time between two bounds that hold however the kernel behaves beyond its grid.
@@ -51,9 +51,9 @@ impl Kernel {
         let rows: Vec<Vec<f64>> = samples.iter().map(|(point, _)| point.terms()).collect();
         let times: Vec<f64> = samples.iter().map(|(_, nanos)| *nanos).collect();
         let coefficients = fit(&rows, &times);
-        let sizes = samples.iter().map(|(point, _)| point.size());
-        let sizes = sizes.fold((f64::MAX, f64::MIN), |(a, b), size| (a.min(size), b.max(size)));
-        let mut kernel = Self { coefficients, by_batch: Vec::new(), by_shape: Vec::new(), sizes };
+        let size_max = samples.iter().map(|(point, _)| point.size()).fold(f64::MIN, f64::max);
+        let mut kernel =
+            Self { coefficients, by_batch: Vec::new(), by_shape: Vec::new(), size_max };
         let left = |kernel: &Self| -> Vec<f64> {
             samples.iter().map(|(point, nanos)| nanos.ln() - kernel.log_time(point)).collect()
         };
@@ -107,7 +107,8 @@ impl Kernel {
         let nanos = self.log_time(point).exp();
         let (first, last) = (self.batches().0, self.batches().1);
         let edge = point.batch.clamp(first, last);
-        let sized = (self.sizes.0 - BEYOND..=self.sizes.1 + BEYOND).contains(&point.size());
+        // What is smaller than everything measured takes too little time to matter.
+        let sized = point.size() <= self.size_max + BEYOND;
         if edge == point.batch {
             return Estimate { nanos, least: nanos, most: nanos, extrapolated: !sized };
         }

@@ -1,16 +1,17 @@
 //! `edgeplan inspect device`: numbers with their sources, and the speeds that follow from them.
 
 use anyhow::Result;
-use edgeplan_instances::device::{self, Device, Rates, Status};
+use edgeplan_instances::device::{self, Device, Known, Rates, Status};
 use edgeplan_instances::format::Format;
 use edgeplan_instances::model::{self, ModelSpec};
 use serde_json::{Value, json};
 
+use super::measured;
 use crate::reply::Reply;
 use crate::report::table;
 
 /// The model whose speed stands for all of its size.
-const SEVEN_B: &str = "catalog:llama-2-7b";
+pub(super) const SEVEN_B: &str = "catalog:llama-2-7b";
 
 /// The devices of the catalog.
 pub(super) fn catalog(json: bool) -> Result<Reply> {
@@ -35,7 +36,10 @@ pub(super) fn catalog(json: bool) -> Result<Reply> {
 
 /// One device.
 pub(super) fn one(spec: &str, json: bool) -> Result<Reply> {
-    let device = device::load(spec)?;
+    let device = match device::load(spec)? {
+        Known::Published(device) => device,
+        Known::Measured(machine) => return measured::one(&machine, json),
+    };
     let (facts, rates) = (facts(&device), rates(&device)?);
     if json {
         let facts: Vec<Value> = facts.iter().map(Fact::json).collect();

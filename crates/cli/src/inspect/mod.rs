@@ -2,6 +2,7 @@
 
 mod cluster;
 mod device;
+mod measured;
 mod model;
 
 use std::path::PathBuf;
@@ -29,7 +30,8 @@ enum What {
     },
     /// What is known of a device, from whom, and the speeds that follow from it
     Device {
-        /// `catalog:NAME`, or a file with the same keys; without it, the catalog
+        /// `catalog:NAME`, a file with the same keys, or one that was measured on the machine;
+        /// without it, the catalog
         spec: Option<String>,
     },
     /// Devices and links of a cluster, and how long a hidden state takes between any two

@@ -6,6 +6,7 @@ use edgeplan_problem::{Bytes, Loss};
 
 use super::Builder;
 use super::machine::{Machine, Passes, format_of, multiplied};
+use super::memory;
 use super::stated::Times;
 use crate::file::InputError;
 use crate::format::Format;
@@ -106,7 +107,7 @@ impl Builder<'_> {
     }
 
     /// Bytes of a tensor in memory. They are the same for every device of a problem, so they are
-    /// those of the machine that needs the most: on the others a plan uses less than it says.
+    /// those of the device that needs the least; [`super::memory`] makes up for what others need.
     fn stored(
         &self,
         model: &ModelSpec,
@@ -117,12 +118,13 @@ impl Builder<'_> {
         let bytes = tensor.bytes(format).unwrap_or_default();
         // A head multiplies with the table that it shares.
         let tied = model.tied && tensor.class == TensorClass::TokenEmbd;
-        let used = tied || multiplied(layer, tensor);
         // Of types that are no format nothing was measured.
         let exact = |stored: StoredType| stored.ggml_id == format.ggml_id();
-        let used = used && (tensor.quantizable || tensor.native.is_none_or(exact));
-        let machines = self.machines.iter().filter(|machine| machine.runs(tensor, format));
-        machines.map(|machine| machine.resident(format, bytes, used)).max().unwrap_or(bytes)
+        let known = tensor.quantizable || tensor.native.is_none_or(exact);
+        match known && (tied || multiplied(layer, tensor)) {
+            true => memory::least(&self.machines, format, bytes),
+            false => bytes,
+        }
     }
 
     /// Time by device that does not depend on the recipe, tensors that keep their type included;
@@ -190,7 +192,9 @@ impl Builder<'_> {
             tensor.class,
             TensorClass::Norm | TensorClass::Bias | TensorClass::PositionEmbd
         );
-        if !vector && !machine.runs(tensor, format) {
+        // Every device runs what keeps f32.
+        let usual = vector || !tensor.quantizable && format == Format::F32;
+        if !usual && !machine.runs(format) {
             return Ok(None);
         }
         machine.tensor(Passes::from(self.workload), layer, tensor, format).map(Some)

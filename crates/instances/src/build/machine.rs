@@ -79,18 +79,32 @@ impl Machine {
         }
     }
 
-    /// Whether it runs that format; every device runs what keeps f32.
-    pub(super) fn runs(&self, tensor: &TensorSpec, format: Format) -> bool {
-        let usual = !tensor.quantizable && format == Format::F32;
-        usual || self.formats.is_empty() || self.formats.contains(&format)
+    /// What a reader of any plan must know of it.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let Some(machine) = self.measured() else { return Vec::new() };
+        let share = |format: Format| {
+            let file = Bytes(1_000_000);
+            let share = machine.model.resident(format, file).as_f64() / file.as_f64();
+            (share > 1.0).then(|| format!("{format} {share:.2} x"))
+        };
+        let copies: Vec<String> = machine.model.formats().filter_map(share).collect();
+        let copied =
+            format!("{}: weights in memory are {} their file", self.name, copies.join(", "));
+        let said = machine.profile.notes.iter().map(|note| format!("{}: {note}", self.name));
+        (!copies.is_empty()).then_some(copied).into_iter().chain(said).collect()
     }
 
-    /// Memory of a tensor once it is loaded and used. Some engines keep a second copy of matrices
-    /// in another layout; `used` says whether this one is multiplied with.
-    pub(super) fn resident(&self, format: Format, bytes: Bytes, used: bool) -> Bytes {
+    /// Whether it may run that format.
+    pub(super) fn runs(&self, format: Format) -> bool {
+        self.formats.is_empty() || self.formats.contains(&format)
+    }
+
+    /// Memory of a matrix once it is loaded and used: some engines keep a second copy of it, in
+    /// another layout.
+    pub(super) fn resident(&self, format: Format, bytes: Bytes) -> Bytes {
         match &self.speed {
-            Speed::Measured(machine) if used => machine.model.resident(format, bytes),
-            _ => bytes,
+            Speed::Measured(machine) => machine.model.resident(format, bytes),
+            Speed::Published(_) => bytes,
         }
     }
 

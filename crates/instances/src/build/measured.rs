@@ -9,11 +9,35 @@ use edgeplan_cost_model::profile::Work;
 use edgeplan_cost_model::{Missing, Prediction};
 use edgeplan_problem::Bytes;
 
-use super::machine::{Passes, multiplied};
+use super::machine::{Passes, format_of, multiplied};
 use crate::device::Measured;
 use crate::file::InputError;
 use crate::format::Format;
-use crate::model::{Heads, LayerKind, LayerSpec, TensorClass, TensorSpec};
+use crate::model::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use crate::workload::Workload;
+
+/// Compute time of one batch of a model that lies on one machine whole, whether it fits or not,
+/// every matrix that may be quantized in `format`.
+///
+/// # Errors
+/// Work that was not measured where the workload allows no estimates, and absurd numbers.
+pub fn compute(
+    machine: &Measured,
+    model: &ModelSpec,
+    workload: &Workload,
+    format: Format,
+) -> Found {
+    let kernels = Kernels { machine, name: &machine.file, passes: Passes::from(workload) };
+    let mut time = Prediction::ZERO;
+    for layer in &model.layers {
+        time += kernels.fixed(model.hidden, layer)?;
+        for tensor in &layer.tensors {
+            let format = if tensor.quantizable { format } else { format_of(tensor) };
+            time += kernels.tensor(layer, tensor, format)?;
+        }
+    }
+    Ok(time)
+}
 
 /// Bytes of an activation.
 const FLOAT: u64 = 4;

@@ -10,6 +10,7 @@
 mod layers;
 mod machine;
 mod measured;
+mod memory;
 mod stated;
 
 use edgeplan_problem::deployment::{
@@ -18,6 +19,7 @@ use edgeplan_problem::deployment::{
 use edgeplan_problem::{Bytes, Nanos};
 
 use self::machine::Machine;
+pub use self::measured::compute;
 pub use self::stated::{Confidence, End, Stated};
 use self::stated::{Origin, Times};
 use crate::cluster::Cluster;
@@ -52,16 +54,10 @@ pub fn state(
     cluster: &Cluster,
     workload: &Workload,
 ) -> Result<Stated, InputError> {
-    let (mut machines, mut devices, mut origins) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut machines, mut memory, mut origins) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (name, host)) in cluster.hosts.iter().enumerate() {
         let profile = cluster.profile(index)?;
-        devices.push(Device {
-            name: name.clone(),
-            memory: host.usable(&profile),
-            overhead: Bytes(host.overhead.0),
-            compute_max: host.compute_max.map(|time| Nanos(time.0)),
-            traffic_max: host.traffic_max.map(|bytes| Bytes(bytes.0)),
-        });
+        memory.push((host.usable(&profile), Bytes(host.overhead.0)));
         let machine = Machine::new(name, host, profile)?;
         let measured = machine.measured();
         origins.push(Origin {
@@ -69,6 +65,20 @@ pub fn state(
             text: measured.map_or(host.profile.clone(), |machine| machine.origin()),
         });
         machines.push(machine);
+    }
+    let formats = memory::formats(models, workload);
+    let (mut devices, mut notes) = (Vec::new(), Vec::new());
+    for ((machine, (_, host)), room) in machines.iter().zip(&cluster.hosts).zip(memory) {
+        let (memory, note) = memory::after_copies(&machines, machine, &formats, room);
+        notes.extend(note);
+        notes.extend(machine.notes());
+        devices.push(Device {
+            name: machine.name.clone(),
+            memory,
+            overhead: room.1,
+            compute_max: host.compute_max.map(|time| Nanos(time.0)),
+            traffic_max: host.traffic_max.map(|bytes| Bytes(bytes.0)),
+        });
     }
     let builder = Builder { cluster, workload, machines };
     let (mut built, mut times) = (Vec::new(), Vec::new());
@@ -104,7 +114,7 @@ pub fn state(
     let deployment = deployment
         .checked()
         .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))?;
-    Ok(Stated { deployment, origins, times, notes: builder.notes() })
+    Ok(Stated { deployment, origins, times, notes })
 }
 
 struct Builder<'a> {
@@ -170,30 +180,6 @@ impl Builder<'_> {
                 Message { bytes, time: time.collect() }
             })
             .to_vec()
-    }
-
-    /// What a reader of any plan must know of the machines that were measured.
-    fn notes(&self) -> Vec<String> {
-        let mut notes = Vec::new();
-        for machine in &self.machines {
-            let Some(measured) = machine.measured() else { continue };
-            let file = Bytes(1_000_000);
-            let times = |format| {
-                let share = measured.model.resident(format, file).as_f64() / file.as_f64();
-                (share > 1.0).then(|| format!("{format} {share:.2} x"))
-            };
-            let copies: Vec<String> = measured.model.formats().filter_map(times).collect();
-            if !copies.is_empty() {
-                let (name, copies) = (&machine.name, copies.join(", "));
-                let wide = if self.machines.len() > 1 { " on every device" } else { "" };
-                notes.push(format!(
-                    "weights are counted as they lie in memory on {name}{wide}: {copies} the file"
-                ));
-            }
-            let said = measured.profile.notes.iter();
-            notes.extend(said.map(|note| format!("{}: {note}", machine.name)));
-        }
-        notes
     }
 }
 

@@ -40,7 +40,7 @@ pub struct Confidence {
     pub origin: String,
     /// Compute time of one request of every model.
     pub compute_ns: Nanos,
-    /// Lower end of its interval; none where it was not measured.
+    /// Lower end of its interval; none where it was not measured, or too little to say.
     pub low_ns: Option<Nanos>,
     /// Upper end.
     pub high_ns: Option<Nanos>,
@@ -55,6 +55,13 @@ pub enum End {
     Low,
     /// All times as long as they may be.
     High,
+}
+
+impl From<Deployment> for Stated {
+    /// A question of whose times nothing more is known, as from an instance file.
+    fn from(deployment: Deployment) -> Self {
+        Self { deployment, origins: Vec::new(), times: Vec::new(), notes: Vec::new() }
+    }
 }
 
 impl Stated {
@@ -105,6 +112,7 @@ impl Stated {
         let estimated = times.iter().filter(|time| time.estimated).count();
         let known = if *measured { "measured" } else { "published" };
         let sum: Prediction = times.iter().copied().sum();
+        let bounded = *measured && sum.high < Nanos::MAX;
         Confidence {
             device: self.deployment.device(device).name.clone(),
             basis: match estimated {
@@ -114,8 +122,8 @@ impl Stated {
             },
             origin: text.clone(),
             compute_ns: sum.median,
-            low_ns: measured.then_some(sum.low),
-            high_ns: measured.then_some(sum.high),
+            low_ns: bounded.then_some(sum.low),
+            high_ns: bounded.then_some(sum.high),
             extrapolated: sum.extrapolated,
         }
     }

@@ -22,7 +22,7 @@ use proptest::sample::Index;
 
 use crate::edits::{changed, changed_text, edits, extremes, numbers};
 use crate::gguf::home;
-use crate::measured::{SLOW_BITS, profile};
+use crate::machine::{SLOW_BITS, profile};
 use crate::samples::{CLUSTER, CONFIG, DISTILP, DISTILP_MODEL, HELIX, RTT, WORKLOAD};
 use crate::writer::{Llama, TINY, Value, load};
 

@@ -1,6 +1,8 @@
 //! Plans for machines that were measured: times come from kernels, and say how well they are known.
 
-use edgeplan_cost_model::profile::{Machine, Profile, Resident, SCHEMA, Timing, Work};
+use std::path::Path;
+
+use edgeplan_cost_model::profile::{Profile, Resident, Work};
 use edgeplan_instances::build::{Stated, build, state};
 use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::device::{self, Measured};
@@ -11,85 +13,18 @@ use edgeplan_instances::workload::{Quality, Workload};
 use edgeplan_problem::deployment::{Assignment, DeviceId, OptionId, Plan};
 use edgeplan_problem::{Bytes, Nanos, Problem as _};
 
-const SHAPES: [(u64, u64); 7] = [
-    (512, 512),
-    (1024, 1024),
-    (1024, 4096),
-    (4096, 1024),
-    (4096, 4096),
-    (11008, 4096),
-    (32000, 4096),
-];
-
-/// Nanoseconds per weight of a pass, and of each of its rows.
-pub(crate) type Speed = (Format, f64, f64);
-
-/// Small formats are slow: their kernels unpack bits.
-pub(crate) const SLOW_BITS: [Speed; 3] =
-    [(Format::Q8_0, 0.04, 0.002), (Format::Q4K, 0.03, 0.004), (Format::Q2K, 0.16, 0.02)];
-/// Time follows bytes.
-const BY_BYTES: [Speed; 3] =
-    [(Format::Q8_0, 0.08, 0.002), (Format::Q4K, 0.042, 0.002), (Format::Q2K, 0.025, 0.002)];
-
-fn timing(work: Work, nanos: f64) -> Timing {
-    Timing { work, median_ns: Nanos(nanos as u64), mad_ns: Nanos(1), repeats: 9 }
-}
-
-/// The profile of a machine with these kernels, and 16 GiB of which 12 are free.
-pub(crate) fn profile(speeds: &[Speed]) -> Profile {
-    let mut timings = vec![
-        timing(Work::Triad { threads: 2, bytes: Bytes(1 << 28) }, (1 << 28) as f64 / 20.0),
-        timing(Work::Dispatch {}, 1000.0),
-    ];
-    for &(format, weight, row) in speeds {
-        for (rows, row_len) in SHAPES {
-            for batch in [1, 2, 4, 8, 16, 32, 64, 128] {
-                let nanos = 5000.0 + (rows * row_len) as f64 * (weight + row * batch as f64);
-                timings.push(timing(Work::Matmul { format, rows, row_len, batch }, nanos));
-            }
-        }
-    }
-    for batch in [1, 16, 128] {
-        for context in [128, 512, 2048] {
-            let (heads, kv_heads, head_dim) = (32, 8, 128);
-            let work = Work::Attention { heads, kv_heads, head_dim, context, batch };
-            timings.push(timing(work, 9000.0 + context as f64 * (40.0 + 20.0 * batch as f64)));
-        }
-        for width in [1024, 4096, 11008] {
-            let nanos = 900.0 + 0.3 * (width * batch) as f64;
-            timings.push(timing(Work::Norm { width, batch }, nanos));
-            timings.push(timing(Work::Activation { width, batch }, 2.0 * nanos));
-        }
-    }
-    let machine = Machine {
-        processor: "made up".into(),
-        features: vec!["avx2".into()],
-        accelerator: None,
-        cores: 2,
-        threads: 2,
-        memory_bytes: Bytes(16 << 30),
-        free_bytes: Bytes(12 << 30),
-        system: "none".into(),
-        engine: "none 1".into(),
-        revision: "0".into(),
-        date: "2026-11-21".into(),
-    };
-    Profile {
-        schema: SCHEMA,
-        machine,
-        complete: true,
-        notes: Vec::new(),
-        timings,
-        resident: vec![],
-    }
-}
+use crate::machine::{BY_BYTES, SLOW_BITS, profile};
 
 /// A laptop of that profile and a twin beside it; `keys` go to the laptop.
-fn twins(folder: &std::path::Path, profile: &Profile, keys: &str) -> Cluster {
+fn twins(folder: &Path, profile: &Profile, keys: &str) -> Cluster {
+    beside(folder, profile, &format!("profile = 'laptop.json'\n{keys}"))
+}
+
+/// A laptop of these keys, and beside it the twin of that profile.
+fn beside(folder: &Path, profile: &Profile, laptop: &str) -> Cluster {
     std::fs::write(folder.join("laptop.json"), to_json(profile)).unwrap();
     let text = format!(
-        "source = 'laptop'\n[device.laptop]\nprofile = 'laptop.json'\n{keys}\n\
-         [device.twin]\nprofile = 'laptop.json'\n[[link]]\nbetween = ['laptop', 'twin']\n\
+        "source = 'laptop'\n[device.laptop]\n{laptop}\n[device.twin]\nprofile = 'laptop.json'\n[[link]]\nbetween = ['laptop', 'twin']\n\
          bandwidth = '1 Gbit/s'\nlatency = '1 ms'\n"
     );
     Cluster::parse(&folder.join("cluster.toml").display().to_string(), &text).unwrap()
@@ -193,8 +128,34 @@ fn packed_copies_take_memory_and_vectors_and_tables_have_none() {
         let share = bytes(&packed, layer, recipe) / bytes(&plain, layer, recipe);
         assert!((share / factor - 1.0).abs() < 1e-3, "{layer} {recipe}: {share}");
     }
-    assert!(packed.notes[0].contains("q4_K 2.50 x the file"), "{:?}", packed.notes);
+    assert_eq!(packed.notes[0], "laptop: weights in memory are q4_K 2.50 x their file");
+    // Twins are alike, so nothing has to be made up for.
+    assert_eq!(packed.deployment.devices[1].memory, Bytes(12 << 30));
     assert!(plain.notes.is_empty());
+}
+
+#[test]
+fn copies_of_one_engine_do_not_burden_other_devices() {
+    let mut packed = profile(&SLOW_BITS);
+    let (file_bytes, resident_bytes) = (Bytes(1000), Bytes(2500));
+    packed.resident.push(Resident { format: Format::Q4K, file_bytes, resident_bytes });
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = beside(folder.path(), &packed, "profile = 'catalog:l4-24'");
+    let ask = |formats: Vec<Format>| {
+        state(&[llama()], &cluster, &Workload { formats, ..workload() }).unwrap()
+    };
+    let both = ask(vec![Format::Q8_0, Format::Q4K]);
+    let [laptop, twin] = &both.deployment.devices[..] else { panic!("two devices") };
+    assert_eq!(laptop.memory, Bytes(22_080_000_000));
+    // 256 MiB of overhead, and the rest of 12 GiB by 2.5.
+    let weights = (12 << 30) - (256 << 20);
+    assert_eq!(twin.memory, Bytes((256 << 20) + weights * 2 / 5));
+    let block = &both.deployment.models[0].layers[1];
+    let q4 = block.options.iter().find(|option| option.recipe == "q4_K").unwrap();
+    assert!(q4.bytes.as_f64() < 0.58 * 202.5e6, "{}", q4.bytes);
+    assert!(both.notes[0].starts_with("twin: 12.00 GiB count as 4.95 GiB, "), "{:?}", both.notes);
+    let plain = ask(vec![Format::Q8_0]);
+    assert_eq!(plain.deployment.devices[1].memory, Bytes(12 << 30));
 }
 
 #[test]

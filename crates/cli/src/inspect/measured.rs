@@ -1,0 +1,220 @@
+//! `edgeplan inspect device laptop.json`: what was measured, and how well it predicts the rest.
+
+use anyhow::Result;
+use edgeplan_cost_model::profile::Work;
+use edgeplan_cost_model::{Accuracy, COVERAGE, Naive, Prediction};
+use edgeplan_instances::build::compute;
+use edgeplan_instances::device::Measured;
+use edgeplan_instances::format::Format;
+use edgeplan_instances::model::{self, ModelSpec};
+use edgeplan_instances::workload::Workload;
+use edgeplan_problem::{Bytes, Nanos};
+use serde::Serialize;
+use serde_json::json;
+
+use super::device::SEVEN_B;
+use crate::reply::Reply;
+use crate::report::table;
+
+/// Rows and columns of the matrix whose speed is shown.
+const SIDE: u64 = 4096;
+/// Tokens of a prompt, and generated ones.
+const TOKENS: u32 = 128;
+
+pub(super) fn one(machine: &Measured, as_json: bool) -> Result<Reply> {
+    let seven = model::load(SEVEN_B)?;
+    let formats: Vec<FormatRow> = machine
+        .model
+        .formats()
+        .map(|format| FormatRow::new(machine, &seven, format))
+        .collect::<Result<_>>()?;
+    let naive = Naive::new(&machine.profile);
+    if as_json {
+        let json = json!({
+            "name": machine.file,
+            "usable_bytes": machine.usable(),
+            "machine": machine.profile.machine,
+            "complete": machine.profile.complete,
+            "notes": machine.profile.notes,
+            "bandwidth_bytes_per_s": naive.map(|naive| 1e9 * naive.bandwidth),
+            "coverage": COVERAGE,
+            "formats": formats,
+        });
+        return Ok(Reply::json(&json));
+    }
+    let mut lines = vec![facts(machine, naive)];
+    lines.push(speeds(&formats));
+    lines.push(errors(&formats));
+    let seven = SEVEN_B.trim_start_matches("catalog:");
+    lines.push(format!(
+        "7B is {seven} at batch 1, whether it fits or not: a prompt of {TOKENS} tokens, then \
+         {TOKENS} generated.\nIntervals enclose {} % of times of work that resembles what was \
+         measured; * marks work that does not.",
+        100.0 * COVERAGE
+    ));
+    lines.extend(machine.profile.notes.iter().cloned());
+    Ok(Reply::text(&lines.join("\n\n")))
+}
+
+/// The machine, line by line.
+fn facts(machine: &Measured, naive: Option<Naive>) -> String {
+    let about = &machine.profile.machine;
+    let mut rows = table(&["what", "measured"], &[]);
+    let mut row = |what: &str, value: String| {
+        rows.add_row([what.to_owned(), value]);
+    };
+    row("processor", about.processor.clone());
+    if let Some(accelerator) = &about.accelerator {
+        row("accelerator", accelerator.clone());
+    }
+    row("features", about.features.join(" "));
+    row("threads", format!("{} on {} cores", about.threads, about.cores));
+    let (all, free) = (about.memory_bytes, about.free_bytes);
+    row("memory", format!("{all}, of which {free} were free"));
+    let bandwidth = naive.map(|naive| format!("{:.1} GB/s (triad)", naive.bandwidth));
+    row("bandwidth", bandwidth.unwrap_or("not measured".into()));
+    let dispatch = machine.model.time(&Work::Dispatch {});
+    row("dispatch", dispatch.map_or("not measured".into(), |time| time.median.to_string()));
+    row("engine", format!("{}, {}", about.engine, about.system));
+    let partial = if machine.profile.complete { "" } else { ", incomplete" };
+    row("date", format!("{}, revision {}{partial}", about.date, about.revision));
+    format!("{}: {} usable\n\n{rows}", machine.file, machine.usable())
+}
+
+/// One format on this machine.
+#[derive(Serialize)]
+struct FormatRow {
+    format: Format,
+    /// Bytes of weights per second with one row of activations.
+    bandwidth_bytes_per_s: f64,
+    /// Operations per second at the largest batch that was measured.
+    compute_flop_per_s: f64,
+    /// That batch.
+    batch: u64,
+    /// Memory of weights relative to their size in a file.
+    resident: f64,
+    /// Errors of one row, ours and the rule of thumb's.
+    one_row: Errors,
+    several_rows: Errors,
+    decode_7b_tokens_per_s: Speed,
+    prefill_7b_tokens_per_s: Speed,
+    /// Whether the matrix is of another size than any that was measured.
+    #[serde(skip)]
+    extrapolated: bool,
+}
+
+/// Median errors on times that the fit had not seen.
+#[derive(Serialize)]
+struct Errors {
+    times: usize,
+    ours: Option<f64>,
+    naive: Option<f64>,
+}
+
+impl From<Accuracy> for Errors {
+    fn from(accuracy: Accuracy) -> Self {
+        Self { times: accuracy.points, ours: accuracy.error, naive: accuracy.naive }
+    }
+}
+
+/// Tokens per second and their interval.
+#[derive(Serialize)]
+struct Speed {
+    median: f64,
+    /// None where the interval is unknown.
+    low: Option<f64>,
+    high: Option<f64>,
+    extrapolated: bool,
+    estimated: bool,
+}
+
+impl Speed {
+    fn new(tokens: u32, time: Prediction) -> Self {
+        let rate = |time: Nanos| 1e9 * f64::from(tokens) / time.as_f64().max(1.0);
+        let known = time.high < Nanos::MAX;
+        Self {
+            median: rate(time.median),
+            low: known.then(|| rate(time.high)),
+            high: known.then(|| rate(time.low)),
+            extrapolated: time.extrapolated,
+            estimated: time.estimated,
+        }
+    }
+
+    fn text(&self) -> String {
+        let span = self.low.zip(self.high);
+        let span = span.map_or("unknown".into(), |(low, high)| format!("{low:.1}-{high:.1}"));
+        let star = if self.extrapolated || self.estimated { " *" } else { "" };
+        format!("{:.1} tok/s ({span}){star}", self.median)
+    }
+}
+
+impl FormatRow {
+    fn new(machine: &Measured, seven: &ModelSpec, format: Format) -> Result<Self> {
+        let model = &machine.model;
+        let batch = model.batch_max(format).unwrap_or(1);
+        let time = |batch| model.time(&Work::Matmul { format, rows: SIDE, row_len: SIDE, batch });
+        let (one, most) = (time(1)?, time(batch)?);
+        let bytes = format.bytes(SIDE, SIDE).unwrap_or_default();
+        let operations = 2.0 * (SIDE * SIDE * batch) as f64;
+        let [one_row, several_rows] = model.accuracy(format).unwrap_or_default();
+        let asked = Workload { prompt: TOKENS, generate: 0, ..Workload::default() };
+        let prefill = compute(machine, seven, &asked, format)?;
+        let decode = Workload { prompt: 1, generate: TOKENS - 1, ..asked };
+        let decode = compute(machine, seven, &decode, format)?;
+        let file = Bytes(1 << 30);
+        Ok(Self {
+            format,
+            bandwidth_bytes_per_s: 1e9 * bytes.as_f64() / one.median.as_f64(),
+            compute_flop_per_s: 1e9 * operations / most.median.as_f64(),
+            batch,
+            resident: model.resident(format, file).as_f64() / file.as_f64(),
+            one_row: one_row.into(),
+            several_rows: several_rows.into(),
+            decode_7b_tokens_per_s: Speed::new(TOKENS, decode),
+            prefill_7b_tokens_per_s: Speed::new(TOKENS, prefill),
+            extrapolated: one.extrapolated || most.extrapolated,
+        })
+    }
+}
+
+fn speeds(formats: &[FormatRow]) -> String {
+    let header = ["format", "reads", "computes", "in memory", "7B decode", "7B prefill"];
+    let mut rows = table(&header, &[1, 2, 3, 4, 5]);
+    for row in formats {
+        let star = if row.extrapolated { " *" } else { "" };
+        rows.add_row([
+            row.format.name().to_owned(),
+            format!("{:.1} GB/s{star}", row.bandwidth_bytes_per_s / 1e9),
+            format!("{:.0} Gflop/s{star}", row.compute_flop_per_s / 1e9),
+            format!("{:.2} x", row.resident),
+            row.decode_7b_tokens_per_s.text(),
+            row.prefill_7b_tokens_per_s.text(),
+        ]);
+    }
+    let batch = formats.iter().map(|row| row.batch).max().unwrap_or(1);
+    format!("A matrix of {SIDE} x {SIDE}: reads at 1 row, computes at up to {batch}.\n{rows}")
+}
+
+fn errors(formats: &[FormatRow]) -> String {
+    let header = ["format", "1 row", "rule of thumb", "more rows", "rule of thumb", "times"];
+    let mut rows = table(&header, &[1, 2, 3, 4, 5]);
+    let percent = |error: Option<f64>| match error {
+        Some(error) => format!("{:.1} %", 100.0 * error),
+        None => "unknown".into(),
+    };
+    for FormatRow { format, one_row, several_rows, .. } in formats {
+        rows.add_row([
+            format.name().to_owned(),
+            percent(one_row.ours),
+            percent(one_row.naive),
+            percent(several_rows.ours),
+            percent(several_rows.naive),
+            (one_row.times + several_rows.times).to_string(),
+        ]);
+    }
+    format!(
+        "Median error on times that the fit had not seen; the rule of thumb is bytes over bandwidth, \
+         or\noperations over the best rate of any format.\n{rows}"
+    )
+}

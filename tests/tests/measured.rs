@@ -1,0 +1,95 @@
+//! What was measured decides what is planned.
+
+use std::path::Path;
+
+use edgeplan_instances::file::to_json;
+use edgeplan_tests::{json, refused, run, text};
+use serde_json::Value;
+
+use crate::machine::{BY_BYTES, SLOW_BITS, Speed, profile};
+
+const CLUSTER: &str = "source = 'this'\n[device.this]\nprofile = 'laptop.json'\n\
+    [device.twin]\nprofile = 'laptop.json'\n[[link]]\nbetween = ['this', 'twin']\n\
+    bandwidth = '1 Gbit/s'\nlatency = '0.2 ms'\n";
+const WORKLOAD: &str = "prompt = 16\ngenerate = 64\nquality = 'any'\ngranularity = 'layer'\n\
+    formats = ['q8_0', 'q4_K', 'q2_K']\n";
+
+/// Paths of a laptop of these kernels, of a cluster with its twin, and of a workload.
+fn files(folder: &Path, speeds: &[Speed]) -> [String; 3] {
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.join(name), text).unwrap();
+        folder.join(name).display().to_string()
+    };
+    let laptop = write("laptop.json", &to_json(&profile(speeds)));
+    [laptop, write("cluster.toml", CLUSTER), write("workload.toml", WORKLOAD)]
+}
+
+fn question([_, cluster, workload]: &[String; 3]) -> [&str; 7] {
+    let model = "catalog:llama-2-7b";
+    ["plan", "--model", model, "--cluster", cluster, "--workload", workload]
+}
+
+/// The recipes of the blocks, commonest first.
+fn recipes(plan: &Value) -> String {
+    let stages = plan["stages"].as_array().unwrap().iter();
+    stages.map(|stage| stage["recipes"].to_string()).collect()
+}
+
+#[test]
+fn a_smaller_format_is_chosen_only_where_it_is_faster() {
+    let folder = tempfile::tempdir().unwrap();
+    let by_bytes = json(&question(&files(folder.path(), &BY_BYTES)));
+    assert_eq!(
+        (&by_bytes["verdict"], recipes(&by_bytes).contains("32 x q2_K")),
+        (&"optimal".into(), true)
+    );
+    let slow_bits = json(&question(&files(folder.path(), &SLOW_BITS)));
+    assert!(recipes(&slow_bits).contains("32 x q4_K"), "{slow_bits}");
+    assert!(!recipes(&slow_bits).contains("q2_K"), "{slow_bits}");
+}
+
+#[test]
+fn a_plan_says_how_well_its_times_are_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let files = files(folder.path(), &SLOW_BITS);
+    let plan = json(&question(&files));
+    let times = &plan["times"][0];
+    assert_eq!(times["basis"], "measured");
+    let nanos = |key: &str| times[key].as_u64().unwrap();
+    assert!(nanos("low_ns") < nanos("compute_ns") && nanos("compute_ns") < nanos("high_ns"));
+    let [low, high] = [0, 1].map(|end| plan["latency_interval_ns"][0][end].as_u64().unwrap());
+    let cost = plan["cost_ns"].as_u64().unwrap();
+    assert!(low < cost && cost < high, "{low} {cost} {high}");
+    let shown = text(&run(&question(&files)).stdout);
+    assert!(shown.contains("laptop.json: none 1 on made up, 2026-11-21"), "{shown}");
+    assert!(shown.contains("per request, as far as measured"), "{shown}");
+    let published = text(&run(&["plan", "--time", "5"]).stdout);
+    assert!(published.contains(" published ") && published.contains("catalog:"), "{published}");
+}
+
+#[test]
+fn a_measured_device_is_shown_with_its_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let [laptop, ..] = files(folder.path(), &SLOW_BITS);
+    let device = json(&["inspect", "device", &laptop]);
+    assert_eq!(device["usable_bytes"], 12_u64 << 30);
+    let formats = device["formats"].as_array().unwrap();
+    assert_eq!(formats.len(), 3);
+    for format in formats {
+        let error = |rows: &str, whose: &str| format[rows][whose].as_f64().unwrap();
+        assert!(error("one_row", "ours") < error("one_row", "naive"), "{format}");
+        assert!(error("several_rows", "ours") < error("several_rows", "naive"), "{format}");
+        let decode = &format["decode_7b_tokens_per_s"];
+        let [low, median, high] =
+            ["low", "median", "high"].map(|key| decode[key].as_f64().unwrap());
+        assert!(low < median && median < high, "{decode}");
+    }
+    // 6.6e9 weights at 0.034 ns each, and a little for the rest.
+    let decode = formats.iter().find(|format| format["format"] == "q4_K").unwrap();
+    let decode = decode["decode_7b_tokens_per_s"]["median"].as_f64().unwrap();
+    assert!((4.0..4.46).contains(&decode), "{decode}");
+    let shown = text(&run(&["inspect", "device", &laptop]).stdout);
+    assert!(shown.contains("rule of thumb") && shown.contains("made up"), "{shown}");
+    std::fs::write(&laptop, "{\"schema\": 7}").unwrap();
+    refused(&["inspect", "device", &laptop], "laptop.json: schema: 7; 1 is allowed");
+}
