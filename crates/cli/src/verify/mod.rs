@@ -6,6 +6,7 @@ mod table;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
+use clap::value_parser;
 use edgeplan_engine::Device;
 use edgeplan_engine::measure::{Runs, measure};
 use edgeplan_instances::device::{self, Known};
@@ -32,13 +33,13 @@ pub(crate) struct Arguments {
     #[arg(long)]
     profile: String,
     /// Tokens of the prompt
-    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u32).range(1..=TOKENS_MAX))]
+    #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(1..=TOKENS_MAX))]
     prompt: u32,
     /// Tokens generated one by one after it
-    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u32).range(0..=TOKENS_MAX))]
+    #[arg(long, default_value_t = 32, value_parser = value_parser!(u32).range(0..=TOKENS_MAX))]
     generate: u32,
     /// How often both are repeated after a warm-up; medians are shown
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
     repeats: u32,
     /// Write the comparison as JSON to this file, too
     #[arg(long)]
