@@ -29,23 +29,24 @@ fn question([_, cluster, workload]: &[String; 3]) -> [&str; 7] {
     ["plan", "--model", model, "--cluster", cluster, "--workload", workload]
 }
 
-/// The recipes of the blocks, commonest first.
-fn recipes(plan: &Value) -> String {
+/// How many layers of a plan have that recipe.
+fn count(plan: &Value, recipe: &str) -> u32 {
     let stages = plan["stages"].as_array().unwrap().iter();
-    stages.map(|stage| stage["recipes"].to_string()).collect()
+    let texts = stages.flat_map(|stage| stage["recipes"].as_array().unwrap());
+    let counts = texts.filter_map(|text| text.as_str().unwrap().split_once(" x "));
+    let found = counts.filter(|(_, name)| *name == recipe);
+    found.map(|(count, _)| count.parse::<u32>().unwrap()).sum()
 }
 
 #[test]
 fn a_smaller_format_is_chosen_only_where_it_is_faster() {
     let folder = tempfile::tempdir().unwrap();
-    let by_bytes = json(&question(&files(folder.path(), &BY_BYTES)));
-    assert_eq!(
-        (&by_bytes["verdict"], recipes(&by_bytes).contains("32 x q2_K")),
-        (&"optimal".into(), true)
-    );
-    let slow_bits = json(&question(&files(folder.path(), &SLOW_BITS)));
-    assert!(recipes(&slow_bits).contains("32 x q4_K"), "{slow_bits}");
-    assert!(!recipes(&slow_bits).contains("q2_K"), "{slow_bits}");
+    // The embedding is looked up, so its format takes no time: 33 of 34 layers are decided.
+    for (speeds, fastest) in [(BY_BYTES, "q2_K"), (SLOW_BITS, "q4_K")] {
+        let plan = json(&question(&files(folder.path(), &speeds)));
+        assert_eq!(plan["verdict"], "optimal");
+        assert!(count(&plan, fastest) >= 33, "{fastest}: {plan}");
+    }
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A kernel is rarely a pure roofline: it changes its path with the batch (vectors, tiles, packed
 //! weights) and its threads with the shape. So the sum of terms is followed by two medians of what
-//! is left, in logarithms: by batch, interpolated on a log grid, and by shape, weighted by distance.
+//! is left, in logarithms: by batch, interpolated on a log grid, and by shape, weighted by
+//! distance.
 
 use crate::conformal::median;
 use crate::regression::{dot, fit};

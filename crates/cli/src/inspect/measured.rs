@@ -200,6 +200,7 @@ fn errors(formats: &[FormatRow]) -> String {
     let header = ["format", "1 row", "rule of thumb", "more rows", "rule of thumb", "times"];
     let mut rows = table(&header, &[1, 2, 3, 4, 5]);
     let percent = |error: Option<f64>| match error {
+        Some(error) if error > 9.0 => format!("{:.0} x", 1.0 + error),
         Some(error) => format!("{:.1} %", 100.0 * error),
         None => "unknown".into(),
     };
@@ -214,7 +215,7 @@ fn errors(formats: &[FormatRow]) -> String {
         ]);
     }
     format!(
-        "Median error on times that the fit had not seen; the rule of thumb is bytes over bandwidth, \
-         or\noperations over the best rate of any format.\n{rows}"
+        "Median error on times that the fit had not seen; the rule of thumb is bytes over\n\
+         bandwidth, or operations over the best rate of any format.\n{rows}"
     )
 }

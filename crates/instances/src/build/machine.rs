@@ -88,9 +88,8 @@ impl Machine {
             (share > 1.0).then(|| format!("{format} {share:.2} x"))
         };
         let copies: Vec<String> = machine.model.formats().filter_map(share).collect();
-        let copied =
-            format!("{}: weights in memory are {} their file", self.name, copies.join(", "));
-        let said = machine.profile.notes.iter().map(|note| format!("{}: {note}", self.name));
+        let copied = format!("weights in memory are {} their file", copies.join(", "));
+        let said = machine.profile.notes.iter().cloned();
         (!copies.is_empty()).then_some(copied).into_iter().chain(said).collect()
     }
 

@@ -61,9 +61,8 @@ pub(super) fn after_copies(
     }
     let left = overhead.min(memory) + Bytes((weights.as_f64() / excess).floor() as u64);
     let note = format!(
-        "{}: {memory} count as {left}, because its engine keeps copies of weights, up to {excess:.2} \
-         times what other devices need",
-        machine.name
+        "{memory} count as {left}, because its engine keeps copies of weights, up to {excess:.2} \
+         times what other devices need"
     );
     (left, Some(note))
 }

@@ -70,8 +70,9 @@ pub fn state(
     let (mut devices, mut notes) = (Vec::new(), Vec::new());
     for ((machine, (_, host)), room) in machines.iter().zip(&cluster.hosts).zip(memory) {
         let (memory, note) = memory::after_copies(&machines, machine, &formats, room);
-        notes.extend(note);
-        notes.extend(machine.notes());
+        for text in note.into_iter().chain(machine.notes()) {
+            notes.push((machine.name.clone(), text));
+        }
         devices.push(Device {
             name: machine.name.clone(),
             memory,
@@ -114,7 +115,19 @@ pub fn state(
     let deployment = deployment
         .checked()
         .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))?;
-    Ok(Stated { deployment, origins, times, notes })
+    Ok(Stated { deployment, origins, times, notes: joined(notes) })
+}
+
+/// Notes with the names of the devices that they are about, each note once.
+fn joined(notes: Vec<(String, String)>) -> Vec<String> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (name, text) in notes {
+        match found.iter_mut().find(|(_, known)| *known == text) {
+            Some((names, _)) => names.extend([", ", &name]),
+            None => found.push((name, text)),
+        }
+    }
+    found.into_iter().map(|(names, text)| format!("{names}: {text}")).collect()
 }
 
 struct Builder<'a> {

@@ -24,7 +24,8 @@ fn twins(folder: &Path, profile: &Profile, keys: &str) -> Cluster {
 fn beside(folder: &Path, profile: &Profile, laptop: &str) -> Cluster {
     std::fs::write(folder.join("laptop.json"), to_json(profile)).unwrap();
     let text = format!(
-        "source = 'laptop'\n[device.laptop]\n{laptop}\n[device.twin]\nprofile = 'laptop.json'\n[[link]]\nbetween = ['laptop', 'twin']\n\
+        "source = 'laptop'\n[device.laptop]\n{laptop}\n[device.twin]\n\
+         profile = 'laptop.json'\n[[link]]\nbetween = ['laptop', 'twin']\n\
          bandwidth = '1 Gbit/s'\nlatency = '1 ms'\n"
     );
     Cluster::parse(&folder.join("cluster.toml").display().to_string(), &text).unwrap()
@@ -128,7 +129,7 @@ fn packed_copies_take_memory_and_vectors_and_tables_have_none() {
         let share = bytes(&packed, layer, recipe) / bytes(&plain, layer, recipe);
         assert!((share / factor - 1.0).abs() < 1e-3, "{layer} {recipe}: {share}");
     }
-    assert_eq!(packed.notes[0], "laptop: weights in memory are q4_K 2.50 x their file");
+    assert_eq!(packed.notes[0], "laptop, twin: weights in memory are q4_K 2.50 x their file");
     // Twins are alike, so nothing has to be made up for.
     assert_eq!(packed.deployment.devices[1].memory, Bytes(12 << 30));
     assert!(plain.notes.is_empty());
