@@ -14,7 +14,6 @@ use edgeplan_kernels::run::Progress;
 use edgeplan_kernels::work::{bytes, flops};
 use edgeplan_kernels::{Options, profile};
 use edgeplan_link::{ADDRESS, Direction, Event, Limits, Link, Server, measure};
-use edgeplan_problem::Nanos;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -98,7 +97,7 @@ fn text(profile: &Profile) -> String {
     let on = machine.accelerator.as_ref().unwrap_or(&machine.processor);
     let whole = if profile.complete { "complete" } else { "incomplete" };
     let mut text = format!(
-        "{on}, {} threads, {}: {} times, {whole}\n",
+        "{on}, threads {}, {}: {} times, {whole}\n",
         machine.threads,
         machine.engine,
         profile.timings.len(),
@@ -106,7 +105,7 @@ fn text(profile: &Profile) -> String {
     for timing in &profile.timings {
         match timing.work {
             Work::Triad { threads, .. } => {
-                text += &format!("memory with {threads} threads: {} GB/s\n", gigabytes(timing));
+                text += &format!("memory, threads {threads}: {} GB/s\n", gigabytes(timing));
             }
             Work::Dispatch {} => text += &format!("an empty operation: {}\n", timing.median_ns),
             _ => {}
@@ -150,11 +149,16 @@ fn formats(profile: &Profile) -> Option<String> {
 
 /// Bytes a nanosecond are gigabytes a second.
 fn gigabytes(timing: &Timing) -> String {
-    format!("{:.1}", bytes(&timing.work).as_f64() / timing.median_ns.as_f64().max(1.0))
+    rate(bytes(&timing.work).as_f64(), timing)
 }
 
 fn gigaflops(timing: &Timing) -> String {
-    format!("{:.1}", flops(&timing.work) as f64 / timing.median_ns.as_f64().max(1.0))
+    rate(flops(&timing.work) as f64, timing)
+}
+
+fn rate(amount: f64, timing: &Timing) -> String {
+    let rate = amount / timing.median_ns.as_f64().max(1.0);
+    if rate < 10.0 { format!("{rate:.2}") } else { format!("{rate:.1}") }
 }
 
 fn serve(address: &str) -> Result<Reply> {
@@ -258,7 +262,7 @@ fn link_json(address: &str, link: &Link, links: &[cluster::Link]) -> Value {
 #[cfg(test)]
 mod tests {
     use edgeplan_measure::sample::Sample;
-    use edgeplan_problem::Bytes;
+    use edgeplan_problem::{Bytes, Nanos};
 
     use super::*;
 

@@ -105,9 +105,9 @@ impl Plan {
     }
 }
 
-/// The tasks in order: the machine itself, every format on one matrix at one row and at many, memory
-/// of formats, then attention and the rest of a layer, then other matrices and batches. No task is in
-/// it twice.
+/// The tasks in order: the machine itself, every format on one matrix at one row and at many,
+/// memory of formats, then attention and the rest of a layer, then other matrices and batches. No
+/// task is in it twice.
 ///
 /// # Errors
 /// When the embedded catalog cannot be read.

@@ -9,8 +9,8 @@ use edgeplan_problem::Bytes;
 use crate::shapes::Shape;
 use crate::weights::load;
 
-/// Above every threshold from which an allocator asks the system for memory of its own, so that what
-/// is allocated shows: glibc's is at most 32 MiB.
+/// Above every threshold from which an allocator asks the system for memory of its own, so that
+/// what is allocated shows: glibc's is at most 32 MiB.
 const BYTES_LEAST: u64 = 40 << 20;
 const ROW_LEN: u64 = 4096;
 

@@ -10,8 +10,8 @@ use rand_pcg::Pcg64;
 
 use crate::shapes::Shape;
 
-/// Elements of the piece that a matrix repeats. Kernels take as long for any content, and a piece is
-/// quantized in a millisecond where a matrix takes a second.
+/// Elements of the piece that a matrix repeats. Kernels take as long for any content, and a piece
+/// is quantized in a millisecond where a matrix takes a second.
 const PIECE: (usize, usize) = (64, 256);
 
 /// One matrix.
@@ -87,7 +87,10 @@ fn content(format: Format, shape: Shape) -> Result<Vec<u8>> {
     let Some(bytes) = format.bytes(shape.rows, shape.row_len) else {
         candle_core::bail!("rows of {} elements are no whole blocks of {format}", shape.row_len)
     };
-    Ok(piece.iter().copied().cycle().take(bytes.0 as usize).collect())
+    let bytes = bytes.0 as usize;
+    let mut content = piece.repeat(bytes.div_ceil(piece.len()));
+    content.truncate(bytes);
+    Ok(content)
 }
 
 /// candle's name of a format.

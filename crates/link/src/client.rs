@@ -92,7 +92,7 @@ const TRANSFERS: Rule =
     Rule { repeats_min: 3, repeats_max: 7, error_max: 0.03, time: Nanos(3_000_000_000) };
 
 /// Measures the link to the server at `address` (`host:port`). Takes at most a minute and moves at
-/// most 0.7 GiB each way; on an ordinary network a few seconds and a few hundred MiB.
+/// most 0.6 GiB each way; on an ordinary network a few seconds and a few hundred MiB.
 ///
 /// # Errors
 /// See [`LinkError`]; `stop` ends it within a tenth of a second.

@@ -1,9 +1,9 @@
 //! Round-trip time and bandwidth between two machines over TCP.
 //!
 //! A server answers, a client measures. The client greets, the server greets back and says whether
-//! it is free; then come requests of nine bytes: echo, take so many bytes, give so many bytes. Times
-//! are the client's, so that no two clocks are compared: a direction's bandwidth is its bytes over
-//! the time until the last of them is known to have arrived, less a round trip.
+//! it is free; then come requests of nine bytes: echo, take so many bytes, give so many bytes.
+//! Times are the client's, so that no two clocks are compared: a direction's bandwidth is its bytes
+//! over the time until the last of them is known to have arrived, less a round trip.
 
 mod client;
 mod patience;

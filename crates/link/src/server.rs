@@ -3,10 +3,14 @@
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use crate::patience::{Patience, TICK};
 use crate::protocol::{GREETING, Greeting};
 use crate::session::{Limits, Refusal, Traffic, converse};
+
+/// How long somebody who is turned away may take to greet; others wait as long.
+const TURNED_AWAY: Duration = Duration::from_secs(2);
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -108,7 +112,7 @@ pub(crate) fn prepared(stream: TcpStream) -> std::io::Result<TcpStream> {
 /// unread bytes resets the connection, and the client would not hear the answer.
 fn turn_away(stream: TcpStream, stop: &AtomicBool) {
     let Ok(mut stream) = prepared(stream) else { return };
-    let patience = Patience::new(2 * TICK, 2 * TICK, stop);
+    let patience = Patience::new(TURNED_AWAY, TURNED_AWAY, stop);
     let mut greeting = [0; GREETING];
     let told = patience
         .read(&mut stream, &mut greeting)

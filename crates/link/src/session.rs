@@ -34,12 +34,12 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Twice what a client of this version needs.
+    /// More than a client of this version ever needs.
     fn default() -> Self {
         Self {
             time: Duration::from_secs(90),
             silence: Duration::from_secs(5),
-            bytes: Bytes(1 << 30),
+            bytes: Bytes(2 << 30),
         }
     }
 }

@@ -13,8 +13,9 @@ use crate::grid::Task;
 pub(super) const REFERENCE: Work =
     Work::Attention { heads: 8, kv_heads: 8, head_dim: 64, context: 512, batch: 8 };
 
-/// How often it is timed in the course of a run.
+/// How often it is timed in the course of a run, unless that is short.
 const LOOKS: u64 = 16;
+const EVERY_LEAST: Nanos = Nanos(100_000_000);
 
 const RULE: Rule = Rule { repeats_min: 9, repeats_max: 9, error_max: 0.0, time: Nanos(20_000_000) };
 
@@ -35,7 +36,7 @@ impl Drift {
     pub(super) fn new(engine: &mut dyn Engine, memory: Bytes, time: Nanos) -> Self {
         let fits = engine.needs(&Task::Time(REFERENCE)) <= memory;
         let kernel = if fits { engine.prepare(&REFERENCE).ok() } else { None };
-        let every = Nanos(time.0 / LOOKS);
+        let every = Nanos(time.0 / LOOKS).max(EVERY_LEAST);
         Self { kernel, every, next: Nanos::ZERO, medians: Vec::new() }
     }
 
