@@ -64,7 +64,7 @@ impl Plain {
         };
         let (queries, keys) = (turned(project("attn_q")), turned(project("attn_k")));
         let values = project("attn_v");
-        for position in 0..states.len() {
+        for (position, state) in states.iter_mut().enumerate() {
             let mut gathered = Vec::new();
             for head in 0..self.shape.heads as usize {
                 let own =
@@ -84,7 +84,7 @@ impl Plain {
                 }
             }
             let more = self.times(&name("attn_output"), &gathered);
-            states[position].iter_mut().zip(more).for_each(|(state, more)| *state += more);
+            state.iter_mut().zip(more).for_each(|(state, more)| *state += more);
         }
     }
 

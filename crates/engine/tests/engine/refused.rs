@@ -167,7 +167,8 @@ fn a_file_cut_or_spoiled_anywhere_never_panics() {
 
 #[test]
 fn shapes_that_are_no_llama_are_not_made() {
-    let cases: [(&str, fn(&mut Shape), &str); 5] = [
+    type Change = fn(&mut Shape);
+    let cases: [(&str, Change, &str); 5] = [
         ("bias", |shape| shape.bias = true, "tiny: bias: is not that of a llama"),
         ("fused", |shape| shape.fused_qkv = true, "fused-qkv"),
         ("gate", |shape| shape.gate = false, "gate"),
