@@ -16,6 +16,9 @@ pub struct FitError {
 /// (13 days).
 const MOST: u64 = 1 << 50;
 
+/// More times than this come from no measurement of a minute; fitting them would take long.
+const TIMES_MOST: usize = 20_000;
+
 impl Profile {
     /// Checks every number.
     ///
@@ -34,6 +37,10 @@ impl Profile {
         }
         if self.timings.is_empty() {
             let problem = "none; at least one time is needed".into();
+            return Err(FitError { key: "timings".into(), problem });
+        }
+        if self.timings.len() > TIMES_MOST {
+            let problem = format!("{}; up to {TIMES_MOST} are allowed", self.timings.len());
             return Err(FitError { key: "timings".into(), problem });
         }
         for (index, timing) in self.timings.iter().enumerate() {

@@ -130,12 +130,12 @@ impl Kernel {
 }
 
 /// Values by key of their samples, in the order of the first of each key.
-fn groups<K: PartialEq>(
+fn groups<K: PartialEq, V: Copy>(
     samples: &[Sample],
-    values: &[f64],
+    values: &[V],
     key: impl Fn(&Point) -> K,
-) -> Vec<(K, Vec<f64>)> {
-    let mut found: Vec<(K, Vec<f64>)> = Vec::new();
+) -> Vec<(K, Vec<V>)> {
+    let mut found: Vec<(K, Vec<V>)> = Vec::new();
     for ((point, _), value) in samples.iter().zip(values) {
         let key = key(point);
         match found.iter_mut().find(|(known, _)| *known == key) {
@@ -149,8 +149,8 @@ fn groups<K: PartialEq>(
 /// The logarithm of true over predicted time at every sample, each predicted by a fit that has not
 /// seen its shape; where there is one shape only, its batch. Of a single sample nothing is known.
 pub(crate) fn held_out(samples: &[Sample]) -> Vec<(Point, f64)> {
-    let indices: Vec<f64> = (0..samples.len()).map(|index| index as f64).collect();
-    let mut parts: Vec<Vec<f64>> =
+    let indices: Vec<usize> = (0..samples.len()).collect();
+    let mut parts: Vec<Vec<usize>> =
         groups(samples, &indices, |point| point.shape).into_iter().map(|(_, part)| part).collect();
     if parts.len() == 1 {
         let by_batch = groups(samples, &indices, |point| point.batch);
@@ -159,14 +159,14 @@ pub(crate) fn held_out(samples: &[Sample]) -> Vec<(Point, f64)> {
     if parts.len() == 1 {
         return Vec::new();
     }
+    let mut fold_of = vec![0; samples.len()];
+    for (part, indices) in parts.iter().enumerate() {
+        indices.iter().for_each(|index| fold_of[*index] = part % FOLDS);
+    }
     let mut errors = Vec::new();
     for fold in 0..FOLDS.min(parts.len()) {
-        let inside = |index: usize| {
-            let part = parts.iter().position(|part| part.contains(&(index as f64)));
-            part.is_some_and(|part| part % FOLDS == fold)
-        };
         let (out, rest): (Vec<_>, Vec<_>) =
-            samples.iter().enumerate().partition(|(i, _)| inside(*i));
+            samples.iter().enumerate().partition(|(index, _)| fold_of[*index] == fold);
         let rest: Vec<Sample> = rest.into_iter().map(|(_, sample)| sample.clone()).collect();
         let kernel = Kernel::fit(&rest);
         let error = |(_, (point, nanos)): (usize, &Sample)| {

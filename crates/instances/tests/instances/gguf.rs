@@ -189,7 +189,7 @@ fn the_vocabulary_comes_from_key_tokens_or_rows() {
 }
 
 /// [`TINY`] with 8 experts instead of one feed-forward part.
-fn experts(used: u32) -> ModelSpec {
+pub(crate) fn experts(used: u32) -> ModelSpec {
     let mut file = TINY.file();
     file.tensors.retain(|tensor| !tensor.name.contains("ffn_up"));
     file.set("llama.expert_used_count", Value::U32(used));

@@ -13,6 +13,7 @@ use edgeplan_instances::workload::{Quality, Workload};
 use edgeplan_problem::deployment::{Assignment, DeviceId, OptionId, Plan};
 use edgeplan_problem::{Bytes, Nanos, Problem as _};
 
+use crate::gguf::experts;
 use crate::machine::{BY_BYTES, SLOW_BITS, profile};
 
 /// A laptop of that profile and a twin beside it; `keys` go to the laptop.
@@ -187,6 +188,26 @@ fn what_was_not_measured_is_an_error_or_an_explicit_estimate() {
     let cluster = twins(folder.path(), &short, "");
     let error = build(&[llama()], &cluster, &workload()).unwrap_err().to_string();
     assert!(error.contains("laptop.json: timings: memory bandwidth was not measured"), "{error}");
+}
+
+#[test]
+fn every_model_can_be_asked_and_experts_cost_what_a_token_uses() {
+    let folder = tempfile::tempdir().unwrap();
+    let cluster = twins(folder.path(), &profile(&SLOW_BITS), "");
+    for name in model::names() {
+        let model = model::load(&format!("catalog:{name}")).unwrap();
+        let wanted = Workload { recipes_max: 3, formats: vec![Format::F16], ..workload() };
+        let layers = &build(&[model], &cluster, &wanted).unwrap().models[0].layers;
+        assert!(layers.iter().all(|layer| layer.options[0].compute[1].is_some()), "{name}");
+    }
+    for prompt in [1, 512] {
+        let wanted = Workload { prompt, ..Workload::default() };
+        let time = |used| {
+            let deployment = build(&[experts(used)], &cluster, &wanted).unwrap();
+            deployment.models[0].layers[1].options[0].compute[0].unwrap()
+        };
+        assert!(time(2) < time(8), "{prompt}");
+    }
 }
 
 #[test]
