@@ -195,7 +195,7 @@ fn link(address: &str, arguments: &Arguments) -> Result<Reply> {
 }
 
 /// Above this ratio the two directions of a link are two links.
-const LOPSIDED: f64 = 1.1;
+const LOPSIDED: f64 = 1.25;
 
 /// Half a round trip is a latency. Three digits: no measurement is better.
 fn links(link: &Link, between: &[String; 2]) -> Vec<cluster::Link> {

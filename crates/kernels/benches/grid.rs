@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use edgeplan_kernels::engine::{Candle, Engine as _, Kernel};
 use edgeplan_kernels::grid::{Scope, Size, Task, grid};
 use edgeplan_kernels::work::{bytes, flops, name};
@@ -20,7 +20,8 @@ fn kernels(criterion: &mut Criterion) {
     let tasks = grid(&scope).expect("the embedded catalog");
     let mut group = criterion.benchmark_group("kernels");
     group.sample_size(10).warm_up_time(Duration::from_millis(200));
-    group.measurement_time(Duration::from_millis(800));
+    // From nanoseconds to seconds: growing numbers of runs would take minutes.
+    group.measurement_time(Duration::from_millis(800)).sampling_mode(SamplingMode::Flat);
     for task in tasks {
         let Task::Time(work) = task else { continue };
         if candle.needs(&task) > Bytes(machine.free_bytes / 2) {
