@@ -28,6 +28,11 @@ pub enum EngineError {
         room: usize,
     },
     /// The engine failed.
-    #[error("candle: {0}")]
+    #[error("candle: {}", first_line(.0))]
     Candle(#[from] candle_core::Error),
+}
+
+/// Without the backtrace that may follow.
+fn first_line(error: &candle_core::Error) -> String {
+    error.to_string().lines().next().unwrap_or_default().to_owned()
 }
