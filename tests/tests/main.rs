@@ -14,6 +14,7 @@ mod scheduling; // schedulers against brute force
 mod search; // determinism and limits of the chain search
 mod simulate; // events against evaluate, and traces
 mod tidy; // style
+mod verify; // models that are made and run
 mod what_if; // the smallest fix, and what more would be worth
 mod wrong; // engines that err
 

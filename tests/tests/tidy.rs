@@ -147,7 +147,12 @@ fn native_engines_have_one_door_each() {
 
 #[test]
 fn candle_stays_with_those_that_run_kernels() {
-    only(&["engine", "kernels", "quality"], |name| name.starts_with("candle"));
+    let own = ["engine", "kernels", "quality"];
+    only(&own, |name| name.starts_with("candle"));
+    // And only the command line reaches it through these.
+    only(&["engine", "kernels", "quality", "cli"], |name| {
+        own.iter().any(|o| name == member_name(o))
+    });
 }
 
 /// What building a member builds: the members among it, itself included, and all other crates that

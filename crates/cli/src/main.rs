@@ -22,6 +22,7 @@ mod reproduce;
 mod schedule;
 mod simulate;
 mod solvers;
+mod verify;
 mod watch;
 
 use std::io::Write as _;
@@ -57,6 +58,8 @@ enum Command {
     /// Answer the question on standard input; what `bench` starts
     #[command(hide = true)]
     Trial,
+    /// Run a model on this machine, and compare its times and memory with what plans expect
+    Verify(verify::Arguments),
     /// Say why the plan is what it is: what binds, and what more of it would be worth
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
@@ -91,6 +94,7 @@ fn main() -> ExitCode {
         Command::Epochs(arguments) => epochs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Trial => bench::trial(),
+        Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -1,7 +1,7 @@
 //! Reading and writing files: one error type that names the file, the key and what is allowed;
 //! a file is written whole or not at all.
 
-use std::io::{Error, ErrorKind, Write as _};
+use std::io::{BufWriter, Error, ErrorKind, Write};
 use std::path::Path;
 
 use serde::Serialize;
@@ -112,8 +112,20 @@ pub fn parse_json<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inpu
 /// # Errors
 /// When the folder cannot be written.
 pub fn write_atomic(path: &Path, text: &str) -> Result<(), InputError> {
-    let mut temporary = temporary(path)?;
-    temporary.write_all(text.as_bytes()).map_err(|error| failure(path, &error))?;
+    stream_atomic(path, |out| out.write_all(text.as_bytes()))
+}
+
+/// Lets `write` fill a temporary file beside `path`, then renames it: never half a file.
+///
+/// # Errors
+/// When the folder cannot be written, and those of `write`.
+pub fn stream_atomic(
+    path: &Path,
+    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
+) -> Result<(), InputError> {
+    let mut out = BufWriter::new(temporary(path)?);
+    let written = write(&mut out).and_then(|()| out.into_inner().map_err(|e| e.into_error()));
+    let temporary = written.map_err(|error| failure(path, &error))?;
     temporary.persist(path).map_err(|failed| failure(path, &failed.error))?;
     Ok(())
 }

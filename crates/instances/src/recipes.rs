@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
 use crate::format::Format;
+use crate::model::TensorClass;
 
 /// One tensor's format choices, priced.
 #[derive(Debug, Clone)]
@@ -89,6 +90,32 @@ pub fn label(tensors: &[TensorChoices], formats: &[Format]) -> String {
         true => base.name().into(),
         false => format!("{}+{}", base.name(), exceptions.join(",")),
     }
+}
+
+/// Reads what [`label`] writes: the commonest format, and the format of each class that has
+/// another one.
+///
+/// # Errors
+/// One line that says which part is no format or no class.
+pub fn parse_label(text: &str) -> Result<(Format, BTreeMap<TensorClass, Format>), String> {
+    let format = |word: &str| word.trim().parse::<Format>().map_err(|error| error.to_string());
+    let (base, exceptions) = text.split_once('+').unwrap_or((text, ""));
+    let base = format(base)?;
+    let mut classes = BTreeMap::new();
+    for exception in exceptions.split(',').filter(|exception| !exception.trim().is_empty()) {
+        let Some((name, word)) = exception.split_once(':') else {
+            return Err(format!("`{exception}`; a class and its format, as `ffn_down:q6_K`"));
+        };
+        let known = TensorClass::MATRICES.into_iter();
+        let Some(class) = known.clone().find(|class| class.name() == name.trim()) else {
+            let known: Vec<&str> = known.map(TensorClass::name).collect();
+            return Err(format!("`{name}` is no class of tensors; known are {}", known.join(", ")));
+        };
+        if classes.insert(class, format(word)?).is_some() {
+            return Err(format!("`{name}` has two formats"));
+        }
+    }
+    Ok((base, classes))
 }
 
 fn is_uniform(recipe: &Recipe) -> bool {
@@ -197,5 +224,42 @@ fn spread(mut recipes: Vec<Recipe>, room: usize) -> Vec<Recipe> {
         0 => Vec::new(),
         1 => vec![recipes.swap_remove(last / 2)],
         _ => (0..room).map(|index| recipes[index * last / (room - 1)].clone()).collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_is_read_as_it_is_written() {
+        let price = Price { bytes: Bytes::ZERO, loss: Loss::ZERO, time: Vec::new() };
+        let tensor = |class: TensorClass| TensorChoices {
+            class: class.name(),
+            choices: vec![Choice { format: Format::Q4K, price: price.clone() }],
+        };
+        let classes = [TensorClass::AttnQ, TensorClass::AttnV, TensorClass::FfnDown];
+        let tensors = classes.map(tensor);
+        let formats = [Format::Q4K, Format::Q8_0, Format::Q4K];
+        let text = label(&tensors, &formats);
+        assert_eq!(text, "q4_K+attn_v:q8_0");
+        let (base, exceptions) = parse_label(&text).unwrap();
+        assert_eq!((base, exceptions), (Format::Q4K, BTreeMap::from([(classes[1], Format::Q8_0)])));
+        assert_eq!(parse_label("f16"), Ok((Format::F16, BTreeMap::new())));
+    }
+
+    #[test]
+    fn what_is_no_label_is_refused() {
+        let cases = [
+            ("", "`` is no format"),
+            ("native", "`native` is no format"),
+            ("q4_K+ffn_down", "`ffn_down`; a class and its format"),
+            ("q4_K+norm:f16", "`norm` is no class of tensors; known are attn_q, "),
+            ("q4_K+ffn_up:f16,ffn_up:f16", "`ffn_up` has two formats"),
+        ];
+        for (text, expected) in cases {
+            let error = parse_label(text).unwrap_err();
+            assert!(error.starts_with(expected), "{error}");
+        }
     }
 }

@@ -60,6 +60,12 @@ impl Cluster {
         Ok(cluster)
     }
 
+    /// One device and nothing else; `file` is only named in errors.
+    pub fn single(file: &str, name: &str, host: Host) -> Self {
+        let device = BTreeMap::from([(name.to_owned(), host)]);
+        Self::connect(file, WireCluster { source: name.into(), device, ..WireCluster::default() })
+    }
+
     /// A checked file's devices and best routes.
     fn connect(file: &str, wire: WireCluster) -> Self {
         let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();

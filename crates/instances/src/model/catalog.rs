@@ -31,11 +31,15 @@ pub fn names() -> Vec<String> {
 
 /// The model of that name.
 pub(super) fn find(name: &str) -> Result<ModelSpec, InputError> {
-    let entries = entries()?;
-    let Some(entry) = entries.get(name) else {
-        return Err(not_in_catalog("model", name, entries.keys().map(String::as_str)));
-    };
-    Ok(entry.shape.model(name))
+    shape(name).map(|shape| shape.model(name))
+}
+
+/// The shape of that name.
+pub(super) fn shape(name: &str) -> Result<Shape, InputError> {
+    let mut entries = entries()?;
+    let entry = entries.remove(name);
+    let shape = entry.map(|entry| entry.shape);
+    shape.ok_or_else(|| not_in_catalog("model", name, entries.keys().map(String::as_str)))
 }
 
 #[cfg(test)]

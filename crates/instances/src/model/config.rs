@@ -50,6 +50,14 @@ pub(super) fn parse(file: &str, text: &str) -> Result<ModelSpec, InputError> {
     Ok(shape.model(name))
 }
 
+/// The numbers of a `config.json`.
+///
+/// # Errors
+/// As [`parse`].
+pub(super) fn shape(file: &str, text: &str) -> Result<Shape, InputError> {
+    parse_json::<Config>(file, text)?.shape(file)
+}
+
 impl Config {
     fn shape(&self, file: &str) -> Result<Shape, InputError> {
         let number = |key: &str, value: Option<u64>, most: u64| match value {

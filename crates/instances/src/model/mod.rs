@@ -3,7 +3,7 @@
 
 mod catalog;
 mod config;
-mod gguf;
+pub mod gguf;
 mod shape;
 mod stored;
 
@@ -135,6 +135,20 @@ pub enum TensorClass {
 }
 
 impl TensorClass {
+    /// Classes whose format a plan may choose.
+    pub const MATRICES: [Self; 10] = [
+        Self::AttnQ,
+        Self::AttnK,
+        Self::AttnV,
+        Self::AttnQkv,
+        Self::AttnOutput,
+        Self::FfnGate,
+        Self::FfnUp,
+        Self::FfnDown,
+        Self::TokenEmbd,
+        Self::Output,
+    ];
+
     /// The word that GGUF names use, without block and suffix.
     pub fn name(self) -> &'static str {
         match self {
@@ -199,6 +213,14 @@ impl ModelSpec {
         (!types.is_empty()).then(|| types.into_iter().map(|(_, _, bytes)| bytes).sum())
     }
 
+    /// The same model, every tensor as its file stores it: what runs when nothing is changed.
+    pub fn as_stored(mut self) -> Self {
+        for tensor in self.layers.iter_mut().flat_map(|layer| &mut layer.tensors) {
+            tensor.quantizable &= tensor.native.is_none();
+        }
+        self
+    }
+
     /// All tensors, a tied one once.
     fn tensors(&self) -> impl Iterator<Item = &TensorSpec> {
         let tensors = self.layers.iter().flat_map(|layer| &layer.tensors);
@@ -226,6 +248,22 @@ pub fn load(spec: &str) -> Result<ModelSpec, InputError> {
         true => distilp::model(&file, &text),
         false => config::parse(&file, &text),
     }
+}
+
+/// Reads the numbers that define an architecture: `catalog:NAME`, a `config.json` or a folder that
+/// holds one.
+///
+/// # Errors
+/// As [`load`].
+pub fn shape(spec: &str) -> Result<Shape, InputError> {
+    if let Some(name) = spec.strip_prefix("catalog:") {
+        return catalog::shape(name);
+    }
+    let mut path = Path::new(spec).to_path_buf();
+    if path.is_dir() {
+        path.push("config.json");
+    }
+    config::shape(&path.display().to_string(), &read_text(&path)?)
 }
 
 fn is_gguf(path: &Path) -> bool {

@@ -4,7 +4,7 @@ use std::fs::OpenOptions;
 
 use edgeplan_instances::model;
 
-use crate::writer::{Gguf, Llama, TINY, Tensor, Value, kind, load};
+use crate::writer::{Gguf, Llama, TINY, Tensor, Value, kind, load, nested};
 
 #[test]
 fn a_file_cut_anywhere_says_so() {
@@ -97,7 +97,7 @@ fn metadata_that_makes_no_sense_is_refused_by_key() {
         ("general.alignment", Value::U64(1 << 63), "general.alignment: a power of two"),
         ("general.alignment", Value::U32(1 << 20), "; multiples of 1048576 are allowed"),
         ("split.count", Value::U32(3), "split.count: 3; only a model in one file can be read"),
-        ("deep", Value::Nested(5), "deep: arrays in arrays; up to 4 levels are allowed"),
+        ("deep", nested(5), "deep: arrays in arrays; up to 4 levels are allowed"),
     ];
     for (key, value, expected) in cases {
         refused(|file| file.set(key, value.clone()), expected);
@@ -107,7 +107,7 @@ fn metadata_that_makes_no_sense_is_refused_by_key() {
     }
     refused(|file| file.metadata.push(("general.name".into(), Value::U32(1))), "a second value");
     let mut deep = TINY.file();
-    deep.set("deep", Value::Nested(4));
+    deep.set("deep", nested(4));
     assert!(deep.load().is_ok());
 }
 

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use edgeplan_instances::file::InputError;
+use edgeplan_instances::model::gguf::draft::Draft;
+pub(crate) use edgeplan_instances::model::gguf::draft::{Tensor, Value};
 use edgeplan_instances::model::{self, ModelSpec, StoredType};
 
 /// A file in the making.
@@ -13,27 +15,6 @@ pub(crate) struct Gguf {
     pub(crate) tensors: Vec<Tensor>,
     /// Whether there is data behind the header.
     pub(crate) data: bool,
-}
-
-#[derive(Clone)]
-pub(crate) enum Value {
-    U32(u32),
-    I32(i32),
-    U64(u64),
-    F32(f32),
-    Text(String),
-    Numbers(Vec<i32>),
-    Truths(Vec<bool>),
-    Texts(Vec<String>),
-    /// Empty arrays in arrays, that many levels.
-    Nested(u32),
-}
-
-#[derive(Clone)]
-pub(crate) struct Tensor {
-    pub(crate) name: String,
-    pub(crate) dimensions: Vec<u64>,
-    pub(crate) kind: u32,
 }
 
 /// What a file can be asked for in one line: sizes of a llama, and how its tensors are stored.
@@ -117,52 +98,31 @@ impl Gguf {
         self.tensors.iter_mut().find(|tensor| tensor.name == name).unwrap()
     }
 
+    fn draft(&self) -> Draft {
+        let Self { version, metadata, tensors, .. } = self.clone();
+        Draft { version, metadata, tensors }
+    }
+
     /// Magic, counts, metadata and tensors, without padding.
     pub(crate) fn header(&self) -> Vec<u8> {
-        let mut out = b"GGUF".to_vec();
-        out.extend(self.version.to_le_bytes());
-        out.extend((self.tensors.len() as u64).to_le_bytes());
-        out.extend((self.metadata.len() as u64).to_le_bytes());
-        for (key, value) in &self.metadata {
-            text(&mut out, key);
-            value.write(&mut out);
-        }
-        let mut offset = 0;
-        for tensor in &self.tensors {
-            text(&mut out, &tensor.name);
-            out.extend((tensor.dimensions.len() as u32).to_le_bytes());
-            tensor.dimensions.iter().for_each(|each| out.extend(each.to_le_bytes()));
-            out.extend(tensor.kind.to_le_bytes());
-            out.extend(u64::to_le_bytes(offset));
-            offset += tensor.bytes().next_multiple_of(32);
-        }
-        out
+        self.draft().header()
     }
 
     pub(crate) fn bytes(&self) -> Vec<u8> {
-        let mut out = self.header();
-        if self.data {
-            for tensor in &self.tensors {
-                out.resize(out.len().next_multiple_of(32), 0);
-                out.resize(out.len() + tensor.bytes() as usize, 1);
-            }
+        let mut out = Vec::new();
+        let ones = |tensor: &Tensor, out: &mut dyn std::io::Write| {
+            out.write_all(&vec![1; tensor.bytes() as usize])
+        };
+        if !self.data {
+            return self.header();
         }
+        self.draft().write(&mut out, ones).unwrap();
         out
     }
 
     /// Writes the file and reads it back.
     pub(crate) fn load(&self) -> Result<ModelSpec, InputError> {
         load("model.gguf", &self.bytes())
-    }
-}
-
-impl Tensor {
-    /// Zero for what is wrong on purpose.
-    fn bytes(&self) -> u64 {
-        let rows = self.dimensions.iter().skip(1).copied().fold(1, u64::saturating_mul);
-        let stored = StoredType::from_ggml_id(self.kind);
-        let row_len = self.dimensions.first().copied().unwrap_or(1);
-        stored.and_then(|stored| stored.bytes(rows, row_len)).map_or(0, |bytes| bytes.0)
     }
 }
 
@@ -174,53 +134,7 @@ pub(crate) fn load(name: &str, bytes: &[u8]) -> Result<ModelSpec, InputError> {
     model::load(path.to_str().unwrap())
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
-    out.extend((text.len() as u64).to_le_bytes());
-    out.extend(text.as_bytes());
-}
-
-impl Value {
-    fn write(&self, out: &mut Vec<u8>) {
-        let number = |out: &mut Vec<u8>, kind: u32, bytes: &[u8]| {
-            out.extend(kind.to_le_bytes());
-            out.extend(bytes);
-        };
-        match self {
-            Self::U32(value) => number(out, 4, &value.to_le_bytes()),
-            Self::I32(value) => number(out, 5, &value.to_le_bytes()),
-            Self::F32(value) => number(out, 6, &value.to_le_bytes()),
-            Self::U64(value) => number(out, 10, &value.to_le_bytes()),
-            Self::Text(value) => {
-                out.extend(8u32.to_le_bytes());
-                text(out, value);
-            }
-            Self::Numbers(values) => {
-                array(out, 5, values.len());
-                values.iter().for_each(|value| out.extend(value.to_le_bytes()));
-            }
-            Self::Truths(values) => {
-                array(out, 7, values.len());
-                out.extend(values.iter().map(|&value| u8::from(value)));
-            }
-            Self::Texts(values) => {
-                array(out, 8, values.len());
-                values.iter().for_each(|value| text(out, value));
-            }
-            Self::Nested(levels) => {
-                out.extend(9u32.to_le_bytes());
-                for _ in 1..*levels {
-                    out.extend(9u32.to_le_bytes());
-                    out.extend(1u64.to_le_bytes());
-                }
-                out.extend(4u32.to_le_bytes());
-                out.extend(0u64.to_le_bytes());
-            }
-        }
-    }
-}
-
-fn array(out: &mut Vec<u8>, kind: u32, length: usize) {
-    out.extend(9u32.to_le_bytes());
-    out.extend(kind.to_le_bytes());
-    out.extend((length as u64).to_le_bytes());
+/// Empty arrays in arrays, that many levels.
+pub(crate) fn nested(levels: u32) -> Value {
+    (1..levels).fold(Value::Numbers(Vec::new()), |inner, _| Value::Arrays(vec![inner]))
 }

@@ -2,10 +2,12 @@
 //! in which type. Everything is bounded by the length of the file and by the limits below.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use edgeplan_problem::Bytes;
 
+use super::ALIGNMENT;
 use super::reader::Reader;
 use crate::file::InputError;
 use crate::model::stored::StoredType;
@@ -20,49 +22,64 @@ const NESTING_MAX: u32 = 4;
 const DIMENSIONS_MAX: u32 = 4;
 /// More bytes than this are no model.
 const BYTES_MAX: u64 = 1 << 48;
-const ALIGNMENT: u64 = 32;
 const ALIGNMENT_MAX: u64 = 1 << 20;
 
 /// What a header says.
-pub(super) struct Header {
+#[derive(Debug, Clone)]
+pub struct Header {
+    /// The file, for errors.
+    pub file: String,
+    /// Where each tensor lies, in the order of the file.
+    pub tensors: Vec<Tensor>,
+    /// Byte of the file at which the tensors' data begin; `None` if it is a header alone.
+    pub data: Option<u64>,
     pub(super) metadata: BTreeMap<String, Value>,
-    pub(super) tensors: Vec<Tensor>,
 }
 
 /// A value of the metadata, as far as anybody asks for it.
+#[derive(Debug, Clone)]
 pub(super) enum Value {
     /// Of any width and sign; a truth value is 0 or 1.
     Integer(i128),
     Integers(Vec<i128>),
+    Fraction(f64),
     /// Any other array: its length.
     Array(u64),
     Text(String),
-    /// A fraction, or a text that is too long.
+    /// A text that is too long.
     Other,
 }
 
 /// Where one tensor lies.
-pub(super) struct Tensor {
-    pub(super) name: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tensor {
+    /// `blk.3.attn_q.weight`.
+    pub name: String,
     /// Elements of a row, rows, matrices, and blocks of these.
-    pub(super) dimensions: [u64; DIMENSIONS_MAX as usize],
-    pub(super) stored: StoredType,
-    bytes: Bytes,
-    /// From the start of the data.
-    offset: u64,
+    pub dimensions: [u64; DIMENSIONS_MAX as usize],
+    /// How its elements are stored.
+    pub stored: StoredType,
+    /// All of it.
+    pub bytes: Bytes,
+    /// Bytes from the start of the data.
+    pub offset: u64,
 }
 
 impl Tensor {
     /// Rows of all matrices.
-    pub(super) fn rows(&self) -> u64 {
+    pub fn rows(&self) -> u64 {
         self.dimensions[1..].iter().product()
     }
 }
 
 /// Reads the header of a file, and checks that its tensors fit if it holds any data. A file that
 /// ends where its data would begin, or earlier, is a header alone.
-pub(super) fn read(file: &str, path: &Path) -> Result<Header, InputError> {
-    let mut reader = Reader::open(file, path)?;
+///
+/// # Errors
+/// A file that is cut off or is none of this kind, with the byte where reading stopped.
+pub fn read(path: &Path) -> Result<Header, InputError> {
+    let file = path.display().to_string();
+    let mut reader = Reader::open(&file, path)?;
     let magic: [u8; 4] = reader.bytes(&"magic")?;
     if &magic != b"GGUF" {
         let problem = format!("`{}`; a GGUF file starts with `GGUF`", magic.escape_ascii());
@@ -80,11 +97,10 @@ pub(super) fn read(file: &str, path: &Path) -> Result<Header, InputError> {
     let pairs = count(&mut reader, "metadata pairs", PAIRS_MAX)?;
     reader.expect(tensors, 24, &"tensors")?;
     reader.expect(pairs, 13, &"metadata pairs")?;
-    let header = Header {
-        metadata: metadata(&mut reader, pairs)?,
-        tensors: (0..tensors).map(|index| tensor(&mut reader, index)).collect::<Result<_, _>>()?,
-    };
-    header.check(file, &reader)?;
+    let metadata = metadata(&mut reader, pairs)?;
+    let tensors: Result<_, _> = (0..tensors).map(|index| tensor(&mut reader, index)).collect();
+    let mut header = Header { file: file.clone(), tensors: tensors?, data: None, metadata };
+    header.data = header.check(&reader)?;
     Ok(header)
 }
 
@@ -134,11 +150,13 @@ fn value(reader: &mut Reader<'_>, key: &str, kind: u32) -> Result<Value, InputEr
     match kind {
         TEXT => Ok(reader.text(TEXT_MAX, &key)?.map_or(Value::Other, Value::Text)),
         ARRAY => array(reader, key, NESTING_MAX),
+        6 => Ok(Value::Fraction(f32::from_le_bytes(reader.bytes(&key)?).into())),
+        12 => Ok(Value::Fraction(f64::from_le_bytes(reader.bytes(&key)?))),
         _ => Ok(number(reader, key, kind)?.map_or(Value::Other, Value::Integer)),
     }
 }
 
-/// A number; `None` if it is a fraction.
+/// A number; `None`, and passed over, if it is a fraction.
 fn number(reader: &mut Reader<'_>, key: &str, kind: u32) -> Result<Option<i128>, InputError> {
     Ok(match kind {
         0 | 7 => Some(u8::from_le_bytes(reader.bytes(&key)?).into()),
@@ -228,8 +246,80 @@ fn tensor(reader: &mut Reader<'_>, index: u64) -> Result<Tensor, InputError> {
 }
 
 impl Header {
-    /// Refuses names that occur twice, and data that is cut off.
-    fn check(&self, file: &str, reader: &Reader<'_>) -> Result<(), InputError> {
+    /// An error about one key, or the tensor of that name.
+    pub fn error(&self, key: &str, problem: impl Into<String>) -> InputError {
+        InputError::key(&self.file, key, problem)
+    }
+
+    /// The text under a key.
+    ///
+    /// # Errors
+    /// When something else is there.
+    pub fn text(&self, key: &str) -> Result<Option<&str>, InputError> {
+        match self.metadata.get(key) {
+            None => Ok(None),
+            Some(Value::Text(text)) => Ok(Some(text)),
+            Some(_) => Err(self.error(key, "a text of up to 65535 bytes is allowed")),
+        }
+    }
+
+    /// The whole number under a key.
+    ///
+    /// # Errors
+    /// When something else is there, or it is out of range.
+    pub fn number(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, InputError> {
+        match self.metadata.get(key) {
+            None => Ok(None),
+            Some(Value::Integer(value)) => self.within(key, *value, &range).map(Some),
+            Some(_) => Err(self.error(key, "a whole number is allowed")),
+        }
+    }
+
+    /// The whole number under a key that must be there.
+    ///
+    /// # Errors
+    /// When it is not, or is out of range.
+    pub fn needed(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64, InputError> {
+        self.number(key, range)?.ok_or_else(|| self.error(key, "is missing"))
+    }
+
+    /// The number under a key, whole or not.
+    ///
+    /// # Errors
+    /// When something else is there, or it is out of range.
+    pub fn fraction(
+        &self,
+        key: &str,
+        range: RangeInclusive<f64>,
+    ) -> Result<Option<f64>, InputError> {
+        let value = match self.metadata.get(key) {
+            None => return Ok(None),
+            Some(Value::Fraction(value)) => *value,
+            Some(Value::Integer(value)) => *value as f64,
+            Some(_) => return Err(self.error(key, "a number is allowed")),
+        };
+        if range.contains(&value) {
+            return Ok(Some(value));
+        }
+        let (least, most) = (range.start(), range.end());
+        Err(self.error(key, format!("{value:?}; {least:?} to {most:?} are allowed")))
+    }
+
+    pub(super) fn within(
+        &self,
+        key: &str,
+        value: i128,
+        range: &RangeInclusive<u64>,
+    ) -> Result<u64, InputError> {
+        u64::try_from(value).ok().filter(|value| range.contains(value)).ok_or_else(|| {
+            let (least, most) = (range.start(), range.end());
+            self.error(key, format!("{value}; {least} to {most} are allowed"))
+        })
+    }
+
+    /// Refuses names that occur twice, and data that is cut off; where the data begin, if there
+    /// are any.
+    fn check(&self, reader: &Reader<'_>) -> Result<Option<u64>, InputError> {
         let alignment = match self.metadata.get("general.alignment") {
             Some(Value::Integer(value)) => u64::try_from(*value).unwrap_or(0),
             Some(_) => 0,
@@ -237,13 +327,13 @@ impl Header {
         };
         if !alignment.is_power_of_two() || alignment > ALIGNMENT_MAX {
             let problem = format!("a power of two up to {ALIGNMENT_MAX} is allowed");
-            return Err(InputError::key(file, "general.alignment", problem));
+            return Err(self.error("general.alignment", problem));
         }
         let start = reader.at.next_multiple_of(alignment);
         let data = reader.len.saturating_sub(start);
         let (mut names, mut total) = (BTreeSet::new(), Bytes::ZERO);
         for tensor in &self.tensors {
-            let error = |problem: String| Err(InputError::key(file, &tensor.name, problem));
+            let error = |problem: String| Err(self.error(&tensor.name, problem));
             if !names.insert(&tensor.name) {
                 return error("a second tensor of that name".into());
             }
@@ -261,6 +351,6 @@ impl Header {
                 return error(format!("would end at byte {end}, but the file ends at {len}"));
             }
         }
-        Ok(())
+        Ok((data > 0).then_some(start))
     }
 }

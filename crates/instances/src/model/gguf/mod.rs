@@ -9,19 +9,23 @@
 //! The KV cache is that of plain attention: an upper bound where a model compresses it (latent
 //! attention) or shares it between blocks. Recurrent states are not counted.
 
+pub mod draft;
 mod header;
 mod reader;
 
-use std::ops::RangeInclusive;
 use std::path::Path;
 
-use self::header::{Header, Tensor, Value};
+use self::header::Value;
+pub use self::header::{Header, Tensor, read};
 use super::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use crate::file::InputError;
 
 /// Numbers above this are no model.
 const MOST: u64 = 10_000_000;
 const BLOCKS_MOST: u64 = 1024;
+
+/// What tensors begin at a multiple of, where a file says nothing else.
+const ALIGNMENT: u64 = 32;
 
 const EMBEDDING: &str = "token_embd.weight";
 const HEAD: &str = "output.weight";
@@ -46,58 +50,33 @@ const GLOBAL_EVERY: [(&str, u64); 9] = [
 /// A file that is cut off, or that is no language model in one piece; with the byte where reading
 /// stopped, or the key or tensor that makes no sense.
 pub(super) fn load(path: &Path) -> Result<ModelSpec, InputError> {
-    let file = path.display().to_string();
-    let header = header::read(&file, path)?;
-    let metadata = Metadata { file: &file, header: &header };
-    let architecture = metadata.text("general.architecture")?.unwrap_or_default();
-    if architecture.is_empty() {
-        return Err(metadata.error("general.architecture", "is missing"));
-    }
-    let parts = metadata.number("split.count", 0..=u16::MAX.into())?;
-    if let Some(parts) = parts.filter(|&parts| parts > 1) {
-        let problem = format!("{parts}; only a model in one file can be read");
-        return Err(metadata.error("split.count", problem));
-    }
+    let header = read(path)?;
+    let architecture = header.architecture()?;
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
-    let name = metadata.text("general.name")?.filter(|name| !name.is_empty());
+    let name = header.text("general.name")?.filter(|name| !name.is_empty());
     let name = name.map(str::to_owned).or(stem).unwrap_or_else(|| architecture.into());
-    metadata.model(name, architecture)
+    header.model(name, architecture)
 }
 
 /// What a header says, under the keys of one architecture.
-struct Metadata<'a> {
-    file: &'a str,
-    header: &'a Header,
-}
-
-impl Metadata<'_> {
-    fn error(&self, key: &str, problem: impl Into<String>) -> InputError {
-        InputError::key(self.file, key, problem)
-    }
-
-    fn text(&self, key: &str) -> Result<Option<&str>, InputError> {
-        match self.header.metadata.get(key) {
-            None => Ok(None),
-            Some(Value::Text(text)) => Ok(Some(text)),
-            Some(_) => Err(self.error(key, "a text of up to 65535 bytes is allowed")),
+impl Header {
+    /// The architecture of a model in one file.
+    ///
+    /// # Errors
+    /// When the file does not say, or holds a part only.
+    pub fn architecture(&self) -> Result<&str, InputError> {
+        let parts = self.number("split.count", 0..=u16::MAX.into())?;
+        if let Some(parts) = parts.filter(|&parts| parts > 1) {
+            let problem = format!("{parts}; only a model in one file can be read");
+            return Err(self.error("split.count", problem));
         }
-    }
-
-    fn number(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, InputError> {
-        match self.header.metadata.get(key) {
-            None => Ok(None),
-            Some(Value::Integer(value)) => self.within(key, *value, &range).map(Some),
-            Some(_) => Err(self.error(key, "a whole number is allowed")),
-        }
-    }
-
-    fn needed(&self, key: &str, range: RangeInclusive<u64>) -> Result<u64, InputError> {
-        self.number(key, range)?.ok_or_else(|| self.error(key, "is missing"))
+        let architecture = self.text("general.architecture")?.filter(|name| !name.is_empty());
+        architecture.ok_or_else(|| self.error("general.architecture", "is missing"))
     }
 
     /// A number for each block, from one for all of them or a list.
     fn by_block(&self, key: &str, blocks: u64) -> Result<Option<Vec<u64>>, InputError> {
-        let Some(Value::Integers(values)) = self.header.metadata.get(key) else {
+        let Some(Value::Integers(values)) = self.metadata.get(key) else {
             let value = self.number(key, 0..=MOST)?;
             return Ok(value.map(|value| vec![value; blocks as usize]));
         };
@@ -109,23 +88,11 @@ impl Metadata<'_> {
         values.collect::<Result<Vec<u64>, _>>().map(Some)
     }
 
-    fn within(
-        &self,
-        key: &str,
-        value: i128,
-        range: &RangeInclusive<u64>,
-    ) -> Result<u64, InputError> {
-        u64::try_from(value).ok().filter(|value| range.contains(value)).ok_or_else(|| {
-            let (least, most) = (range.start(), range.end());
-            self.error(key, format!("{value}; {least} to {most} are allowed"))
-        })
-    }
-
     fn model(&self, name: String, architecture: &str) -> Result<ModelSpec, InputError> {
         let blocks = self.needed(&format!("{architecture}.block_count"), 1..=BLOCKS_MOST)?;
         let hidden = self.needed(&format!("{architecture}.embedding_length"), 1..=MOST)?;
         let mut layers = self.layers(architecture, blocks, hidden)?;
-        let tensors = &self.header.tensors;
+        let tensors = &self.tensors;
         let embedding = tensors.iter().find(|tensor| tensor.name == EMBEDDING);
         let embedding = embedding.ok_or_else(|| self.error(EMBEDDING, "is missing"))?;
         let tied = tensors.iter().all(|tensor| tensor.name != HEAD);
@@ -151,7 +118,7 @@ impl Metadata<'_> {
 
     fn vocab(&self, architecture: &str) -> Result<Option<u64>, InputError> {
         let tokens = "tokenizer.ggml.tokens";
-        let listed = match self.header.metadata.get(tokens) {
+        let listed = match self.metadata.get(tokens) {
             Some(Value::Array(length)) => {
                 Some(self.within(tokens, (*length).into(), &(1..=MOST))?)
             }
@@ -209,7 +176,7 @@ impl Metadata<'_> {
         let window = self.number(&key("sliding_window"), 0..=u32::MAX.into())?;
         let window = window.filter(|&window| window > 0);
         let pattern = key("sliding_window_pattern");
-        if let Some(Value::Integers(_)) = self.header.metadata.get(&pattern) {
+        if let Some(Value::Integers(_)) = self.metadata.get(&pattern) {
             let windowed = self.by_block(&pattern, blocks)?.unwrap_or_default();
             return Ok(windowed.into_iter().map(|yes| window.filter(|_| yes != 0)).collect());
         }
@@ -248,7 +215,7 @@ fn layer(name: String, kind: LayerKind) -> LayerSpec {
 fn spec(tensor: &Tensor, quantized: bool, used: Option<u64>) -> TensorSpec {
     let class = class(&tensor.name);
     let matrix = tensor.dimensions[1] > 1 && tensor.dimensions[2..] == [1, 1];
-    let chosen = MATRICES.contains(&class) && matrix && !quantized;
+    let chosen = TensorClass::MATRICES.contains(&class) && matrix && !quantized;
     let experts = tensor.dimensions[2];
     let several = tensor.name.contains("_exps.") && experts > 1;
     TensorSpec {
@@ -262,20 +229,6 @@ fn spec(tensor: &Tensor, quantized: bool, used: Option<u64>) -> TensorSpec {
     }
 }
 
-/// Classes whose format a plan may choose.
-const MATRICES: [TensorClass; 10] = [
-    TensorClass::AttnQ,
-    TensorClass::AttnK,
-    TensorClass::AttnV,
-    TensorClass::AttnQkv,
-    TensorClass::AttnOutput,
-    TensorClass::FfnGate,
-    TensorClass::FfnUp,
-    TensorClass::FfnDown,
-    TensorClass::TokenEmbd,
-    TensorClass::Output,
-];
-
 /// `blk.3.attn_q.weight` is an [`TensorClass::AttnQ`].
 fn class(name: &str) -> TensorClass {
     let mut parts = name.rsplit('.');
@@ -284,7 +237,7 @@ fn class(name: &str) -> TensorClass {
         "bias" => TensorClass::Bias,
         "weight" if stem.contains("norm") => TensorClass::Norm,
         "weight" => {
-            let known = MATRICES.into_iter().chain([TensorClass::PositionEmbd]);
+            let known = TensorClass::MATRICES.into_iter().chain([TensorClass::PositionEmbd]);
             known.into_iter().find(|class| class.name() == stem).unwrap_or(TensorClass::Other)
         }
         _ => TensorClass::Other,

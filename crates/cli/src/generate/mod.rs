@@ -1,4 +1,6 @@
-//! `edgeplan generate`: write an instance of a seeded family.
+//! `edgeplan generate`: write an instance of a seeded family, or a model of random weights.
+
+mod gguf;
 
 use std::path::PathBuf;
 
@@ -10,7 +12,22 @@ use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use crate::reply::Reply;
 
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(crate) struct Arguments {
+    #[command(subcommand)]
+    model: Option<What>,
+    #[command(flatten)]
+    instance: Instance,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// Write a llama of random weights in any mix of formats, for `edgeplan verify`
+    Gguf(gguf::Arguments),
+}
+
+#[derive(Debug, clap::Args)]
+struct Instance {
     /// The family
     #[arg(value_enum, default_value_t = Family::Random)]
     family: Family,
@@ -73,6 +90,13 @@ enum Goal {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    match &arguments.model {
+        Some(What::Gguf(arguments)) => gguf::run(arguments),
+        None => instance(&arguments.instance),
+    }
+}
+
+fn instance(arguments: &Instance) -> Result<Reply> {
     arguments.check()?;
     let mut instance = arguments.instance()?;
     if let Some(percent) = arguments.tight {
@@ -81,7 +105,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     Reply::file(write_instance(&instance), arguments.out.as_deref())
 }
 
-impl Arguments {
+impl Instance {
     fn check(&self) -> Result<()> {
         let ranges = [
             ("layers", self.layers as u64, 1024),

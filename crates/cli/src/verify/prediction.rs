@@ -1,0 +1,117 @@
+//! What plans expect: the question is stated as for any plan, with one device.
+
+use edgeplan_engine::measure::Times;
+use edgeplan_instances::build::{End, Stated, state};
+use edgeplan_instances::cluster::{Cluster, Host};
+use edgeplan_instances::file::InputError;
+use edgeplan_instances::format::Format;
+use edgeplan_instances::model::ModelSpec;
+use edgeplan_instances::workload::{Quality, Workload};
+use edgeplan_problem::deployment::{
+    Assignment, Deployment, DeviceAccount, DeviceId, OptionId, Plan,
+};
+use edgeplan_problem::{Bytes, Nanos, Problem as _};
+
+const NAME: &str = "this machine";
+
+/// A predicted time, and the ends of its interval where there is one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Predicted {
+    pub(super) median: Nanos,
+    pub(super) ends: Option<(Nanos, Nanos)>,
+}
+
+/// What is expected of a model on this machine.
+pub(super) struct Expectation {
+    /// By layer.
+    pub(super) layers: Vec<Times<Predicted>>,
+    /// All layers.
+    pub(super) passes: Times<Predicted>,
+    pub(super) account: DeviceAccount,
+    /// Weights, cache and activations.
+    pub(super) memory: Bytes,
+    /// Where the times come from.
+    pub(super) origin: String,
+    pub(super) notes: Vec<String>,
+}
+
+/// Predicts the time of a prompt and of a token after it, `tokens` of each, and memory. The engine
+/// keeps its cache in f32.
+pub(super) fn predict(
+    spec: &ModelSpec,
+    profile: &str,
+    tokens: (u32, u32),
+) -> Result<Expectation, InputError> {
+    let (prompt, generate) = tokens;
+    let cluster = Cluster::single(NAME, NAME, Host::new(profile));
+    let stated = |generate: u32| {
+        let (quality, kv) = (Quality::Any, Format::F32);
+        let workload = Workload { prompt, generate, quality, kv, ..Workload::default() };
+        state(std::slice::from_ref(spec), &cluster, &workload)
+    };
+    let (whole, first) = (stated(generate)?, stated(0)?);
+    let everything = Assignment { device: DeviceId(0), option: OptionId(0) };
+    let plan = Plan::single(vec![everything; spec.layers.len()]);
+    let evaluation = whole.deployment.evaluate(&plan);
+    let account = evaluation.account.devices[0];
+    let mut notes = whole.notes.clone();
+    notes.extend(evaluation.violations.iter().map(|broken| format!("no plan allows it: {broken}")));
+    let confidence = whole.confidence(&plan);
+    let measured = confidence.iter().any(|device| device.low_ns.is_some());
+    if confidence.iter().any(|device| device.extrapolated) {
+        notes.push(
+            "some of it lies outside of what was measured: predictions are extrapolated".into(),
+        );
+    }
+    let origin = confidence.iter().map(|device| format!("{} ({})", device.origin, device.basis));
+    let times = Ends { whole: ends(&whole), first: ends(&first), generate, measured };
+    let layers: Vec<_> = (0..spec.layers.len()).map(|layer| times.of(&[layer])).collect();
+    let all: Vec<usize> = (0..spec.layers.len()).collect();
+    Ok(Expectation {
+        passes: times.of(&all),
+        layers,
+        memory: account.weights + account.kv + account.activations,
+        account,
+        origin: origin.collect(),
+        notes,
+    })
+}
+
+/// The question with times in the middle of their intervals, at their lower and their upper ends.
+fn ends(stated: &Stated) -> [Deployment; 3] {
+    [stated.deployment.clone(), stated.at(End::Low), stated.at(End::High)]
+}
+
+/// Times of a prompt with its tokens, and of the prompt alone.
+struct Ends {
+    whole: [Deployment; 3],
+    first: [Deployment; 3],
+    generate: u32,
+    measured: bool,
+}
+
+impl Ends {
+    /// Of these layers together.
+    fn of(&self, layers: &[usize]) -> Times<Predicted> {
+        let sum = |deployment: &Deployment| -> Nanos {
+            let time = |&layer: &usize| deployment.models[0].layers[layer].options[0].compute[0];
+            layers.iter().filter_map(time).sum()
+        };
+        let [middle, low, high] = self.first.each_ref().map(sum);
+        let whole = self.whole.each_ref().map(sum);
+        // Every end is a sum over passes, so that what comes after the prompt is a difference.
+        let [each, each_low, each_high] = [(whole[0], middle), (whole[1], low), (whole[2], high)]
+            .map(|(whole, first)| match whole {
+                Nanos::MAX => Nanos::MAX,
+                _ => Nanos(whole.saturating_sub(first).0 / u64::from(self.generate.max(1))),
+            });
+        let predicted = |median, low, high| Predicted {
+            median,
+            ends: (self.measured && high < Nanos::MAX).then_some((low, high)),
+        };
+        Times {
+            prompt: predicted(middle, low, high),
+            token: (self.generate > 0).then(|| predicted(each, each_low, each_high)),
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! A llama from a GGUF file, run layer by layer: the machine that plans speak of, small enough to
+//! read.
+//!
+//! RMS norm (Zhang and Sennrich 2019), rotary positions (Su et al. 2021), grouped queries (Ainslie
+//! et al. 2023) and a gated feed-forward part (Shazeer 2020), as Touvron et al. 2023 put them
+//! together. Weights may be in any mix of the types that candle knows.
+
+mod attention;
+mod block;
+mod error;
+mod llama;
+mod matrix;
+pub mod measure;
+mod model;
+mod observe;
+pub mod random;
+mod rope;
+mod session;
+mod weights;
+
+pub use candle_core::{Device, Tensor};
+
+pub use error::EngineError;
+pub use llama::Llama;
+pub use model::Model;
+pub use observe::{Observer, Stopwatch};
+pub use session::{CHUNK, Positions, Session};

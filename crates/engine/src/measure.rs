@@ -1,0 +1,147 @@
+//! What a model really takes on this machine: time by layer and by token, and memory.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use candle_core::{D, Device};
+use edgeplan_measure::machine::resident_bytes;
+use edgeplan_measure::sample::Sample;
+use edgeplan_problem::{Bytes, Nanos};
+
+use crate::error::EngineError;
+use crate::model::Model;
+use crate::observe::Stopwatch;
+use crate::session::{Positions, Session};
+
+/// Tokens that are generated before anything counts: kernels pack weights when they first run.
+const WARM_UP: usize = 2;
+
+/// What is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Runs {
+    /// Tokens of the prompt, 1 or more.
+    pub prompt: usize,
+    /// Tokens generated one by one after it.
+    pub generate: usize,
+    /// How often, 1 or more; not counting a warm-up.
+    pub repeats: usize,
+}
+
+impl Runs {
+    /// Passes in all.
+    pub fn passes(&self) -> usize {
+        self.repeats * (1 + self.generate)
+    }
+}
+
+/// Medians over the repeats.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Measured {
+    /// By layer as a plan counts them: embedding, blocks, head.
+    pub layers: Vec<Times<Nanos>>,
+    /// Of whole passes.
+    pub passes: Times<Sample>,
+    /// What this process grew by when the model was loaded and had run; none where the system does
+    /// not tell.
+    pub resident: Option<Bytes>,
+}
+
+/// Of a prompt, and of one token after it; none if none was generated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Times<T> {
+    /// Of the whole prompt.
+    pub prompt: T,
+    /// On average over the generated tokens.
+    pub token: Option<T>,
+}
+
+/// Loads a model and runs it; `progress` hears of every pass. The answer is the model's own: always
+/// its likeliest token.
+///
+/// # Errors
+/// Those of loading and running.
+///
+/// # Panics
+/// Without a prompt or repeats.
+pub fn measure(
+    path: &Path,
+    device: &Device,
+    runs: Runs,
+    progress: &mut dyn FnMut(),
+) -> Result<Measured, EngineError> {
+    assert!(runs.prompt > 0 && runs.repeats > 0, "{runs:?}");
+    let before = resident_bytes();
+    let model = Model::load(path, device)?;
+    let mut session = model.session(runs.prompt + runs.generate.max(WARM_UP))?;
+    let vocab = model.vocab() as u32;
+    // Spread over the vocabulary, so that no rows of the embedding are favoured.
+    let prompt: Vec<u32> =
+        (0..runs.prompt as u32).map(|n| n.wrapping_mul(2_654_435_761) % vocab).collect();
+    repeat(&mut session, &prompt, WARM_UP, &mut || {})?;
+    let mut repeats = Vec::new();
+    for _ in 0..runs.repeats {
+        repeats.push(repeat(&mut session, &prompt, runs.generate, progress)?);
+    }
+    let resident = before.zip(resident_bytes()).map(|(a, b)| Bytes(b.saturating_sub(a)));
+    let prompts: Vec<&Pass> = repeats.iter().map(|repeat| &repeat.prompt).collect();
+    let tokens: Vec<&Pass> = repeats.iter().filter_map(|repeat| repeat.token.as_ref()).collect();
+    let layers = (0..model.layers()).map(|layer| {
+        let at = |pass: &Pass| pass.layers[layer];
+        let prompt = sample(&prompts, at).unwrap_or(NEVER).median;
+        Times { prompt, token: sample(&tokens, at).map(|sample| sample.median) }
+    });
+    let whole = |pass: &Pass| pass.whole;
+    let prompt = sample(&prompts, whole).unwrap_or(NEVER);
+    let passes = Times { prompt, token: sample(&tokens, whole) };
+    Ok(Measured { layers: layers.collect(), passes, resident })
+}
+
+/// Unreachable: there is one repeat or more.
+const NEVER: Sample = Sample { median: Nanos::ZERO, mad: Nanos::ZERO, repeats: 0 };
+
+fn sample(passes: &[&Pass], time: impl Fn(&Pass) -> Nanos) -> Option<Sample> {
+    Sample::of(&passes.iter().map(|pass| time(pass)).collect::<Vec<_>>())
+}
+
+/// The time of one pass, or the mean of several.
+struct Pass {
+    whole: Nanos,
+    layers: Vec<Nanos>,
+}
+
+impl Pass {
+    /// The mean over that many passes.
+    fn mean(whole: Duration, layers: Stopwatch, passes: u32) -> Self {
+        let nanos = |time: Duration| Nanos((time / passes).as_nanos() as u64);
+        Self { whole: nanos(whole), layers: layers.times.into_iter().map(nanos).collect() }
+    }
+}
+
+/// A prompt, then tokens.
+fn repeat(
+    session: &mut Session<'_>,
+    prompt: &[u32],
+    generate: usize,
+    progress: &mut dyn FnMut(),
+) -> Result<Times<Pass>, EngineError> {
+    session.clear();
+    let mut timed = |tokens: &[u32], watch: &mut Stopwatch| -> Result<_, EngineError> {
+        let begin = Instant::now();
+        let logits = session.run(tokens, Positions::Last, watch)?;
+        logits.device().synchronize()?;
+        let time = begin.elapsed();
+        progress();
+        // Choosing a token is the sampler's work, not the model's.
+        Ok((time, logits.argmax(D::Minus1)?.to_vec1::<u32>()?[0]))
+    };
+    let mut watch = Stopwatch::default();
+    let (time, mut next) = timed(prompt, &mut watch)?;
+    let prompt = Pass::mean(time, watch, 1);
+    let (mut watch, mut whole) = (Stopwatch::default(), Duration::ZERO);
+    for _ in 0..generate {
+        let (time, chosen) = timed(&[next], &mut watch)?;
+        (whole, next) = (whole + time, chosen);
+    }
+    let token = (generate > 0).then(|| Pass::mean(whole, watch, generate as u32));
+    Ok(Times { prompt, token })
+}

@@ -1,0 +1,213 @@
+//! Llamas of any shape with random weights in any mix of formats: times and memory do not depend
+//! on what the weights say.
+
+use std::collections::BTreeMap;
+use std::io::{Error, Write};
+use std::path::Path;
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{Device, Tensor};
+use edgeplan_formats::Format;
+use edgeplan_instances::file::{InputError, stream_atomic};
+use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_instances::model::{Shape, TensorClass, TensorSpec};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64;
+use rayon::prelude::*;
+
+use crate::weights::ggml_type;
+
+/// Elements that are quantized at once by one thread.
+const PIECE: u64 = 1 << 20;
+/// Pieces in memory at once.
+const PIECES: usize = 16;
+
+/// A file to be made.
+#[derive(Debug, Clone)]
+pub struct Random {
+    /// Its name, for people.
+    pub name: String,
+    /// Its numbers.
+    pub shape: Shape,
+    /// The format of every matrix that has no other one.
+    pub format: Format,
+    /// The format of a class of matrices.
+    pub exceptions: BTreeMap<TensorClass, Format>,
+    /// Seed of the weights.
+    pub seed: u64,
+}
+
+impl Random {
+    /// Writes the file, whole or not at all; `progress` hears of bytes written. Weights are uniform
+    /// with variance 1 / inputs, so that states neither vanish nor explode; the same on every
+    /// machine.
+    ///
+    /// # Errors
+    /// A shape that is no llama's, a format that does not fit the length of a row, a folder that
+    /// cannot be written.
+    ///
+    /// # Complexity
+    /// O(parameters) time, and memory of a few million of them.
+    pub fn write(&self, path: &Path, mut progress: impl FnMut(u64)) -> Result<(), InputError> {
+        let draft = self.draft()?;
+        stream_atomic(path, |out| {
+            let mut seed = self.seed;
+            draft.write(out, |place, out| {
+                seed = seed.wrapping_add(1 << 32);
+                data(place, seed, out, &mut progress)
+            })
+        })
+    }
+
+    /// Bytes of all tensors.
+    ///
+    /// # Errors
+    /// As [`Random::write`].
+    pub fn bytes(&self) -> Result<u64, InputError> {
+        Ok(self.draft()?.tensors.iter().map(Place::bytes).sum())
+    }
+
+    fn error(&self, key: &str, problem: impl Into<String>) -> InputError {
+        InputError::key(&self.name, key, problem)
+    }
+
+    fn draft(&self) -> Result<Draft, InputError> {
+        self.check()?;
+        let mut draft = Draft { version: 3, ..Draft::default() };
+        self.metadata(&mut draft);
+        let model = self.shape.model(&self.name);
+        for layer in &model.layers {
+            for tensor in &layer.tensors {
+                // A tied head is the embedding's tensor.
+                if !(model.tied && tensor.class == TensorClass::Output) {
+                    draft.tensors.push(self.place(tensor)?);
+                }
+            }
+        }
+        Ok(draft)
+    }
+
+    fn place(&self, tensor: &TensorSpec) -> Result<Place, InputError> {
+        let exception = self.exceptions.get(&tensor.class).copied();
+        let format = match tensor.quantizable {
+            true => exception.unwrap_or(self.format),
+            false => Format::F32,
+        };
+        if tensor.bytes(format).is_none() {
+            let (length, block) = (tensor.row_len, format.block_elements());
+            let problem =
+                format!("rows of {length} in {format}; whole blocks of {block} are needed");
+            return Err(self.error(&tensor.name, problem));
+        }
+        let mut dimensions = vec![tensor.row_len];
+        if tensor.class != TensorClass::Norm {
+            dimensions.push(tensor.rows);
+        }
+        Ok(Place { name: tensor.name.clone(), dimensions, kind: format.ggml_id() })
+    }
+
+    /// Whether the engine could run it.
+    fn check(&self) -> Result<(), InputError> {
+        let shape = &self.shape;
+        let usual = Shape {
+            blocks: shape.blocks,
+            hidden: shape.hidden,
+            ffn: shape.ffn,
+            heads: shape.heads,
+            kv_heads: shape.kv_heads,
+            head_dim: shape.head_dim,
+            vocab: shape.vocab,
+            tied: shape.tied,
+            ..Shape::default()
+        };
+        let unusual = [
+            ("gate", shape.gate != usual.gate),
+            ("fused-qkv", shape.fused_qkv),
+            ("qkv-bias", shape.qkv_bias),
+            ("bias", shape.bias),
+            ("qk-norm", shape.qk_norm),
+            ("norms", shape.norms != usual.norms),
+            ("final-norm", shape.final_norm != usual.final_norm),
+            ("embedding-norm", shape.embedding_norm),
+            ("positions", shape.positions != 0),
+            ("embedding", shape.embedding.is_some()),
+            ("window", shape.window.is_some()),
+        ];
+        if let Some((key, _)) = unusual.into_iter().find(|(_, unusual)| *unusual) {
+            return Err(self.error(key, "is not that of a llama; only llamas can be made"));
+        }
+        Ok(())
+    }
+
+    fn metadata(&self, draft: &mut Draft) {
+        let shape = &self.shape;
+        draft.set("general.architecture", Value::Text("llama".into()));
+        draft.set("general.name", Value::Text(format!("{} with random weights", self.name)));
+        let numbers = [
+            ("block_count", shape.blocks),
+            ("context_length", 131_072),
+            ("embedding_length", shape.hidden),
+            ("feed_forward_length", shape.ffn),
+            ("vocab_size", shape.vocab),
+            ("attention.head_count", shape.heads),
+            ("attention.head_count_kv", shape.kv_heads),
+            ("attention.key_length", shape.head_dim),
+            ("attention.value_length", shape.head_dim),
+            ("rope.dimension_count", shape.head_dim),
+        ];
+        for (key, number) in numbers {
+            // Shapes are far below that.
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            draft.set(&format!("llama.{key}"), Value::U32(number));
+        }
+        draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
+        draft.set("llama.rope.freq_base", Value::F32(10_000.0));
+    }
+}
+
+/// Writes the data of one tensor, a few pieces at a time.
+fn data(
+    place: &Place,
+    seed: u64,
+    out: &mut dyn Write,
+    progress: &mut impl FnMut(u64),
+) -> std::io::Result<()> {
+    let format = Format::from_ggml_id(place.kind).unwrap_or(Format::F32);
+    let row_len = place.dimensions[0];
+    let Some(&rows) = place.dimensions.get(1) else {
+        // A normalization that does nothing.
+        for _ in 0..row_len {
+            out.write_all(&1f32.to_le_bytes())?;
+        }
+        return Ok(());
+    };
+    let each = (PIECE / row_len).max(1);
+    let pieces: Vec<(u64, u64)> = (0..rows)
+        .step_by(each as usize)
+        .zip(1..)
+        .map(|(first, index)| (seed.wrapping_add(index), each.min(rows - first)))
+        .collect();
+    for some in pieces.chunks(PIECES) {
+        let made: Vec<_> = some
+            .par_iter()
+            .map(|&(seed, rows)| piece(seed, rows as usize, row_len as usize, ggml_type(format)))
+            .collect();
+        for bytes in made {
+            let bytes = bytes.map_err(Error::other)?;
+            out.write_all(&bytes)?;
+            progress(bytes.len() as u64);
+        }
+    }
+    Ok(())
+}
+
+/// Random rows in that type.
+fn piece(seed: u64, rows: usize, row_len: usize, kind: GgmlDType) -> candle_core::Result<Vec<u8>> {
+    let mut rng = Pcg64::seed_from_u64(seed);
+    // A uniform number from -a to a has the variance a^2 / 3.
+    let scale = (3.0 / row_len as f32).sqrt();
+    let weights: Vec<f32> =
+        (0..rows * row_len).map(|_| scale * (2.0 * rng.random::<f32>() - 1.0)).collect();
+    let weights = Tensor::from_vec(weights, (rows, row_len), &Device::Cpu)?;
+    Ok(QTensor::quantize(&weights, kind)?.data()?.into_owned())
+}
