@@ -129,8 +129,8 @@ impl ChainSearch {
         (run.bound().map_or(0, |bound| bound.0), above)
     }
 
-    /// Finds a plan with a bottleneck of at most that, or proves that there is none; nothing if that
-    /// effort does neither. With `doubt` it begins with what proves quickly, else with what
+    /// Finds a plan with a bottleneck of at most that, or proves that there is none; nothing if
+    /// that effort does neither. With `doubt` it begins with what proves quickly, else with what
     /// finds plans.
     fn fits(
         &self,
