@@ -4,7 +4,7 @@ use edgeplan_problem::Stop;
 
 use crate::bundle::Bundle;
 use crate::chain::{Chain, Room};
-use crate::relaxation::{Path, Prices, Relaxation};
+use crate::relaxation::{Path, Prices, Relaxation, visits};
 
 /// How far to climb.
 #[derive(Debug)]
@@ -87,10 +87,9 @@ pub(crate) fn climb(
 
 /// Whether a path returns nowhere, where it may not.
 fn is_plan(chain: &Chain, path: &Path) -> bool {
-    let mut runs: Vec<usize> = path.iter().map(|step| step.0).collect();
-    runs.dedup();
-    runs.sort_unstable();
-    !chain.once || runs.windows(2).all(|pair| pair[0] != pair[1])
+    let mut visits = visits(path);
+    visits.sort_unstable();
+    !chain.once || visits.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// The units in which the bundle sees prices: loss, time, one per device for its visits and one

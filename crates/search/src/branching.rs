@@ -6,7 +6,7 @@
 use crate::ascent::Mixture;
 use crate::chain::Chain;
 use crate::fixing::drop_dangling;
-use crate::relaxation::Path;
+use crate::relaxation::{Path, visits};
 
 /// One side of a branching. Of identical devices the first ones are used first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,8 +86,8 @@ fn share(mixture: &Mixture, is_so: impl Fn(&Path) -> bool) -> f64 {
 
 /// How many devices of a class a path visits.
 fn members(chain: &Chain, path: &Path, class: usize) -> usize {
-    let mut visited: Vec<usize> =
-        path.iter().map(|step| step.0).filter(|&device| chain.class[device] == class).collect();
+    let mut visited = visits(path);
+    visited.retain(|&device| chain.class[device] == class);
     visited.sort_unstable();
     visited.dedup();
     visited.len()

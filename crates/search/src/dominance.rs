@@ -6,7 +6,7 @@ use crate::labels::{Devices, Label};
 
 /// What labels must have in common to be compared; besides, the better one may not have used a
 /// device that the other one can still go to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Kind {
     pub(crate) device: u16,
     /// The first device, where it decides what the source may still send.
@@ -15,7 +15,7 @@ pub(crate) struct Kind {
     pub(crate) lone: bool,
     /// Shared tensors that the device stores.
     pub(crate) stored: u64,
-    /// Used devices that can hold a later layer; last, so that a family's sets are neighbours.
+    /// Used devices that can hold a later layer.
     pub(crate) used: Devices,
 }
 

@@ -4,10 +4,11 @@
 //! On device `d` a path remembers those of its earlier devices that are in `d`'s set, provided that
 //! every device since then had them in its set too; what it remembers it cannot visit again.
 
-use crate::labels::Devices;
 use rustc_hash::FxHashMap;
 
 use crate::ascent::Mixture;
+use crate::labels::Devices;
+use crate::relaxation::visits;
 
 /// The sets, and what follows from them.
 #[derive(Debug, Clone)]
@@ -73,10 +74,9 @@ impl Neighbours {
     pub(crate) fn grown(&self, paths: &Mixture, rows_max: usize) -> Option<Self> {
         let mut returns: FxHashMap<(usize, Vec<usize>), f64> = FxHashMap::default();
         for (path, share) in paths {
-            let mut runs: Vec<usize> = path.iter().map(|&(device, _)| device).collect();
-            runs.dedup();
-            for (start, &device) in runs.iter().enumerate() {
-                let later = &runs[start + 1..];
+            let visits = visits(path);
+            for (start, &device) in visits.iter().enumerate() {
+                let later = &visits[start + 1..];
                 if let Some(length) = later.iter().position(|&other| other == device) {
                     let mut between = later[..length].to_vec();
                     between.sort_unstable();

@@ -72,6 +72,13 @@ pub(crate) struct Relaxation {
 /// A path of the relaxation: device and index of the choice, by layer.
 pub(crate) type Path = Vec<(usize, usize)>;
 
+/// The devices that a path visits, in order; a device again if it returns there.
+pub(crate) fn visits(path: &Path) -> Vec<usize> {
+    let mut devices: Vec<usize> = path.iter().map(|&(device, _)| device).collect();
+    devices.dedup();
+    devices
+}
+
 /// A place of a path: layer, device, remembered subset.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {

@@ -1,10 +1,10 @@
 //! Rounds of: finer grid, climb, grow, labels, fixing; until the proof is complete.
 
-use edgeplan_problem::deployment::{Deployment, Objective, Plan};
+use edgeplan_problem::deployment::{Deployment, Objective, OptionId, Plan};
 use edgeplan_problem::{Cost, Run, Stop};
 
 use crate::ascent::{Climb, Mixture, climb};
-use crate::chain::{Chain, Choice};
+use crate::chain::Chain;
 use crate::fixing::fix;
 use crate::grid::Grid;
 use crate::labels::{Found, Labels, Width};
@@ -158,19 +158,27 @@ fn passed(run: &Run<'_, Deployment>) -> u64 {
     run.work().get("passes").copied().unwrap_or(0)
 }
 
-/// The paths of a mixture that are still in the chain.
-fn kept(chain: &Chain, before: &[Vec<Choice>], mixture: Mixture) -> Mixture {
-    let kept = |(path, share): (Path, f64)| {
-        let place = |(layer, &(device, choice)): (usize, &(usize, usize))| {
-            let at = chain.at(layer, device);
-            let option = before[at][choice].option;
-            let choice = chain.choices[at].iter().position(|choice| choice.option == option)?;
-            Some((device, choice))
-        };
-        let path: Option<Path> = path.iter().enumerate().map(place).collect();
-        path.map(|path| (path, share))
+/// A path by the options that it chooses, which keep their names when others leave the chain.
+type Options = Vec<(usize, OptionId)>;
+
+/// The paths of a mixture by their options.
+fn named(chain: &Chain, mixture: &Mixture) -> Vec<(Options, f64)> {
+    let name = |(layer, &(device, choice)): (usize, &(usize, usize))| {
+        (device, chain.choices[chain.at(layer, device)][choice].option)
     };
-    mixture.into_iter().filter_map(kept).collect()
+    let path = |path: &Path| path.iter().enumerate().map(name).collect();
+    mixture.iter().map(|(steps, share)| (path(steps), *share)).collect()
+}
+
+/// Those of these paths that are still in the chain.
+fn kept(chain: &Chain, paths: &[(Options, f64)]) -> Mixture {
+    let place = |(layer, &(device, option)): (usize, &(usize, OptionId))| {
+        let mut choices = chain.choices[chain.at(layer, device)].iter();
+        Some((device, choices.position(|choice| choice.option == option)?))
+    };
+    let path =
+        |options: &Options| -> Option<Path> { options.iter().enumerate().map(place).collect() };
+    paths.iter().filter_map(|(options, share)| Some((path(options)?, *share))).collect()
 }
 
 /// The search of one case.
@@ -229,10 +237,10 @@ impl Search<'_> {
         if bound > limit {
             return Ok(Left::Nothing);
         }
-        let before = self.chain.choices.clone();
+        let paths = named(&self.chain, &mixture);
         let fixed = fix(&mut self.chain, &relaxation, limit);
         run.count("fixed", fixed.removed as u64);
-        let mixture = kept(&self.chain, &before, mixture);
+        let mixture = kept(&self.chain, &paths);
         let Relaxation { prices, neighbours, .. } = relaxation;
         let state = State { prices, neighbours, references: fixed.best, mixture };
         Ok(Left::Open(Open { bound, state }))

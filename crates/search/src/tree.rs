@@ -41,6 +41,12 @@ impl Search<'_> {
         root: Open,
         nodes_max: usize,
     ) -> Result<Cost, Stop> {
+        if root.bound > self.limit(run) {
+            return Ok(self.beyond(run));
+        }
+        if nodes_max == 0 {
+            return Ok(self.cost(root.bound));
+        }
         let mut open = Tree::default();
         open.grow(self.chain.clone(), root, 0);
         for looked in 0.. {
