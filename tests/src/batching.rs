@@ -5,14 +5,14 @@ use edgeplan_problem::batching::{
     Work,
 };
 use edgeplan_problem::{Bytes, Cost, Nanos, Problem as _};
-use rand::{RngExt as _, SeedableRng as _};
-use rand_pcg::Pcg64Mcg;
+
+use crate::random::Random;
 
 /// The question of that seed. Small numbers, so that ties abound; no requests, identical ones, ones
 /// that are worth nothing, too late, out of reach or too demanding, weights that fit nowhere,
 /// phases of no length, bands that bind and bands that do not, several formats and nodes occur.
 pub fn small_batching(seed: u64) -> Batching {
-    let mut random = Random(Pcg64Mcg::seed_from_u64(seed));
+    let mut random = Random::seeded(seed);
     random.batching(seed).checked().expect("the generator makes sense")
 }
 
@@ -51,17 +51,7 @@ fn place(instance: &Batching, request: usize, plan: &mut Plan, best: &mut Cost) 
     }
 }
 
-struct Random(Pcg64Mcg);
-
 impl Random {
-    fn up_to(&mut self, max: u64) -> u64 {
-        self.0.random_range(0..=max)
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.up_to(99) < percent
-    }
-
     fn batching(&mut self, seed: u64) -> Batching {
         let nodes = if self.chance(25) { 2 } else { 1 };
         let requests = self.up_to(if nodes == 1 { 8 } else { 5 });
@@ -70,7 +60,7 @@ impl Random {
         // Bits per nanosecond, from a band that one request fills to one that nobody notices.
         let rate = [2, 6, 20, 1_000][self.up_to(3) as usize];
         let mut waiting: Vec<Request> =
-            (0..requests).map(|index| self.request(index, nodes, weighted, rate)).collect();
+            (0..requests).map(|index| self.waiting(index, nodes, weighted, rate)).collect();
         if let (true, Some(first)) = (identical, waiting.first().cloned()) {
             for request in &mut waiting {
                 *request = Request { name: request.name.clone(), ..first.clone() };
@@ -115,7 +105,7 @@ impl Random {
         }
     }
 
-    fn request(&mut self, index: u64, nodes: usize, weighted: bool, rate: u64) -> Request {
+    fn waiting(&mut self, index: u64, nodes: usize, weighted: bool, rate: u64) -> Request {
         let channel = |random: &mut Self| {
             let speed = |random: &mut Self| (1 + random.up_to(3)) * rate * 500_000_000;
             let channel = Channel { uplink: speed(random), downlink: speed(random) };

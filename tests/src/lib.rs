@@ -4,6 +4,7 @@
 mod batching;
 mod command;
 mod oracle;
+mod random;
 mod schedules;
 mod small;
 

@@ -6,8 +6,8 @@ use edgeplan_problem::scheduling::{
     Variant, VariantId,
 };
 use edgeplan_problem::{Cost, Nanos, Problem as _, Share};
-use rand::{RngExt as _, SeedableRng as _};
-use rand_pcg::Pcg64Mcg;
+
+use crate::random::Random;
 
 /// Plans to try stay below this, so that the oracle is quick.
 const PLANS_MAX: u64 = 8_000;
@@ -18,7 +18,7 @@ const COMPLETION_MAX: u64 = 20;
 /// server, capacities of zero and without end, free work, missing ways, unhosted variants,
 /// identical servers, weights of zero, demands that nothing meets.
 pub fn small_schedule(seed: u64) -> Scheduling {
-    let mut random = Random(Pcg64Mcg::seed_from_u64(seed));
+    let mut random = Random::seeded(seed);
     loop {
         let instance = random.scheduling(seed);
         let ways = |request: &Request| {
@@ -59,17 +59,7 @@ fn descend(instance: &Scheduling, index: usize, plan: &mut Plan, best: &mut Cost
     }
 }
 
-struct Random(Pcg64Mcg);
-
 impl Random {
-    fn up_to(&mut self, max: u64) -> u64 {
-        self.0.random_range(0..=max)
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.up_to(99) < percent
-    }
-
     /// A share in steps of a tenth.
     fn share(&mut self, tenths: u64) -> Share {
         Share(100_000_000 * self.up_to(tenths))
@@ -86,7 +76,7 @@ impl Random {
             accuracy_max: Share::ONE,
             completion_max: Nanos(COMPLETION_MAX),
             servers: self.servers(servers, identical),
-            messages: (0..2).map(|_| self.message(servers)).collect(),
+            messages: (0..2).map(|_| self.message_between(servers)).collect(),
             services: (0..services).map(|index| self.service(index, servers, identical)).collect(),
             requests: (0..requests).map(|_| self.request(services, servers)).collect(),
         }
@@ -111,7 +101,7 @@ impl Random {
         servers
     }
 
-    fn message(&mut self, servers: usize) -> Message {
+    fn message_between(&mut self, servers: usize) -> Message {
         let missing = if self.chance(20) { 30 } else { 0 };
         let mut time = Vec::new();
         for from in 0..servers {

@@ -5,8 +5,8 @@ use edgeplan_problem::deployment::{
     Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement,
 };
 use edgeplan_problem::{Bytes, Loss, Nanos};
-use rand::{RngExt as _, SeedableRng as _};
-use rand_pcg::Pcg64Mcg;
+
+use crate::random::Random;
 
 /// Plans to try stay below this, so that the oracle is quick.
 const PLANS_MAX: u64 = 8_000;
@@ -15,7 +15,7 @@ const PLANS_MAX: u64 = 8_000;
 /// two models, one device, one layer, free hops, missing links, devices too small for anything,
 /// identical devices, tied tensors, pins and every budget occur.
 pub fn small(seed: u64) -> Deployment {
-    let mut random = Random(Pcg64Mcg::seed_from_u64(seed));
+    let mut random = Random::seeded(seed);
     loop {
         let instance = random.deployment(seed);
         if plans(&instance) <= PLANS_MAX {
@@ -31,17 +31,7 @@ pub fn plans(instance: &Deployment) -> u64 {
     choices.fold(1, u64::saturating_mul)
 }
 
-struct Random(Pcg64Mcg);
-
 impl Random {
-    fn up_to(&mut self, max: u64) -> u64 {
-        self.0.random_range(0..=max)
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.up_to(99) < percent
-    }
-
     fn maybe(&mut self, percent: u64, max: u64) -> Option<u64> {
         self.chance(percent).then(|| self.up_to(max))
     }
