@@ -10,6 +10,7 @@ use edgeplan_instances::file::{InputError, nearest, read_text};
 use edgeplan_instances::instance::read_instance;
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::workload::Workload;
+use edgeplan_problem::Problem;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_simulator::Size;
 use edgeplan_solvers::{DEPLOYMENT, Entry};
@@ -66,13 +67,21 @@ impl Asked {
 
 /// The solver of that name, or an error with the nearest one.
 pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
-    edgeplan_solvers::find(name).ok_or_else(|| {
-        let near = nearest(name, DEPLOYMENT.iter().map(|entry| entry.name));
-        let hint = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`edgeplan solvers` lists them".into(),
-        };
-        anyhow!("no solver is called `{name}`; {hint}")
+    find_among(DEPLOYMENT, name, "solver", "`edgeplan solvers` lists them")
+}
+
+/// The entry of that name; otherwise an error that says of what kind there is none, with the
+/// nearest name or else `instead`.
+pub(crate) fn find_among<P: Problem>(
+    entries: &'static [Entry<P>],
+    name: &str,
+    kind: &str,
+    instead: &str,
+) -> Result<&'static Entry<P>> {
+    entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
+        let near = nearest(name, entries.iter().map(|entry| entry.name));
+        let hint = near.map(|near| format!("did you mean `{near}`?"));
+        anyhow!("no {kind} is called `{name}`; {}", hint.unwrap_or_else(|| instead.into()))
     })
 }
 

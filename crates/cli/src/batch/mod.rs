@@ -5,16 +5,16 @@ mod table;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use edgeplan_instances::batching::Scenario;
 use edgeplan_instances::batching::paper::{self, Band, Setting};
-use edgeplan_instances::file::{nearest, read_text, write_atomic};
+use edgeplan_instances::file::{read_text, write_atomic};
 use edgeplan_problem::batching::{Batching, Plan};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, reconcile, solve};
-use edgeplan_solvers::{BATCHING, Entry, find_batching};
+use edgeplan_solvers::{BATCHING, Entry};
 use serde_json::{Map, Value, json};
 
-use crate::question::seconds;
+use crate::question::{find_among, seconds};
 use crate::reply::Reply;
 use crate::report::{reason, table};
 use crate::watch;
@@ -119,14 +119,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 
 /// The batching solver of that name, or an error with the nearest one.
 pub(crate) fn find_solver(name: &str) -> Result<&'static Entry<Batching>> {
-    find_batching(name).ok_or_else(|| {
-        let near = nearest(name, BATCHING.iter().map(|entry| entry.name));
-        let hint = match near {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => "`edgeplan batch --solvers` lists them".into(),
-        };
-        anyhow!("no batching solver is called `{name}`; {hint}")
-    })
+    find_among(BATCHING, name, "batching solver", "`edgeplan batch --solvers` lists them")
 }
 
 impl Arguments {

@@ -6,15 +6,15 @@ mod view;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
-use edgeplan_instances::file::{check_writable, nearest, read_text, to_json, write_atomic};
+use anyhow::Result;
+use edgeplan_instances::file::{check_writable, read_text, to_json, write_atomic};
 use edgeplan_instances::schedule::{ScheduleFile, write_schedule};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, reconcile, solve};
 use edgeplan_report::schedule::svg;
-use edgeplan_solvers::{Entry, SCHEDULING, find_scheduling};
+use edgeplan_solvers::{Entry, SCHEDULING};
 
-use crate::question::{fraction, seconds};
+use crate::question::{find_among, fraction, seconds};
 use crate::reply::Reply;
 use crate::watch;
 use question::Question;
@@ -96,14 +96,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 
 /// The solver of that name, or an error with the nearest one.
 fn find(name: &str) -> Result<&'static Entry<Scheduling>> {
-    find_scheduling(name).ok_or_else(|| {
-        let names: Vec<&str> = SCHEDULING.iter().map(|entry| entry.name).collect();
-        let hint = match nearest(name, names.iter().copied()) {
-            Some(near) => format!("did you mean `{near}`?"),
-            None => format!("there are {}", names.join(", ")),
-        };
-        anyhow!("no solver of schedules is called `{name}`; {hint}")
-    })
+    let names: Vec<&str> = SCHEDULING.iter().map(|entry| entry.name).collect();
+    let instead = format!("there are {}", names.join(", "));
+    find_among(SCHEDULING, name, "solver of schedules", &instead)
 }
 
 fn answer(
