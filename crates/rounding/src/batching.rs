@@ -1,14 +1,12 @@
 //! Repair of batches: whoever breaks a limit leaves, then whoever fits comes in.
 
 use edgeplan_problem::batching::{Batching, FormatId, NodeId, Plan, RequestId, Violation};
-use edgeplan_problem::{Cost, Problem as _, Run, Stop};
+use edgeplan_problem::{Run, Stop};
 use rand::seq::SliceRandom as _;
 use rand_pcg::Pcg64Mcg;
 
 use crate::Repair;
-
-/// What is made small: violation in millionths, then cost.
-type Rank = (u64, Cost);
+use crate::repair::rank;
 
 impl Repair for Batching {
     /// First improvement over three kinds of change, in random order: a request moves to a node or
@@ -22,7 +20,7 @@ impl Repair for Batching {
         run: &mut Run<'_, Self>,
         random: &mut Pcg64Mcg,
     ) -> Result<(), Stop> {
-        let mut best = rank(self, &plan);
+        let mut best = rank(self, &plan, Violation::excess_ppm);
         loop {
             let before = best;
             let mut changes = changes(self, &plan);
@@ -31,7 +29,7 @@ impl Repair for Batching {
                 run.step()?;
                 let mut changed = plan.clone();
                 change.apply(&mut changed);
-                let new = rank(self, &changed);
+                let new = rank(self, &changed, Violation::excess_ppm);
                 if new < best {
                     (best, plan) = (new, changed);
                 }
@@ -42,12 +40,6 @@ impl Repair for Batching {
             }
         }
     }
-}
-
-fn rank(instance: &Batching, plan: &Plan) -> Rank {
-    let evaluation = instance.evaluate(plan);
-    let excess = evaluation.violations.iter().map(Violation::excess_ppm);
-    (excess.fold(0, u64::saturating_add), evaluation.cost)
 }
 
 /// A change of a plan. The plan may have changed since it was listed: it is then another change,

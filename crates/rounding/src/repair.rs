@@ -25,7 +25,18 @@ pub trait Repair: Problem {
 }
 
 /// What is made small: violation in millionths, then cost.
-type Rank = (u64, Cost);
+pub(crate) type Rank = (u64, Cost);
+
+/// The rank of a plan, where a violation is worth so many millionths.
+pub(crate) fn rank<P: Problem>(
+    instance: &P,
+    plan: &P::Plan,
+    excess_ppm: fn(&P::Violation) -> u64,
+) -> Rank {
+    let evaluation = instance.evaluate(plan);
+    let excess = evaluation.violations.iter().map(excess_ppm);
+    (excess.fold(0, u64::saturating_add), evaluation.cost)
+}
 
 /// Pairs of option changes that are tried at a local optimum of single changes.
 const PAIRS: u32 = 400;
@@ -43,7 +54,7 @@ impl Repair for Deployment {
         run: &mut Run<'_, Self>,
         random: &mut Pcg64Mcg,
     ) -> Result<(), Stop> {
-        let mut best = rank(self, &plan);
+        let mut best = rank(self, &plan, Violation::excess_ppm);
         loop {
             let mut changes = changes(self, &plan);
             changes.shuffle(random);
@@ -65,12 +76,6 @@ impl Repair for Deployment {
     }
 }
 
-fn rank(instance: &Deployment, plan: &Plan) -> Rank {
-    let evaluation = instance.evaluate(plan);
-    let excess = evaluation.violations.iter().map(Violation::excess_ppm);
-    (excess.fold(0, u64::saturating_add), evaluation.cost)
-}
-
 /// Makes the changes if that improves the plan.
 fn try_change(instance: &Deployment, plan: &mut Plan, best: &mut Rank, changes: &[Change]) {
     let undo: Vec<(usize, Vec<Assignment>)> = changes
@@ -80,7 +85,7 @@ fn try_change(instance: &Deployment, plan: &mut Plan, best: &mut Rank, changes: 
     for change in changes {
         change.apply(plan);
     }
-    let new = rank(instance, plan);
+    let new = rank(instance, plan, Violation::excess_ppm);
     if new < *best {
         *best = new;
         return;
