@@ -25,3 +25,4 @@ pub use llama::Llama;
 pub use model::Model;
 pub use observe::{Observer, Stopwatch};
 pub use session::{CHUNK, Positions, Session};
+pub use weights::ggml_type;

@@ -148,7 +148,7 @@ impl Weights {
 }
 
 /// What candle calls a format.
-pub(crate) fn ggml_type(format: Format) -> GgmlDType {
+pub fn ggml_type(format: Format) -> GgmlDType {
     match format {
         Format::F32 => GgmlDType::F32,
         Format::F16 => GgmlDType::F16,

@@ -2,8 +2,9 @@
 
 use std::borrow::Cow;
 
-use candle_core::quantized::{GgmlDType, QMatMul, QStorage, QTensor};
+use candle_core::quantized::{QMatMul, QStorage, QTensor};
 use candle_core::{DType, Device, Module as _, Result, Tensor};
+use edgeplan_engine::ggml_type;
 use edgeplan_formats::Format;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
@@ -70,7 +71,7 @@ fn matrix(device: &Device, format: Format, shape: Shape, content: &[u8]) -> Resu
         Format::F16 => dense(DType::F16),
         Format::BF16 => dense(DType::BF16),
         _ => {
-            let storage = QStorage::from_data(Cow::Borrowed(content), device, kind(format))?;
+            let storage = QStorage::from_data(Cow::Borrowed(content), device, ggml_type(format))?;
             Ok(Weight::Quantized(QMatMul::from_qtensor(QTensor::new(storage, sides)?)?))
         }
     }
@@ -82,7 +83,7 @@ fn content(format: Format, shape: Shape) -> Result<Vec<u8>> {
     let numbers: Vec<f32> =
         (0..PIECE.0 * PIECE.1).map(|_| random.random_range(-1.0..1.0)).collect();
     let piece = Tensor::from_vec(numbers, PIECE, &Device::Cpu)?;
-    let piece = QTensor::quantize(&piece, kind(format))?;
+    let piece = QTensor::quantize(&piece, ggml_type(format))?;
     let piece = piece.data()?;
     let Some(bytes) = format.bytes(shape.rows, shape.row_len) else {
         candle_core::bail!("rows of {} elements are no whole blocks of {format}", shape.row_len)
@@ -91,27 +92,6 @@ fn content(format: Format, shape: Shape) -> Result<Vec<u8>> {
     let mut content = piece.repeat(bytes.div_ceil(piece.len()));
     content.truncate(bytes);
     Ok(content)
-}
-
-/// candle's name of a format.
-fn kind(format: Format) -> GgmlDType {
-    match format {
-        Format::Q2K => GgmlDType::Q2K,
-        Format::Q3K => GgmlDType::Q3K,
-        Format::Q4_0 => GgmlDType::Q4_0,
-        Format::Q4_1 => GgmlDType::Q4_1,
-        Format::Q4K => GgmlDType::Q4K,
-        Format::Q5_0 => GgmlDType::Q5_0,
-        Format::Q5_1 => GgmlDType::Q5_1,
-        Format::Q5K => GgmlDType::Q5K,
-        Format::Q6K => GgmlDType::Q6K,
-        Format::Q8_0 => GgmlDType::Q8_0,
-        Format::Q8_1 => GgmlDType::Q8_1,
-        Format::Q8K => GgmlDType::Q8K,
-        Format::F16 => GgmlDType::F16,
-        Format::BF16 => GgmlDType::BF16,
-        Format::F32 => GgmlDType::F32,
-    }
 }
 
 #[cfg(test)]
