@@ -148,7 +148,7 @@ fn groups<K: PartialEq, V: Copy>(
 
 /// The logarithm of true over predicted time at every sample, each predicted by a fit that has not
 /// seen its shape; where there is one shape only, its batch. Of a single sample nothing is known.
-pub(crate) fn held_out(samples: &[Sample]) -> Vec<(Point, f64)> {
+pub(crate) fn held_out(samples: &[Sample]) -> Vec<f64> {
     let indices: Vec<usize> = (0..samples.len()).collect();
     let mut parts: Vec<Vec<usize>> =
         groups(samples, &indices, |point| point.shape).into_iter().map(|(_, part)| part).collect();
@@ -169,9 +169,8 @@ pub(crate) fn held_out(samples: &[Sample]) -> Vec<(Point, f64)> {
             samples.iter().enumerate().partition(|(index, _)| fold_of[*index] == fold);
         let rest: Vec<Sample> = rest.into_iter().map(|(_, sample)| sample.clone()).collect();
         let kernel = Kernel::fit(&rest);
-        let error = |(_, (point, nanos)): (usize, &Sample)| {
-            (point.clone(), (nanos / kernel.time(point).nanos).ln())
-        };
+        let error =
+            |(_, (point, nanos)): (usize, &Sample)| (nanos / kernel.time(point).nanos).ln();
         errors.extend(out.into_iter().map(error));
     }
     errors

@@ -56,9 +56,9 @@ impl Engine for Machine {
         }))
     }
 
-    fn resident(&mut self, format: Format) -> Result<Option<Resident>, EngineError> {
-        let (file_bytes, resident_bytes) = (Bytes(10), Bytes(25));
-        Ok(Some(Resident { format, file_bytes, resident_bytes }))
+    fn resident(&mut self, format: Format) -> Result<Vec<Resident>, EngineError> {
+        let (rows, row_len, batch, resident_bytes) = (16, 256, 2, Bytes(25));
+        Ok(vec![Resident { format, rows, row_len, batch, resident_bytes }])
     }
 }
 
