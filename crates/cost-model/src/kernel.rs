@@ -19,7 +19,7 @@ const PRIOR: f64 = 0.05;
 /// Shapes are corrected where there are so many of their times, so that no single one can mislead.
 const TIMES_LEAST: usize = 3;
 /// Folds of cross-validation.
-const FOLDS: usize = 5;
+const FOLDS: usize = 16;
 /// Sizes this much beyond the measured ones are extrapolated, in powers of two.
 const BEYOND: f64 = 1.0;
 

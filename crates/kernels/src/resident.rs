@@ -7,7 +7,7 @@ use edgeplan_measure::machine::resident_bytes;
 use edgeplan_problem::Bytes;
 
 use crate::shapes::Shape;
-use crate::weights::{PACKING, load, unpacked};
+use crate::weights::{load, packing, unpacked};
 
 /// Above every threshold from which an allocator asks the system for memory of its own, so that
 /// what is allocated shows: glibc's is at most 32 MiB.
@@ -39,14 +39,15 @@ pub(crate) fn measure(device: &Device, format: Format) -> Result<Vec<Resident>> 
         let first = load(device, format, shape, 1)?;
         let before = resident_bytes();
         let second = unpacked(device, format, shape)?;
-        for batches in [&PACKING[..1], &PACKING[1..]] {
+        for batches in [&[1], packing(format)] {
             second.run(device, shape, batches)?;
+            let Some(batch) = batches.iter().copied().max() else { continue };
             let Some((before, after)) = before.zip(resident_bytes()) else { continue };
             found.push(Resident {
                 format,
                 rows: shape.rows,
                 row_len: shape.row_len,
-                batch: batches.iter().copied().max().unwrap_or(1),
+                batch,
                 resident_bytes: Bytes(after.saturating_sub(before).max(1)),
             });
         }

@@ -44,9 +44,16 @@ impl Weight {
     }
 }
 
-/// Numbers of rows at which candle packs weights, each in another layout: one, a few, and for q4_K
-/// 32 on processors that have instructions for it (candle 0.11, `quantized/repack_x86.rs`).
-pub(crate) const PACKING: [u64; 3] = [1, 2, 32];
+/// Numbers of rows at which candle packs weights of a format: several, and for q4_K another time
+/// from 32 on where the processor has instructions for it (candle 0.11, `quantized/repack.rs` and
+/// `repack_x86.rs`). Some it packs at one row already.
+pub(crate) fn packing(format: Format) -> &'static [u64] {
+    match format {
+        Format::Q4K => &[2, 32],
+        Format::Q4_0 | Format::Q8_0 | Format::Q5K | Format::Q6K => &[2],
+        _ => &[],
+    }
+}
 
 /// Loads that many copies of a matrix and lets candle pack them.
 pub(crate) fn load(
@@ -56,10 +63,9 @@ pub(crate) fn load(
     copies: u64,
 ) -> Result<Vec<Weight>> {
     let content = content(format, shape)?;
-    let few = if format == Format::Q4K { &PACKING[..] } else { &PACKING[..2] };
     let one = || {
         let weight = matrix(device, format, shape, &content)?;
-        weight.run(device, shape, few)?;
+        weight.run(device, shape, packing(format))?;
         Ok(weight)
     };
     (0..copies).map(|_| one()).collect()
