@@ -12,7 +12,7 @@ use crate::kernel::{Kernel, Sample, held_out};
 use crate::memory::Memory;
 use crate::naive::Naive;
 use crate::prediction::Prediction;
-use crate::profile::{Profile, Work, whole_tiles};
+use crate::profile::{Profile, TILE, Work, whole_tiles};
 use crate::terms::{Family, Kind, Point};
 
 /// Predicts times on one machine.
@@ -66,9 +66,9 @@ pub enum Missing {
     /// A format of weights.
     #[error("matrix products in {0} were not measured")]
     Format(Format),
-    /// A format of weights in matrices that are no whole tiles, or in those that are.
-    #[error("matrix products in {0} with rows like these were measured in whole tiles only, or not")]
-    Tiling(Format),
+    /// A format of weights in matrices that are whole tiles, or in those that are not.
+    #[error("matrix products in {0} were not measured for matrices that are {1} tiles of 16 x 256")]
+    Tiling(Format, &'static str),
     /// Another kind of work.
     #[error("{0} was not measured")]
     Work(&'static str),
@@ -139,8 +139,8 @@ impl CostModel {
 
     fn missing(&self, family: Family) -> Missing {
         match family {
-            Family::Matmul { format, .. } if self.formats().any(|known| known == format) => {
-                Missing::Tiling(format)
+            Family::Matmul { format, tiled } if self.formats().any(|known| known == format) => {
+                Missing::Tiling(format, if tiled { "whole" } else { "no whole" })
             }
             Family::Matmul { format, .. } => Missing::Format(format),
             _ => Missing::Work(family.name()),
@@ -164,9 +164,12 @@ impl CostModel {
     /// slowest format that was, between all of them. Marked as estimated.
     pub fn estimate(&self, rows: u64, row_len: u64, batch: u64) -> Option<Prediction> {
         let in_format = |format: Format| {
-            // The shape may be no whole number of blocks of the other format.
-            let row_len = row_len.next_multiple_of(format.block_elements());
-            self.time(&Work::Matmul { format, rows, row_len, batch }).ok()
+            // The shape may be no whole number of blocks of the other format, and others may have
+            // been measured in whole tiles only.
+            let blocks = (rows, row_len.next_multiple_of(format.block_elements()));
+            let tiles = (rows.next_multiple_of(TILE.0), row_len.next_multiple_of(TILE.1));
+            let time = |(rows, row_len)| self.time(&Work::Matmul { format, rows, row_len, batch });
+            time(blocks).or_else(|_| time(tiles)).ok()
         };
         let known: Vec<Prediction> = self.formats().filter_map(in_format).collect();
         let slowest = *known.iter().max_by_key(|prediction| prediction.median)?;

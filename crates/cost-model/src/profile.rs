@@ -151,7 +151,7 @@ impl Resident {
 /// Outputs and inputs of a tile: engines that repack weights do so for matrices of whole tiles, and
 /// run others by another kernel (candle 0.11, `quantized/repack_x86.rs`; on other processors tiles
 /// are smaller divisors of these).
-const TILE: (u64, u64) = (16, 256);
+pub(crate) const TILE: (u64, u64) = (16, 256);
 
 /// Whether a matrix is one of whole tiles.
 pub fn whole_tiles(rows: u64, row_len: u64) -> bool {
