@@ -67,13 +67,6 @@ pub(crate) struct Point {
 impl Point {
     /// The kind of a work, and its point; `None` where a work has no fit.
     pub(crate) fn of(work: &Work) -> Option<(Kind, Self)> {
-        let rowwise = |family: Family, width: u64, batch: u64| {
-            let (width, batch) = (float(width), float(batch));
-            let (by_row, by_pass) = (vec![width, 1.0], vec![1.0]);
-            // The same loop for any number of rows.
-            let kind = Kind { family, several: true };
-            Some((kind, Self { by_row, by_pass, shape: [width.log2(), 0.0], batch }))
-        };
         match *work {
             Work::Matmul { format, rows, row_len, batch } => {
                 Some(product(format, rows, row_len, batch))
@@ -83,13 +76,14 @@ impl Point {
                 let (context, batch) = (float(context), float(batch));
                 let (width, scores) = (float(heads) * float(head_dim), float(heads) * context);
                 let cached = float(kv_heads) * float(head_dim) * context;
-                // Operations, softmax, activations; cache read, overhead.
-                let (by_row, by_pass) = (vec![width * context, scores, width], vec![cached, 1.0]);
-                let shape = [context.log2(), width.log2()];
+                let large = if SCORES * scores * batch >= LARGE { scores } else { 0.0 };
+                // Operations, softmax, its memory, activations; cache read, overhead.
+                let by_row = vec![width * context, scores, large, width];
+                let (by_pass, shape) = (vec![cached, 1.0], [context.log2(), width.log2()]);
                 Some((kind, Self { by_row, by_pass, shape, batch }))
             }
-            Work::Norm { width, batch } => rowwise(Family::Norm, width, batch),
-            Work::Activation { width, batch } => rowwise(Family::Activation, width, batch),
+            Work::Norm { width, batch } => Some(elementwise(Family::Norm, width, batch)),
+            Work::Activation { width, batch } => Some(elementwise(Family::Activation, width, batch)),
             Work::Triad { .. } | Work::Dispatch {} => None,
         }
     }
@@ -109,9 +103,23 @@ impl Point {
 
 /// Rows of so many floats lie whole pages of memory apart, in the same few lines of a cache.
 const PAGE: u64 = 1024;
-/// From so many floats on, allocators take memory from the system for every product that widens or
-/// repacks weights, and give it back (glibc: 32 MiB).
-const LARGE: u64 = 8 << 20;
+/// From so many floats on, allocators take memory from the system for every intermediate result and
+/// give it back (glibc: 32 MiB), which takes longer than filling it.
+const LARGE: f64 = (8 << 20) as f64;
+/// Matrices of scores that attention holds at once.
+const SCORES: f64 = 3.0;
+/// From so many floats on, elementwise work is divided among threads.
+const MANY: f64 = (128 << 10) as f64;
+
+/// One loop over all elements, whatever their rows.
+fn elementwise(family: Family, width: u64, batch: u64) -> (Kind, Point) {
+    let (width, batch) = (float(width), float(batch));
+    let many = width * batch >= MANY;
+    let only = |on: bool| if on { width } else { 0.0 };
+    let (by_row, by_pass) = (vec![only(!many), only(many), 1.0], vec![1.0]);
+    let point = Point { by_row, by_pass, shape: [width.log2(), 0.0], batch };
+    (Kind { family, several: true }, point)
+}
 
 fn product(format: Format, rows: u64, row_len: u64, batch: u64) -> (Kind, Point) {
     let dense = matches!(format, Format::F32 | Format::F16 | Format::BF16);
@@ -125,7 +133,7 @@ fn product(format: Format, rows: u64, row_len: u64, batch: u64) -> (Kind, Point)
         // Weights are repacked in every pass of several rows, and halves widened in every pass;
         // short matrices do not occupy all threads.
         let only = |on: bool| if on { weights } else { 0.0 };
-        by_pass.extend([only(row_len.is_multiple_of(PAGE)), only(rows * row_len >= LARGE)]);
+        by_pass.extend([only(row_len.is_multiple_of(PAGE)), only(weights >= LARGE)]);
         by_pass.push(float(row_len));
     }
     let shape = [float(rows).log2(), float(row_len).log2()];
