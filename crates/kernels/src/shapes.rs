@@ -30,10 +30,10 @@ impl Shape {
 pub(crate) struct Catalog {
     /// Of projections in blocks, where these are whole tiles.
     pub(crate) blocks: BTreeSet<Shape>,
-    /// And where they are not.
-    pub(crate) uneven: BTreeSet<Shape>,
-    /// Of heads of whole tiles.
+    /// Of heads, the same.
     pub(crate) heads: BTreeSet<Shape>,
+    /// Those of both that are not.
+    pub(crate) uneven: BTreeSet<Shape>,
 }
 
 impl Catalog {
@@ -49,9 +49,9 @@ impl Catalog {
                 for &TensorSpec { rows, row_len, .. } in matrices {
                     let shapes = match (layer.kind, whole_tiles(rows, row_len)) {
                         (LayerKind::Block, true) => &mut found.blocks,
-                        (LayerKind::Block, false) => &mut found.uneven,
                         (LayerKind::Head, true) => &mut found.heads,
-                        (LayerKind::Head, false) | (LayerKind::Embedding, _) => continue,
+                        (LayerKind::Block | LayerKind::Head, false) => &mut found.uneven,
+                        (LayerKind::Embedding, _) => continue,
                     };
                     shapes.insert(Shape { rows, row_len });
                 }
