@@ -27,6 +27,7 @@ mod relaxation;
 mod rounds;
 mod schedule;
 mod solver;
+mod ticks;
 mod together;
 mod tree;
 
