@@ -10,10 +10,12 @@
 
 mod ascent;
 pub mod batching;
+mod bottleneck;
 mod branching;
 mod bundle;
 mod certify;
 mod chain;
+mod cycle;
 mod dominance;
 mod fixing;
 mod grid;
