@@ -16,9 +16,22 @@ const SIZE: Size = Size { prompt: 64, generate: 16 };
 /// Most requests of a batch.
 const BATCH: usize = 6;
 
+fn change_times(instance: &mut Deployment, change: impl Fn(&mut Nanos)) {
+    let change = |time: &mut Option<Nanos>| time.iter_mut().for_each(&change);
+    for model in &mut instance.models {
+        let options = model.layers.iter_mut().flat_map(|layer| &mut layer.options);
+        options.flat_map(|option| &mut option.compute).for_each(change);
+        model.messages.iter_mut().flat_map(|message| &mut message.time).for_each(change);
+    }
+}
+
 /// Some feasible plan of a small instance, if a few throws find one, and its times.
 fn thrown(seed: u64) -> Option<(Deployment, Layout, Shares)> {
-    let instance = small(seed);
+    let mut instance = small(seed);
+    // So long that a nanosecond more or less does not count.
+    change_times(&mut instance, |time| time.0 *= 1000);
+    (instance.latency_max, instance.bottleneck_max) = (None, None);
+    instance.devices.iter_mut().for_each(|device| device.compute_max = None);
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let plan = (0..40).find_map(|_| {
         let mut assignment = |options: usize| Assignment {
@@ -35,12 +48,7 @@ fn thrown(seed: u64) -> Option<(Deployment, Layout, Shares)> {
     let layout = Layout::new(&instance, &plan).ok()?;
     // A fifth of every time is the prompt's, which makes weights dear to read and tokens cheap.
     let mut prompt = instance.clone();
-    let part = |time: &mut Option<Nanos>| time.iter_mut().for_each(|time| time.0 /= 5);
-    for model in &mut prompt.models {
-        let options = model.layers.iter_mut().flat_map(|layer| &mut layer.options);
-        options.flat_map(|option| &mut option.compute).for_each(part);
-        model.messages.iter_mut().flat_map(|message| &mut message.time).for_each(part);
-    }
+    change_times(&mut prompt, |time| time.0 /= 5);
     let times = Shares::priced(&layout, SIZE, &prompt, &plan).ok()?;
     Some((instance, layout, times))
 }
@@ -86,7 +94,8 @@ fn in_time(requests: &[Request], record: &Record) -> usize {
 
 #[test]
 fn whoever_is_taken_ends_in_time() {
-    let (mut runs, mut served, mut one_by_one, mut fixed, mut together) = (0, 0, 0, 0, 0);
+    let (mut runs, mut served, mut one_by_one, mut fixed) = (0, 0, 0, 0);
+    let (mut together, mut largest, mut apart) = (0, 0, 0);
     for seed in 0..300 {
         let Some((instance, layout, times)) = thrown(seed) else { continue };
         let requests = trace(&instance, &layout, seed);
@@ -117,7 +126,8 @@ fn whoever_is_taken_ends_in_time() {
             first.push(outcomes.iter().filter(begun).count());
             served += in_time(&requests, &record);
         }
-        assert_eq!(first[0], first[1], "seed {seed}: both are exact");
+        largest += first[0].max(first[1]);
+        apart += first[0].abs_diff(first[1]);
         let again = run(&layout, &times, &requests, &mut planned("dftsp", &layout, &times));
         let once = run(&layout, &times, &requests, &mut planned("dftsp", &layout, &times));
         assert_eq!(again, once, "seed {seed}");
@@ -129,6 +139,8 @@ fn whoever_is_taken_ends_in_time() {
     }
     assert!(runs > 200, "only {runs} plans");
     assert!(together > runs / 4, "batches in {together} of {runs} only");
+    // Both answers are optimal, but who is added to them depends on which optimum it was.
+    assert!(apart * 50 < largest, "{apart} apart, of {largest}");
     assert!(served > one_by_one && served > fixed, "{served}, not {one_by_one} or {fixed}");
 }
 

@@ -215,9 +215,9 @@ impl Equipment {
         self.layout.lines[model].compute.len().max(1)
     }
 
-    /// What a request of that size takes among batches of up to `batch` requests, as far as there is
-    /// room for their caches: time from the site's door to the last token, and time of the busiest
-    /// device or link.
+    /// What a request of that size takes among batches of up to `batch` requests, as far as there
+    /// is room for their caches: time from the site's door to the last token, and time of the
+    /// busiest device or link.
     ///
     /// The latter counts with full batches, which share the reading of the weights: it is what a
     /// request takes of a site that is busy. The former counts with batches as full as the

@@ -182,11 +182,12 @@ impl Planned {
         positions
     }
 
-    /// The largest batch that ends after so many passes.
-    fn of_passes(&self, view: &View<'_>, waiting: &[(usize, &Request)], passes: u32) -> Vec<usize> {
-        let rates = self.rates[view.model];
+    /// The largest batch of these that ends after as many passes as the longest of them takes.
+    fn of_passes(&self, view: &View<'_>, waiting: &[(usize, &Request)]) -> Vec<usize> {
+        let rates = &self.rates[view.model];
+        let passes = waiting.iter().map(|(_, request)| request.size.generate).max();
         // Every pass takes the time of one token at least, whoever is in it.
-        let fixed = rates.first + rates.later * u64::from(passes);
+        let fixed = rates.first + rates.later[0] * u64::from(passes.unwrap_or_default());
         let mut positions = Vec::new();
         let mut requests = Vec::new();
         for &(position, request) in waiting {

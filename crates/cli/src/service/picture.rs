@@ -7,24 +7,26 @@ use super::{Levels, Told};
 /// The share of satisfied users, of all and of each service's.
 pub(super) fn satisfied(told: &Told<'_>) -> Curves {
     let y = |levels: &edgeplan_service::Levels| 100.0 * levels.satisfied_share;
-    curves(told, "Satisfied users", "satisfied, %", y)
+    curves(told, ("Satisfied users", "satisfied, %"), 0.0, y)
 }
 
-/// How long 95 % of those who were served waited for a first answer at most.
+/// How long 95 % of those who were served waited for a first answer at most; only ways that satisfy
+/// half of the users at the expected load, because the others take minutes.
 pub(super) fn first_token(told: &Told<'_>) -> Curves {
     let y = |levels: &edgeplan_service::Levels| levels.first_token_ns.p95.as_f64() / 1e9;
-    curves(told, "Time to the first answer, 95 % of those served", "seconds", y)
+    curves(told, ("Time to the first answer, 95 % of those served", "seconds"), 0.5, y)
 }
 
 fn curves(
     told: &Told<'_>,
-    what: &str,
-    y: &str,
+    (what, y): (&str, &str),
+    least: f64,
     value: impl Fn(&edgeplan_service::Levels) -> f64,
 ) -> Curves {
     let panel = |title: &str, pick: &dyn Fn(&Levels) -> f64| Panel {
         title: title.into(),
         series: (told.ways.iter().enumerate())
+            .filter(|(_, (_, run))| run.levels.satisfied_share >= least)
             .map(|(index, (way, _))| Series {
                 name: way.name.clone(),
                 points: (told.loads.iter())
