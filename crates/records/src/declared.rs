@@ -58,6 +58,11 @@ impl Declared {
         Ok(all)
     }
 
+    /// The solvers of that kind of question, in order.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Solver> + Clone {
+        self.solver.iter().filter(move |solver| solver.problem == kind)
+    }
+
     /// The members of a set for that kind of question, in order; none where there is no such set.
     pub fn set(&self, kind: Kind, set: &str) -> Vec<&str> {
         let member =
@@ -73,8 +78,8 @@ impl Declared {
 
     /// Its place in the order, for tables and colours; undeclared ones come last.
     pub fn place(&self, kind: Kind, name: &str) -> usize {
-        let own = self.solver.iter().filter(|solver| solver.problem == kind);
-        own.clone().position(|solver| solver.name == name).unwrap_or(own.count())
+        let mut own = self.of(kind);
+        own.position(|solver| solver.name == name).unwrap_or(self.of(kind).count())
     }
 }
 
