@@ -107,6 +107,8 @@ fn entries() -> Vec<Entry> {
 const SUITE: &str = "analysis = \"\"\nsolvers = [\"honest\"]\n[[family]]\nname = \"random\"\n\
                      layers = [4]\ndevices = [3]\nformats = 1\nmemory-percent = 110\nseeds = [0, 1]";
 
+type Test = fn(&Registry<'_>);
+
 fn main() -> ExitCode {
     let entries = entries();
     let registry = Registry { deployment: &entries, ..ALL };
@@ -119,7 +121,7 @@ fn main() -> ExitCode {
         bench(Path::new(&folder), &registry, &["sleeper"], (20.0, Shard::WHOLE));
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, fn(&Registry<'_>)); 4] = [
+    let tests: [(&str, Test); 4] = [
         ("whatever_a_solver_does_costs_one_row", whatever_a_solver_does_costs_one_row),
         ("a_wrong_answer_is_never_ranked", a_wrong_answer_is_never_ranked),
         ("shards_are_the_whole", shards_are_the_whole),

@@ -16,18 +16,21 @@ fn finding(case: &Known) -> Result<Finding> {
     let solver = (find_solver(&case.solver)?.make)();
     let outcome = solve(instance, solver.as_ref(), Limits::default(), &mut Silent);
     let cost = outcome.cost().with_context(|| format!("{what}: no plan"))?;
-    let (paper, remark) = source.split_once(", ").unwrap_or((source, ""));
+    // "EdgeShard, arXiv 2405.14371, Llama2-7B"
+    let cut = source.match_indices(", ").nth(1).map_or(source.len(), |(place, _)| place);
+    let (paper, remark) = source.split_at(cut);
     Ok(Finding {
         paper: paper.into(),
         what: what.clone(),
         published: published.to_string(),
         known: match evidence {
-            Evidence::Read => "second-hand".into(),
+            Evidence::Read => "read".into(),
+            Evidence::SecondHand => "second-hand".into(),
             Evidence::Recalled => "recalled".into(),
         },
         ours: Nanos(cost.0).to_string(),
         difference: difference(cost.as_f64(), published.as_f64()),
         command: format!("edgeplan reproduce ({})", case.solver),
-        remark: remark.into(),
+        remark: remark.trim_start_matches(", ").into(),
     })
 }

@@ -82,7 +82,8 @@ pub fn refresh(root: &Path, dry: bool) -> Result<Refreshed, InputError> {
     Ok(refreshed)
 }
 
-/// All pages: the first one, then the others by name; those of folders come after their files.
+/// All pages: the first one, then the others by name; those of folders come after their files, and
+/// what is written large (METHODOLOGY) last.
 fn markdown(root: &Path) -> Result<Vec<PathBuf>, InputError> {
     let (mut files, mut folders) = (Vec::new(), vec![PathBuf::new()]);
     while let Some(folder) = folders.pop() {
@@ -101,6 +102,13 @@ fn markdown(root: &Path) -> Result<Vec<PathBuf>, InputError> {
             }
         }
     }
-    files.sort_by_key(|path| (path != Path::new(FIRST), path.components().count(), path.clone()));
+    let large = |path: &Path| {
+        let name = path.file_stem().unwrap_or_default().to_string_lossy();
+        path.components().count() == 1 && !name.chars().any(char::is_lowercase)
+    };
+    files.sort_by_key(|path| {
+        let first = path == Path::new(FIRST);
+        (!first, !first && large(path), path.components().count(), path.clone())
+    });
     Ok(files)
 }

@@ -21,7 +21,7 @@ pub(super) fn html(
         let name = anchor(path);
         let title = title(text).unwrap_or_else(|| path.display().to_string());
         write!(links, "<li><a href=\"#{name}\">{}</a></li>", escaped(&title)).expect("a String");
-        write!(body, "<article id=\"{name}\">{}</article>\n", page.html(text)?).expect("a String");
+        writeln!(body, "<article id=\"{name}\">{}</article>", page.html(text)?).expect("a String");
     }
     Ok(format!(
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\

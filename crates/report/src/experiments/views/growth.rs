@@ -5,7 +5,7 @@ use edgeplan_records::growth::{DELTA, Fit, Growth, Preference, Question, growth}
 
 use super::super::block::Request;
 use super::super::format::{interval, or_dash, significant, table};
-use super::{Made, kind, records, solvers, with_plot};
+use super::{Made, kind, named, records, solvers, titled, with_plot};
 use crate::chart::{Axis, Chart, Series, Shape};
 
 /// Points of a fitted curve that are drawn.
@@ -32,16 +32,16 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
         }
     }
     let chart = Chart {
-        title: format!("{} over {x}", named(y)),
+        title: titled(&format!("{} over {}", named(y), named(x))),
         remark: format!(
-            "Dots: median of the trials that ended in a proof; lines: the better fit of those {x} \
-             that are all proven"
+            "Dots: median of the trials that ended in a proof; lines: the better fit, up to the \
+             most {x} that are all proven"
         ),
-        x: Axis::linear(x),
+        x: Axis::linear(named(x)),
         y: Axis::logarithmic(named(y)),
         series,
     };
-    let per = format!("factor per {x} (95 %)>");
+    let per = format!("factor per unit of {x} (95 %)>");
     let headings = [
         "solver",
         "all proven up to>",
@@ -70,15 +70,6 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
         "\nAICc: Akaike's criterion, smaller is better; a difference below {DELTA} says nothing."
     );
     Ok(with_plot(request, &chart, table(&headings, rows) + &note))
-}
-
-fn named(figure: &str) -> &str {
-    match figure {
-        "seconds" => "seconds to the proof",
-        "cpu" => "seconds of processor time",
-        "memory" => "bytes",
-        other => other,
-    }
 }
 
 fn word(preference: Option<Preference>) -> &'static str {

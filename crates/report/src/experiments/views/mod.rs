@@ -109,6 +109,26 @@ fn values(records: &[Record], parameter: &str) -> Result<Vec<String>, String> {
     }
 }
 
+/// What a parameter or a figure is called on an axis.
+fn named(name: &str) -> &str {
+    match name {
+        "tight" => "memory, percent of what is needed",
+        "quality" => "quality budget, percent",
+        "capacity" => "capacity, percent",
+        "slack" => "room to spare, permille",
+        "seconds" => "seconds to the proof",
+        "cpu" => "seconds of processor time",
+        "memory" => "bytes",
+        other => other,
+    }
+}
+
+/// The same with a large first letter.
+fn titled(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
 /// A chart as a plot of the page, if the request names one.
 fn with_plot(request: &Request<'_>, chart: &Chart, table: String) -> Made {
     let Some(name) = request.options.get("plot") else { return table.into() };

@@ -1,5 +1,7 @@
 //! Where the hard instances are: a parameter from hopeless to slack.
 
+use std::collections::BTreeSet;
+
 use edgeplan_records::declared::declared;
 use edgeplan_records::row::Record;
 use edgeplan_records::statistics::geometric_mean;
@@ -7,7 +9,7 @@ use edgeplan_records::summary::SHIFT_S;
 
 use super::super::block::Request;
 use super::super::format::{percent, seconds, table};
-use super::{Made, kind, records, solvers, values, with_plot};
+use super::{Made, kind, named, records, solvers, titled, values, with_plot};
 use crate::chart::{Axis, Chart, Series, Shape};
 
 pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
@@ -35,9 +37,8 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
     let mut rows = Vec::new();
     for value in &values {
         let group = || records.iter().filter(|row| row.parameter(x).as_deref() == Some(value));
-        let names: std::collections::BTreeSet<&str> =
-            group().map(|row| row.instance.as_str()).collect();
-        let impossible: std::collections::BTreeSet<&str> = group()
+        let names: BTreeSet<&str> = group().map(|row| row.instance.as_str()).collect();
+        let impossible: BTreeSet<&str> = group()
             .filter(|row| row.is_proven() && row.cost.is_none())
             .map(|row| row.instance.as_str())
             .collect();
@@ -60,9 +61,9 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
         Series { name, points, shape: Shape::Line }
     });
     let chart = Chart {
-        title: format!("Time to proof over {x}, percent"),
+        title: titled(&format!("seconds to the proof over {}", named(x))),
         remark: "Shifted geometric mean; a trial without a proof counts as its time limit".into(),
-        x: Axis::logarithmic(&format!("{x}, percent")),
+        x: if x == "slack" { Axis::linear(named(x)) } else { Axis::logarithmic(named(x)) },
         y: Axis::logarithmic("seconds to the proof"),
         series: series.collect(),
     };
