@@ -121,11 +121,12 @@ fn main() -> ExitCode {
         bench(Path::new(&folder), &registry, &["sleeper"], (20.0, Shard::WHOLE));
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("whatever_a_solver_does_costs_one_row", whatever_a_solver_does_costs_one_row),
         ("a_wrong_answer_is_never_ranked", a_wrong_answer_is_never_ranked),
         ("shards_are_the_whole", shards_are_the_whole),
         ("a_killed_bench_leaves_no_process_and_goes_on", a_killed_bench_leaves_no_process),
+        ("a_solver_of_ones_own_is_measured", a_solver_of_ones_own_is_measured),
     ];
     for (name, test) in tests {
         test(&registry);
@@ -256,4 +257,24 @@ fn a_killed_bench_leaves_no_process(registry: &Registry<'_>) {
     assert!(Folder::create(&path).expect("readable").records().is_empty());
     let records = bench(&path, registry, &["honest"], (5.0, Shard::WHOLE));
     assert_eq!(records.len(), 2);
+}
+
+/// The example of the README: a solver that no registry has, beside those that it has.
+fn a_solver_of_ones_own_is_measured(_: &Registry<'_>) {
+    let this = std::env::current_exe().expect("this test has a path");
+    let folder = this.ancestors().nth(2).expect("target/release");
+    let example = folder.join("examples").join("own_solver");
+    if !example.exists() {
+        println!("not run: the example own_solver is not built (cargo test --workspace does)");
+        return;
+    }
+    let place = tempfile::tempdir().expect("a folder");
+    let suite = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench-data/suites/smoke.toml");
+    let output = Command::new(example).arg(suite).arg(place.path()).output().expect("it starts");
+    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(printed.contains("one-device: ") && printed.contains("fastest-first: "), "{printed}");
+    let records = Folder::read(place.path()).expect("records");
+    let own = records.iter().filter(|record| record.solver == "one-device");
+    assert_eq!(own.filter(|record| record.counts()).count(), 4);
 }

@@ -45,6 +45,7 @@ pub(super) fn seconds(value: f64) -> String {
 /// A share in percent, never rounded to none.
 pub(super) fn percent(share: f64) -> String {
     match 100.0 * share {
+        0.0 => "0 %".into(),
         p if p > 0.0 && p < 0.01 => "< 0.01 %".into(),
         p if p.abs() < 10.0 => format!("{p:.2} %"),
         p => format!("{p:.1} %"),
@@ -79,6 +80,7 @@ mod tests {
         assert_eq!(significant(0.012345), "0.0123");
         assert_eq!((seconds(0.0423), seconds(36.94)), ("42.3 ms".into(), "36.9 s".into()));
         assert_eq!((percent(0.00001), percent(0.28)), ("< 0.01 %".into(), "28.0 %".into()));
+        assert_eq!((percent(0.0), percent(0.0123)), ("0 %".into(), "1.23 %".into()));
         assert_eq!(
             table(&["a", "b>"], [vec!["x|y".into(), "1".into()]]),
             "| a | b |\n| --- | --: |\n| x\\|y | 1 |\n"

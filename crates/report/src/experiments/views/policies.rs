@@ -61,8 +61,8 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
     let headings = [
         by,
         "solver",
-        "instances with a plan>",
-        "its share>",
+        "instances>",
+        "with a plan>",
         "as good as the best>",
         "mean ratio>",
         "95 %>",
