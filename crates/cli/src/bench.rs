@@ -108,10 +108,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     };
     let records = reconciled(records);
     if arguments.rank {
-        let mut curve = Vec::new();
-        for folder in folders.iter().filter(|folder| folder.join("curve.csv").exists()) {
-            curve.extend(Folder::read_curve(folder)?);
-        }
+        let curve = Folder::read_all_curves(&folders)?;
         return Ok(rank::reply(&records, &curve, arguments.json));
     }
     let suites = summarize(&records);

@@ -77,6 +77,24 @@ impl Folder {
         read_rows(&path.join(CURVE))
     }
 
+    /// Reads the anytime curves of several folders, those of [`Folder::read_all`]'s trials; a
+    /// folder may have none.
+    ///
+    /// # Errors
+    /// As for [`Folder::read_curve`].
+    pub fn read_all_curves(paths: &[PathBuf]) -> Result<Vec<CurveRow>, InputError> {
+        let mut all: Vec<CurveRow> = Vec::new();
+        for path in paths {
+            let newer = Self::read(path)?;
+            let keys: BTreeSet<Key<'_>> = newer.iter().map(Record::key).collect();
+            all.retain(|row| !keys.contains(&row.key()));
+            if path.join(CURVE).exists() {
+                all.extend(Self::read_curve(path)?);
+            }
+        }
+        Ok(all)
+    }
+
     /// What is there.
     pub fn records(&self) -> &[Record] {
         &self.records
@@ -227,8 +245,7 @@ fn drop_orphans(file: &Path, records: &[Record]) -> Result<(), InputError> {
     }
     let keys: BTreeSet<Key<'_>> = records.iter().map(Record::key).collect();
     let curve: Vec<CurveRow> = read_rows(file)?;
-    let known =
-        |row: &&CurveRow| keys.contains(&(&row.suite, &row.instance, &row.solver, row.seed));
+    let known = |row: &&CurveRow| keys.contains(&row.key());
     let kept: Vec<&CurveRow> = curve.iter().filter(known).collect();
     if kept.len() == curve.len() {
         return Ok(());

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::row::Record;
-use crate::statistics::{Interval, Line, line, median};
+use crate::row::{Record, Word};
+use crate::statistics::{Interval, Line, line, mean, median};
 
 /// What grows with what.
 #[derive(Debug, Clone, Copy)]
@@ -47,6 +47,8 @@ pub struct Size {
     pub infeasible: usize,
     /// Median figure of the trials that ended in a proof.
     pub median: Option<f64>,
+    /// Mean gap between plan and bound of all trials; 1 where one of them is missing.
+    pub gap: f64,
 }
 
 /// A fitted curve.
@@ -93,6 +95,14 @@ impl Growth {
     }
 }
 
+fn gap(row: &Record) -> f64 {
+    match row.verdict {
+        Word::Infeasible => 0.0,
+        _ if row.counts() => row.gap.unwrap_or(1.0),
+        _ => 1.0,
+    }
+}
+
 /// Figures below this are taken as this, before their logarithm: one node, or a tenth of a
 /// millisecond.
 fn least(figure: &str) -> f64 {
@@ -130,6 +140,7 @@ fn growth_of(solver: &str, rows: &[(f64, &Record)], figure: &str) -> Growth {
             proven: proven.count(),
             infeasible: rows.iter().filter(|row| row.is_proven() && row.cost.is_none()).count(),
             median: median(&values),
+            gap: mean(rows.iter().map(|row| gap(row))).unwrap_or(1.0),
         }
     };
     let sizes: Vec<Size> = by_size.iter().map(size).collect();
@@ -202,6 +213,8 @@ mod tests {
         let twelve = found.sizes[3];
         assert_eq!((twelve.x, twelve.trials, twelve.proven), (12.0, 3, 2));
         assert_eq!(twelve.median, Some(12.0));
+        // Two proofs, and one trial without plan and bound.
+        assert!((twelve.gap - 1.0 / 3.0).abs() < 1e-12, "{twelve:?}");
         assert!(growth(&records, Question { x: "tightness", y: "seconds" }).is_empty());
         assert!(growth(&records, Question { x: "devices", y: "cuts" }).is_empty());
     }

@@ -47,8 +47,7 @@ pub fn rank(records: &[Record], curve: &[CurveRow]) -> Vec<Rank> {
     }
     let mut curves: BTreeMap<Key<'_>, Vec<(f64, Cost)>> = BTreeMap::new();
     for row in curve.iter().filter(|row| row.kind == PointKind::Incumbent) {
-        let key = (row.suite.as_str(), row.instance.as_str(), row.solver.as_str(), row.seed);
-        curves.entry(key).or_default().push((row.at_s, row.value));
+        curves.entry(row.key()).or_default().push((row.at_s, row.value));
     }
     let solvers: BTreeSet<&str> = rows.iter().map(|row| row.solver.as_str()).collect();
     let rank_of = |&solver: &&str| {

@@ -176,6 +176,13 @@ impl fmt::Display for Word {
 /// What tells trials apart in a folder: suite, instance, solver, seed.
 pub type Key<'a> = (&'a str, &'a str, &'a str, u64);
 
+impl CurveRow {
+    /// What tells its trial from the others of its folder.
+    pub fn key(&self) -> Key<'_> {
+        (&self.suite, &self.instance, &self.solver, self.seed)
+    }
+}
+
 impl Record {
     /// What tells it from the others of its folder.
     pub fn key(&self) -> Key<'_> {

@@ -95,6 +95,8 @@ fn shards_merge_without_loss_or_double_rows() {
     refused(&[one.clone(), longer], "none", "other limits");
     assert!(!path("none").exists());
     // Read together, the later one holds.
-    let both = Folder::read_all(&[one, other]).unwrap();
+    let both = [one, other];
+    assert_eq!(Folder::read_all_curves(&both).unwrap().len(), 2);
+    let both = Folder::read_all(&both).unwrap();
     assert_eq!((both.len(), both[1].elapsed_s), (2, 3.0));
 }

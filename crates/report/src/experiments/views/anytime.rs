@@ -18,11 +18,9 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
     let mut records = records(request)?;
     records.retain(|row| row.instance == name);
     let kind = kind(&records).map_err(|_| format!("no record is of the instance {name}"))?;
-    let mut curve: Vec<CurveRow> = Vec::new();
-    for path in request.paths() {
-        let rows = Folder::read_curve(&path).map_err(|error| error.to_string())?;
-        curve.extend(rows.into_iter().filter(|row| row.instance == name));
-    }
+    let mut curve: Vec<CurveRow> =
+        Folder::read_all_curves(&request.paths()).map_err(|error| error.to_string())?;
+    curve.retain(|row| row.instance == name);
     let (unit, scale) = unit(&records[0]);
     let mut series = Vec::new();
     let order = solvers(&records, kind);

@@ -4,7 +4,7 @@ use edgeplan_records::declared::declared;
 use edgeplan_records::growth::{DELTA, Fit, Growth, Preference, Question, growth};
 
 use super::super::block::Request;
-use super::super::format::{interval, or_dash, significant, table};
+use super::super::format::{interval, or_dash, percent, significant, table};
 use super::{Made, kind, named, records, solvers, titled, with_plot};
 use crate::chart::{Axis, Chart, Series, Shape};
 
@@ -50,6 +50,7 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
         "exponent of a power (95 %)>",
         "AICc, power less exponential>",
         "grows",
+        "mean gap at the largest>",
     ];
     let fit = |fit: Option<Fit>| {
         or_dash(fit.map(|fit| format!("{} ({})", significant(fit.rate), interval(fit.interval))))
@@ -64,6 +65,7 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
             fit(growth.power),
             or_dash(difference.map(|d| format!("{d:+.1}"))),
             word(growth.preference()).into(),
+            or_dash(growth.sizes.last().map(|size| percent(size.gap))),
         ]
     });
     let note = format!(

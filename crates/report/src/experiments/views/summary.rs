@@ -66,10 +66,7 @@ pub(super) fn summary(request: &Request<'_>) -> Result<Made, String> {
 pub(super) fn ranking(request: &Request<'_>) -> Result<Made, String> {
     let records = records(request)?;
     let kind = kind(&records)?;
-    let mut curve = Vec::new();
-    for path in request.paths().iter().filter(|path| path.join("curve.csv").exists()) {
-        curve.extend(Folder::read_curve(path).map_err(|error| error.to_string())?);
-    }
+    let curve = Folder::read_all_curves(&request.paths()).map_err(|error| error.to_string())?;
     let headings = [
         "solver",
         "proven>",
