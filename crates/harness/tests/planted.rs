@@ -105,7 +105,8 @@ fn entries() -> Vec<Entry> {
 }
 
 const SUITE: &str = "analysis = \"\"\nsolvers = [\"honest\"]\n[[family]]\nname = \"random\"\n\
-                     layers = [4]\ndevices = [3]\nformats = 1\nmemory-percent = 110\nseeds = [0, 1]";
+                     layers = [4]\ndevices = [3]\nformats = 1\nmemory-percent = 110\n\
+                     seeds = [0, 1]";
 
 type Test = fn(&Registry<'_>);
 

@@ -2,8 +2,8 @@
 //!
 //! A family is a plain struct of its parameters with a sensible default, and a function. [`random`]
 //! draws every number; [`realistic`] puts a model of the catalog on catalog devices in a home, at
-//! edge sites or in classes; [`packing`] hides bins that must be filled to the brim; [`tight`] takes
-//! memory away from any instance, [`strict`] quality.
+//! edge sites or in classes; [`packing`] hides bins that must be filled to the brim; [`tight`]
+//! takes memory away from any instance, [`strict`] quality.
 
 use std::ops::RangeInclusive;
 

@@ -51,8 +51,8 @@ pub(super) fn summary(request: &Request<'_>) -> Result<Made, String> {
         };
         let revisions: Vec<&str> = suite.revisions.iter().map(String::as_str).collect();
         text += &format!(
-            "{}{} instances of `{}`, {limit} each, revision {}.{left_out} Time to proof: \
-             geometric mean, shifted by {SHIFT_S} s; a trial without a proof counts as {limit}.\n\n",
+            "{}{} instances of `{}`, {limit} each, revision {}.{left_out} Time to proof: geometric \
+             mean, shifted by {SHIFT_S} s; a trial without a proof counts as {limit}.\n\n",
             table(&headings, rows) + "\n",
             suite.instances,
             suite.suite,
