@@ -36,11 +36,15 @@ fn a_page_is_made_from_records_and_stays() {
     assert!(!path("index.html").exists());
     let first = text(&run(&["report", &folder]).stdout);
     for name in ["README.md", "plots/smoke.svg", "index.html"] {
-        assert!(first.contains(&format!("{name}: written")), "{first}");
+        assert!(first.contains(&format!("{name}: made again")), "{first}");
     }
     assert!(std::fs::read_to_string(path("README.md")).unwrap().contains("| HiGHS 1.15 | 4 |"));
     let second = run(&["report", &folder]);
     assert!(text(&second.stdout).contains("3 files are what the records say"));
+    std::fs::write(path("plots/old.svg"), "<svg/>").unwrap();
+    assert_eq!(run(&["report", &folder, "--check"]).status.code(), Some(1));
+    run(&["report", &folder]);
+    assert!(path("plots/smoke.svg").exists() && !path("plots/old.svg").exists());
     std::fs::write(path("README.md"), page.replace("summary", "sumary")).unwrap();
     refused(&["report", &folder], "README.md: line 3: no view is called `sumary`; did you mean");
 }

@@ -21,7 +21,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let refreshed = refresh(&arguments.folder, arguments.check)?;
     let mut text = String::new();
     for path in &refreshed.changed {
-        let done = if arguments.check { "is not what the records say" } else { "written" };
+        let done = if arguments.check { "is not what the records say" } else { "made again" };
         text += &format!("{}: {done}\n", arguments.folder.join(path).display());
     }
     if refreshed.changed.is_empty() {

@@ -134,10 +134,10 @@ fn sheet() -> String {
     css
 }
 
-/// All names, in order of appearance.
+/// All names of series with points, in order of appearance.
 fn names(chart: &Chart) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
-    for series in &chart.series {
+    for series in chart.series.iter().filter(|series| !series.points.is_empty()) {
         if !names.contains(&series.name.as_str()) {
             names.push(&series.name);
         }

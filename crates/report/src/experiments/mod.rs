@@ -26,7 +26,7 @@ use edgeplan_instances::file::{InputError, read_text, write_atomic};
 pub struct Refreshed {
     /// Pages, plots and the web page, relative to the folder of all pages.
     pub files: Vec<PathBuf>,
-    /// Those of them that were written, because they were not what the records say.
+    /// Those that were written, because they were not what the records say, or removed.
     pub changed: Vec<PathBuf>,
 }
 
@@ -39,7 +39,8 @@ const RECORDS: &str = "record";
 
 /// Makes everything below `root` again that follows from its records: the marked parts of all
 /// Markdown pages, the plots that they name, and `index.html`. Writes what differs from what is
-/// there, unless `dry`. All is made before anything is written.
+/// there and removes plots that no page names, unless `dry`. All is made before anything is
+/// written.
 ///
 /// # Errors
 /// Markers that make no sense, with their file and line; records that cannot be read.
@@ -60,9 +61,16 @@ pub fn refresh(root: &Path, dry: bool) -> Result<Refreshed, InputError> {
         pages.push((path, spliced.text));
     }
     let index = site::html(root, &pages, &made)?;
+    let mut refreshed = Refreshed::default();
+    for path in stale(root, &made)? {
+        if !dry {
+            std::fs::remove_file(root.join(&path))
+                .map_err(|error| InputError::file(path.display().to_string(), error.to_string()))?;
+        }
+        refreshed.changed.push(path);
+    }
     made.extend(pages);
     made.push((INDEX.into(), index));
-    let mut refreshed = Refreshed::default();
     for (path, text) in made {
         let place = root.join(&path);
         if std::fs::read_to_string(&place).ok().as_deref() != Some(&text) {
@@ -80,6 +88,26 @@ pub fn refresh(root: &Path, dry: bool) -> Result<Refreshed, InputError> {
         refreshed.files.push(path);
     }
     Ok(refreshed)
+}
+
+/// Plots that no page names any more.
+fn stale(root: &Path, made: &[(PathBuf, String)]) -> Result<Vec<PathBuf>, InputError> {
+    let folder = root.join(PLOTS);
+    let failed =
+        |error: std::io::Error| InputError::file(folder.display().to_string(), error.to_string());
+    if !folder.exists() {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(&folder).map_err(failed)? {
+        let path = Path::new(PLOTS).join(entry.map_err(failed)?.file_name());
+        let plot = path.extension().is_some_and(|extension| extension == "svg");
+        if plot && !made.iter().any(|(known, _)| *known == path) {
+            found.push(path);
+        }
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// All pages: the first one, then the others by name; those of folders come after their files, and
