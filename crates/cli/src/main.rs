@@ -16,6 +16,7 @@ mod inspect;
 mod plan;
 mod profile;
 mod question;
+mod refresh;
 mod reply;
 mod report;
 mod reproduce;
@@ -58,6 +59,8 @@ enum Command {
     Epochs(epochs::Arguments),
     /// Measure solvers on suites of instances, each trial in a process of its own
     Bench(bench::Arguments),
+    /// Make the tables, plots and pages of reports again from their records
+    Report(refresh::Arguments),
     /// Answer the question on standard input; what `bench` starts
     #[command(hide = true)]
     Trial,
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Epochs(arguments) => epochs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report(arguments) => refresh::run(&arguments),
         Command::Trial => bench::trial(),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -41,7 +41,7 @@ pub struct Series {
 }
 
 /// Light and dark: hues that differ in lightness too (after Okabe and Ito).
-const COLOURS: [(&str, &str); 7] = [
+pub(crate) const COLOURS: [(&str, &str); 7] = [
     ("#0072b2", "#56b4e9"),
     ("#d55e00", "#ff9a5c"),
     ("#009e73", "#3fd6aa"),
@@ -181,7 +181,7 @@ impl Scale {
 }
 
 /// A round number of which four reach that high.
-fn step(most: f64) -> f64 {
+pub(crate) fn step(most: f64) -> f64 {
     if most <= 0.0 {
         return 1.0;
     }
