@@ -16,10 +16,12 @@ mod inspect;
 mod plan;
 mod profile;
 mod question;
+mod refresh;
 mod reply;
 mod report;
 mod reproduce;
 mod schedule;
+mod service;
 mod simulate;
 mod solvers;
 mod verify;
@@ -47,6 +49,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Assign requests to servers and to variants of the service that they ask for
     Schedule(schedule::Arguments),
+    /// Plan what a few sites host and who serves whom, and simulate what users see of it
+    Service(service::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
     /// Choose which waiting requests an edge node serves in its next epoch
@@ -55,6 +59,8 @@ enum Command {
     Epochs(epochs::Arguments),
     /// Measure solvers on suites of instances, each trial in a process of its own
     Bench(bench::Arguments),
+    /// Make the tables, plots and pages of reports again from their records
+    Report(refresh::Arguments),
     /// Answer the question on standard input; what `bench` starts
     #[command(hide = true)]
     Trial,
@@ -89,10 +95,12 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),
+        Command::Service(arguments) => service::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Epochs(arguments) => epochs::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments),
+        Command::Report(arguments) => refresh::run(&arguments),
         Command::Trial => bench::trial(),
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),

@@ -10,10 +10,12 @@
 
 mod ascent;
 pub mod batching;
+mod bottleneck;
 mod branching;
 mod bundle;
 mod certify;
 mod chain;
+mod cycle;
 mod dominance;
 mod fixing;
 mod grid;
@@ -21,12 +23,14 @@ mod grid;
 pub mod inner;
 mod joint;
 mod labels;
+mod near;
 mod neighbours;
 mod prefix;
 mod relaxation;
 mod rounds;
 mod schedule;
 mod solver;
+mod ticks;
 mod together;
 mod tree;
 
