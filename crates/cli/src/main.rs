@@ -1,5 +1,6 @@
 //! The command `edgeplan`.
 
+mod apply;
 mod baselines;
 mod batch;
 mod bench;
@@ -20,6 +21,7 @@ mod reply;
 mod report;
 mod reproduce;
 mod schedule;
+mod sense;
 mod simulate;
 mod solvers;
 mod verify;
@@ -60,6 +62,10 @@ enum Command {
     Trial,
     /// Run a model on this machine, and compare its times and memory with what plans expect
     Verify(verify::Arguments),
+    /// Measure what each format costs in each tensor of a model, in a file that `plan` reads
+    Sense(sense::Arguments),
+    /// Write the GGUF file that a plan describes
+    Apply(apply::Arguments),
     /// Say why the plan is what it is: what binds, and what more of it would be worth
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
@@ -95,6 +101,8 @@ fn main() -> ExitCode {
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Trial => bench::trial(),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Sense(arguments) => sense::run(&arguments),
+        Command::Apply(arguments) => apply::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

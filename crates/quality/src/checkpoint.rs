@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use edgeplan_engine::{EngineError, Llama};
 use edgeplan_formats::Format;
 use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::gguf::{self, Header};
+use edgeplan_instances::model::gguf::{self, Header, Pair};
 
 use crate::decoder::{Architecture, Decoder};
 use crate::quantize::dequantize;
@@ -64,6 +64,20 @@ impl Checkpoint {
             .seek(SeekFrom::Start(self.data + tensor.offset + first))
             .and_then(|_| self.file.read_exact(&mut bytes));
         read.map_err(|error| self.header.error(&tensor.name, error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a value of the metadata.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn metadata(&mut self, pair: &Pair) -> Result<Vec<u8>, InputError> {
+        let mut bytes = vec![0; (pair.span.end - pair.span.start) as usize];
+        let read = self
+            .file
+            .seek(SeekFrom::Start(pair.span.start))
+            .and_then(|_| self.file.read_exact(&mut bytes));
+        read.map_err(|error| self.header.error(&pair.key, error.to_string()))?;
         Ok(bytes)
     }
 
@@ -128,6 +142,10 @@ impl Checkpoint {
         };
         if let Some(name) = expected.keys().find(|name| !optional(name)) {
             return Err(self.header.error(name, "is missing").into());
+        }
+        if !weights.contains_key("output.weight") {
+            let tied = weights["token_embd.weight"].clone();
+            weights.insert("output.weight".into(), tied);
         }
         let factors = weights.remove(FACTORS).map(|factors| factors.to_vec1::<f32>()).transpose()?;
         let architecture = Architecture::llama(&llama, factors.as_deref(), room)?;

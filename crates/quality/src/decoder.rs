@@ -62,10 +62,13 @@ impl Decoder {
         self.architecture.blocks + 2
     }
 
-    /// A weight by its name; the head's is the embedding's where they are tied.
+    /// A weight by its name. The head has one of its own, which shares the memory of the embedding's
+    /// where they are tied.
+    ///
+    /// # Errors
+    /// When there is none.
     pub fn weight(&self, name: &str) -> Result<&Tensor> {
-        let tied = || (name == "output.weight").then(|| self.weights.get("token_embd.weight"))?;
-        let found = self.weights.get(name).or_else(tied);
+        let found = self.weights.get(name);
         found.ok_or_else(|| candle_core::Error::Msg(format!("{name} is missing")))
     }
 

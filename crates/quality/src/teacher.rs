@@ -178,7 +178,7 @@ impl Training {
     }
 
     fn write(&self, vars: &BTreeMap<String, Var>, out: &Path) -> Result<(), InputError> {
-        let mut draft = Draft { version: 3, ..Draft::default() };
+        let mut draft = Draft::default();
         self.metadata(&mut draft);
         let model = self.shape.model("teacher");
         for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {

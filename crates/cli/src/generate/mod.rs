@@ -1,6 +1,6 @@
 //! `edgeplan generate`: write an instance of a seeded family, or a model of random weights.
 
-mod gguf;
+pub(crate) mod gguf;
 mod teacher;
 
 use std::path::PathBuf;
