@@ -17,8 +17,9 @@ use crate::generate::gguf::{Recipe, recipe};
 use crate::reply::Reply;
 use crate::report::table;
 
+/// A model, and how its matrices are to be stored.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Arguments {
+pub(crate) struct Wanted {
     /// Plan file and GGUF file; with --recipe, the GGUF file alone
     #[arg(required = true, num_args = 1..=2)]
     files: Vec<PathBuf>,
@@ -26,6 +27,12 @@ pub(crate) struct Arguments {
     /// `q4_K+ffn_down:q6_K,output:q8_0`
     #[arg(long, value_parser = recipe)]
     recipe: Option<Recipe>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    wanted: Wanted,
     /// The file
     #[arg(long)]
     out: PathBuf,
@@ -37,34 +44,44 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
+impl Wanted {
+    /// The model's file.
+    pub(crate) fn model(&self) -> Result<&Path> {
+        match (&self.files[..], &self.recipe) {
+            ([model], Some(_)) | ([_, model], None) => Ok(model),
+            ([_], None) => bail!("a plan or a --recipe is needed beside the model"),
+            _ => bail!("either a plan or a --recipe is needed, not both"),
+        }
+    }
+
+    /// The format of each matrix, and the plan if there is one.
+    pub(crate) fn formats(&self, spec: &ModelSpec) -> Result<(Formats, Option<PlannedModel>)> {
+        if let Some(Recipe(base, exceptions)) = &self.recipe {
+            return Ok((from_recipe(spec, *base, exceptions)?, None));
+        }
+        let (file, plan) = planned(&self.files[0], spec)?;
+        Ok((from_plan(&file, &plan, spec)?, Some(plan)))
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Arguments { recipe, out, lists, .. } = arguments;
-    let (plan, path) = match (&arguments.files[..], recipe) {
-        ([path], Some(_)) => (None, path),
-        ([plan, path], None) => (Some(plan), path),
-        ([_], None) => bail!("a plan or a --recipe is needed beside the model"),
-        _ => bail!("either a plan or a --recipe is needed, not both"),
-    };
+    let Arguments { wanted, out, lists, .. } = arguments;
+    let path = wanted.model()?;
     for path in [Some(out), lists.as_ref()].into_iter().flatten() {
         check_writable(path)?;
     }
     let mut checkpoint = Checkpoint::open(path)?;
     let spec = model::load(&path.display().to_string())?;
-    let planned = plan.map(|plan| planned(plan, &spec)).transpose()?;
-    let formats = match (&planned, recipe) {
-        (Some((file, planned)), _) => from_plan(file, planned, &spec)?,
-        (None, Some(Recipe(base, exceptions))) => from_recipe(&spec, *base, exceptions)?,
-        (None, None) => Formats::new(),
-    };
+    let (formats, planned) = wanted.formats(&spec)?;
     let quantized = checkpoint.header.tensors.iter().any(|tensor| tensor.stored.is_quantized());
     let total = bytes(&checkpoint, &formats)?;
     let bar = ProgressBar::new(total);
     bar.set_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")?);
-    let written = apply(&mut checkpoint, &formats, out, |bytes| bar.inc(bytes));
+    let written = apply(&mut checkpoint, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes));
     bar.finish_and_clear();
     written?;
     let made = model::load(&out.display().to_string())?;
-    let devices = planned.map(|(_, planned)| shards(&planned, &made)).unwrap_or_default();
+    let devices = planned.map(|planned| shards(&planned, &made)).unwrap_or_default();
     if let Some(path) = lists {
         write_atomic(path, &to_json(&devices))?;
     }

@@ -9,6 +9,8 @@ mod check;
 mod compare;
 mod confidence;
 mod diagnosis;
+mod dilemma;
+mod distill;
 mod epochs;
 mod explain;
 mod generate;
@@ -66,6 +68,10 @@ enum Command {
     Sense(sense::Arguments),
     /// Write the GGUF file that a plan describes
     Apply(apply::Arguments),
+    /// Let a model teach its quantized self, and write the file
+    Distill(distill::Arguments),
+    /// Trade bits for loss: sweep budgets, plan, and measure what comes of it (DILEMMA's experiment)
+    Dilemma(dilemma::Arguments),
     /// Say why the plan is what it is: what binds, and what more of it would be worth
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
@@ -103,6 +109,8 @@ fn main() -> ExitCode {
         Command::Verify(arguments) => verify::run(&arguments),
         Command::Sense(arguments) => sense::run(&arguments),
         Command::Apply(arguments) => apply::run(&arguments),
+        Command::Distill(arguments) => distill::run(&arguments),
+        Command::Dilemma(arguments) => dilemma::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::io::{Error, Write};
 use std::path::Path;
 
+use candle_core::Tensor;
 use edgeplan_formats::Format;
 use edgeplan_instances::file::{InputError, stream_atomic};
 use edgeplan_instances::instance::PlannedModel;
-use edgeplan_instances::model::gguf::Tensor;
+use edgeplan_instances::model::gguf::Tensor as Stored;
 use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_instances::model::{ModelSpec, TensorClass, TensorSpec};
 use edgeplan_instances::recipes::parse_label;
@@ -98,13 +99,13 @@ fn fitting(file: &str, tensor: &TensorSpec, format: Format) -> Result<Format, In
 
 /// A tensor that is read, and how it is written.
 struct Step {
-    from: Tensor,
+    from: Stored,
     format: Option<Format>,
     place: Place,
 }
 
 /// Writes the file, whole or not at all; `progress` hears of bytes written. Metadata and tensors
-/// without a new format are copied bit by bit. Where an embedding and its tied head get different
+/// without a new format or new values (`trained`, by name) are copied bit by bit. Where an embedding and its tied head get different
 /// formats, the head becomes a tensor of its own.
 ///
 /// # Errors
@@ -115,6 +116,7 @@ struct Step {
 pub fn apply(
     checkpoint: &mut Checkpoint,
     formats: &Formats,
+    trained: &BTreeMap<String, Tensor>,
     out: &Path,
     mut progress: impl FnMut(u64),
 ) -> Result<(), InputError> {
@@ -125,7 +127,11 @@ pub fn apply(
     let written = stream_atomic(out, |file| {
         draft.write(file, |_, file| {
             let Some(step) = left.next() else { return Ok(()) };
-            step.write(checkpoint, file, &mut progress).map_err(|problem| {
+            let done = match trained.get(&step.place.name) {
+                Some(values) => step.write_values(checkpoint, values, file),
+                None => step.write(checkpoint, file, &mut progress),
+            };
+            done.map_err(|problem| {
                 let text = problem.to_string();
                 failed = Some(problem);
                 Error::other(text)
@@ -148,7 +154,7 @@ pub fn bytes(checkpoint: &Checkpoint, formats: &Formats) -> Result<u64, InputErr
 }
 
 fn steps(checkpoint: &Checkpoint, formats: &Formats) -> Result<Vec<Step>, InputError> {
-    let step = |from: &Tensor, name: &str| -> Result<Step, InputError> {
+    let step = |from: &Stored, name: &str| -> Result<Step, InputError> {
         let format = formats.get(name).copied();
         let format = format.filter(|format| format.ggml_id() != from.stored.ggml_id);
         if format.is_some() {
@@ -187,6 +193,22 @@ fn draft(checkpoint: &mut Checkpoint, steps: &[Step]) -> Result<Draft, InputErro
 }
 
 impl Step {
+    /// Writes other values than those of the file.
+    fn write_values(
+        &self,
+        checkpoint: &Checkpoint,
+        values: &Tensor,
+        out: &mut dyn Write,
+    ) -> Result<(), InputError> {
+        let found = checkpoint.format(&self.from)?;
+        let row_len = self.from.dimensions[0] as usize;
+        let values = values.flatten_all().and_then(|values| values.to_vec1::<f32>());
+        let bytes = values.and_then(|v| quantize(&v, row_len, self.format.unwrap_or(found)));
+        let name = &self.place.name;
+        let bytes = bytes.map_err(|error| checkpoint.header.error(name, error.to_string()))?;
+        out.write_all(&bytes).map_err(|error| InputError::file("output", error.to_string()))
+    }
+
     fn write(
         &self,
         checkpoint: &mut Checkpoint,

@@ -143,13 +143,14 @@ impl Checkpoint {
         if let Some(name) = expected.keys().find(|name| !optional(name)) {
             return Err(self.header.error(name, "is missing").into());
         }
-        if !weights.contains_key("output.weight") {
-            let tied = weights["token_embd.weight"].clone();
-            weights.insert("output.weight".into(), tied);
+        let tied = !weights.contains_key("output.weight");
+        if tied {
+            let embedding = weights["token_embd.weight"].clone();
+            weights.insert("output.weight".into(), embedding);
         }
         let factors = weights.remove(FACTORS).map(|factors| factors.to_vec1::<f32>()).transpose()?;
         let architecture = Architecture::llama(&llama, factors.as_deref(), room)?;
-        Ok(Decoder { architecture, weights, trains: false })
+        Ok(Decoder { architecture, weights, tied, trains: false })
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, DType, Device, Result, Tensor};
+use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Tensor};
 use candle_nn::ops;
 use edgeplan_engine::{Llama, Observer};
 
@@ -42,6 +42,8 @@ impl Architecture {
 pub struct Decoder {
     pub(crate) architecture: Architecture,
     pub(crate) weights: BTreeMap<String, Tensor>,
+    /// Whether the head's weight is the embedding's.
+    pub(crate) tied: bool,
     /// Whether gradients are wanted: candle's fused operations have none.
     pub(crate) trains: bool,
 }
@@ -145,7 +147,11 @@ impl Decoder {
         let (batch, positions, width) = input.dims3()?;
         let flat = input.reshape((batch * positions, width))?;
         observer.multiplies(&name, &flat);
-        let product = flat.matmul(&weight.t()?)?.reshape((batch, positions, weight.dim(0)?))?;
+        let product = match self.trains && !weight.track_op() {
+            true => flat.apply_op1(Fixed(weight.clone()))?,
+            false => flat.matmul(&weight.t()?)?,
+        };
+        let product = product.reshape((batch, positions, weight.dim(0)?))?;
         match self.weights.get(&format!("{stem}.bias")) {
             Some(bias) => product.broadcast_add(bias),
             None => Ok(product),
@@ -221,5 +227,30 @@ impl Decoder {
         let values: Vec<f32> =
             (0..positions).flat_map(|row| (0..positions).map(move |at| value(row, at))).collect();
         Tensor::from_vec(values, (positions, positions), &Device::Cpu)?.to_dtype(DType::F32)
+    }
+}
+
+/// A product with weights that are not trained: candle would make a gradient for them too, and keep
+/// it.
+struct Fixed(Tensor);
+
+impl CustomOp1 for Fixed {
+    fn name(&self) -> &'static str {
+        "fixed weights"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Some((first, end)) = layout.contiguous_offsets() else {
+            return Err(candle_core::Error::Msg("fixed weights: a gap in the input".into()));
+        };
+        let input = &storage.as_slice::<f32>()?[first..end];
+        let input = Tensor::from_slice(input, layout.shape(), &Device::Cpu)?;
+        let product = input.matmul(&self.0.t()?)?;
+        let shape = product.shape().clone();
+        Ok((CpuStorage::F32(product.flatten_all()?.to_vec1()?), shape))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        gradient.matmul(&self.0).map(Some)
     }
 }

@@ -5,6 +5,7 @@ pub mod additivity;
 pub mod apply;
 mod checkpoint;
 mod decoder;
+pub mod distill;
 mod measure;
 mod quantize;
 pub mod sense;
