@@ -9,6 +9,7 @@ mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
 mod profile; // measuring machines and links
+mod quality; // what quantization costs, and the files that plans describe
 mod schedule; // edgeplan schedule
 mod scheduling; // schedulers against brute force
 mod search; // determinism and limits of the chain search

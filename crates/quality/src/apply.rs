@@ -237,7 +237,14 @@ impl Step {
             let pieces: Vec<Vec<u8>> = some.iter().map(read).collect::<Result<_, _>>()?;
             let made: Vec<_> = pieces
                 .par_iter()
-                .map(|piece| quantize(&dequantize(piece, found)?, row_len as usize, format))
+                .map(|piece| {
+                    let values = dequantize(piece, found)?;
+                    if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
+                        let problem = format!("an element is {wrong}; finite numbers are needed");
+                        return Err(candle_core::Error::Msg(problem));
+                    }
+                    quantize(&values, row_len as usize, format)
+                })
                 .collect();
             for bytes in made {
                 let name = &self.from.name;

@@ -254,3 +254,88 @@ impl CustomOp1 for Fixed {
         gradient.matmul(&self.0).map(Some)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use candle_core::Var;
+    use edgeplan_engine::{Model, Positions};
+    use edgeplan_formats::Format;
+    use edgeplan_instances::model;
+
+    use super::*;
+    use crate::apply::{apply, from_recipe};
+    use crate::checkpoint::Checkpoint;
+
+    const TEACHER: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/teacher/teacher.gguf");
+
+    fn text() -> Vec<u32> {
+        b"And God said, Let there be light".iter().map(|&byte| byte.into()).collect()
+    }
+
+    fn flat(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn furthest(a: &Tensor, b: &Tensor) -> f32 {
+        flat(a).iter().zip(flat(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn the_engine_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f32.gguf");
+        let mut checkpoint = Checkpoint::open(Path::new(TEACHER)).unwrap();
+        // In f32 neither rounds activations.
+        let formats =
+            from_recipe(&model::load(TEACHER).unwrap(), Format::F32, &BTreeMap::new()).unwrap();
+        apply(&mut checkpoint, &formats, &BTreeMap::new(), &path, |_| {}).unwrap();
+        let engine = Model::load(&path, &Device::Cpu).unwrap();
+        let mut session = engine.session(64).unwrap();
+        let expected = session.run(&text(), Positions::All, &mut ()).unwrap();
+        let tokens = Tensor::new(text(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+        let twice = Tensor::cat(&[&tokens, &tokens], 0).unwrap();
+        let mut decoder = checkpoint.decoder(64).unwrap();
+        for trains in [false, true] {
+            decoder.trains = trains;
+            let logits = decoder.logits(&twice).unwrap();
+            for window in 0..2 {
+                let off = furthest(&logits.get(window).unwrap(), &expected);
+                assert!(off < 1e-3, "{off}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let mut decoder = Checkpoint::open(Path::new(TEACHER)).unwrap().decoder(64).unwrap();
+        decoder.trains = true;
+        let tokens = Tensor::new(text(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+        let loss = |decoder: &Decoder| {
+            let logits = decoder.logits(&tokens).unwrap().flatten(0, 1).unwrap();
+            let next = Tensor::new(text(), &Device::Cpu).unwrap();
+            candle_nn::loss::cross_entropy(&logits, &next).unwrap()
+        };
+        let name = "blk.1.ffn_norm.weight";
+        let var = Var::from_tensor(&decoder.weights[name].copy().unwrap()).unwrap();
+        let plain = flat(&var);
+        decoder.weights.insert(name.into(), var.as_tensor().clone());
+        let gradients = loss(&decoder).backward().unwrap();
+        let gradient = flat(gradients.get(&var).unwrap());
+        for at in [0, 17, 255] {
+            let moved = |by: f32| {
+                let mut values = plain.clone();
+                values[at] += by;
+                let moved = Tensor::from_vec(values, plain.len(), &Device::Cpu).unwrap();
+                let decoder = decoder.with([(name.to_owned(), moved)]);
+                loss(&decoder).to_scalar::<f32>().unwrap()
+            };
+            let expected = (moved(0.05) - moved(-0.05)) / 0.1;
+            let off = (gradient[at] - expected).abs();
+            assert!(off < 2e-3 + 0.05 * expected.abs(), "{} {expected}", gradient[at]);
+        }
+    }
+}

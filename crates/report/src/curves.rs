@@ -52,6 +52,8 @@ const HEIGHT: f64 = 420.0;
 const TOP: f64 = 112.0;
 const BOTTOM: f64 = HEIGHT - 62.0;
 const GAP: f64 = 52.0;
+/// Room for the number at a tick.
+const TICK: f64 = 34.0;
 
 /// The picture as a file of its own. The same curves give the same bytes.
 pub fn svg(curves: &Curves) -> String {
@@ -175,8 +177,13 @@ fn axes(canvas: &mut Canvas, curves: &Curves, panel: &Panel, frame: Frame) {
         panel.series.iter().flat_map(|series| &series.points).map(|point| point.0).collect();
     ticks.sort_by(f64::total_cmp);
     ticks.dedup();
+    let mut free = f64::NEG_INFINITY;
     for value in ticks {
         let (x, y) = scale.place(value, 0.0);
+        if x < free {
+            continue;
+        }
+        free = x + TICK;
         canvas.line(&[(x, y), (x, y + 4.0)], "arrow");
         canvas.text(at(x, y + 15.0, GAP), SOFT.middle(), &format!("{value}"));
     }

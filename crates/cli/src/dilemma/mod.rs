@@ -148,7 +148,8 @@ impl Trade<'_> {
     /// The smallest plan that diverges no more than that uniform format, as measured. What adds up
     /// to as much may diverge more; then less is asked for.
     fn no_worse(&mut self, planner: &Planner, uniform: &Point) -> Result<()> {
-        let mut budget = uniform.predicted;
+        // A little more, because budgets are rounded to billionths.
+        let mut budget = uniform.predicted * 1.000_001 + 1e-8;
         for _ in 0..6 {
             let Some(formats) = planner.plan(Measure::Divergence, budget)? else { break };
             let measured = self.run(&formats)?;

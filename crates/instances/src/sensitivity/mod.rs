@@ -9,6 +9,7 @@
 //! are estimates.
 
 pub mod measured;
+pub mod suite;
 
 use edgeplan_problem::Loss;
 
