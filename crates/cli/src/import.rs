@@ -69,7 +69,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         Format::Helix => Kind::Helix,
         Format::Sensitivity => {
             let [tensors, whole] = &arguments.files[..] else {
-                bail!("{} files; the table by tensor and that of the whole model are needed", arguments.files.len());
+                bail!(
+                    "{} files; the table by tensor and that of the whole model are needed",
+                    arguments.files.len()
+                );
             };
             let model = model::load(&arguments.model)?;
             let text = suite::import(&model, tensors, whole, &arguments.probe)?;

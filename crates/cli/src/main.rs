@@ -70,7 +70,7 @@ enum Command {
     Apply(apply::Arguments),
     /// Let a model teach its quantized self, and write the file
     Distill(distill::Arguments),
-    /// Trade bits for loss: sweep budgets, plan, and measure what comes of it (DILEMMA's experiment)
+    /// Trade bits for loss: sweep bounds, plan, and measure what comes of it (DILEMMA)
     Dilemma(dilemma::Arguments),
     /// Say why the plan is what it is: what binds, and what more of it would be worth
     Explain(explain::Arguments),

@@ -105,8 +105,8 @@ struct Step {
 }
 
 /// Writes the file, whole or not at all; `progress` hears of bytes written. Metadata and tensors
-/// without a new format or new values (`trained`, by name) are copied bit by bit. Where an embedding and its tied head get different
-/// formats, the head becomes a tensor of its own.
+/// without a new format or new values (`trained`, by name) are copied bit by bit. Where an embedding
+/// and its tied head get different formats, the head becomes a tensor of its own.
 ///
 /// # Errors
 /// Those of reading and writing; a type that cannot be widened.
@@ -163,7 +163,11 @@ fn steps(checkpoint: &Checkpoint, formats: &Formats) -> Result<Vec<Step>, InputE
         let kind = format.map_or(from.stored.ggml_id, Format::ggml_id);
         let used = from.dimensions.iter().rposition(|&length| length > 1).unwrap_or(0);
         let dimensions = from.dimensions[..=used].to_vec();
-        Ok(Step { from: from.clone(), format, place: Place { name: name.into(), dimensions, kind } })
+        Ok(Step {
+            from: from.clone(),
+            format,
+            place: Place { name: name.into(), dimensions, kind },
+        })
     };
     let mut steps = Vec::new();
     for tensor in &checkpoint.header.tensors {

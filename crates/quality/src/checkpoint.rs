@@ -137,9 +137,8 @@ impl Checkpoint {
             }
             weights.insert(name.clone(), self.widened(&name)?);
         }
-        let optional = |name: &str| {
-            name.ends_with(".bias") || name == "output.weight" || name == FACTORS
-        };
+        let optional =
+            |name: &str| name.ends_with(".bias") || name == "output.weight" || name == FACTORS;
         if let Some(name) = expected.keys().find(|name| !optional(name)) {
             return Err(self.header.error(name, "is missing").into());
         }
@@ -148,7 +147,8 @@ impl Checkpoint {
             let embedding = weights["token_embd.weight"].clone();
             weights.insert("output.weight".into(), embedding);
         }
-        let factors = weights.remove(FACTORS).map(|factors| factors.to_vec1::<f32>()).transpose()?;
+        let factors =
+            weights.remove(FACTORS).map(|factors| factors.to_vec1::<f32>()).transpose()?;
         let architecture = Architecture::llama(&llama, factors.as_deref(), room)?;
         Ok(Decoder { architecture, weights, tied, trains: false })
     }

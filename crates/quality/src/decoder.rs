@@ -64,8 +64,8 @@ impl Decoder {
         self.architecture.blocks + 2
     }
 
-    /// A weight by its name. The head has one of its own, which shares the memory of the embedding's
-    /// where they are tied.
+    /// A weight by its name. The head has one of its own, which shares the memory of the
+    /// embedding's where they are tied.
     ///
     /// # Errors
     /// When there is none.

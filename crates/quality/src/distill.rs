@@ -61,8 +61,8 @@ struct Student<'a> {
     vars: BTreeMap<String, Var>,
 }
 
-/// Teaches a student whose matrices are stored in these formats, on pieces `[windows, context]` of a
-/// text; `held_out` is the teacher on another one. `progress` hears of every look: steps and
+/// Teaches a student whose matrices are stored in these formats, on pieces `[windows, context]` of
+/// a text; `held_out` is the teacher on another one. `progress` hears of every look: steps and
 /// divergence.
 ///
 /// # Errors
@@ -119,7 +119,8 @@ impl<'a> Student<'a> {
         for (name, weight) in &teacher.weights {
             let format = formats.get(name);
             // A tied matrix has two uses but may have one place in the file.
-            let shared = teacher.tied && ["token_embd.weight", "output.weight"].contains(&&name[..]);
+            let shared =
+                teacher.tied && ["token_embd.weight", "output.weight"].contains(&&name[..]);
             if weight.rank() == 1 || matrices && format.is_some() && !shared {
                 // A copy: a variable would change in place what the teacher has.
                 vars.insert(name.clone(), Var::from_tensor(&weight.copy()?)?);

@@ -213,9 +213,9 @@ pub fn run_mix(
     formats: &BTreeMap<String, Format>,
 ) -> Result<crate::Distance> {
     let original = reference.original;
-    let stored = formats.par_iter().map(|(name, &format)| {
-        Ok((name.clone(), stored(original.weight(name)?, format)?))
-    });
+    let stored = formats
+        .par_iter()
+        .map(|(name, &format)| Ok((name.clone(), stored(original.weight(name)?, format)?)));
     let student = original.with(stored.collect::<Result<Vec<_>>>()?);
     reference.distance(&student, 0, &reference.tokens())
 }

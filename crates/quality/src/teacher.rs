@@ -72,9 +72,8 @@ impl Training {
         let mut losses = Vec::new();
         for step in 1..=self.steps {
             adam.set_learning_rate(self.rate_at(step));
-            let starts: Vec<usize> = (0..self.batch)
-                .map(|_| rng.random_range(0..text.len() - self.context))
-                .collect();
+            let starts: Vec<usize> =
+                (0..self.batch).map(|_| rng.random_range(0..text.len() - self.context)).collect();
             let loss = self.loss(&decoder, &text, &starts)?;
             adam.backward_step(&loss)?;
             losses.push(f64::from(loss.to_scalar::<f32>()?));

@@ -9,7 +9,8 @@ use candle_core::quantized::tokenizer::TokenizerFromGguf as _;
 use candle_core::{Device, Tensor};
 use edgeplan_engine::EngineError;
 use edgeplan_instances::file::{InputError, read_text};
-use tokenizers::Tokenizer;
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{PreTokenizerWrapper, Tokenizer};
 
 /// Positions that go through a layer together: enough for products to be efficient.
 const PIECE: usize = 1024;
@@ -74,5 +75,11 @@ fn tokenizer(model: &Path) -> Result<Tokenizer, InputError> {
         InputError::key(&name, "tokenizer.ggml", problem)
     };
     let content = Content::read(&mut BufReader::new(file)).map_err(refused)?;
-    Tokenizer::from_gguf(&content).map_err(refused)
+    let mut tokenizer = Tokenizer::from_gguf(&content).map_err(refused)?;
+    // candle puts a space before every text; GPT-2 and who came after it do not.
+    if let Some(PreTokenizerWrapper::ByteLevel(bytes)) = tokenizer.get_pre_tokenizer() {
+        let bytes = ByteLevel::new(false, bytes.trim_offsets, bytes.use_regex);
+        tokenizer.with_pre_tokenizer(Some(bytes));
+    }
+    Ok(tokenizer)
 }

@@ -191,7 +191,8 @@ impl Trade<'_> {
             let Point { series, what, bytes, ratio, predicted, measured, .. } = point;
             let Distance { kl, loss } = measured;
             let series = series.replace(", ", " ");
-            text += &format!("{series},{what},{bytes},{ratio:.5},{predicted:.6},{kl:.6},{loss:.6}\n");
+            text += &format!("{series},{what},{bytes},{ratio:.5},");
+            text += &format!("{predicted:.6},{kl:.6},{loss:.6}\n");
         }
         text
     }
@@ -212,8 +213,8 @@ impl Trade<'_> {
             ]);
         }
         format!(
-            "{}: loss {:.4} nats per token\n\n{rows}\n\nDILEMMA, OPT-350m: 12.75 % of 32 bits, loss \
-             0.0591 -> 0.0605 (+2.4 %)\n",
+            "{}: loss {:.4} nats per token\n\n{rows}\n\nDILEMMA, OPT-350m: 12.75 % of 32 bits, \
+             loss 0.0591 -> 0.0605 (+2.4 %)\n",
             self.spec.name, self.reference.loss
         )
     }

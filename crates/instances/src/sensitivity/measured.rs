@@ -255,9 +255,7 @@ mod tests {
                           \"tokens\":1,\"context\":1,\"loss_nats\":null}\n";
 
     fn row(format: &str, variance: f64, kl: &str) -> String {
-        format!(
-            "{{\"tensor\":\"t\",\"format\":\"{format}\",\"variance\":{variance}{kl}}}\n"
-        )
+        format!("{{\"tensor\":\"t\",\"format\":\"{format}\",\"variance\":{variance}{kl}}}\n")
     }
 
     #[test]

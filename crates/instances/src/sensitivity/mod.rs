@@ -63,7 +63,9 @@ impl Sensitivity {
         let whole = match self.measure {
             Measure::Divergence => format.published_kl_nats().0 as f64,
             Measure::WeightDifference => f64::from(format.relative_weight_error_ppm()) * 1e3,
-            Measure::Variance => (f64::from(format.relative_weight_error_ppm()) * 1e-6).powi(2) * 1e9,
+            Measure::Variance => {
+                (f64::from(format.relative_weight_error_ppm()) * 1e-6).powi(2) * 1e9
+            }
         };
         Loss((whole * weight(self.measure, tensor) / self.total).round() as u64)
     }

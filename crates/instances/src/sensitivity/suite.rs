@@ -2,10 +2,10 @@
 //! named wherever the numbers are shown.
 //!
 //! Their `kld_results.csv` has a column for each tensor and a row for each type: the divergence of
-//! the whole model when only that tensor is in that type. What a model loses as a whole in each type
-//! stands in `group0/kld_results.csv`. Few types were measured tensor by tensor, so divergence in a
-//! format is that of the probe, times what the whole model loses in the format over what it loses
-//! in the probe.
+//! the whole model when only that tensor is in that type. What a model loses as a whole in each
+//! type stands in `group0/kld_results.csv`. Few types were measured tensor by tensor, so divergence
+//! in a format is that of the probe, times what the whole model loses in the format over what it
+//! loses in the probe.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,11 @@ pub fn import(
         if !tensor.quantizable {
             continue;
         }
-        let tied = if model.tied && tensor.name == "output.weight" { "token_embd.weight" } else { &tensor.name };
+        let tied = if model.tied && tensor.name == "output.weight" {
+            "token_embd.weight"
+        } else {
+            &tensor.name
+        };
         let Some(kl) = probes.get(tied) else {
             let problem = format!("no column {tied}; {} has that tensor", model.name);
             return Err(InputError::file(&by_tensor.file, problem));
@@ -149,7 +153,8 @@ mod tests {
         let values = vec!["0.5"; names.len()].join(",");
         let text = format!("QTYPE,{}\nq2_k_r4,{values}\niq1_kt,404\n", names.join(","));
         std::fs::write(&table, &text).unwrap();
-        std::fs::write(&whole, "QTYPE,group0\nbf16,0\nq2_k_r4,0.8\nq4_0,0.08\nq4_K,0.04\n").unwrap();
+        std::fs::write(&whole, "QTYPE,group0\nbf16,0\nq2_k_r4,0.8\nq4_0,0.08\nq4_K,0.04\n")
+            .unwrap();
         let made = import(&model, &table, &whole, "q2_k_r4").unwrap();
         let sensed = Sensed::parse("s", &made).unwrap();
         assert!(sensed.header.source.contains("Thireus"));
