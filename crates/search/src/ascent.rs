@@ -28,8 +28,8 @@ const PROMISE_MIN: f64 = 2e-5;
 /// The first pull: a device visited twice is priced at this share of the target.
 const STEP: f64 = 0.02;
 
-/// Raises the bound; leaves the relaxation solved for the best prices found. `tick` is asked before
-/// every evaluation. Returns the mixture that nearly attains the best bound.
+/// Raises the bound of a solved relaxation; leaves it solved for the best prices found. `tick` is
+/// asked before every evaluation. Returns the mixture that nearly attains the best bound.
 pub(crate) fn climb(
     chain: &Chain,
     relaxation: &mut Relaxation,
@@ -38,7 +38,6 @@ pub(crate) fn climb(
 ) -> Result<Mixture, Stop> {
     let scales = Scales::new(chain, climb.target);
     let start = relaxation.prices.clone();
-    relaxation.solve(chain, &start);
     let Some(path) = relaxation.path(chain) else { return Ok(Mixture::new()) };
     let (value, slope) = (relaxation.bound / climb.target, scales.slope(chain, &path));
     let mut bundle = Bundle::new(scales.point(&start), value, slope, STEP);

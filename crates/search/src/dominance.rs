@@ -20,11 +20,15 @@ pub(crate) struct Kind {
 }
 
 impl Kind {
+    /// What it shares with kinds that differ in the used devices only.
+    fn family(&self) -> Self {
+        Self { used: 0, ..*self }
+    }
+
     /// Whether plans that begin with a label of this kind can go on in every way that those of
-    /// another can.
+    /// another one of its family can.
     fn is_freer(&self, other: &Self) -> bool {
-        let family = |kind: &Self| Self { used: 0, ..*kind };
-        self.used & !other.used == 0 && family(self) == family(other)
+        self.used & !other.used == 0
     }
 }
 
@@ -37,8 +41,8 @@ pub(crate) struct Rule<'a> {
     pub(crate) alike: usize,
 }
 
-/// Kinds between which labels are compared; among more, only labels of one kind are.
-const KINDS_MAX: usize = 4_000;
+/// Kinds of a family between which labels are compared; among more, only labels of one kind are.
+const KINDS_MAX: usize = 1_000;
 
 /// Keeps the labels that no other one dominates, and of each kind the `alike` ones of least bound.
 /// Bounds of labels that go for want of room are passed to `dropped`.
@@ -106,15 +110,18 @@ fn by_cost(labels: &[Label], kind: &dyn Fn(&Label) -> Kind) -> (Vec<Kind>, Vec<(
 
 /// For each kind, itself and those that are freer, as many as it pays to look at.
 fn freer(kinds: &[Kind]) -> Vec<Vec<usize>> {
-    let of = |(index, kind): (usize, &Kind)| {
-        let mut freer = vec![index];
-        if kinds.len() <= KINDS_MAX {
-            let others = kinds.iter().enumerate().filter(|(_, other)| other.is_freer(kind));
-            freer.extend(others.map(|(other, _)| other).filter(|&other| other != index));
+    let mut freer: Vec<Vec<usize>> = (0..kinds.len()).map(|index| vec![index]).collect();
+    let mut families: FxHashMap<Kind, Vec<usize>> = FxHashMap::default();
+    for (index, kind) in kinds.iter().enumerate() {
+        families.entry(kind.family()).or_default().push(index);
+    }
+    for family in families.values().filter(|family| family.len() <= KINDS_MAX) {
+        for &index in family {
+            let able = |&&other: &&usize| other != index && kinds[other].is_freer(&kinds[index]);
+            freer[index].extend(family.iter().filter(able));
         }
-        freer
-    };
-    kinds.iter().enumerate().map(of).collect()
+    }
+    freer
 }
 
 /// No worse in anything.

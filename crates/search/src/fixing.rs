@@ -3,6 +3,7 @@
 
 use crate::chain::Chain;
 use crate::relaxation::{Place, Relaxation};
+use crate::ticks::{NONE, raise};
 
 /// What fixing found.
 #[derive(Debug)]
@@ -27,12 +28,13 @@ pub(crate) fn fix(chain: &mut Chain, relaxation: &Relaxation, limit: f64) -> Fix
         let mut rows = Vec::with_capacity(relaxation.neighbours.rows());
         for (device, best) in best.iter_mut().enumerate() {
             let at = chain.at(layer, device);
-            let mut least = vec![f64::INFINITY; chain.choices[at].len()];
+            let mut least = vec![i32::MAX; chain.choices[at].len()];
             for subset in 0..relaxation.neighbours.subsets(device) {
                 let place = Place { layer, device, subset };
                 rows.push(forward.extend(chain, relaxation, place, &mut least));
             }
-            let kept: Vec<bool> = least.iter().map(|&least| least <= limit).collect();
+            let kept: Vec<bool> =
+                least.iter().map(|&least| relaxation.tick.scaled(least) <= limit).collect();
             best.push(best_of(&least, &kept));
             removed += retain(&mut chain.choices[at], &kept);
         }
@@ -45,9 +47,9 @@ pub(crate) fn fix(chain: &mut Chain, relaxation: &Relaxation, limit: f64) -> Fix
 }
 
 /// The index that the least of the kept ones will have.
-fn best_of(least: &[f64], kept: &[bool]) -> usize {
+fn best_of(least: &[i32], kept: &[bool]) -> usize {
     let kept = least.iter().zip(kept).filter(|(_, kept)| **kept).map(|(least, _)| *least);
-    kept.enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |(index, _)| index)
+    kept.enumerate().min_by_key(|&(_, least)| least).map_or(0, |(index, _)| index)
 }
 
 fn retain<T>(items: &mut Vec<T>, kept: &[bool]) -> usize {
@@ -75,20 +77,21 @@ pub(crate) fn drop_dangling(chain: &mut Chain) -> usize {
     removed
 }
 
-/// Least priced cost of everything up to a layer.
+/// Least priced cost of everything up to a layer, in ticks.
 struct Forward {
     /// `[row][step]`: the layer there, that much left after it.
-    rows: Vec<Vec<f64>>,
+    rows: Vec<Vec<i32>>,
     /// `[row]`: up to the arrival there, before any layer.
-    arrived: Vec<f64>,
+    arrived: Vec<i32>,
 }
 
 impl Forward {
     fn new(chain: &Chain, relaxation: &Relaxation) -> Self {
         let neighbours = &relaxation.neighbours;
-        let mut arrived = vec![f64::INFINITY; neighbours.rows()];
+        let mut arrived = vec![NONE; neighbours.rows() + 1];
         for device in 0..chain.devices {
-            arrived[neighbours.row(device, 0)] = relaxation.entering(chain, device);
+            let entering = relaxation.tick.floor(relaxation.entering(chain, device));
+            arrived[neighbours.row(device, 0)] = entering;
         }
         Self { rows: vec![Vec::new(); neighbours.rows()], arrived }
     }
@@ -100,28 +103,28 @@ impl Forward {
         chain: &Chain,
         relaxation: &Relaxation,
         place: Place,
-        least: &mut [f64],
-    ) -> Vec<f64> {
+        least: &mut [i32],
+    ) -> Vec<i32> {
         let Place { layer, device, subset } = place;
         let (at, grid) = (chain.at(layer, device), &relaxation.grids[device]);
         let index = relaxation.neighbours.row(device, subset);
         let room = &chain.room[device];
-        let (before, rest) = (&self.rows[index], relaxation.row(place));
-        let mut row = vec![f64::INFINITY; grid.width];
+        let (before, rest) = (&self.rows[index], relaxation.ticks(place));
+        if before.is_empty() && self.arrived[index] >= NONE {
+            return Vec::new();
+        }
+        let mut row = vec![NONE; grid.width];
         for (index_of_choice, choice) in chain.choices[at].iter().enumerate() {
-            let least = &mut least[index_of_choice];
-            let priced = relaxation.priced(at, index_of_choice);
+            let priced = relaxation.tick.floor(relaxation.priced(at, index_of_choice));
             let step = grid.step(layer, room.whole() - room.taken(choice));
             let arriving = self.arrived[index] + priced;
             row[step] = row[step].min(arriving);
-            *least = least.min(arriving + rest[step]);
-            let shift = grid.shift[layer][index_of_choice];
-            for (from, &cost) in before.iter().enumerate() {
-                let Ok(to) = usize::try_from(from as i64 - shift) else { continue };
-                let to = to.min(grid.width - 1);
-                row[to] = row[to].min(cost + priced);
-                *least = least.min(cost + priced + rest[to]);
+            let mut through = arriving + rest[step];
+            if !before.is_empty() {
+                let shift = grid.shift[layer][index_of_choice];
+                through = through.min(raise(&mut row, before, rest, shift, priced));
             }
+            least[index_of_choice] = least[index_of_choice].min(through);
         }
         row
     }
@@ -134,28 +137,27 @@ impl Forward {
         layer: usize,
         limit: f64,
     ) -> usize {
-        let neighbours = &relaxation.neighbours;
+        let (neighbours, tick) = (&relaxation.neighbours, relaxation.tick);
+        let onward = relaxation.arriving(layer + 1);
         let mut removed = 0;
-        self.arrived.fill(f64::INFINITY);
+        self.arrived.fill(NONE);
         for device in 0..chain.devices {
             let row = |subset: usize| {
                 let row = &self.rows[neighbours.row(device, subset)];
-                row.iter().copied().fold(f64::INFINITY, f64::min)
+                row.iter().copied().min().unwrap_or(NONE)
             };
-            let least: Vec<f64> = (0..neighbours.subsets(device)).map(row).collect();
+            let least: Vec<i32> = (0..neighbours.subsets(device)).map(row).collect();
             let at = chain.at(layer, device);
             let before = chain.hops[at].len();
             chain.hops[at].retain(|hop| {
-                let step = relaxation.arrive(hop.cost, hop.time, hop.to);
-                let mut through = f64::INFINITY;
-                for (subset, least) in least.iter().enumerate() {
-                    let Some(next) = neighbours.next(device, hop.to, subset) else { continue };
-                    let arrived = &mut self.arrived[neighbours.row(hop.to, next)];
-                    *arrived = arrived.min(least + step);
-                    let place = Place { layer: layer + 1, device: hop.to, subset: next };
-                    through = through.min(least + step + relaxation.arriving(place));
+                let step = tick.floor(relaxation.arrive(hop.cost, hop.time, hop.to));
+                let mut through = i32::MAX;
+                for (&next, least) in neighbours.after(device, hop.to).iter().zip(&least) {
+                    let arrived = &mut self.arrived[next as usize];
+                    *arrived = (*arrived).min(least + step);
+                    through = through.min(least + step + onward[next as usize]);
                 }
-                through <= limit
+                tick.scaled(through) <= limit
             });
             removed += before - chain.hops[at].len();
         }

@@ -28,9 +28,9 @@ impl Inner {
         Self { chain, relaxation }
     }
 
-    /// Values that one pass computes.
+    /// Values that the last pass computed.
     pub fn work(&self) -> u64 {
-        self.relaxation.work(&self.chain)
+        self.relaxation.work
     }
 
     /// One pass of the dynamic program; its bound.

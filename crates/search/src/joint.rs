@@ -306,7 +306,7 @@ impl<'a> Joint<'a> {
             let row = tables.row(Place { layer: at, device, subset });
             let left = self.left(model, device, spent, &chain.room[device]);
             let step = tables.grids[device].step(at, left);
-            label.known + label.priced + row[step] - tables.budget
+            label.known + label.priced + row.at(step) - tables.budget
         });
         label.bound = label.cost.max(rest.unwrap_or(0.0) + stage.later);
         label.bound <= self.limit

@@ -210,9 +210,9 @@ impl<'a> Labels<'a> {
             let arrived = self.arrive(label, hop.to, hop.cost, hop.time);
             let subset = self.relaxation.neighbours.remembered(hop.to, arrived.used);
             let place = Place { layer, device: hop.to, subset };
-            let after = self.relaxation.arriving(place);
+            let after = self.relaxation.onward(place);
             let within =
-                |other: &Relaxation| bound(other, &arrived, other.arriving(place)) <= self.limit;
+                |other: &Relaxation| bound(other, &arrived, other.onward(place)) <= self.limit;
             if bound(self.relaxation, &arrived, after) <= self.limit
                 && self.others.iter().all(within)
             {
@@ -256,10 +256,10 @@ impl<'a> Labels<'a> {
                 Scarce::Time => room.time - child.run,
             };
             let step = grid.step(layer, left);
-            child.bound = bound(self.relaxation, &child, rest[step]);
+            child.bound = bound(self.relaxation, &child, rest.at(step));
             let within = |other: &Relaxation| {
                 let rest = other.row(Place { layer, device, subset });
-                bound(other, &child, rest[step]) <= self.limit
+                bound(other, &child, rest.at(step)) <= self.limit
             };
             if child.bound > self.limit || !self.others.iter().all(within) {
                 continue;

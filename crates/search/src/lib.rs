@@ -10,10 +10,12 @@
 
 mod ascent;
 pub mod batching;
+mod bottleneck;
 mod branching;
 mod bundle;
 mod certify;
 mod chain;
+mod cycle;
 mod dominance;
 mod fixing;
 mod grid;
@@ -27,6 +29,7 @@ mod relaxation;
 mod rounds;
 mod schedule;
 mod solver;
+mod ticks;
 mod together;
 mod tree;
 

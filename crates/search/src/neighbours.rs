@@ -16,8 +16,8 @@ pub(crate) struct Neighbours {
     sets: Vec<Vec<usize>>,
     /// `first[device]`: the device's first row; a row is a device and a remembered subset.
     first: Vec<usize>,
-    /// `[from][to][subset]`: what is remembered after a move; none where it is forbidden.
-    next: Vec<Vec<Option<u16>>>,
+    /// `[from][to][subset]`: the row after a move; one past the last row where it is forbidden.
+    next: Vec<Vec<u32>>,
 }
 
 impl Neighbours {
@@ -31,10 +31,16 @@ impl Neighbours {
         for set in &sets {
             first.push(first[first.len() - 1] + (1 << set.len()));
         }
-        let pairs = sets.iter().enumerate().flat_map(|(from, set)| {
-            sets.iter().enumerate().map(move |(to, other)| transitions((from, set), (to, other)))
-        });
-        Self { next: pairs.collect(), first, sets }
+        let mut next = Vec::with_capacity(sets.len() * sets.len());
+        let row =
+            |to: usize, subset: Option<usize>| subset.map_or(first[sets.len()], |s| first[to] + s);
+        for (from, set) in sets.iter().enumerate() {
+            for (to, other) in sets.iter().enumerate() {
+                let subsets = transitions((from, set), (to, other)).into_iter();
+                next.push(subsets.map(|subset| row(to, subset) as u32).collect());
+            }
+        }
+        Self { next, first, sets }
     }
 
     /// By device: whom a path remembers there.
@@ -57,9 +63,16 @@ impl Neighbours {
         self.first[device] + subset
     }
 
+    /// By subset remembered on `from`: the row after a move to `to`; [`Self::rows`], which is none,
+    /// where it is forbidden.
+    pub(crate) fn after(&self, from: usize, to: usize) -> &[u32] {
+        &self.next[from * self.sets.len() + to]
+    }
+
     /// What is remembered on `to` after coming from `from`; none where that is forbidden.
     pub(crate) fn next(&self, from: usize, to: usize, subset: usize) -> Option<usize> {
-        self.next[from * self.sets.len() + to][subset].map(usize::from)
+        let row = self.after(from, to)[subset] as usize;
+        (row < self.rows()).then(|| row - self.first[to])
     }
 
     /// What a plan that used these devices remembers on a device.
@@ -106,7 +119,7 @@ impl Neighbours {
 }
 
 /// For every subset remembered on `from`: what is remembered on `to`.
-fn transitions(from: (usize, &[usize]), to: (usize, &[usize])) -> Vec<Option<u16>> {
+fn transitions(from: (usize, &[usize]), to: (usize, &[usize])) -> Vec<Option<usize>> {
     let ((from, known), (to, wanted)) = (from, to);
     let holds = |subset: usize, device: usize| {
         let position = known.iter().position(|&member| member == device);
@@ -117,7 +130,7 @@ fn transitions(from: (usize, &[usize]), to: (usize, &[usize])) -> Vec<Option<u16
             return None;
         }
         let bit = |(bit, &member): (usize, &usize)| {
-            u16::from(member == from || holds(subset, member)) << bit
+            usize::from(member == from || holds(subset, member)) << bit
         };
         Some(wanted.iter().enumerate().map(bit).sum())
     };

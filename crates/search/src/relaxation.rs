@@ -1,11 +1,10 @@
 //! The Lagrangian relaxation: quality, limited time and "each device at most once" are priced; what
 //! is left is a shortest path over (layer, device, devices remembered, memory left to the run).
 
-use multiversion::multiversion;
-
-use crate::chain::{Chain, Choice};
+use crate::chain::{Chain, Choice, Hop};
 use crate::grid::Grid;
 use crate::neighbours::Neighbours;
+use crate::ticks::{MUCH, NONE, Row, Tick, lower};
 
 /// Prices of what is relaxed, in scaled cost.
 #[derive(Debug, Clone, Default)]
@@ -45,6 +44,12 @@ impl Prices {
         let bytes = rooms.map(|(room, &price)| priced(price, room.bytes as f64)).sum::<f64>();
         priced(self.loss, chain.loss_max as f64) + time + bytes + self.visit.iter().sum::<f64>()
     }
+
+    /// How far a path's priced cost may go beyond its cost, up or down.
+    fn reach(&self, chain: &Chain) -> f64 {
+        let rewards = self.visit.iter().filter(|&&price| price < 0.0).sum::<f64>();
+        self.budget(chain) - 2.0 * rewards
+    }
 }
 
 /// The value tables of one set of prices.
@@ -55,14 +60,24 @@ pub(crate) struct Relaxation {
     pub(crate) neighbours: Neighbours,
     /// Prices of all that is allowed, to be subtracted.
     pub(crate) budget: f64,
+    /// Paths that cost more than this, scaled, need not be told apart from none.
+    pub(crate) ceiling: f64,
     width: usize,
+    pub(crate) tick: Tick,
     /// `[layer][row][step]`: least priced cost of all later layers and the way out.
-    rest: Vec<f64>,
+    rest: Vec<i32>,
     /// `[layer][row]`: least priced cost from this layer on, arriving here with the device's whole
-    /// memory; without the arrival itself.
-    arriving: Vec<f64>,
-    /// `[layer * devices + device][choice]`: cost with priced resources.
+    /// memory; without the arrival itself. One more row of each layer cannot be reached.
+    arriving: Vec<i32>,
+    /// `[layer * devices + device][choice]`: cost with priced resources, scaled.
     priced: Vec<Vec<f64>>,
+    /// `[layer * devices + device]`: the choices of a layer that may follow one on the same device
+    /// and that no other one beats: shift on the grid, and ticks.
+    stays: Vec<Vec<(i64, i32)>>,
+    /// `[layer * devices + device][hop]`: ticks of a message and of the visit that follows.
+    moves: Vec<Vec<i32>>,
+    /// Values that the last pass computed.
+    pub(crate) work: u64,
     /// `[layer][row]`: whether a path can be there.
     reached: Vec<bool>,
     /// No plan costs less, in scaled units.
@@ -89,16 +104,38 @@ pub(crate) struct Place {
 
 impl Relaxation {
     pub(crate) fn new(chain: &Chain, grids: Vec<Grid>, neighbours: Neighbours) -> Self {
+        Self::in_place_of(Vec::new(), chain, grids, neighbours)
+    }
+
+    /// The same prices and grids with other neighbour sets, in the same memory.
+    pub(crate) fn with_neighbours(self, chain: &Chain, neighbours: Neighbours) -> Self {
+        let (prices, ceiling) = (self.prices, self.ceiling);
+        Self { prices, ceiling, ..Self::in_place_of(self.rest, chain, self.grids, neighbours) }
+    }
+
+    fn in_place_of(
+        mut rest: Vec<i32>,
+        chain: &Chain,
+        grids: Vec<Grid>,
+        neighbours: Neighbours,
+    ) -> Self {
         let width = grids.iter().map(|grid| grid.width).max().unwrap_or(0);
         let rows = chain.layers * neighbours.rows();
+        rest.clear();
+        rest.resize(rows * width, NONE);
         Self {
             prices: Prices::zero(chain.devices),
             grids,
             budget: 0.0,
+            ceiling: chain.most,
             width,
-            rest: vec![f64::INFINITY; rows * width],
-            arriving: vec![f64::INFINITY; rows],
-            priced: chain.choices.iter().map(|choices| vec![0.0; choices.len()]).collect(),
+            tick: Tick::for_costs_up_to(0.0),
+            rest,
+            arriving: vec![NONE; rows + chain.layers],
+            priced: vec![Vec::new(); chain.choices.len()],
+            stays: vec![Vec::new(); chain.choices.len()],
+            moves: vec![Vec::new(); chain.choices.len()],
+            work: 0,
             reached: reached(chain, &neighbours),
             bound: 0.0,
             neighbours,
@@ -108,15 +145,6 @@ impl Relaxation {
     /// Steps of a row.
     pub(crate) fn width(&self) -> usize {
         self.width
-    }
-
-    /// Values that filling the tables computes.
-    pub(crate) fn work(&self, chain: &Chain) -> u64 {
-        let place = |(place, choices): (usize, &Vec<Choice>)| {
-            choices.len() * self.neighbours.subsets(place % chain.devices)
-        };
-        let rows: usize = chain.choices.iter().enumerate().map(place).sum();
-        (rows * self.width) as u64
     }
 
     /// Values that the tables hold.
@@ -129,14 +157,25 @@ impl Relaxation {
     }
 
     /// Least priced cost of what follows a place, by step.
-    pub(crate) fn row(&self, place: Place) -> &[f64] {
+    pub(crate) fn row(&self, place: Place) -> Row<'_> {
+        Row { tick: self.tick, ticks: self.ticks(place) }
+    }
+
+    pub(crate) fn ticks(&self, place: Place) -> &[i32] {
         let index = self.index(place);
         &self.rest[index * self.width..(index + 1) * self.width]
     }
 
+    /// By row: ticks of a layer and all later ones, arriving there.
+    pub(crate) fn arriving(&self, layer: usize) -> &[i32] {
+        let rows = self.neighbours.rows() + 1;
+        &self.arriving[layer * rows..(layer + 1) * rows]
+    }
+
     /// Least priced cost of a layer and all later ones, arriving on a device.
-    pub(crate) fn arriving(&self, place: Place) -> f64 {
-        self.arriving[self.index(place)]
+    pub(crate) fn onward(&self, place: Place) -> f64 {
+        self.tick
+            .scaled(self.arriving(place.layer)[self.neighbours.row(place.device, place.subset)])
     }
 
     pub(crate) fn priced(&self, place: usize, choice: usize) -> f64 {
@@ -150,25 +189,42 @@ impl Relaxation {
     pub(crate) fn solve(&mut self, chain: &Chain, prices: &Prices) {
         self.prices.clone_from(prices);
         self.budget = prices.budget(chain);
-        for (place, choices) in chain.choices.iter().enumerate() {
-            for (choice, priced) in choices.iter().zip(&mut self.priced[place]) {
-                *priced = choice.cost + prices.choice(place % chain.devices, choice);
-            }
-        }
+        self.tick = Tick::for_costs_up_to(self.ceiling + prices.reach(chain));
+        self.price(chain);
+        self.work = 0;
         for layer in (0..chain.layers).rev() {
             for device in 0..chain.devices {
-                for subset in 0..self.neighbours.subsets(device) {
-                    self.fill(chain, Place { layer, device, subset });
+                let away = self.away(chain, layer, device);
+                for (subset, away) in away.into_iter().enumerate() {
+                    self.fill(chain, Place { layer, device, subset }, away);
                 }
             }
         }
-        let first = (0..chain.devices).map(|device| self.starting(chain, device));
-        self.bound = first.fold(f64::INFINITY, f64::min) - self.budget;
+        let first = (0..chain.devices).map(|device| self.starting(chain, device)).min();
+        self.bound = match first.filter(|&first| first < MUCH) {
+            Some(first) => self.tick.scaled(first) - self.budget,
+            None => f64::INFINITY,
+        };
     }
 
-    /// Priced cost of the best path that starts on a device.
-    fn starting(&self, chain: &Chain, device: usize) -> f64 {
-        self.entering(chain, device) + self.arriving(Place { layer: 0, device, subset: 0 })
+    /// Prices of all choices and hops.
+    fn price(&mut self, chain: &Chain) {
+        for (place, choices) in chain.choices.iter().enumerate() {
+            let (layer, device) = (place / chain.devices, place % chain.devices);
+            let priced = |choice: &Choice| choice.cost + self.prices.choice(device, choice);
+            self.priced[place] = choices.iter().map(priced).collect();
+            let ticks = self.priced[place].iter().map(|&priced| self.tick.floor(priced));
+            let shifts = self.grids[device].shift[layer].iter().copied();
+            self.stays[place] = unbeaten(shifts.zip(ticks).collect());
+            let arrive = |hop: &Hop| self.tick.floor(self.arrive(hop.cost, hop.time, hop.to));
+            self.moves[place] = chain.hops[place].iter().map(arrive).collect();
+        }
+    }
+
+    /// Ticks of the best path that starts on a device.
+    fn starting(&self, chain: &Chain, device: usize) -> i32 {
+        let arriving = self.arriving(0)[self.neighbours.row(device, 0)];
+        self.tick.floor(self.entering(chain, device)) + arriving
     }
 
     /// Priced cost of the way in.
@@ -181,15 +237,33 @@ impl Relaxation {
         cost + self.prices.resources(0, time) + self.prices.visit[device]
     }
 
-    /// Priced cost of what follows a move away after a place, and where to.
-    fn moving(&self, chain: &Chain, place: Place) -> (f64, Place) {
-        let mut best = (f64::INFINITY, place);
-        for hop in &chain.hops[chain.at(place.layer, place.device)] {
+    /// By remembered subset: ticks of what follows when a device is left after a layer.
+    fn away(&self, chain: &Chain, layer: usize, device: usize) -> Vec<i32> {
+        let subsets = self.neighbours.subsets(device);
+        if layer + 1 == chain.layers {
+            return vec![self.tick.floor(self.leaving(chain, device)); subsets];
+        }
+        let (at, arriving) = (chain.at(layer, device), self.arriving(layer + 1));
+        let mut away = vec![NONE; subsets];
+        for (hop, ticks) in chain.hops[at].iter().zip(&self.moves[at]) {
+            for (away, &row) in away.iter_mut().zip(self.neighbours.after(device, hop.to)) {
+                *away = (*away).min(ticks + arriving[row as usize]);
+            }
+        }
+        away
+    }
+
+    /// The cheapest move away after a place, and where to.
+    fn moving(&self, chain: &Chain, place: Place) -> (i32, Place) {
+        let mut best = (NONE, place);
+        let at = chain.at(place.layer, place.device);
+        for (hop, ticks) in chain.hops[at].iter().zip(&self.moves[at]) {
             let Some(subset) = self.neighbours.next(place.device, hop.to, place.subset) else {
                 continue;
             };
             let next = Place { layer: place.layer + 1, device: hop.to, subset };
-            let cost = self.arrive(hop.cost, hop.time, hop.to) + self.arriving(next);
+            let row = self.neighbours.row(hop.to, subset);
+            let cost = ticks + self.arriving(next.layer)[row];
             if cost < best.0 {
                 best = (cost, next);
             }
@@ -202,39 +276,31 @@ impl Relaxation {
             .map_or(f64::INFINITY, |hop| hop.cost + self.prices.resources(0, hop.time))
     }
 
-    fn fill(&mut self, chain: &Chain, place: Place) {
+    /// One row of the tables; `away` is the cost of leaving the device after the layer.
+    fn fill(&mut self, chain: &Chain, place: Place, away: i32) {
         let Place { layer, device, .. } = place;
         let (index, at) = (self.index(place), chain.at(layer, device));
-        self.arriving[index] = f64::INFINITY;
         if !self.reached[index] {
             return;
         }
-        let last = layer + 1 == chain.layers;
-        let otherwise = match last {
-            true => self.leaving(chain, device),
-            false => self.moving(chain, place).0,
-        };
         let grid = &self.grids[device];
         let (width, first) = (grid.width, grid.first(layer));
         let (here, later) = self.rest[index * self.width..].split_at_mut(self.width);
         let here = &mut here[..width];
-        here[..first].fill(f64::INFINITY);
-        here[first..].fill(otherwise);
-        if !last {
+        here[..first].fill(NONE);
+        here[first..].fill(away);
+        if layer + 1 < chain.layers {
             let start = (self.neighbours.rows() - 1) * self.width;
             let next_row = &later[start..start + width];
-            let shifts = grid.shift[layer + 1].iter();
-            for (&shift, &cost) in shifts.zip(&self.priced[at + chain.devices]) {
-                lower(&mut here[first..], first, next_row, shift, cost);
+            let stays = &self.stays[at + chain.devices];
+            self.work += (stays.len() * width) as u64;
+            for &(shift, ticks) in stays {
+                lower(&mut here[first..], first, next_row, shift, ticks);
             }
         }
-        let room = &chain.room[device];
-        let best = chain.choices[at].iter().zip(&self.priced[at]).map(|(choice, priced)| {
-            priced
-                + self.rest
-                    [index * self.width + grid.step(layer, room.whole() - room.taken(choice))]
-        });
-        self.arriving[index] = best.fold(f64::INFINITY, f64::min);
+        let arriving = self.arrival(chain, place).map_or(NONE, |(ticks, ..)| ticks);
+        // Each layer before has one row more.
+        self.arriving[index + layer] = arriving.min(NONE);
     }
 
     /// What the prices make of a path that returns nowhere: no less than the bound. Nothing if it
@@ -267,22 +333,25 @@ impl Relaxation {
 
     /// The path that attains the bound.
     pub(crate) fn path(&self, chain: &Chain) -> Option<Path> {
-        let first = (0..chain.devices)
-            .min_by(|&a, &b| self.starting(chain, a).total_cmp(&self.starting(chain, b)))?;
+        let first = (0..chain.devices).min_by_key(|&device| self.starting(chain, device))?;
+        if self.bound == f64::INFINITY {
+            return None;
+        }
         let mut path = Path::with_capacity(chain.layers);
         let mut place = Place { layer: 0, device: first, subset: 0 };
-        let (choice, mut step) = self.arrival(chain, place)?;
+        let (_, choice, mut step) = self.arrival(chain, place)?;
         path.push((first, choice));
         while place.layer + 1 < chain.layers {
             let (moving, to) = self.moving(chain, place);
             let (choice, next) = match self.staying(chain, place, step) {
-                Some((cost, choice, next)) if cost <= moving => {
+                Some((ticks, choice, next)) if ticks <= moving => {
                     place.layer += 1;
                     (choice, next)
                 }
                 _ => {
                     place = to;
-                    self.arrival(chain, to)?
+                    let (_, choice, next) = self.arrival(chain, to)?;
+                    (choice, next)
                 }
             };
             step = next;
@@ -291,33 +360,44 @@ impl Relaxation {
         Some(path)
     }
 
-    /// The best choice on arriving, and the step after it.
-    fn arrival(&self, chain: &Chain, place: Place) -> Option<(usize, usize)> {
+    /// The best choice on arriving: ticks from there on, choice, and the step after it.
+    fn arrival(&self, chain: &Chain, place: Place) -> Option<(i32, usize, usize)> {
         let (at, grid) = (chain.at(place.layer, place.device), &self.grids[place.device]);
         let room = &chain.room[place.device];
         let after = |choice: &Choice| grid.step(place.layer, room.whole() - room.taken(choice));
-        let row = self.row(place);
+        let row = self.ticks(place);
         let choices = chain.choices[at].iter().zip(&self.priced[at]).enumerate();
-        let best = choices.map(|(index, (choice, priced))| {
+        let best = choices.map(|(index, (choice, &priced))| {
             let step = after(choice);
-            (priced + row[step], index, step)
+            (self.tick.floor(priced) + row[step], index, step)
         });
-        let best = best.min_by(|a, b| a.0.total_cmp(&b.0))?;
-        best.0.is_finite().then_some((best.1, best.2))
+        best.min_by_key(|&(ticks, ..)| ticks)
     }
 
-    /// The best way to stay after a place: cost, choice, and the step after it.
-    fn staying(&self, chain: &Chain, place: Place, step: usize) -> Option<(f64, usize, usize)> {
+    /// The best way to stay after a place: ticks, choice, and the step after it.
+    fn staying(&self, chain: &Chain, place: Place, step: usize) -> Option<(i32, usize, usize)> {
         let next = Place { layer: place.layer + 1, ..place };
-        let (grid, row) = (&self.grids[place.device], self.row(next));
+        let (grid, row) = (&self.grids[place.device], self.ticks(next));
         let priced = &self.priced[chain.at(next.layer, next.device)];
         let shifts = grid.shift[next.layer].iter().zip(priced).enumerate();
-        let options = shifts.filter_map(|(index, (&shift, priced))| {
+        let options = shifts.filter_map(|(index, (&shift, &priced))| {
             let to = usize::try_from(step as i64 - shift).ok()?.min(grid.width - 1);
-            Some((priced + row[to], index, to))
+            Some((self.tick.floor(priced) + row[to], index, to))
         });
-        options.min_by(|a, b| a.0.total_cmp(&b.0))
+        options.min_by_key(|&(ticks, ..)| ticks)
     }
+}
+
+/// The choices that are best at some step: none that takes as much costs less.
+fn unbeaten(mut choices: Vec<(i64, i32)>) -> Vec<(i64, i32)> {
+    choices.sort_unstable();
+    let mut least = i32::MAX;
+    choices.retain(|&(_, ticks)| {
+        let better = ticks < least;
+        least = least.min(ticks);
+        better
+    });
+    choices
 }
 
 /// `[layer][row]`: whether a plan can be there: all that is remembered could be visited before.
@@ -335,27 +415,4 @@ fn reached(chain: &Chain, neighbours: &Neighbours) -> Vec<bool> {
         (0..chain.devices).for_each(|device| visited[device] |= able(device));
     }
     reached
-}
-
-/// `here[i] = min(here[i], cost + next[i + offset - shift])`; the last step stands for all beyond.
-fn lower(here: &mut [f64], offset: usize, next: &[f64], shift: i64, cost: f64) {
-    let from = offset as i64 - shift;
-    let skip = usize::try_from(-from).unwrap_or(0);
-    let source = &next[usize::try_from(from).unwrap_or(0).min(next.len())..];
-    let Some(here) = here.get_mut(skip..) else { return };
-    let common = here.len().min(source.len());
-    lower_all(&mut here[..common], &source[..common], cost);
-    let beyond = next[next.len() - 1] + cost;
-    for value in &mut here[common..] {
-        *value = value.min(beyond);
-    }
-}
-
-/// `here[i] = min(here[i], cost + next[i])`: where nearly all time goes.
-#[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2"))]
-fn lower_all(here: &mut [f64], next: &[f64], cost: f64) {
-    for (value, &after) in here.iter_mut().zip(next) {
-        let candidate = after + cost;
-        *value = if candidate < *value { candidate } else { *value };
-    }
 }

@@ -229,7 +229,7 @@ impl Search<'_> {
         }
         self.report(run, self.cost(relaxation.bound));
         let passes = passed(run) - before;
-        let width = self.width(round.width, passes * relaxation.work(&self.chain));
+        let width = self.width(round.width, passes * relaxation.work);
         let found = self.labels(run, &relaxation, width)?;
         let limit = self.limit(run);
         let Some(dropped) = found.dropped else { return Ok(Left::Nothing) };
@@ -270,24 +270,24 @@ impl Search<'_> {
         relaxation.prices = state.prices;
         let devices = self.chain.devices as u32;
         let first = round.climb + if round.grow == 0 { CLIMB_PER_DEVICE * devices } else { 0 };
-        let mut mixture = self.climb(run, &mut relaxation, first, &state.mixture)?;
-        if self.chain.once {
-            mixture = self.grow(run, &mut relaxation, round, mixture)?;
+        let mixture = self.climb(run, &mut relaxation, first, &state.mixture)?;
+        match self.chain.once {
+            true => self.grow(run, relaxation, round, mixture),
+            false => Ok((relaxation, mixture)),
         }
-        Ok((relaxation, mixture))
     }
 
     /// Climbs again and again, growing neighbour sets where the relaxed path returns to a device.
     fn grow(
         &self,
         run: &mut Run<'_, Deployment>,
-        relaxation: &mut Relaxation,
+        mut relaxation: Relaxation,
         round: Round,
         mut mixture: Mixture,
-    ) -> Result<Mixture, Stop> {
+    ) -> Result<(Relaxation, Mixture), Stop> {
         let mut work = 0;
         for _ in 0..round.grow {
-            work += relaxation.work(&self.chain) * u64::from(round.climb);
+            work += relaxation.work * u64::from(round.climb);
             if relaxation.bound > self.limit(run) || work > GROW_WORK_MAX {
                 break;
             }
@@ -297,17 +297,14 @@ impl Search<'_> {
             let grown = relaxation.neighbours.grown(&mixture, rows_max);
             let grew = grown.is_some();
             if let Some(grown) = grown {
-                let grids = std::mem::take(&mut relaxation.grids);
-                let prices = std::mem::take(&mut relaxation.prices);
-                *relaxation = Relaxation::new(&self.chain, grids, grown);
-                relaxation.prices = prices;
+                relaxation = relaxation.with_neighbours(&self.chain, grown);
             }
-            mixture = self.climb(run, relaxation, round.climb, &mixture)?;
+            mixture = self.climb(run, &mut relaxation, round.climb, &mixture)?;
             if !grew && relaxation.bound < before + before.abs() * 1e-4 {
                 break;
             }
         }
-        Ok(mixture)
+        Ok((relaxation, mixture))
     }
 
     fn climb(
@@ -318,8 +315,9 @@ impl Search<'_> {
         known: &Mixture,
     ) -> Result<Mixture, Stop> {
         let prices = relaxation.prices.clone();
-        relaxation.solve(&self.chain, &prices);
         let limit = self.limit(run);
+        relaxation.ceiling = limit.min(self.chain.most);
+        relaxation.solve(&self.chain, &prices);
         let target = if limit < self.chain.most { limit } else { relaxation.bound * 1.1 };
         let target = target.clamp(f64::from(1 << 20), self.chain.most.max(f64::from(1 << 20)));
         let goal = Climb { known, steps, target, enough: limit };

@@ -31,6 +31,7 @@ impl ChainSearch {
             Objective::Memory => Measure::Memory,
             Objective::Latency | Objective::Bottleneck => Measure::Latency,
         };
+        let sums = run.problem().objective != Objective::Bottleneck;
         let mut chains = Chain::all(run.problem(), measure);
         let scale = chains[0].scale;
         let mut states: Vec<State> = chains.iter().map(State::new).collect();
@@ -39,12 +40,12 @@ impl ChainSearch {
         for round in SCHEDULE {
             let mut relaxations = Vec::new();
             for (model, state) in states.drain(..).enumerate() {
-                let limit = limit(run, scale) - others(&bounds, model);
+                let limit =
+                    if sums { limit(run, scale) - others(&bounds, model) } else { f64::MAX };
                 let relaxation = self.part(run, &mut chains[model], limit, (round, state))?;
                 bounds[model] = relaxation.bound.max(bounds[model]);
                 relaxations.push(relaxation);
             }
-            let sums = run.problem().objective != Objective::Bottleneck;
             let sum: f64 = if sums { bounds.iter().sum() } else { 0.0 };
             if sum > limit(run, scale) || bounds.iter().any(|bound| bound.is_infinite()) {
                 return Ok(beyond(run, scale));

@@ -1,0 +1,291 @@
+//! The relaxation: "each device at most once" is priced, and remembered by ng-sets; what is left is
+//! a shortest path of runs over (layers done, device, devices remembered).
+
+use edgeplan_problem::Stop;
+
+use super::runs::{Runs, Visit};
+use crate::ascent::Mixture;
+use crate::bundle::Bundle;
+use crate::chain::{Chain, Hop};
+use crate::labels::Devices;
+use crate::neighbours::Neighbours;
+use crate::relaxation::Path;
+use crate::ticks::{MUCH, NONE, Tick, least_sum};
+
+/// The tables of one cycle time.
+#[derive(Debug)]
+pub(super) struct Relaxed<'a> {
+    pub(super) chain: &'a Chain,
+    /// Nanoseconds of a run or a message.
+    pub(super) time: u64,
+    /// `[device * layers + first][length - 1]`: least loss of a run; exactly, and in ticks.
+    losses: Vec<Vec<u64>>,
+    ticks: Vec<Vec<i32>>,
+    neighbours: Neighbours,
+    tick: Tick,
+    /// By device: ticks of a visit.
+    prices: Vec<i32>,
+    /// `[row][layers done]`: ticks of all later runs.
+    onward: Vec<i32>,
+    /// `[layers done][row]`: the same, beginning with a run there. One more row cannot be reached.
+    arriving: Vec<i32>,
+    /// No plan loses less.
+    bound: f64,
+    /// Most loss.
+    pub(super) budget: f64,
+}
+
+/// Evaluations of a climb, and more for each device.
+const CLIMB: usize = 30;
+const CLIMB_PER_DEVICE: usize = 2;
+/// The first pull: a device visited twice is priced at this share of the budget.
+const STEP: f64 = 0.02;
+/// What the model may still promise, relative to the budget, when climbing ends.
+const PROMISE_MIN: f64 = 1e-5;
+/// Prices of all visits that matter, relative to the budget.
+const PRICES_MAX: f64 = 15.0;
+/// Rows that neighbour sets may grow to.
+const ROWS_MAX: usize = 4_000;
+
+impl<'a> Relaxed<'a> {
+    pub(super) fn new(chain: &'a Chain, runs: &Runs, time: u64) -> Self {
+        let places = (0..chain.devices).flat_map(|device| {
+            (0..chain.layers).map(move |first| runs.losses(chain.class[device], first, time))
+        });
+        let budget = if chain.loss_max == u64::MAX { 0.0 } else { chain.loss_max as f64 };
+        let tick = Tick::for_costs_up_to((1.0 + PRICES_MAX) * budget);
+        let losses: Vec<Vec<u64>> = places.collect();
+        let ticks = |runs: &Vec<u64>| runs.iter().map(|&loss| tick.floor(loss as f64)).collect();
+        let mut relaxed = Self {
+            chain,
+            time,
+            ticks: losses.iter().map(ticks).collect(),
+            losses,
+            neighbours: Neighbours::none(0),
+            tick,
+            prices: vec![0; chain.devices],
+            onward: Vec::new(),
+            arriving: Vec::new(),
+            bound: 0.0,
+            budget,
+        };
+        relaxed.remember(Neighbours::none(chain.devices));
+        relaxed
+    }
+
+    /// Whether no plan keeps to the budget.
+    pub(super) fn is_beyond(&self) -> bool {
+        self.bound > self.budget
+    }
+
+    /// Least losses of the runs that begin there, by length minus one.
+    pub(super) fn runs(&self, device: usize, first: usize) -> &[u64] {
+        &self.losses[device * self.chain.layers + first]
+    }
+
+    /// Whether a message is within the cycle.
+    pub(super) fn is_short(&self, hop: &Hop) -> bool {
+        hop.time <= self.time
+    }
+
+    /// Price of a visit.
+    pub(super) fn price(&self, device: usize) -> f64 {
+        self.tick.scaled(self.prices[device])
+    }
+
+    /// What the prices give back: one visit of each device.
+    pub(super) fn refund(&self) -> f64 {
+        (0..self.chain.devices).map(|device| self.price(device)).sum()
+    }
+
+    /// Least priced loss of what follows a run on a device after so many layers.
+    pub(super) fn onward(&self, used: Devices, device: usize, done: usize) -> f64 {
+        let row = self.neighbours.row(device, self.neighbours.remembered(device, used));
+        self.tick.scaled(self.later(row)[done])
+    }
+
+    fn remember(&mut self, neighbours: Neighbours) {
+        self.neighbours = neighbours;
+        let values = (self.chain.layers + 1) * (self.neighbours.rows() + 1);
+        self.onward = vec![NONE; values];
+        self.arriving = vec![NONE; values];
+    }
+
+    /// By layers done: ticks of all later runs.
+    fn later(&self, row: usize) -> &[i32] {
+        let length = self.chain.layers + 1;
+        &self.onward[row * length..(row + 1) * length]
+    }
+
+    fn at(&self, done: usize, row: usize) -> usize {
+        done * (self.neighbours.rows() + 1) + row
+    }
+
+    /// Raises the bound from those prices, and improves them; then grows neighbour sets where the
+    /// path returns to a device and climbs again, so many times. `tick` is told of passes.
+    pub(super) fn climb(
+        &mut self,
+        prices: &mut Vec<f64>,
+        grow: u32,
+        tick: &mut dyn FnMut(u64) -> Result<(), Stop>,
+    ) -> Result<(), Stop> {
+        for _ in 0..grow {
+            let mixture = self.climb_once(prices, tick)?;
+            if self.is_beyond() {
+                break;
+            }
+            match self.neighbours.grown(&mixture, ROWS_MAX) {
+                Some(grown) => self.remember(grown),
+                None => break,
+            }
+            self.fill(prices);
+        }
+        Ok(())
+    }
+
+    fn climb_once(
+        &mut self,
+        best: &mut Vec<f64>,
+        tick: &mut dyn FnMut(u64) -> Result<(), Stop>,
+    ) -> Result<Mixture, Stop> {
+        let unit = self.budget.max(1.0);
+        self.fill(best);
+        let Some(path) = self.path() else { return Ok(Mixture::new()) };
+        let start = best.iter().map(|price| price / unit).collect();
+        let mut bundle = Bundle::new(start, self.bound / unit, self.slope(&path), STEP);
+        let (mut paths, mut least) = (vec![path], self.bound);
+        for _ in 0..CLIMB + CLIMB_PER_DEVICE * self.chain.devices {
+            tick(1)?;
+            let mut point = bundle.trial();
+            while bundle.promise() < PROMISE_MIN && bundle.loosen() {
+                point = bundle.trial();
+            }
+            if self.is_beyond() || bundle.promise() < PROMISE_MIN {
+                break;
+            }
+            let prices: Vec<f64> = point.iter().map(|x| x * unit).collect();
+            self.fill(&prices);
+            let Some(path) = self.path() else { break };
+            if self.bound > least {
+                (least, *best) = (self.bound, prices);
+            }
+            bundle.learn(&point, self.bound / unit, self.slope(&path));
+            paths.push(path);
+        }
+        if !self.is_beyond() {
+            self.fill(best);
+        }
+        let share = |(number, share): (usize, f64)| (self.layers(&paths[number]), share);
+        Ok(bundle.holding().into_iter().map(share).collect())
+    }
+
+    /// Fills the tables for such prices, last layer first.
+    ///
+    /// # Complexity
+    /// O(layers * rows * (length of a run + devices)), rows being devices times remembered subsets.
+    fn fill(&mut self, prices: &[f64]) {
+        self.prices = prices.iter().map(|&price| self.tick.floor(price)).collect();
+        let (layers, length) = (self.chain.layers, self.chain.layers + 1);
+        for device in 0..self.chain.devices {
+            let leave = self.chain.leave[device].is_some_and(|hop| self.is_short(&hop));
+            let first = self.neighbours.row(device, 0);
+            for row in first..first + self.neighbours.subsets(device) {
+                self.onward[row * length + layers] = if leave { 0 } else { NONE };
+            }
+        }
+        for done in (0..layers).rev() {
+            for device in 0..self.chain.devices {
+                self.arrive(done, device);
+            }
+            for device in (0..self.chain.devices).filter(|_| done > 0) {
+                self.move_on(done, device);
+            }
+        }
+        let least = (0..self.chain.devices).map(|device| self.starting(device)).min();
+        self.bound = match least.filter(|&least| least < MUCH) {
+            Some(least) => self.tick.scaled(least) - self.refund(),
+            None => f64::INFINITY,
+        };
+    }
+
+    /// What follows an arrival on a device after so many layers.
+    fn arrive(&mut self, done: usize, device: usize) {
+        let first = self.neighbours.row(device, 0);
+        for row in first..first + self.neighbours.subsets(device) {
+            let runs = &self.ticks[device * self.chain.layers + done];
+            let least = least_sum(runs, &self.later(row)[done + 1..]);
+            let at = self.at(done, row);
+            self.arriving[at] = self.prices[device] + least.min(NONE);
+        }
+    }
+
+    /// What follows when a device is left after so many layers.
+    fn move_on(&mut self, done: usize, device: usize) {
+        let mut least = vec![NONE; self.neighbours.subsets(device)];
+        for hop in self.hops(done, device) {
+            let after = self.neighbours.after(device, hop.to);
+            for (least, &row) in least.iter_mut().zip(after) {
+                *least = (*least).min(self.arriving[self.at(done, row as usize)]);
+            }
+        }
+        let (first, length) = (self.neighbours.row(device, 0), self.chain.layers + 1);
+        for (subset, least) in least.into_iter().enumerate() {
+            self.onward[(first + subset) * length + done] = least;
+        }
+    }
+
+    /// Where a run on a device may send its result after so many layers.
+    pub(super) fn hops(&self, done: usize, device: usize) -> impl Iterator<Item = &'a Hop> {
+        let time = self.time;
+        let hops = &self.chain.hops[self.chain.at(done - 1, device)];
+        hops.iter().filter(move |hop| hop.time <= time)
+    }
+
+    /// Ticks of the best path that starts on a device.
+    fn starting(&self, device: usize) -> i32 {
+        match self.chain.enter[device].is_some_and(|hop| self.is_short(&hop)) {
+            true => self.arriving[self.neighbours.row(device, 0)],
+            false => NONE,
+        }
+    }
+
+    /// The path that attains the bound.
+    fn path(&self) -> Option<Vec<Visit>> {
+        let mut device = (0..self.chain.devices).min_by_key(|&device| self.starting(device))?;
+        self.bound.is_finite().then_some(())?;
+        let (mut row, mut path) = (self.neighbours.row(device, 0), Vec::new());
+        let mut first = 0;
+        loop {
+            let runs = &self.ticks[device * self.chain.layers + first];
+            let runs = runs.iter().zip(&self.later(row)[first + 1..]).zip(first + 1..);
+            let end = runs.min_by_key(|((run, later), _)| *run + *later)?.1;
+            path.push(Visit { device, first, end });
+            if end == self.chain.layers {
+                return Some(path);
+            }
+            let subset = row - self.neighbours.row(device, 0);
+            let next = |hop: &Hop| {
+                let row = self.neighbours.after(device, hop.to)[subset] as usize;
+                (self.arriving[self.at(end, row)], hop.to, row)
+            };
+            let best = self.hops(end, device).map(next).min_by_key(|next| next.0)?;
+            (device, row, first) = (best.1, best.2, end);
+        }
+    }
+
+    /// Visits of each device beyond the one that is allowed: the slope of the bound.
+    fn slope(&self, path: &[Visit]) -> Vec<f64> {
+        let mut slope = vec![-1.0; self.chain.devices];
+        path.iter().for_each(|visit| slope[visit.device] += 1.0);
+        slope
+    }
+
+    /// The path layer by layer.
+    fn layers(&self, path: &[Visit]) -> Path {
+        let mut layers = Path::with_capacity(self.chain.layers);
+        for visit in path {
+            layers.extend((visit.first..visit.end).map(|_| (visit.device, 0)));
+        }
+        layers
+    }
+}
