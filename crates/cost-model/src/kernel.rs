@@ -68,8 +68,10 @@ impl Kernel {
         // their number.
         for side in [1, 0] {
             let by_side = groups(samples, &left(&kernel), |point| point.shape[side]);
-            kernel.by_side[side] =
-                by_side.into_iter().filter_map(|(at, errors)| Some((at, agreed(errors)?))).collect();
+            kernel.by_side[side] = by_side
+                .into_iter()
+                .filter_map(|(at, errors)| Some((at, agreed(errors)?)))
+                .collect();
         }
         kernel
     }
@@ -184,8 +186,7 @@ pub(crate) fn held_out(samples: &[Sample]) -> Vec<f64> {
             samples.iter().enumerate().partition(|(index, _)| fold_of[*index] == fold);
         let rest: Vec<Sample> = rest.into_iter().map(|(_, sample)| sample.clone()).collect();
         let kernel = Kernel::fit(&rest);
-        let error =
-            |(_, (point, nanos)): (usize, &Sample)| (nanos / kernel.time(point).nanos).ln();
+        let error = |(_, (point, nanos)): (usize, &Sample)| (nanos / kernel.time(point).nanos).ln();
         errors.extend(out.into_iter().map(error));
     }
     errors

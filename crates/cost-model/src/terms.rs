@@ -83,7 +83,9 @@ impl Point {
                 Some((kind, Self { by_row, by_pass, shape, batch }))
             }
             Work::Norm { width, batch } => Some(elementwise(Family::Norm, width, batch)),
-            Work::Activation { width, batch } => Some(elementwise(Family::Activation, width, batch)),
+            Work::Activation { width, batch } => {
+                Some(elementwise(Family::Activation, width, batch))
+            }
             Work::Triad { .. } | Work::Dispatch {} => None,
         }
     }

@@ -134,7 +134,9 @@ pub fn grid(scope: &Scope) -> Result<Vec<Task>, InputError> {
     works.extend(rounds.next().into_iter().flat_map(|batches| matmuls(blocks[0], batches)));
     works.extend(attention(&plan));
     works.extend(elementwise());
-    works.extend(blocks[1..].iter().chain(&uneven).chain(&heads).flat_map(|shape| others(*shape, &plan)));
+    works.extend(
+        blocks[1..].iter().chain(&uneven).chain(&heads).flat_map(|shape| others(*shape, &plan)),
+    );
     works.extend(rounds.flat_map(|batches| matmuls(blocks[0], batches)));
     let mut tasks: Vec<Task> = works.into_iter().map(Task::Time).collect();
     let memory = tasks.iter().position(|task| matches!(task, Task::Time(Work::Attention { .. })));

@@ -76,7 +76,8 @@ pub(crate) fn profile(timings: Vec<Timing>) -> Profile {
         resident_bytes: Bytes(resident_bytes),
     };
     // Whole tiles are copied, by one row and again by several; others are not.
-    let resident = vec![resident(16, 1, 2304 * 2), resident(16, 8, 2304 * 3), resident(17, 8, 2448)];
+    let resident =
+        vec![resident(16, 1, 2304 * 2), resident(16, 8, 2304 * 3), resident(17, 8, 2448)];
     let notes = Vec::new();
     Profile { schema: SCHEMA, machine: machine(), complete: true, notes, timings, resident }
 }

@@ -153,7 +153,7 @@ impl Builder<'_> {
     ) -> Result<(TensorChoices, Times), InputError> {
         let (mut choices, mut times) = (Vec::new(), Vec::new());
         for format in self.workload.formats() {
-            if tensor.bytes(format).is_none() {
+            if tensor.bytes(format).is_none() || tensor.lacks(format) {
                 continue;
             }
             let bytes = self.stored(model, layer, tensor, format);

@@ -19,8 +19,8 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::{Bytes, Nanos};
 
-use self::machine::Machine;
 pub use self::machine::CHUNK;
+use self::machine::Machine;
 pub use self::measured::compute;
 pub use self::prompt::prompt_alone;
 pub use self::stated::{Confidence, End, Stated};
