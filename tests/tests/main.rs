@@ -8,11 +8,13 @@ mod cli; // the command line
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
+mod planned; // DFTSP as a policy of the simulator
 mod profile; // measuring machines and links
 mod report; // pages made from records, in a browser, too
 mod schedule; // edgeplan schedule
 mod scheduling; // schedulers against brute force
 mod search; // determinism and limits of the chain search
+mod service; // sites, services and load
 mod simulate; // events against evaluate, and traces
 mod tidy; // style
 mod verify; // models that are made and run

@@ -171,6 +171,15 @@ fn the_simulator_runs_no_solver() {
 }
 
 #[test]
+fn nothing_builds_on_the_service_but_the_command_line() {
+    let knows = |member: &Member| member.normal.contains(&member_name("service"));
+    let members = members();
+    let who: Vec<&String> =
+        members.iter().filter(|(_, member)| knows(member)).map(|(file, _)| file).collect();
+    assert_eq!(who, [&manifest("cli"), "tests/Cargo.toml"]);
+}
+
+#[test]
 fn solvers_know_neither_each_other_nor_files() {
     let members = members();
     let present = SOLVERS.iter().filter(|name| members.contains_key(&manifest(name)));

@@ -21,6 +21,7 @@ mod reply;
 mod report;
 mod reproduce;
 mod schedule;
+mod service;
 mod simulate;
 mod solvers;
 mod verify;
@@ -48,6 +49,8 @@ enum Command {
     Plan(plan::Arguments),
     /// Assign requests to servers and to variants of the service that they ask for
     Schedule(schedule::Arguments),
+    /// Plan what a few sites host and who serves whom, and simulate what users see of it
+    Service(service::Arguments),
     /// Run every solver on one instance and rank them
     Compare(compare::Arguments),
     /// Choose which waiting requests an edge node serves in its next epoch
@@ -92,6 +95,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),
+        Command::Service(arguments) => service::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),
         Command::Batch(arguments) => batch::run(&arguments),
         Command::Epochs(arguments) => epochs::run(&arguments),

@@ -15,6 +15,7 @@ pub mod quantity;
 pub mod recipes;
 pub mod schedule;
 pub mod sensitivity;
+pub mod service;
 pub mod workload;
 
 pub use edgeplan_formats as format;

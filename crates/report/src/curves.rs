@@ -3,6 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, STRONG, TITLE, Tag, WIDTH, at};
+use crate::gantt::Table;
+use crate::page::document;
 use crate::theme;
 
 /// A picture of curves that share their axes' meaning.
@@ -52,38 +54,60 @@ const HEIGHT: f64 = 420.0;
 const TOP: f64 = 112.0;
 const BOTTOM: f64 = HEIGHT - 62.0;
 const GAP: f64 = 52.0;
+/// The stroke before a name of the legend, and room for the name.
+const MARK: f64 = 14.0;
+const NAME_MAX: f64 = 200.0;
 
 /// The picture as a file of its own. The same curves give the same bytes.
 pub fn svg(curves: &Curves) -> String {
+    format!("{}\n", tag(curves))
+}
+
+/// Pictures and tables as a page that is titled as its first picture. `origin` is the command that
+/// made it, for the last line.
+pub fn html(pictures: &[Curves], tables: &[Table], origin: &str) -> String {
+    let title = pictures.first().map_or("", |curves| curves.title.as_str());
+    let body = Tag::new("body").all(pictures.iter().map(tag));
+    let body = body.all(tables.iter().map(Table::section));
+    document(title, body, "", origin)
+}
+
+fn tag(curves: &Curves) -> Tag {
     let names = names(curves);
+    let places = legend(&names);
+    let more = places.last().map_or(0.0, |place| place.1);
+    let height = HEIGHT + more;
     let mut canvas = Canvas::default();
-    canvas.rect(Frame { x: 0.0, y: 0.0, width: WIDTH, height: HEIGHT }, 8.0, "page");
+    canvas.rect(Frame { x: 0.0, y: 0.0, width: WIDTH, height }, 8.0, "page");
     canvas.shrink(at(MARGIN, 30.0, INNER), TITLE, &curves.title);
     canvas.text(at(MARGIN, 54.0, INNER), SOFT, &curves.remark);
-    legend(&mut canvas, &names);
+    for (index, (name, (x, down))) in names.iter().zip(places).enumerate() {
+        let class = format!("d{}", index % COLOURS.len());
+        canvas.rect(Frame { x, y: 73.0 + down, width: MARK, height: 4.0 }, 2.0, &class);
+        canvas.text(at(x + MARK + 6.0, 75.0 + down, NAME_MAX), BODY, name);
+    }
     let count = curves.panels.len().max(1) as f64;
     let width = (INNER - GAP * count) / count;
     for (index, panel) in curves.panels.iter().enumerate() {
         let x = MARGIN + GAP * (index as f64 + 0.8) + width * index as f64;
-        let frame = Frame { x, y: TOP, width, height: BOTTOM - TOP };
+        let frame = Frame { x, y: TOP + more, width, height: BOTTOM - TOP };
         axes(&mut canvas, curves, panel, frame);
         for series in &panel.series {
             let colour = names.iter().position(|name| *name == series.name).unwrap_or_default();
             curve(&mut canvas, series, colour, &Scale::of(panel, frame));
         }
     }
-    canvas.text(at(WIDTH / 2.0, HEIGHT - 18.0, INNER), SOFT.middle(), &curves.x);
-    let tag = Tag::new("svg")
+    canvas.text(at(WIDTH / 2.0, height - 18.0, INNER), SOFT.middle(), &curves.x);
+    Tag::new("svg")
         .class("edgeplan")
         .set("xmlns", "http://www.w3.org/2000/svg")
-        .set("viewBox", format!("0 0 {WIDTH} {HEIGHT}").as_str())
+        .set("viewBox", format!("0 0 {WIDTH} {height}").as_str())
         .set("width", WIDTH)
-        .set("height", HEIGHT)
+        .set("height", height)
         .set("role", "img")
         .add(Tag::new("title").text(&curves.title))
         .add(Tag::new("style").text(&sheet()))
-        .all(canvas.into_tags());
-    format!("{tag}\n")
+        .all(canvas.into_tags())
 }
 
 fn sheet() -> String {
@@ -116,14 +140,19 @@ fn names(curves: &Curves) -> Vec<&str> {
     names
 }
 
-fn legend(canvas: &mut Canvas, names: &[&str]) {
-    let mut x = MARGIN;
-    for (index, name) in names.iter().enumerate() {
-        let class = format!("d{}", index % COLOURS.len());
-        canvas.rect(Frame { x, y: 73.0, width: 14.0, height: 4.0 }, 2.0, &class);
-        x += 20.0;
-        x += canvas.text(at(x, 75.0, 200.0), BODY, name) + 18.0;
-    }
+/// Where each name begins, and how far below the first line; as many lines as they need.
+fn legend(names: &[&str]) -> Vec<(f64, f64)> {
+    let (mut x, mut down) = (MARGIN, 0.0);
+    let place = |name: &&str| {
+        let width = MARK + 6.0 + BODY.width(name).min(NAME_MAX) + 18.0;
+        if x > MARGIN && x + width > MARGIN + INNER {
+            (x, down) = (MARGIN, down + 18.0);
+        }
+        let place = (x, down);
+        x += width;
+        place
+    };
+    names.iter().map(place).collect()
 }
 
 /// Where a point is drawn.
@@ -163,14 +192,14 @@ pub(crate) fn step(most: f64) -> f64 {
 
 fn axes(canvas: &mut Canvas, curves: &Curves, panel: &Panel, frame: Frame) {
     let scale = Scale::of(panel, frame);
-    canvas.text(at(frame.x, TOP - 18.0, frame.width), STRONG, &panel.title);
+    canvas.text(at(frame.x, frame.y - 18.0, frame.width), STRONG, &panel.title);
     for tick in 0..=4 {
         let value = scale.top * f64::from(tick) / 4.0;
         let (_, y) = scale.place(scale.left, value);
         canvas.line(&[(frame.x, y), (frame.right(), y)], "rule");
         canvas.text(at(frame.x - 6.0, y, GAP), SOFT.end(), &format!("{value}"));
     }
-    canvas.text(at(frame.right(), TOP - 18.0, frame.width / 2.0), SOFT.end(), &curves.y);
+    canvas.text(at(frame.right(), frame.y - 18.0, frame.width / 2.0), SOFT.end(), &curves.y);
     let mut ticks: Vec<f64> =
         panel.series.iter().flat_map(|series| &series.points).map(|point| point.0).collect();
     ticks.sort_by(f64::total_cmp);
@@ -224,6 +253,12 @@ mod tests {
         let lines = document.descendants().filter(|node| node.has_tag_name("polyline"));
         assert!(lines.filter(|line| line.attribute("class") == Some("s0")).count() >= 2);
         assert!(drawn.contains("a&lt;b") && !drawn.contains("NaN"), "{drawn}");
+        let rows = vec![vec!["x<y".into(), "1".into()]];
+        let columns = vec!["case".into(), "number>".into()];
+        let table = Table { heading: "h".into(), columns, rows };
+        let page = html(&[curves.clone(), curves], &[table], "edgeplan test");
+        assert_eq!(page.matches("<svg").count(), 2);
+        assert!(page.contains("x&lt;y") && page.contains("edgeplan test"), "{page}");
     }
 
     #[test]

@@ -76,6 +76,14 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
+impl Table {
+    /// As a part of a page.
+    pub(crate) fn section(&self) -> Tag {
+        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
+        section(&self.heading, table(&columns, self.rows.clone()))
+    }
+}
+
 /// The charts as a file of their own.
 pub fn svg(gantt: &Gantt) -> String {
     format!("{}\n", tag(gantt))
@@ -83,11 +91,7 @@ pub fn svg(gantt: &Gantt) -> String {
 
 /// The charts and these tables as a page. `origin` is the command that made it, for the last line.
 pub fn html(gantt: &Gantt, tables: &[Table], origin: &str) -> String {
-    let mut body = Tag::new("body").add(tag(gantt));
-    for content in tables {
-        let columns: Vec<&str> = content.columns.iter().map(String::as_str).collect();
-        body = body.add(section(&content.heading, table(&columns, content.rows.clone())));
-    }
+    let body = Tag::new("body").add(tag(gantt)).all(tables.iter().map(Table::section));
     document(&gantt.title, body, "", origin)
 }
 

@@ -4,6 +4,7 @@
 //!
 //! ```sh
 //! cargo run --release -p edgeplan-solvers --example schedules -- --instances 200 --out FOLDER
+//! cargo run --release -p edgeplan-solvers --example schedules -- --summary FOLDER/records.csv
 //! ```
 
 use std::collections::BTreeMap;
@@ -18,14 +19,17 @@ use edgeplan_instances::schedule::{Frame, Settings, frame};
 use edgeplan_problem::scheduling::{Mode, Plan, Scheduling};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, reconcile, solve};
 use edgeplan_solvers::SCHEDULING;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 
 #[derive(Debug, clap::Parser)]
 struct Arguments {
-    /// Instances per number of requests, seeds from 0
+    /// Instances per number of requests
     #[arg(long, default_value_t = 200)]
     instances: u64,
+    /// Seed of the first one
+    #[arg(long, default_value_t = 0)]
+    first: u64,
     /// gus, pies-final, pies-triangular or pies-uniform
     #[arg(long, default_value = "gus")]
     settings: String,
@@ -47,16 +51,19 @@ struct Arguments {
     /// Write records.csv to this folder
     #[arg(long)]
     out: Option<PathBuf>,
+    /// Run nothing, and sum up these records instead
+    #[arg(long, num_args = 1..)]
+    summary: Vec<PathBuf>,
 }
 
 /// One answer.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Record {
     instance: String,
     requests: usize,
     seed: u64,
     solver: String,
-    verdict: &'static str,
+    verdict: String,
     /// Sum over users, in billionths.
     satisfaction_ppb: u64,
     /// No plan has more, where the solver proves that.
@@ -70,14 +77,27 @@ fn main() -> Result<()> {
     let known = Settings::ALL.iter().find(|(name, _)| *name == arguments.settings);
     let Some(&(_, settings)) = known else { bail!("no settings `{}`", arguments.settings) };
     let mut records = Vec::new();
+    for path in &arguments.summary {
+        let mut reader =
+            csv::Reader::from_path(path).with_context(|| path.display().to_string())?;
+        for record in reader.deserialize() {
+            records.push(record.with_context(|| path.display().to_string())?);
+        }
+    }
+    if !arguments.summary.is_empty() {
+        let all: Vec<&Record> = records.iter().collect();
+        println!("{}", summary(&all));
+        return Ok(());
+    }
     for &requests in &arguments.requests {
-        for seed in 0..arguments.instances {
+        for seed in arguments.first..arguments.first + arguments.instances {
             let mode = if arguments.soft { Mode::Soft } else { Frame::new(settings).mode };
             let parameters = Frame { requests, mode, seed, ..Frame::new(settings) };
             let instance = frame(&parameters)?;
             records.extend(answers(&arguments, &instance, seed)?);
         }
-        let here: Vec<&Record> = records.iter().filter(|r| r.requests == requests).collect();
+        let here: Vec<&Record> =
+            records.iter().filter(|r: &&Record| r.requests == requests).collect();
         println!("\n{requests} requests, {} instances, {}", arguments.instances, settings.name());
         println!("{}", summary(&here));
     }
@@ -133,7 +153,7 @@ fn record(
         requests: instance.requests.len(),
         seed,
         solver: solver.to_owned(),
-        verdict: outcome.verdict.word(),
+        verdict: outcome.verdict.word().to_owned(),
         satisfaction_ppb: account.satisfaction.0,
         most_satisfaction_ppb: most,
         satisfied: account.satisfied,

@@ -10,6 +10,8 @@ use edgeplan_instances::schedule::{
 };
 use edgeplan_problem::scheduling::{Mode, Scheduling};
 
+use crate::service;
+
 const EXAMPLE: &str = include_str!("../../../../bench-data/schedules/campus.toml");
 
 /// Which question.
@@ -17,6 +19,10 @@ const EXAMPLE: &str = include_str!("../../../../bench-data/schedules/campus.toml
 pub(super) struct Question {
     /// Question file, TOML or JSON [default: three edge servers and a cloud]
     file: Option<PathBuf>,
+    /// The expected load of a service.toml instead, on the deployments that `edgeplan service`
+    /// plans for its sites
+    #[arg(long, conflicts_with_all = ["file", "family"])]
+    service: Option<PathBuf>,
     /// Draw the question from the numbers of a paper instead
     #[arg(long, conflicts_with = "file", value_parser = families())]
     family: Option<String>,
@@ -70,10 +76,11 @@ impl From<Demands> for Mode {
 
 impl Question {
     pub(super) fn read(&self) -> Result<Scheduling> {
-        let mut instance = match (&self.file, &self.family) {
-            (Some(path), _) => read_schedule(path)?,
-            (None, Some(family)) => return self.draw(family),
-            (None, None) => parse_schedule("example", EXAMPLE, true)?,
+        let mut instance = match (&self.file, &self.family, &self.service) {
+            (Some(path), ..) => read_schedule(path)?,
+            (None, Some(family), _) => return self.draw(family),
+            (None, None, Some(path)) => service::Question::of_file(path).schedule()?,
+            (None, None, None) => parse_schedule("example", EXAMPLE, true)?,
         };
         if let Some(mode) = self.mode {
             instance.mode = mode.into();

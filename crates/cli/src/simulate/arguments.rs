@@ -3,11 +3,14 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
 use edgeplan_problem::Nanos;
+use edgeplan_service::Planned;
 use edgeplan_simulator::trace::Poisson;
-use edgeplan_simulator::{Continuous, Epochs, Policy, Size, StaticBatch};
+use edgeplan_simulator::{Continuous, Epochs, Layout, Policy, ServiceTimes, Size, StaticBatch};
 
+use crate::batch::find_solver;
 use crate::question::{Question, seconds};
 
 /// More requests or bars than this are a slip of the pen.
@@ -91,21 +94,35 @@ pub(crate) enum Name {
     Static,
     /// Requests join and leave a batch between any two tokens
     Continuous,
+    /// The largest batch that is in time, by DFTSP
+    Dftsp,
+    /// The same by our search
+    BatchSearch,
 }
 
 impl Arguments {
-    /// The policy of that name.
-    pub(crate) fn policy(&self, name: Name) -> Box<dyn Policy> {
+    /// The policy of that name on a plan with those times.
+    pub(crate) fn policy(
+        &self,
+        name: Name,
+        on: (&Layout, &dyn ServiceTimes),
+    ) -> Result<Box<dyn Policy>> {
         let size = self.batch;
+        let planned = |solver: &str| -> Result<Box<dyn Policy>> {
+            let solver = (find_solver(solver)?.make)();
+            Ok(Box::new(Planned::new(solver, size, on, self.lanes)))
+        };
         let policy: Box<dyn Policy> = match name {
             Name::Fcfs => Box::new(StaticBatch { size: 1 }),
             Name::Static => Box::new(StaticBatch { size }),
             Name::Continuous => Box::new(Continuous { size }),
+            Name::Dftsp => planned("dftsp")?,
+            Name::BatchSearch => planned("batch-search")?,
         };
-        match self.epoch {
+        Ok(match self.epoch {
             Some(seconds) => Box::new(Epochs::new(Nanos((seconds * 1e9) as u64), policy)),
             None => policy,
-        }
+        })
     }
 
     /// What people call it.
@@ -114,6 +131,8 @@ impl Arguments {
             Name::Fcfs => "fcfs".into(),
             Name::Static => format!("static {}", self.batch),
             Name::Continuous => format!("continuous {}", self.batch),
+            Name::Dftsp => format!("dftsp {}", self.batch),
+            Name::BatchSearch => format!("batch-search {}", self.batch),
         }
     }
 

@@ -56,12 +56,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let setup = Setup { layout, times: &times, size, lanes, keep };
     let runs: Vec<Run> = (arguments.policies.iter())
         .map(|policy| {
-            let mut maker = arguments.policy(*policy);
+            let mut maker = arguments.policy(*policy, (layout, &times))?;
             let record = operate(&setup, &requests, maker.as_mut());
             let summary = summarize(&requests, &record);
-            Run { policy: arguments.name(*policy), record, summary }
+            Ok(Run { policy: arguments.name(*policy), record, summary })
         })
-        .collect();
+        .collect::<Result<_>>()?;
     let told = show::Told { instance: &instance, layout, requests: &requests, runs: &runs };
     let gantt = picture::gantt(&told, &origin, from);
     if let Some(path) = &arguments.svg {

@@ -1,0 +1,232 @@
+//! `edgeplan service`: which deployments run on which site, who serves whom, and what users see of
+//! it, beside the rules of thumb of people who plan nothing.
+
+mod picture;
+mod view;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use edgeplan_instances::file::{InputError, check_writable, read_text, to_json, write_atomic};
+use edgeplan_instances::instance::{PlanFile, write_instance};
+use edgeplan_instances::service::{Arrivals, Platform};
+use edgeplan_problem::Limits;
+use edgeplan_report::curves;
+use edgeplan_service::{
+    Asked, Chosen, Equipment, Expected, Planner, Run, Way, choose, denser, equipments, mean_size,
+    rate, requests, uniform, ways,
+};
+
+use crate::question::{find_solver, seconds};
+use crate::reply::Reply;
+use crate::report::command_line;
+use crate::watch;
+
+const EXAMPLE: &str = include_str!("../../../../bench-data/services/campus.toml");
+
+/// Seconds in which a plan is proven, or good enough.
+const PLAN_TIME: f64 = 1.0;
+
+/// Which platform, and how it is planned.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Question {
+    /// service.toml [default: two edge sites and a cloud]
+    file: Option<PathBuf>,
+    /// Trace instead of the file's load: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSON
+    /// lines (timestamp in ms, input_length, output_length)
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Requests at most [default: what the file says]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+    requests: Option<u64>,
+    /// The solver that plans deployments; `edgeplan solvers` lists them
+    #[arg(long, default_value = "chain-search")]
+    planner: String,
+    /// Seconds to think at most, per deployment and room for caches
+    #[arg(long, default_value_t = PLAN_TIME, allow_negative_numbers = true, value_parser = seconds)]
+    plan_time: f64,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    question: Question,
+    /// Loads to try, over the expected one, separated by commas
+    #[arg(long, value_delimiter = ',', default_value = "0.25,0.5,1,2,4", value_parser = load)]
+    loads: Vec<f64>,
+    /// Write the deployments of the sites, as instance and plan files, to this folder
+    #[arg(long)]
+    plans: Option<PathBuf>,
+    /// Write a picture of satisfied users over the load to this file
+    #[arg(long)]
+    svg: Option<PathBuf>,
+    /// Write a page with pictures and every table to this file
+    #[arg(long)]
+    html: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A load of an argument.
+fn load(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(load) if (1e-3..=1e3).contains(&load) => Ok(load),
+        _ => Err("a number of times the expected load from 0.001 to 1000 is allowed".into()),
+    }
+}
+
+/// What is known when everything has run.
+struct Told<'a> {
+    platform: &'a Platform,
+    requests: &'a [Asked],
+    expected: &'a Expected<'a>,
+    chosen: &'a Chosen<'a>,
+    /// The ways to operate, and what came of them at the expected load.
+    ways: Vec<(Way<'a>, Run)>,
+    /// By load: the load, requests per second, and what came of each way.
+    loads: Vec<(f64, f64, Vec<Levels>)>,
+}
+
+/// What all users saw, and those of each service.
+struct Levels {
+    all: edgeplan_service::Levels,
+    services: Vec<edgeplan_service::Levels>,
+}
+
+impl Levels {
+    fn of(platform: &Platform, requests: &[Asked], run: &Run) -> Self {
+        let service = |index| run.replay.levels(requests, |asked| asked.service == index);
+        let services = (0..platform.services.len()).map(service).collect();
+        Self { all: run.levels.clone(), services }
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    let platform = arguments.question.read()?;
+    for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    watch::listen();
+    let requests = requests(&platform)?;
+    let choices = arguments.question.equip(&platform, &requests)?;
+    let expected = Expected::new(&platform, &requests);
+    let told = {
+        let _busy = watch::busy("what each site hosts");
+        let chosen = choose(&expected, &choices);
+        let plain = uniform(&platform, &choices);
+        let ways = ways(&platform, &requests, (&chosen.hosting, &plain));
+        (chosen, ways)
+    };
+    let (chosen, ways) = told;
+    let ways = ways.into_iter().map(|way| {
+        let _busy = watch::busy("requests at the expected load");
+        let run = way.run(&platform, &requests);
+        (way, run)
+    });
+    let mut told = Told {
+        platform: &platform,
+        requests: &requests,
+        expected: &expected,
+        chosen: &chosen,
+        ways: ways.collect(),
+        loads: Vec::new(),
+    };
+    for &load in &arguments.loads {
+        let _busy = watch::busy("requests at other loads");
+        if watch::interrupted() {
+            bail!("interrupted after {} loads; nothing is written", told.loads.len());
+        }
+        let dense = denser(&requests, load);
+        let levels = |(way, run): &(Way<'_>, Run)| match load == 1.0 {
+            true => Levels::of(&platform, &requests, run),
+            false => Levels::of(&platform, &dense, &way.run(&platform, &dense)),
+        };
+        let levels = told.ways.iter().map(levels).collect();
+        told.loads.push((load, rate(&dense), levels));
+    }
+    if let Some(folder) = &arguments.plans {
+        write_plans(folder, &told)?;
+    }
+    if let Some(path) = &arguments.svg {
+        write_atomic(path, &curves::svg(&picture::satisfied(&told)))?;
+    }
+    if let Some(path) = &arguments.html {
+        let pictures = [picture::satisfied(&told), picture::first_token(&told)];
+        write_atomic(path, &curves::html(&pictures, &view::tables(&told), &command_line()))?;
+    }
+    let found = chosen.hosting.iter().any(Option::is_some);
+    Ok(Reply::either(arguments.json, &view::json(&told), &view::text(&told)).found(found))
+}
+
+impl Question {
+    /// The platform, with what the command line says of its load.
+    fn read(&self) -> Result<Platform, InputError> {
+        let mut platform = match &self.file {
+            Some(path) => Platform::parse(&path.display().to_string(), &read_text(path)?)?,
+            None => Platform::parse("example", EXAMPLE)?,
+        };
+        if let Some(path) = &self.trace {
+            platform.load.arrivals = Arrivals::Trace(path.clone());
+        }
+        if let Some(count) = self.requests {
+            platform.load.requests = usize::try_from(count).unwrap_or(usize::MAX);
+        }
+        Ok(platform)
+    }
+
+    /// What each site may be equipped with.
+    fn equip(&self, platform: &Platform, requests: &[Asked]) -> Result<Vec<Vec<Equipment>>> {
+        let planner = Planner {
+            solver: find_solver(&self.planner)?,
+            limits: Limits {
+                time: Some(Duration::from_secs_f64(self.plan_time)),
+                gap: 1e-2,
+                interrupt: Some(watch::flag()),
+                ..Limits::default()
+            },
+        };
+        let _busy = watch::busy("deployments for each site");
+        let size = mean_size(requests);
+        let equip = |site| Ok(equipments(platform, site, size, &planner)?);
+        let choices = platform.sites.iter().map(equip).collect::<Result<Vec<_>>>()?;
+        if watch::interrupted() {
+            bail!("interrupted while deployments were planned");
+        }
+        Ok(choices)
+    }
+
+    /// The scheduling question of the expected load on what the sites host.
+    pub(crate) fn schedule(&self) -> Result<edgeplan_problem::scheduling::Scheduling> {
+        let platform = self.read()?;
+        let requests = requests(&platform)?;
+        let choices = self.equip(&platform, &requests)?;
+        let chosen = choose(&Expected::new(&platform, &requests), &choices);
+        Ok(chosen.question.scheduling.checked()?)
+    }
+
+    /// The same for a file, planned as usual.
+    pub(crate) fn of_file(file: &Path) -> Self {
+        Self {
+            file: Some(file.to_owned()),
+            trace: None,
+            requests: None,
+            planner: "chain-search".into(),
+            plan_time: PLAN_TIME,
+        }
+    }
+}
+
+/// `SITE.instance.json` and `SITE.plan.json` for each site that hosts anything.
+fn write_plans(folder: &Path, told: &Told<'_>) -> Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+    for (site, offered) in told.platform.sites.iter().zip(&told.chosen.hosting) {
+        let Some(offered) = offered else { continue };
+        let Equipment { deployment, plan, .. } = offered.equipment;
+        let path = |what: &str| folder.join(format!("{}.{what}.json", site.name));
+        write_atomic(&path("instance"), &write_instance(deployment))?;
+        write_atomic(&path("plan"), &to_json(&PlanFile::new(deployment, plan)))?;
+    }
+    Ok(())
+}

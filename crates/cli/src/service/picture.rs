@@ -1,0 +1,61 @@
+//! Service levels over the load.
+
+use edgeplan_report::curves::{Curves, Panel, Series};
+
+use super::{Levels, Told};
+
+/// The share of satisfied users, of all and of each service's.
+pub(super) fn satisfied(told: &Told<'_>) -> Curves {
+    let y = |levels: &edgeplan_service::Levels| 100.0 * levels.satisfied_share;
+    curves(told, ("Satisfied users", "satisfied, %"), 0.0, y)
+}
+
+/// How long 95 % of those who were served waited for a first answer at most; only ways that satisfy
+/// half of the users at the expected load, because the others take minutes.
+pub(super) fn first_token(told: &Told<'_>) -> Curves {
+    let y = |levels: &edgeplan_service::Levels| levels.first_token_ns.p95.as_f64() / 1e9;
+    curves(told, ("Time to the first answer, 95 % of those served", "seconds"), 0.5, y)
+}
+
+fn curves(
+    told: &Told<'_>,
+    (what, y): (&str, &str),
+    least: f64,
+    value: impl Fn(&edgeplan_service::Levels) -> f64,
+) -> Curves {
+    let panel = |title: &str, pick: &dyn Fn(&Levels) -> f64| Panel {
+        title: title.into(),
+        series: (told.ways.iter().enumerate())
+            .filter(|(_, (_, run))| run.levels.satisfied_share >= least)
+            .map(|(index, (way, _))| Series {
+                name: way.name.clone(),
+                points: (told.loads.iter())
+                    .map(|(_, rate, levels)| (rounded(*rate), pick(&levels[index]), 0.0))
+                    .collect(),
+            })
+            .collect(),
+    };
+    let mut panels = vec![panel("all", &|levels| value(&levels.all))];
+    if told.platform.services.len() > 1 {
+        for (index, service) in told.platform.services.iter().enumerate() {
+            panels.push(panel(&service.name, &|levels| value(&levels.services[index])));
+        }
+    }
+    Curves {
+        title: format!("{}: {}", told.platform.name, what.to_lowercase()),
+        remark: format!(
+            "{} requests per point, event by event; deployments chosen for {:.2} requests/s",
+            told.requests.len(),
+            told.expected.rate()
+        ),
+        x: "requests per second".into(),
+        y: y.into(),
+        panels,
+    }
+}
+
+/// Two digits are enough for an axis.
+fn rounded(rate: f64) -> f64 {
+    let power = 10f64.powi(1 - rate.max(1e-9).log10().floor() as i32);
+    (rate * power).round() / power
+}

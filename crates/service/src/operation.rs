@@ -1,0 +1,126 @@
+//! Ways to operate a platform, ours and those of people who plan nothing, on the same load.
+
+use edgeplan_instances::service::Platform;
+use edgeplan_problem::Nanos;
+use edgeplan_problem::scheduling::Scheduling;
+use edgeplan_solvers::{Entry, SCHEDULING};
+
+use crate::dispatch::{Rule, Ticket, by_rule, scheduled};
+use crate::hosting::Hosting;
+use crate::load::{Asked, stretched};
+use crate::replay::{Batching, Levels, Replay, replay};
+
+/// A way to operate: what is hosted, who sends requests where, how batches are formed.
+#[derive(Debug, Clone)]
+pub struct Way<'a> {
+    /// What tables call it.
+    pub name: String,
+    /// What each site hosts.
+    pub hosting: Hosting<'a>,
+    /// Who sends requests where.
+    pub router: Router,
+    /// How batches are formed, by site.
+    pub batching: Vec<Batching>,
+}
+
+/// Who sends requests where.
+#[derive(Debug, Clone, Copy)]
+pub enum Router {
+    /// A schedule for every frame, by this solver.
+    Schedule(&'static Entry<Scheduling>),
+    /// A rule of thumb.
+    Rule(Rule),
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub struct Run {
+    /// Where each request was sent.
+    pub tickets: Vec<Option<Ticket>>,
+    /// What became of it.
+    pub replay: Replay,
+    /// What all users saw.
+    pub levels: Levels,
+}
+
+impl Way<'_> {
+    /// Operates the platform so.
+    pub fn run(&self, platform: &Platform, requests: &[Asked]) -> Run {
+        let tickets = self.send(platform, requests);
+        let replay = replay(&self.hosting, (requests, &tickets), &self.batching);
+        let levels = replay.levels(requests, |_| true);
+        Run { tickets, replay, levels }
+    }
+
+    fn send(&self, platform: &Platform, requests: &[Asked]) -> Vec<Option<Ticket>> {
+        match self.router {
+            Router::Schedule(entry) => {
+                scheduled(platform, &self.hosting, requests, (entry.make)().as_ref())
+            }
+            Router::Rule(rule) => by_rule(platform, &self.hosting, requests, rule),
+        }
+    }
+
+    /// The same way, with the batches at each site that satisfy most of the users who are sent
+    /// there; the first of those that satisfy as many.
+    pub fn with_best_batches(mut self, platform: &Platform, requests: &[Asked]) -> Self {
+        let tickets = self.send(platform, requests);
+        let runs = Batching::ALL.map(|batching| {
+            let everywhere = vec![batching; self.hosting.len()];
+            (batching, replay(&self.hosting, (requests, &tickets), &everywhere))
+        });
+        for (site, chosen) in self.batching.iter_mut().enumerate() {
+            let satisfied =
+                |run: &Replay| run.sites[site].as_ref().map_or(0, |site| site.satisfied);
+            let most = runs.iter().map(|(_, run)| satisfied(run)).max().unwrap_or_default();
+            let best = runs.iter().find(|(_, run)| satisfied(run) == most);
+            *chosen = best.map_or(Batching::Continuous, |(batching, _)| *batching);
+        }
+        self
+    }
+}
+
+/// Our way and the others: a schedule on what was `planned`, by our search and by GUS, and rules of
+/// thumb on what is `uniform`.
+pub fn ways<'a>(
+    platform: &Platform,
+    requests: &[Asked],
+    (planned, uniform): (&Hosting<'a>, &Hosting<'a>),
+) -> Vec<Way<'a>> {
+    let everywhere = |batching| vec![batching; platform.sites.len()];
+    let way = |name: &str, hosting: &Hosting<'a>, router, batching| Way {
+        name: name.into(),
+        hosting: hosting.clone(),
+        router,
+        batching: everywhere(batching),
+    };
+    let schedule = |name: &str| SCHEDULING.iter().find(|entry| entry.name == name);
+    let ours = [("planned, schedule-search", "schedule-search"), ("planned, gus", "gus")];
+    let ours = ours.into_iter().filter_map(|(name, solver)| {
+        let router = Router::Schedule(schedule(solver)?);
+        let way = way(name, planned, router, Batching::Continuous);
+        Some(way.with_best_batches(platform, requests))
+    });
+    let rule = |name: &str, rule, batching| way(name, uniform, Router::Rule(rule), batching);
+    let near = way("planned, nearest", planned, Router::Rule(Rule::Nearest), Batching::Continuous);
+    let others = [
+        near,
+        rule("uniform, nearest, continuous", Rule::Nearest, Batching::Continuous),
+        rule("uniform, nearest, fcfs", Rule::Nearest, Batching::Fcfs),
+        rule("uniform, in turn, continuous", Rule::InTurn, Batching::Continuous),
+        rule("uniform, cloud, continuous", Rule::Cloud, Batching::Continuous),
+    ];
+    ours.chain(others).collect()
+}
+
+/// The same requests, so many times as dense.
+pub fn denser(requests: &[Asked], load: f64) -> Vec<Asked> {
+    let sooner = |asked: &Asked| Asked { arrival: stretched(asked.arrival, 1.0 / load), ..*asked };
+    requests.iter().map(sooner).collect()
+}
+
+/// Requests per second of a load.
+pub fn rate(requests: &[Asked]) -> f64 {
+    let last = requests.iter().map(|asked| asked.arrival).max().unwrap_or(Nanos::ZERO);
+    requests.len().saturating_sub(1) as f64 * 1e9 / last.as_f64().max(1.0)
+}
