@@ -105,8 +105,8 @@ struct Step {
 }
 
 /// Writes the file, whole or not at all; `progress` hears of bytes written. Metadata and tensors
-/// without a new format or new values (`trained`, by name) are copied bit by bit. Where an embedding
-/// and its tied head get different formats, the head becomes a tensor of its own.
+/// without a new format or new values (`trained`, by name) are copied bit by bit. Where an
+/// embedding and its tied head get different formats, the head becomes a tensor of its own.
 ///
 /// # Errors
 /// Those of reading and writing; a type that cannot be widened.

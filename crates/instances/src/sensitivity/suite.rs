@@ -151,7 +151,8 @@ mod tests {
             .collect();
         let (table, whole) = (folder.path().join("t.csv"), folder.path().join("w.csv"));
         let values = vec!["0.5"; names.len()].join(",");
-        let text = format!("QTYPE,{}\nq2_k_r4,{values}\niq1_kt,404\n", names.join(","));
+        let missing = vec!["404"; names.len()].join(",");
+        let text = format!("QTYPE,{}\nq2_k_r4,{values}\niq1_kt,{missing}\n", names.join(","));
         std::fs::write(&table, &text).unwrap();
         std::fs::write(&whole, "QTYPE,group0\nbf16,0\nq2_k_r4,0.8\nq4_0,0.08\nq4_K,0.04\n")
             .unwrap();
@@ -159,9 +160,14 @@ mod tests {
         let sensed = Sensed::parse("s", &made).unwrap();
         assert!(sensed.header.source.contains("Thireus"));
         let row = |name: &str, format| sensed.divergence(name, format);
-        assert_eq!(row("blk.3.attn_q.weight", Format::Q4_0), Some(0.5 * 0.1));
-        assert_eq!(row("output.weight", Format::Q4_0), Some(0.5 * 0.1 / 2.0));
-        assert_eq!(row("blk.3.ffn_down.weight", Format::Q4K), Some(0.5 * 0.05));
+        for (name, format, expected) in [
+            ("blk.3.attn_q.weight", Format::Q4_0, 0.05),
+            ("output.weight", Format::Q4_0, 0.025),
+            ("blk.3.ffn_down.weight", Format::Q4K, 0.025),
+        ] {
+            let found = row(name, format).unwrap();
+            assert!((found - expected).abs() < 1e-12, "{name}: {found}");
+        }
         assert_eq!(row("blk.3.attn_q.weight", Format::Q4K), None);
         sensed.attach(model.clone()).unwrap();
         let error = import(&model, &table, &whole, "iq1_kt").unwrap_err().to_string();
