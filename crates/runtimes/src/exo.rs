@@ -10,7 +10,7 @@ use crate::chain::Placed;
 use crate::export::{Order, Written, runs};
 use crate::shell::script;
 
-const FILTER: &str = r#"# The preview with exactly these nodes in this order, with the planned layers.
+const FILTER: &str = r#"# The preview with these nodes in this order, its layers as planned.
 [ .previews[]
   | select(.sharding == "Pipeline" and .instance_meta == "MlxRing" and .instance != null)
   | .instance

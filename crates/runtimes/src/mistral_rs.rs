@@ -60,7 +60,7 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
     let home = order.name(order.deployment.source);
     let step = format!(
         "On the machine that holds all devices, with {home} as the device that the process starts \
-         on: `./serve.sh MODEL`, a float model's folder or name; weights are quantized while loading"
+         on: `./serve.sh MODEL`, a float model's folder or name, which is quantized as it loads"
     );
     Ok(Written { files, steps: vec![step, "Ask <http://127.0.0.1:1234/v1>".into()] })
 }
