@@ -9,7 +9,7 @@ use edgeplan_formats::Format;
 use edgeplan_instances::model::TensorClass;
 
 use crate::chain::{Part, Placed, Stored};
-use crate::export::{Order, Written, runs};
+use crate::export::{Order, Run, Written, runs};
 use crate::shell::{option, quoted, script};
 
 /// Where `rpc-server` listens unless told otherwise.
@@ -130,8 +130,8 @@ fn worker(name: &str, port: u16) -> String {
 
 fn serve(order: &Order, layers: &[Placed], endpoints: &[String]) -> Result<String, String> {
     let source = order.deployment.source;
-    let runs = runs(layers);
-    let (own, remote): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.device == source);
+    let (own, remote): (Vec<Run>, Vec<Run>) =
+        runs(layers).into_iter().partition(|run| run.device == source);
     let own: usize = own.iter().map(|run| run.count).sum();
     let head_here = layers.last().is_some_and(|head| head.device == source);
     // By default the source computes on its CPU, which takes what the devices leave.
