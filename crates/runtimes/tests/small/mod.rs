@@ -6,7 +6,7 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
-pub const DEVICES: [&str; 3] = ["laptop", "jetson", "desktop"];
+pub(crate) const DEVICES: [&str; 3] = ["laptop", "jetson", "desktop"];
 
 /// Recipes of every layer, finest first.
 const RECIPES: [&str; 10] = [
@@ -23,7 +23,7 @@ const RECIPES: [&str; 10] = [
 ];
 
 /// A model of that many blocks on three devices, of which the first is the source.
-pub fn question(blocks: usize) -> Deployment {
+pub(crate) fn question(blocks: usize) -> Deployment {
     let option = |(index, recipe): (usize, &&str)| LayerOption {
         recipe: (*recipe).into(),
         bytes: Bytes(1000 - 10 * index as u64),
@@ -79,7 +79,7 @@ pub fn question(blocks: usize) -> Deployment {
 
 /// A plan: a device for each layer, and the recipes of the embedding, of even and odd blocks, and
 /// of the head.
-pub fn plan(question: &Deployment, devices: &str, recipes: [&str; 4]) -> Plan {
+pub(crate) fn plan(question: &Deployment, devices: &str, recipes: [&str; 4]) -> Plan {
     let layers = &question.models[0].layers;
     let devices: Vec<u16> = devices.split(' ').map(|word| word.parse().unwrap()).collect();
     assert_eq!(devices.len(), layers.len());
