@@ -6,9 +6,29 @@ default:
 test:
     ./x test
 
-# compare all solvers on a handful of fixed instances: answers, then criterion's times
-bench *ARGS:
+# criterion, the quick suites of all three problems, and the report of them
+bench:
+    ./x bench-all
+
+# criterion alone; a filter goes first
+criterion *ARGS:
     ./x criterion {{ARGS}}
+
+# make reports/ again from its records; on unchanged records nothing changes
+report:
+    ./x report
+
+# how work grows with size: 40 minutes on two cores; `just scaling-quick` takes three
+scaling FOLDER="reports/record/scaling":
+    ./x scaling {{FOLDER}}
+
+# the same with half a second a trial
+scaling-quick FOLDER="reports/record/scaling-quick":
+    ./x scaling-quick {{FOLDER}}
+
+# these records against those: just compare OLD NEW
+compare +FOLDERS:
+    ./x bench --compare {{FOLDERS}}
 
 # record solvers on a suite: just measure bench-data/suites/chain.toml --out reports/record/DATE-MACHINE
 measure *ARGS:

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use edgeplan_tests::{refused, run, text};
+use edgeplan_tests::{json, refused, run, text};
 
 fn smoke() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-data/suites/smoke.toml");
@@ -89,6 +89,63 @@ fn records_of_other_limits_are_not_mixed() {
     let again = ["bench", &smoke(), "--out", &out, "--time", "2"];
     refused(&again, "time_limit_s: 1 there, 2 now: choose another folder");
     assert_eq!(rows(place.path().join("records.csv")).len(), 4);
+}
+
+#[test]
+fn shards_are_measured_apart_and_merged() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).display().to_string();
+    for part in ["1", "2"] {
+        let shard = format!("{part}/2");
+        bench(&place.path().join(part), &["--solver", "fastest-first", "--shard", &shard]);
+    }
+    let output = run(&["bench", "--merge", &path("1"), &path("2"), "--out", &path("all")]);
+    assert_eq!(text(&output.stdout), format!("4 trials in {}\n", path("all")));
+    assert_eq!(rows(place.path().join("all/records.csv")).len(), 4);
+    refused(&["bench", "--merge", &path("1"), "--out", &path("all")], "has records already");
+    refused(&["bench", "--merge", &path("1")], "--out");
+    refused(&["bench", &smoke(), "--out", &path("x"), "--shard", "3/2"], "`3/2`; 1/8 to 8/8");
+}
+
+#[test]
+fn records_are_ranked_and_compared() {
+    let place = tempfile::tempdir().unwrap();
+    let path = |name: &str| place.path().join(name).display().to_string();
+    bench(&place.path().join("old"), &["--solver", "highs,fastest-first"]);
+    bench(&place.path().join("new"), &["--solver", "highs", "--jobs", "2"]);
+    let ranks = json(&["bench", "--summary", &path("old"), "--rank"]);
+    let ranks = ranks["smoke"].as_array().unwrap();
+    assert_eq!((ranks.len(), &ranks[0]["solver"]), (2, &"highs".into()));
+    assert_eq!(ranks[0]["proven"], 4);
+    assert!(ranks[1]["cost_ratio"].as_f64().unwrap() >= 1.0);
+    let compared = json(&["bench", "--compare", &path("old"), &path("new")]);
+    let compared = compared.as_array().unwrap();
+    assert_eq!((compared.len(), &compared[0]["trials"]), (1, &4.into()));
+    assert!(compared[0]["time_ratio"].as_f64().unwrap() > 0.0);
+    let summary = json(&["bench", "--summary", &path("old"), &path("new")]);
+    assert_eq!(summary[0]["suite"], "smoke");
+    assert_eq!(summary[0]["solvers"].as_array().unwrap().len(), 2);
+    refused(&["bench", "--compare", &path("old")], "2 values required");
+}
+
+#[test]
+fn schedules_and_batches_are_measured_too() {
+    let place = tempfile::tempdir().unwrap();
+    let suites = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-data/suites/quick");
+    let suite = |name: &str| suites.join(name).display().to_string();
+    let out = place.path().join("record").display().to_string();
+    let (schedules, batches) = (suite("quick-schedules.toml"), suite("quick-batching.toml"));
+    let solvers = ["--solver", "highs,lp-rounding", "--time", "2"];
+    let output = run(&[&["bench", &schedules, &batches, "--out", &out], &solvers[..]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let rows = rows(place.path().join("record/records.csv"));
+    assert_eq!(rows.len(), 2 * (5 + 6));
+    assert!(rows.iter().all(|row| !row.contains(",failed,") && !row.contains(",wrong,")));
+    assert!(rows.iter().any(|row| row.contains(",scheduling,family=gus-hard;requests=15")));
+    assert!(rows.iter().any(|row| row.contains(",batching,family=dftsp-narrow;")));
+    // A solver of another kind of question is none here.
+    let again = ["bench", &schedules, "--out", &out, "--solver", "chain-exact", "--time", "2"];
+    refused(&again, "no solver is called `chain-exact`");
 }
 
 #[test]

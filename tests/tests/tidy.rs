@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use edgeplan_records::declared::declared;
+use edgeplan_records::folder::Folder;
+use edgeplan_records::row::Kind;
 use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 use walkdir::{DirEntry, WalkDir};
 
@@ -105,11 +108,57 @@ fn the_cost_model_knows_formats_and_units_only() {
 }
 
 #[test]
-fn pictures_depend_on_the_problem_only() {
+fn reports_and_records_run_no_solver() {
     let members = members();
-    let known = members[&manifest("report")].normal.iter();
-    let others = known.filter(|n| n.starts_with("edgeplan") && *n != "edgeplan-problem");
-    settle(others.map(|name| format!("{}: `{name}`; only problem is", manifest("report"))));
+    for (folder, allowed) in [
+        ("records", &["instances", "problem"][..]),
+        ("report", &["instances", "problem", "records"][..]),
+    ] {
+        let allowed: Vec<String> = allowed.iter().map(|name| member_name(name)).collect();
+        let known = members[&manifest(folder)].normal.iter();
+        let others = known.filter(|n| n.starts_with("edgeplan") && !allowed.contains(n));
+        settle(others.map(|name| format!("{}: `{name}` is not for it", manifest(folder))));
+    }
+}
+
+#[test]
+fn every_solver_is_declared_and_no_other() {
+    let registered = [
+        (Kind::Deployment, edgeplan_solvers::DEPLOYMENT.iter().map(|e| e.name).collect()),
+        (Kind::Scheduling, edgeplan_solvers::SCHEDULING.iter().map(|e| e.name).collect()),
+        (Kind::Batching, edgeplan_solvers::BATCHING.iter().map(|e| e.name).collect::<Vec<_>>()),
+    ];
+    for (kind, registered) in registered {
+        let declared = declared().solver.iter().filter(|solver| solver.problem == kind);
+        let declared: BTreeSet<&str> = declared.map(|solver| solver.name.as_str()).collect();
+        let registered: BTreeSet<&str> = registered.into_iter().collect();
+        let file = format!("bench-data/solvers.toml, {}", kind.word());
+        settle(registered.symmetric_difference(&declared).map(|name| {
+            let there = if declared.contains(name) { "is not registered" } else { "is missing" };
+            format!("{file}: {name} {there}")
+        }));
+    }
+}
+
+#[test]
+fn every_record_can_be_read_and_is_of_declared_solvers() {
+    let folders: BTreeSet<PathBuf> = files()
+        .into_iter()
+        .filter(|file| file.starts_with("reports/record") && file.ends_with("records.csv"))
+        .filter_map(|file| file.parent().map(Path::to_path_buf))
+        .collect();
+    assert!(folders.len() >= 2, "{folders:?}");
+    for folder in folders {
+        let records = Folder::read(&root().join(&folder)).unwrap();
+        let unknown = records.iter().filter(|row| {
+            declared().place(row.problem, &row.solver) >= declared().of(row.problem).count()
+        });
+        let unknown: BTreeSet<&str> = unknown.map(|row| row.solver.as_str()).collect();
+        settle(unknown.into_iter().map(|name| format!("{}: {name}", folder.display())));
+        let file = folder.join("machine.txt");
+        let machine = std::fs::read_to_string(root().join(&file)).unwrap();
+        assert!(machine.contains("command: ") && machine.contains("processor: "), "{file:?}");
+    }
 }
 
 #[test]
@@ -202,9 +251,17 @@ fn who_needs_no_engine_builds_none() {
     // Else this test would find nothing.
     assert!(builds("kernels").1.iter().any(|name| name.starts_with("candle")));
     assert!(builds("ilp").1.iter().any(|name| name.starts_with("highs")));
-    for folder in
-        ["search", "dp", "greedy", "instances", "cost-model", "link", "report", "runtimes"]
-    {
+    for folder in [
+        "search",
+        "dp",
+        "greedy",
+        "instances",
+        "cost-model",
+        "link",
+        "records",
+        "report",
+        "runtimes",
+    ] {
         let (own, foreign) = builds(folder);
         settle(foreign.iter().filter(engine).map(|name| {
             let members = own.iter().cloned().collect::<Vec<_>>().join(", ");

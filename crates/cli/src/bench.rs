@@ -1,26 +1,34 @@
-//! `edgeplan bench`: measure solvers on suites, or sum up what was measured.
+//! `edgeplan bench`: measure solvers on suites, or say what was measured.
+
+mod compare;
+mod rank;
+mod show;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_harness::record::{Folder, Record};
+use edgeplan_harness::registry::ALL;
 use edgeplan_harness::runner::{Bench, Progress};
+use edgeplan_harness::shard::Shard;
 use edgeplan_harness::suite::Suite;
-use edgeplan_harness::summary::{SolverSummary, SuiteSummary, reconciled, summarize};
-use edgeplan_harness::trial::{Allowance, Word, answer};
+use edgeplan_harness::trial::{Allowance, answer};
 use edgeplan_instances::quantity::Memory;
-use edgeplan_problem::{Bytes, Cost, Nanos};
+use edgeplan_problem::Bytes;
+use edgeplan_records::folder::{Folder, merge};
+use edgeplan_records::row::Record;
+use edgeplan_records::summary::{reconciled, summarize};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::question::{fraction, seconds};
 use crate::reply::Reply;
-use crate::report::{command_line, in_unit, table};
+use crate::report::command_line;
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     /// Suite files, see bench-data/suites
-    #[arg(required_unless_present = "summary", requires = "out")]
+    #[arg(required_unless_present_any = ["summary", "compare", "merge"], requires = "out")]
     suites: Vec<PathBuf>,
     /// Folder for the records; trials that it has are not run again
     #[arg(long)]
@@ -43,44 +51,81 @@ pub(crate) struct Arguments {
     /// Address space of a solver's process
     #[arg(long, default_value = "4 GiB")]
     memory: Memory,
-    /// Sum up the records of this folder instead
-    #[arg(long, value_name = "FOLDER", conflicts_with_all = ["suites", "out"])]
-    summary: Option<PathBuf>,
+    /// Seconds of processor time of a solver's process [default: --time and --grace]
+    #[arg(long, value_parser = seconds)]
+    cpu: Option<f64>,
+    /// Run a part of the instances, such as 2/8; --merge joins the parts' records
+    #[arg(long, default_value_t = Shard::WHOLE, hide_default_value = true)]
+    shard: Shard,
+    /// Instances to work on at once; times are only worth comparing with 1
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
+    jobs: u8,
+    /// Sum up the records of these folders instead; the later one holds for a trial of both
+    #[arg(long, value_name = "FOLDER", num_args = 1.., conflicts_with_all = ["suites", "out"])]
+    summary: Vec<PathBuf>,
+    /// Compare the records of the last folder with those of the one before; more folders before
+    /// these are the history that tells what is unusual
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        num_args = 2..,
+        conflicts_with_all = ["suites", "out", "summary"]
+    )]
+    compare: Vec<PathBuf>,
+    /// Write the records of these folders, such as shards, to the new folder --out
+    #[arg(
+        long,
+        value_name = "FOLDER",
+        num_args = 1..,
+        requires = "out",
+        conflicts_with_all = ["suites", "summary", "compare"]
+    )]
+    merge: Vec<PathBuf>,
+    /// Rank the solvers by ratios to the best, with confidence intervals
+    #[arg(long)]
+    rank: bool,
     /// Show every trial, too
     #[arg(long)]
     table: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let records = match &arguments.summary {
-        Some(folder) => Folder::read(folder)?,
-        None => measure(arguments)?,
+    if let Some((new, old)) = arguments.compare.split_last() {
+        let read = |path: &PathBuf| Ok(reconciled(Folder::read(path)?));
+        let old = old.iter().map(read).collect::<Result<Vec<_>>>()?;
+        return Ok(compare::reply(&old, &read(new)?, arguments.json));
+    }
+    if let (Some(out), false) = (&arguments.out, arguments.merge.is_empty()) {
+        let count = merge(&arguments.merge, out)?;
+        return Ok(Reply::text(&format!("{count} trials in {}", out.display())));
+    }
+    let (records, folders) = match &arguments.summary[..] {
+        [] => (measure(arguments)?, arguments.out.iter().cloned().collect()),
+        folders => (Folder::read_all(folders)?, folders.to_vec()),
     };
     let records = reconciled(records);
-    let mut text = String::new();
-    for suite in summarize(&records) {
-        let of_suite = || records.iter().filter(|record| record.suite == suite.suite);
-        text += &format!("{}\n", summary_text(&suite));
-        if arguments.table {
-            text += &format!("{}\n\n", trials_table(of_suite()));
-        }
-        let odd = |record: &&Record| matches!(record.verdict, Word::Wrong | Word::Failed);
-        for Record { instance, solver, verdict, reason, .. } in of_suite().filter(odd) {
-            text += &format!("{solver} on {instance}: {verdict}: {reason}\n");
-        }
+    if arguments.rank {
+        let curve = Folder::read_all_curves(&folders)?;
+        return Ok(rank::reply(&records, &curve, arguments.json));
     }
-    Ok(Reply::text(&text))
+    let suites = summarize(&records);
+    let text = show::text(&suites, &records, arguments.table);
+    Ok(Reply::either(arguments.json, &suites, &text))
 }
 
 /// The process of one trial.
 pub(crate) fn trial() -> Result<Reply> {
-    answer(std::io::stdin(), &mut std::io::stdout())?;
+    answer(std::io::stdin(), &mut std::io::stdout(), &ALL)?;
     Ok(Reply::raw(String::new()))
 }
 
 fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
     let suites = &arguments.suites;
-    let suites = suites.iter().map(|path| Suite::read(path)).collect::<Result<Vec<_>, _>>()?;
+    let read = |path: &PathBuf| Suite::read(path, &ALL);
+    let suites = suites.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let Some(out) = &arguments.out else { bail!("--out FOLDER is needed") };
     watch::listen();
     let bench = Bench {
@@ -92,18 +137,23 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
             grace_s: arguments.grace,
             gap: arguments.gap,
             memory: Bytes(arguments.memory.0),
+            cpu_s: arguments.cpu.unwrap_or(arguments.time + arguments.grace),
         },
+        shard: arguments.shard,
+        jobs: arguments.jobs.into(),
+        registry: ALL,
         executable: std::env::current_exe().context("this executable cannot be found")?,
         command: &command_line(),
     };
     let bar = ProgressBar::new(0);
-    let template = "{bar:30} {pos}/{len} {elapsed}, {eta} left: {msg}";
-    bar.set_style(ProgressStyle::with_template(template).context("the progress bar")?);
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}{msg}");
+    bar.set_style(style.context("the progress bar")?);
     let mut folder = Folder::create(out)?;
-    let show = &mut |Progress { done, all, now: (instance, solver) }: Progress<'_>| {
+    let show = &mut |Progress { done, all, now: (instance, solver), left }: Progress<'_>| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
-        bar.set_message(format!("{solver} on {instance}"));
+        let left = left.map(|left| format!(", {} left", until(left))).unwrap_or_default();
+        bar.set_message(format!("{left}: {solver} on {instance}"));
     };
     let result = bench.run(&mut folder, watch::flag(), show);
     bar.finish_and_clear();
@@ -114,82 +164,12 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
     Ok(folder.records().to_vec())
 }
 
-fn summary_text(suite: &SuiteSummary) -> String {
-    let mut rows = table(
-        &[
-            "solver",
-            "trials",
-            "proven",
-            "plans",
-            "wrong",
-            "failed",
-            "mean gap",
-            "over best plan",
-            "time to proof",
-            "ratio",
-            "first plan",
-            "at most",
-            "memory",
-        ],
-        &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
-    );
-    for summary in &suite.solvers {
-        rows.add_row(cells(summary));
+/// A time to come, to the minute or second.
+fn until(left: Duration) -> String {
+    let seconds = left.as_secs();
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
     }
-    let revisions: Vec<&str> = suite.revisions.iter().map(String::as_str).collect();
-    let left_out = match suite.left_out {
-        0 => String::new(),
-        count => format!(", {count} trials left out that not every solver has"),
-    };
-    let head = format!(
-        "{}: {} instances, revision {}{left_out}",
-        suite.suite,
-        suite.instances,
-        revisions.join(" and ")
-    );
-    format!("{head}\n{rows}\n")
-}
-
-fn cells(summary: &SolverSummary) -> [String; 13] {
-    let percent = |share: f64| format!("{:.3} %", 100.0 * share);
-    let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-    [
-        summary.solver.clone(),
-        summary.trials.to_string(),
-        summary.proven.to_string(),
-        summary.plans.to_string(),
-        summary.wrong.to_string(),
-        summary.failed.to_string(),
-        percent(summary.gap_mean),
-        or_dash(summary.excess_mean.map(percent)),
-        time(summary.proof_s),
-        format!("{:.1}", summary.ratio),
-        or_dash(summary.first_plan_median_s.map(time)),
-        or_dash(summary.first_plan_max_s.map(time)),
-        or_dash(summary.peak_memory_max_bytes.map(|bytes| Bytes(bytes).to_string())),
-    ]
-}
-
-fn time(seconds: f64) -> String {
-    Nanos((seconds * 1e9) as u64).to_string()
-}
-
-fn trials_table<'a>(records: impl Iterator<Item = &'a Record>) -> comfy_table::Table {
-    let header = ["instance", "solver", "verdict", "cost", "bound", "gap", "seconds", "first plan"];
-    let mut rows = table(&header, &[3, 4, 5, 6, 7]);
-    for record in records {
-        let cost = |cost: Option<Cost>| cost.map(|cost| in_unit(record.objective, cost));
-        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
-        rows.add_row([
-            record.instance.clone(),
-            record.solver.clone(),
-            record.verdict.to_string(),
-            or_dash(cost(record.cost)),
-            or_dash(cost(record.lower_bound)),
-            or_dash(record.gap.map(|gap| format!("{:.3} %", 100.0 * gap))),
-            time(record.elapsed_s),
-            or_dash(record.first_plan_s.map(time)),
-        ]);
-    }
-    rows
 }

@@ -1,30 +1,74 @@
 //! `edgeplan reproduce`: published figures beside ours.
 
+mod dftsp;
+mod dilemma;
+mod gus;
+mod published;
 mod throughput;
 
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use edgeplan_instances::file::{check_writable, write_atomic};
-use edgeplan_instances::known::{Evidence, Known, known};
-use edgeplan_problem::{Limits, Nanos, Silent, solve};
-use serde_json::{Value, json};
+use serde::Serialize;
 
-use crate::question::find_solver;
 use crate::reply::Reply;
-use crate::report::table;
+use crate::report::{command_line, table};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// EdgeShard's throughput instead: the bottleneck model and pipelines, beside the paper's
+    /// EdgeShard's throughput in every reading instead: the bottleneck model and pipelines
     #[arg(long)]
     throughput: bool,
     /// throughput: draw the pipelines' first passes into this file
     #[arg(long, requires = "throughput")]
     svg: Option<PathBuf>,
+    /// Write the table to this CSV file, too
+    #[arg(long, conflicts_with = "throughput")]
+    out: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// A published figure and what becomes of it here.
+#[derive(Debug, Clone, Serialize)]
+struct Finding {
+    paper: String,
+    what: String,
+    /// As the paper says it.
+    published: String,
+    /// `read` in the paper, `second-hand`, or `recalled` and not checked.
+    known: String,
+    /// Empty where it could not be computed.
+    ours: String,
+    /// Of ours, over the published one.
+    difference: String,
+    /// What computes it.
+    command: String,
+    /// What to know about it, or why it could not be computed.
+    remark: String,
+}
+
+impl Finding {
+    /// A figure that nothing here computes.
+    fn missing(paper: &str, what: &str, (published, known): (&str, &str), why: &str) -> Self {
+        Self {
+            paper: paper.into(),
+            what: what.into(),
+            published: published.into(),
+            known: known.into(),
+            ours: "-".into(),
+            difference: "-".into(),
+            command: "-".into(),
+            remark: why.into(),
+        }
+    }
+}
+
+/// How far ours is from theirs, in percent of theirs.
+fn difference(ours: f64, published: f64) -> String {
+    format!("{:+.1} %", 100.0 * (ours / published - 1.0))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -35,35 +79,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         }
         return throughput::run(arguments.json);
     }
-    let mut rows =
-        table(&["what", "paper", "ours", "difference", "verdict", "solver", "source"], &[1, 2, 3]);
-    let mut json: Vec<Value> = Vec::new();
-    for case in known()? {
-        let Known { what, instance, published, evidence, source, .. } = &case;
-        let solver = (find_solver(&case.solver)?.make)();
-        let outcome = solve(instance, solver.as_ref(), Limits::default(), &mut Silent);
-        let cost = outcome.cost().with_context(|| format!("{what}: no plan"))?;
-        let difference = cost.as_f64() / published.as_f64() - 1.0;
-        let recalled = if *evidence == Evidence::Recalled { " (recalled)" } else { "" };
-        rows.add_row([
-            what.clone(),
-            published.to_string(),
-            Nanos(cost.0).to_string(),
-            format!("{:+.1} %", 100.0 * difference),
-            outcome.verdict.word().to_owned(),
-            case.solver.clone(),
-            format!("{source}{recalled}"),
-        ]);
-        json.push(json!({
-            "what": what,
-            "paper_ns": published,
-            "ours_ns": cost,
-            "difference": difference,
-            "verdict": outcome.verdict.word(),
-            "solver": case.solver,
-            "evidence": evidence,
-            "source": source,
-        }));
+    if let Some(path) = &arguments.out {
+        check_writable(path)?;
     }
-    Ok(Reply::either(arguments.json, &json, &rows.to_string()))
+    let mut findings = published::findings()?;
+    findings.push(throughput::finding()?);
+    findings.extend(dilemma::findings()?);
+    findings.extend(gus::findings()?);
+    findings.extend(dftsp::findings()?);
+    if let Some(path) = &arguments.out {
+        let mut writer = csv::Writer::from_writer(Vec::new());
+        findings.iter().try_for_each(|finding| writer.serialize(finding))?;
+        let rows = String::from_utf8(writer.into_inner()?).context("UTF-8")?;
+        write_atomic(path, &format!("# {}\n{rows}", command_line()))?;
+    }
+    let mut rows =
+        table(&["paper", "what", "published", "known", "ours", "difference", "remark"], &[2, 4, 5]);
+    for finding in &findings {
+        rows.add_row([
+            &finding.paper,
+            &finding.what,
+            &finding.published,
+            &finding.known,
+            &finding.ours,
+            &finding.difference,
+            &finding.remark,
+        ]);
+    }
+    Ok(Reply::either(arguments.json, &findings, &rows.to_string()))
 }

@@ -8,11 +8,13 @@
 
 mod batching;
 mod by_arrival;
+mod one_format;
 mod policy;
 mod quantize_then_place;
 mod runs;
 
 pub use batching::BatchPolicy;
 pub use by_arrival::{ByArrival, Rule};
+pub use one_format::OneFormat;
 pub use policy::{Kind, Policy};
 pub use quantize_then_place::QuantizeThenPlace;

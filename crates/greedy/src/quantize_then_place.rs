@@ -49,7 +49,7 @@ impl Solver<Deployment> for QuantizeThenPlace {
 }
 
 /// The same question with one option per layer.
-fn with_formats(instance: &Deployment, mix: &Mix) -> Deployment {
+pub(crate) fn with_formats(instance: &Deployment, mix: &Mix) -> Deployment {
     let mut given = instance.clone();
     for (layer, &OptionId(option)) in given.models[0].layers.iter_mut().zip(mix) {
         layer.options = vec![layer.options.swap_remove(usize::from(option))];

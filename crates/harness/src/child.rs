@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
+use edgeplan_records::row::Point;
+
 use crate::limit::{in_a_group, kill};
-use crate::trial::{End, Event, Point, Question};
+use crate::trial::{End, Event, Question};
 
 const POLL: Duration = Duration::from_millis(5);
 /// Letters of a complaint that are kept.
@@ -138,13 +140,17 @@ fn death(status: ExitStatus, complaint: &str) -> String {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
-    use crate::trial::{Allowance, PointKind};
+    use crate::instance::Instance;
+    use crate::trial::Allowance;
     use edgeplan_instances::generate::{Random, random};
     use edgeplan_problem::{Bytes, Cost};
+    use edgeplan_records::row::PointKind;
 
     fn reply(script: &str, interrupt: bool) -> Option<Reply> {
-        let allowance = Allowance { time_s: 0.1, grace_s: 0.2, gap: 0.0, memory: Bytes(1 << 30) };
+        let (memory, cpu_s) = (Bytes(1 << 30), 9.0);
+        let allowance = Allowance { time_s: 0.1, grace_s: 0.2, gap: 0.0, memory, cpu_s };
         let instance = random(&Random { layers: 3, devices: 2, ..Random::default() });
+        let instance = Instance::Deployment(instance);
         let question = Question { solver: "any".into(), seed: 0, allowance, instance };
         let mut command = Command::new("sh");
         ask(command.args(["-c", script]), &question, &AtomicBool::new(interrupt))

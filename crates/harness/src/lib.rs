@@ -1,11 +1,12 @@
-//! Measures solvers: suites of generated instances, each trial in a process of its own, records as
-//! CSV, and a summary that is a pure function of the records. Solvers are known by their name in
-//! the registry only.
+//! Measures solvers: suites of instances, each trial in a process of its own, and a record of what
+//! it did. Solvers are known by their name in a registry only.
 
 mod child;
+pub mod instance;
 mod limit;
-pub mod record;
+mod outcome;
+pub mod registry;
 pub mod runner;
+pub mod shard;
 pub mod suite;
-pub mod summary;
 pub mod trial;

@@ -1,4 +1,5 @@
-//! Limits and use of memory, and the end of processes, where the system can tell (Unix).
+//! Limits and use of memory and processor, and the end of processes, where the system can tell
+//! (Unix).
 
 use std::process::{Child, Command};
 
@@ -15,6 +16,55 @@ pub(crate) fn limit_memory(memory: Bytes) -> Result<(), String> {
 #[cfg(not(unix))]
 pub(crate) fn limit_memory(_memory: Bytes) -> Result<(), String> {
     Ok(())
+}
+
+/// Limits the processor time of this process, and of each that it starts, to whole seconds upward;
+/// and the core dump that a crash would leave to nothing.
+#[cfg(unix)]
+pub(crate) fn limit_cpu(seconds: f64) -> Result<(), String> {
+    use nix::sys::resource::{Resource, setrlimit};
+    if !(seconds.is_finite() && seconds > 0.0) {
+        return Err(format!("{seconds}; a positive number of seconds is needed"));
+    }
+    let whole = seconds.ceil() as u64;
+    // The first limit is a signal with a name of its own, the second one a plain kill.
+    setrlimit(Resource::RLIMIT_CPU, whole, whole.saturating_add(1))
+        .and_then(|()| setrlimit(Resource::RLIMIT_CORE, 0, 0))
+        .map_err(|error| format!("{seconds} s: cannot be set: {error}"))
+}
+
+#[cfg(not(unix))]
+pub(crate) fn limit_cpu(_seconds: f64) -> Result<(), String> {
+    Ok(())
+}
+
+/// Seconds of processor time of this process and of those that it started and waited for.
+#[cfg(unix)]
+pub(crate) fn cpu_time() -> Option<f64> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike as _;
+    let of = |who| {
+        let usage = getrusage(who).ok()?;
+        let microseconds =
+            usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+        Some(microseconds as f64 / 1e6)
+    };
+    Some(of(UsageWho::RUSAGE_SELF)? + of(UsageWho::RUSAGE_CHILDREN)?)
+}
+
+#[cfg(not(unix))]
+pub(crate) fn cpu_time() -> Option<f64> {
+    None
+}
+
+/// Lets this process be killed when the one that started it is gone, even by `kill -9` (Linux;
+/// elsewhere its limits end it).
+pub(crate) fn die_with_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        // Without it the limits end the process, later.
+        let _ = nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL);
+    }
 }
 
 /// The most memory that this process, or one that it started and waited for, ever had resident.

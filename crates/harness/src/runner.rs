@@ -1,20 +1,23 @@
 //! Runs suites: every solver on every instance with every seed, each trial in its own process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use edgeplan_instances::file::InputError;
-use edgeplan_instances::instance::fingerprint;
-use edgeplan_problem::deployment::Deployment;
-use edgeplan_problem::gap;
+use edgeplan_measure::machine::Machine;
+use edgeplan_records::folder::Folder;
+use edgeplan_records::row::{Key, Point, Record};
 
-use crate::child::{Reply, ask};
-use crate::record::{Folder, Record};
-use crate::suite::{Suite, known_solver};
-use crate::trial::{Allowance, End, Point, PointKind, Question, Word};
-use edgeplan_measure::machine::{Machine, REVISION};
+use crate::child::ask;
+use crate::outcome::record;
+use crate::registry::Registry;
+use crate::shard::Shard;
+use crate::suite::{Case, Suite};
+use crate::trial::{Allowance, Question};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -27,6 +30,12 @@ pub struct Bench<'a> {
     pub seeds: &'a [u64],
     /// What each trial may use.
     pub allowance: Allowance,
+    /// The part of all instances that is run here.
+    pub shard: Shard,
+    /// Instances that are worked on at once. Times are only worth comparing with 1.
+    pub jobs: usize,
+    /// The registry that names are looked up in; that of the executable.
+    pub registry: Registry<'a>,
     /// The executable whose arguments `trial` make it answer a [`Question`].
     pub executable: PathBuf,
     /// The command as a person typed it, for the record.
@@ -40,13 +49,29 @@ pub struct Progress<'a> {
     pub done: usize,
     /// Trials in all.
     pub all: usize,
-    /// What runs now: instance and solver.
+    /// What was started last: instance and solver.
     pub now: (&'a str, &'a str),
+    /// How long the rest takes, if every solver goes on as it did on average.
+    pub left: Option<Duration>,
+}
+
+/// An instance and who is still to be run on it, with which seed.
+struct Task<'a> {
+    suite: &'a Suite,
+    case: &'a Case,
+    trials: Vec<(&'a str, u64)>,
+}
+
+/// What a worker tells.
+enum Message<'a> {
+    Started(&'a str, &'a str),
+    Ended(Box<Record>, Vec<Point>, Duration),
+    Failed(InputError),
 }
 
 impl Bench<'_> {
-    /// Runs every trial that the folder has no record of, instance by instance, until done or
-    /// interrupted; a trial that is interrupted leaves no record.
+    /// Runs every trial of the shard that the folder has no record of, instance by instance, until
+    /// done or interrupted; a trial that is interrupted leaves no record.
     ///
     /// # Errors
     /// Unknown solvers; a folder with records made under other limits, on another machine or of
@@ -57,56 +82,86 @@ impl Bench<'_> {
         interrupt: &AtomicBool,
         show: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), InputError> {
-        for name in self.solvers {
-            known_solver(name).map_err(|problem| InputError::file("bench", problem))?;
+        for suite in self.suites {
+            for name in self.solvers {
+                self.registry
+                    .check(suite.kind, name)
+                    .map_err(|problem| InputError::file("bench", problem))?;
+            }
         }
         let machine = Machine::here();
         self.check_folder(folder, &machine)?;
-        folder.note(&machine, self.command)?;
-        let mut progress = Progress { done: 0, all: self.trials(), now: ("", "") };
-        for suite in self.suites {
-            let solvers = self.solvers_of(suite);
-            for case in &suite.cases {
-                let instance = case.generate()?;
-                let digest = fingerprint(&instance);
-                check_digest(folder, &suite.name, &case.name, &digest)?;
-                for (solver, &seed) in product(solvers, self.seeds) {
-                    progress.now = (&case.name, solver);
-                    show(progress);
-                    if interrupt.load(Ordering::Relaxed) {
-                        return Ok(());
+        folder.note(self.command, &machine.description())?;
+        let (tasks, all) = self.tasks(folder);
+        let mut pace = Pace::of(&tasks, folder.records());
+        let known = digests(folder);
+        let next = AtomicUsize::new(0);
+        // An error here stops the workers, as an interrupt does.
+        let stop = AtomicBool::new(false);
+        let mut result = Ok(());
+        std::thread::scope(|scope| {
+            let (sender, messages) = channel();
+            for _ in 0..self.jobs.max(1) {
+                let (sender, tasks, next, known) = (sender.clone(), &tasks, &next, &known);
+                let worker =
+                    Worker { bench: self, file: folder.file(), known, interrupt, stop: &stop };
+                scope.spawn(move || {
+                    while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        if worker.is_over() || worker.work(task, &sender).is_none() {
+                            break;
+                        }
                     }
-                    progress.done += 1;
-                    let key = (suite.name.as_str(), case.name.as_str(), solver.as_str(), seed);
-                    if folder.records().iter().any(|record| record.key() == key) {
-                        continue;
-                    }
-                    let solver = solver.clone();
-                    let allowance = self.allowance;
-                    let instance = instance.clone();
-                    let question = Question { solver, seed, allowance, instance };
-                    let mut command = Command::new(&self.executable);
-                    let Some(reply) = ask(command.arg("trial"), &question, interrupt) else {
-                        return Ok(());
-                    };
-                    let mut record = record(&question, &reply);
-                    record.suite.clone_from(&suite.name);
-                    record.fingerprint.clone_from(&digest);
-                    record.machine.clone_from(&machine.name());
-                    folder.add(record, &reply.points)?;
-                }
+                });
             }
-        }
-        Ok(())
+            drop(sender);
+            let mut progress = Progress { done: all - pace.left, all, now: ("", ""), left: None };
+            for message in messages {
+                let added = match message {
+                    Message::Started(instance, solver) => {
+                        progress.now = (instance, solver);
+                        Ok(())
+                    }
+                    Message::Ended(mut record, points, wall) => {
+                        record.machine = machine.name();
+                        pace.tell(&record.solver, wall);
+                        progress.done += 1;
+                        folder.add(*record, &points)
+                    }
+                    Message::Failed(error) => Err(error),
+                };
+                if let (Err(error), true) = (added, result.is_ok()) {
+                    result = Err(error);
+                    stop.store(true, Ordering::Relaxed);
+                }
+                progress.left = pace.rest(self.jobs.max(1));
+                show(progress);
+            }
+        });
+        result
     }
 
     fn solvers_of<'a>(&'a self, suite: &'a Suite) -> &'a [String] {
         if self.solvers.is_empty() { &suite.solvers } else { self.solvers }
     }
 
-    fn trials(&self) -> usize {
-        let of = |suite: &Suite| suite.cases.len() * self.solvers_of(suite).len();
-        self.suites.iter().map(of).sum::<usize>() * self.seeds.len()
+    /// What is left to do, and how many trials there are in all.
+    fn tasks<'a>(&'a self, folder: &Folder) -> (Vec<Task<'a>>, usize) {
+        let known: BTreeSet<Key<'_>> = folder.records().iter().map(Record::key).collect();
+        let cases =
+            self.suites.iter().flat_map(|suite| suite.cases.iter().map(move |c| (suite, c)));
+        let (mut tasks, mut all) = (Vec::new(), 0);
+        for (_, (suite, case)) in cases.enumerate().filter(|(index, _)| self.shard.has(*index)) {
+            let solvers = self.solvers_of(suite).iter();
+            let product = solvers.flat_map(|name| self.seeds.iter().map(move |&seed| (name, seed)));
+            let trials: Vec<(&str, u64)> =
+                product.map(|(name, seed)| (name.as_str(), seed)).collect();
+            all += trials.len();
+            let missing = trials.into_iter().filter(|&(solver, seed)| {
+                !known.contains(&(suite.name.as_str(), case.name.as_str(), solver, seed))
+            });
+            tasks.push(Task { suite, case, trials: missing.collect() });
+        }
+        (tasks, all)
     }
 
     /// One folder, one machine, one set of limits: its rows can be compared.
@@ -117,11 +172,13 @@ impl Bench<'_> {
             return Err(InputError::file("bench", problem));
         }
         let Some(record) = folder.records().first() else { return Ok(()) };
-        let Allowance { time_s, gap, memory, .. } = self.allowance;
+        let Allowance { time_s, gap, memory, cpu_s, .. } = self.allowance;
+        let cpu = record.cpu_limit_s.map_or("none".into(), |seconds| seconds.to_string());
         let facts = [
             ("time_limit_s", record.time_limit_s.to_string(), time_s.to_string()),
             ("gap_limit", record.gap_limit.to_string(), gap.to_string()),
             ("memory_limit_bytes", record.memory_limit_bytes.to_string(), memory.0.to_string()),
+            ("cpu_limit_s", cpu, cpu_s.to_string()),
             ("machine", record.machine.clone(), machine.name()),
         ];
         for (column, there, here) in facts {
@@ -134,82 +191,128 @@ impl Bench<'_> {
     }
 }
 
-fn product<'a>(
-    solvers: &'a [String],
-    seeds: &'a [u64],
-) -> impl Iterator<Item = (&'a String, &'a u64)> {
-    solvers.iter().flat_map(move |solver| seeds.iter().map(move |seed| (solver, seed)))
+/// Digests of the instances that a folder has, by suite and name.
+fn digests(folder: &Folder) -> BTreeMap<(String, String), String> {
+    let of = |r: &Record| ((r.suite.clone(), r.instance.clone()), r.fingerprint.clone());
+    folder.records().iter().map(of).collect()
 }
 
-fn check_digest(folder: &Folder, suite: &str, case: &str, now: &str) -> Result<(), InputError> {
-    let mut of_case = folder.records().iter().filter(|r| r.suite == suite && r.instance == case);
-    match of_case.find(|record| record.fingerprint != now) {
-        Some(record) => {
-            let there = &record.fingerprint;
-            let problem = format!("{case} was {there}, is {now} now: choose another folder");
-            Err(InputError::key(folder.file(), "fingerprint", problem))
+/// One that takes tasks and runs their trials, one after the other.
+struct Worker<'a> {
+    bench: &'a Bench<'a>,
+    /// The file of the records, for messages.
+    file: String,
+    known: &'a BTreeMap<(String, String), String>,
+    interrupt: &'a AtomicBool,
+    stop: &'a AtomicBool,
+}
+
+impl Worker<'_> {
+    fn is_over(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Runs the trials of a task; `None` where nobody wants more.
+    fn work<'a>(&self, task: &'a Task<'a>, sender: &Sender<Message<'a>>) -> Option<()> {
+        let Task { suite, case, trials } = task;
+        let instance = match case.generate() {
+            Ok(instance) => instance,
+            Err(error) => return sender.send(Message::Failed(error)).ok(),
+        };
+        let digest = instance.fingerprint();
+        let key = (suite.name.clone(), case.name.clone());
+        if let Some(there) = self.known.get(&key).filter(|there| **there != digest) {
+            let name = &case.name;
+            let problem = format!("{name} was {there}, is {digest} now: choose another folder");
+            let error = InputError::key(self.file.clone(), "fingerprint", problem);
+            return sender.send(Message::Failed(error)).ok();
         }
-        None => Ok(()),
+        let allowance = self.bench.allowance;
+        let mut question = Question { solver: String::new(), seed: 0, allowance, instance };
+        for &(solver, seed) in trials {
+            if self.is_over() {
+                return None;
+            }
+            sender.send(Message::Started(&case.name, solver)).ok()?;
+            question.solver = solver.to_owned();
+            question.seed = seed;
+            let mut command = Command::new(&self.bench.executable);
+            let reply = ask(command.arg("trial"), &question, self.interrupt)?;
+            let mut record = record(&question, &reply);
+            record.suite.clone_from(&suite.name);
+            record.fingerprint.clone_from(&digest);
+            record.parameters.clone_from(&case.parameters);
+            sender.send(Message::Ended(Box::new(record), reply.points, reply.wall)).ok()?;
+        }
+        Some(())
     }
 }
 
-/// The row of a trial, but for what only the runner knows.
-fn record(question: &Question, reply: &Reply) -> Record {
-    let Question { instance, allowance, .. } = question;
-    let failed = |reason: &String| End {
-        verdict: Word::Failed,
-        reason: reason.clone(),
-        cost: None,
-        lower_bound: None,
-        elapsed_s: reply.wall.as_secs_f64(),
-        stopped: String::new(),
-        work: Default::default(),
-        peak_memory_bytes: None,
-    };
-    let end = reply.end.clone().unwrap_or_else(|reason| failed(&reason));
-    let first = first_plan(&reply.points, &end);
-    let work: Vec<String> =
-        end.work.iter().map(|(what, count)| format!("{what}={count}")).collect();
-    Record {
-        suite: String::new(),
-        instance: instance.name.clone(),
-        fingerprint: String::new(),
-        layers: instance.models.iter().map(|model| model.layers.len()).sum(),
-        devices: instance.devices.len(),
-        options_max: options_max(instance),
-        placement: instance.placement,
-        objective: instance.objective,
-        solver: question.solver.clone(),
-        seed: question.seed,
-        verdict: end.verdict,
-        // One row, one line: half a row can then be told from a whole one.
-        reason: end.reason.replace(['\n', '\r'], " "),
-        cost: end.cost,
-        lower_bound: end.lower_bound,
-        gap: end.cost.zip(end.lower_bound).map(|(cost, bound)| gap(cost, bound)),
-        elapsed_s: end.elapsed_s,
-        first_plan_s: first.map(|point| point.at_s),
-        first_plan_cost: first.map(|point| point.value),
-        work: work.join(";"),
-        peak_memory_bytes: end.peak_memory_bytes,
-        stopped: end.stopped,
-        time_limit_s: allowance.time_s,
-        gap_limit: allowance.gap,
-        memory_limit_bytes: allowance.memory.0,
-        revision: REVISION.into(),
-        machine: String::new(),
+/// How long solvers take, to guess when all is done.
+struct Pace {
+    /// Trials to run, by solver.
+    to_run: BTreeMap<String, usize>,
+    /// Seconds and trials so far, by solver.
+    spent: BTreeMap<String, (f64, u32)>,
+    /// Trials to run in all.
+    left: usize,
+}
+
+impl Pace {
+    fn of(tasks: &[Task<'_>], records: &[Record]) -> Self {
+        let mut to_run: BTreeMap<String, usize> = BTreeMap::new();
+        for &(solver, _) in tasks.iter().flat_map(|task| &task.trials) {
+            *to_run.entry(solver.to_owned()).or_default() += 1;
+        }
+        let mut pace = Self { left: to_run.values().sum(), to_run, spent: BTreeMap::new() };
+        for record in records {
+            pace.spend(&record.solver, record.elapsed_s);
+        }
+        pace
+    }
+
+    fn spend(&mut self, solver: &str, seconds: f64) {
+        let spent = self.spent.entry(solver.to_owned()).or_default();
+        *spent = (spent.0 + seconds, spent.1 + 1);
+    }
+
+    /// A trial has ended.
+    fn tell(&mut self, solver: &str, wall: Duration) {
+        self.spend(solver, wall.as_secs_f64());
+        self.left = self.left.saturating_sub(1);
+        if let Some(count) = self.to_run.get_mut(solver) {
+            *count = count.saturating_sub(1);
+        }
+    }
+
+    /// The time that is left; none before any trial has ended.
+    fn rest(&self, jobs: usize) -> Option<Duration> {
+        let (seconds, trials) =
+            self.spent.values().fold((0.0, 0), |sum, spent| (sum.0 + spent.0, sum.1 + spent.1));
+        // A solver that was not yet run is taken for an average one.
+        let usual = (trials > 0).then(|| seconds / f64::from(trials))?;
+        let mean = |solver: &String| {
+            self.spent.get(solver).map_or(usual, |(seconds, trials)| seconds / f64::from(*trials))
+        };
+        let rest: f64 = self.to_run.iter().map(|(name, &count)| mean(name) * count as f64).sum();
+        Duration::try_from_secs_f64(rest / jobs as f64).ok()
     }
 }
 
-/// The first incumbent; the returned plan where a solver told of none on the way.
-fn first_plan(points: &[Point], end: &End) -> Option<Point> {
-    let told = points.iter().find(|point| point.kind == PointKind::Incumbent).copied();
-    let returned =
-        end.cost.map(|value| Point { at_s: end.elapsed_s, kind: PointKind::Incumbent, value });
-    told.or(returned)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn options_max(instance: &Deployment) -> usize {
-    let layers = instance.models.iter().flat_map(|model| &model.layers);
-    layers.map(|layer| layer.options.len()).max().unwrap_or(0)
+    #[test]
+    fn the_rest_is_guessed_by_solver() {
+        let to_run = BTreeMap::from([("slow".to_owned(), 3), ("quick".to_owned(), 4)]);
+        let mut pace = Pace { to_run, spent: BTreeMap::new(), left: 7 };
+        assert_eq!(pace.rest(1), None);
+        pace.tell("slow", Duration::from_secs(10));
+        // Two more slow ones, and four that are taken for such.
+        assert_eq!(pace.rest(1), Some(Duration::from_secs(60)));
+        pace.tell("quick", Duration::from_secs(1));
+        assert_eq!((pace.rest(1), pace.left), (Some(Duration::from_secs(23)), 5));
+        assert_eq!(pace.rest(2), Some(Duration::from_secs_f64(11.5)));
+    }
 }

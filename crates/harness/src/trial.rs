@@ -1,14 +1,18 @@
 //! One solver on one instance: what the process that does it is asked and says.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::{Read, Write};
 use std::time::Duration;
 
 use edgeplan_instances::file::{InputError, parse_json};
-use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Verdict, solve};
+use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Problem, Verdict, solve};
+use edgeplan_records::row::{Point, PointKind, Word};
+use edgeplan_solvers::Entry;
 use serde::{Deserialize, Serialize};
+
+use crate::instance::Instance;
+use crate::limit;
+use crate::registry::{Registry, find};
 
 /// What a trial may use.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -22,6 +26,8 @@ pub struct Allowance {
     pub gap: f64,
     /// Address space of the process (Unix only).
     pub memory: Bytes,
+    /// Seconds of processor time of the process, and of each that it starts (Unix only).
+    pub cpu_s: f64,
 }
 
 /// What the process of a trial reads from its standard input, as JSON.
@@ -35,7 +41,7 @@ pub struct Question {
     /// What it may use.
     pub allowance: Allowance,
     /// The instance.
-    pub instance: Deployment,
+    pub instance: Instance,
 }
 
 /// What the process of a trial says, one JSON object a line: points of the anytime curve as they
@@ -45,27 +51,6 @@ pub struct Question {
 pub(crate) enum Event {
     Point(Point),
     End(End),
-}
-
-/// A point of the anytime curve.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Point {
-    /// Seconds since the solver started.
-    pub at_s: f64,
-    /// Plan or bound.
-    pub kind: PointKind,
-    /// The cost or the lower bound.
-    pub value: Cost,
-}
-
-/// What got better.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum PointKind {
-    /// The best plan.
-    Incumbent,
-    /// The lower bound.
-    Bound,
 }
 
 /// How a trial ended.
@@ -79,67 +64,54 @@ pub(crate) struct End {
     pub(crate) stopped: String,
     pub(crate) work: BTreeMap<String, u64>,
     pub(crate) peak_memory_bytes: Option<u64>,
+    pub(crate) cpu_s: Option<f64>,
 }
 
-/// The words of [`Verdict`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "Verdict says what they mean")]
-pub enum Word {
-    Optimal,
-    Feasible,
-    Infeasible,
-    Unknown,
-    Wrong,
-    Unsupported,
-    Failed,
-}
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Optimal => "optimal",
-            Self::Feasible => "feasible",
-            Self::Infeasible => "infeasible",
-            Self::Unknown => "unknown",
-            Self::Wrong => "wrong",
-            Self::Unsupported => "unsupported",
-            Self::Failed => "failed",
-        })
-    }
-}
-
-/// Answers the question on `input`, telling `output` of progress. Takes the memory limit for this
-/// whole process.
+/// Answers the question on `input` with a solver of the registry, telling `output` of progress.
+/// Takes the limits for this whole process, which dies with the one that asked.
 ///
 /// # Errors
 /// A question that makes no sense, or an unknown solver.
-pub fn answer(mut input: impl Read, output: &mut dyn Write) -> Result<(), InputError> {
+pub fn answer(
+    mut input: impl Read,
+    output: &mut dyn Write,
+    registry: &Registry<'_>,
+) -> Result<(), InputError> {
     const FILE: &str = "standard input";
+    limit::die_with_parent();
     let mut text = String::new();
     input.read_to_string(&mut text).map_err(|error| InputError::file(FILE, error.to_string()))?;
     let question: Question = parse_json(FILE, &text)?;
     drop(text);
-    crate::limit::limit_memory(question.allowance.memory)
+    let Allowance { memory, cpu_s, .. } = question.allowance;
+    limit::limit_memory(memory)
         .map_err(|error| InputError::key(FILE, "allowance.memory", error))?;
-    crate::suite::known_solver(&question.solver)
+    limit::limit_cpu(cpu_s).map_err(|error| InputError::key(FILE, "allowance.cpu_s", error))?;
+    registry
+        .check(question.instance.kind(), &question.solver)
         .map_err(|problem| InputError::key(FILE, "solver", problem))?;
-    let entry = edgeplan_solvers::find(&question.solver).expect("checked above");
-    let instance = question
-        .instance
-        .checked()
-        .map_err(|invalid| InputError::key(FILE, "instance", invalid.to_string()))?;
-    let time = Duration::try_from_secs_f64(question.allowance.time_s)
-        .map_err(|error| InputError::key(FILE, "allowance.time_s", error.to_string()))?;
-    let limits = Limits {
-        time: Some(time),
-        gap: question.allowance.gap,
-        seed: question.seed,
-        ..Limits::default()
-    };
-    let outcome = solve(&instance, (entry.make)().as_ref(), limits, &mut Teller(output));
-    tell(output, &Event::End(End::of(&outcome)));
+    let end = match &question.instance {
+        Instance::Deployment(problem) => run(problem, registry.deployment, &question, output),
+        Instance::Scheduling(problem) => run(problem, registry.scheduling, &question, output),
+        Instance::Batching(problem) => run(problem, registry.batching, &question, output),
+    }?;
+    tell(output, &Event::End(end));
     Ok(())
+}
+
+fn run<P: Problem>(
+    problem: &P,
+    entries: &[Entry<P>],
+    question: &Question,
+    output: &mut dyn Write,
+) -> Result<End, InputError> {
+    let Allowance { time_s, gap, .. } = question.allowance;
+    let time = Duration::try_from_secs_f64(time_s).map_err(|error| {
+        InputError::key("standard input", "allowance.time_s", error.to_string())
+    })?;
+    let limits = Limits { time: Some(time), gap, seed: question.seed, ..Limits::default() };
+    let entry = find(entries, &question.solver).expect("checked before");
+    Ok(End::of(&solve(problem, (entry.make)().as_ref(), limits, &mut Teller(output))))
 }
 
 fn tell(output: &mut dyn Write, event: &Event) {
@@ -167,7 +139,7 @@ impl Observer for Teller<'_> {
 }
 
 impl End {
-    fn of(outcome: &Outcome<Plan>) -> Self {
+    fn of<Plan>(outcome: &Outcome<Plan>) -> Self {
         let (verdict, reason) = match &outcome.verdict {
             Verdict::Optimal { .. } => (Word::Optimal, String::new()),
             Verdict::Feasible { .. } => (Word::Feasible, String::new()),
@@ -185,7 +157,8 @@ impl End {
             elapsed_s: outcome.elapsed.as_secs_f64(),
             stopped: outcome.stopped.map(|stop| stop.to_string()).unwrap_or_default(),
             work: outcome.work.iter().map(|(&what, &count)| (what.to_owned(), count)).collect(),
-            peak_memory_bytes: crate::limit::peak_memory().map(|peak| peak.0),
+            peak_memory_bytes: limit::peak_memory().map(|peak| peak.0),
+            cpu_s: limit::cpu_time(),
         }
     }
 }

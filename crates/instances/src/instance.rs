@@ -79,7 +79,7 @@ pub fn fingerprint(instance: &Deployment) -> String {
 }
 
 /// FNV-1a of a text, as 16 hexadecimal digits.
-pub(crate) fn digest(text: &str) -> String {
+pub fn digest(text: &str) -> String {
     let digest = text.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |digest, byte| {
         (digest ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     });

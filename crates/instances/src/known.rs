@@ -35,6 +35,8 @@ pub struct Known {
 pub enum Evidence {
     /// Read in the paper.
     Read,
+    /// Read in a summary or another implementation.
+    SecondHand,
     /// Recalled, not checked against the paper's text.
     Recalled,
 }

@@ -4,10 +4,12 @@
 //!
 //! Nothing here solves anything: a [`picture::Picture`] is a question, a plan and what was proven
 //! about it; everything drawn comes from `evaluate`. A [`gantt::Gantt`] shows what a simulation did
-//! when. The same picture gives the same bytes.
+//! when; [`experiments`] makes tables and plots of records. The same picture gives the same bytes.
 
+pub mod chart;
 pub mod curves;
 mod draw;
+pub mod experiments;
 pub mod gantt;
 mod layers;
 mod memory;

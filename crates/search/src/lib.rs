@@ -23,6 +23,7 @@ mod grid;
 pub mod inner;
 mod joint;
 mod labels;
+mod near;
 mod neighbours;
 mod prefix;
 mod relaxation;

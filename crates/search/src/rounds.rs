@@ -55,7 +55,7 @@ const TRACES_MAX: usize = 64_000_000;
 /// Labels of a round whose width follows from the time of its climb.
 pub(crate) const BALANCED: usize = 0;
 /// Values of a table that may be computed for each label that such a round extends.
-const VALUES_PER_LABEL: usize = 2_500;
+const VALUES_PER_LABEL: usize = 500;
 
 /// What rounding in floating point may add to a bound, in scaled units: products of prices are not
 /// exact, sums are. Nothing is cut off, and no bound believed, by less than this.
@@ -210,6 +210,9 @@ impl Search<'_> {
             self.report(run, self.cost(bound));
             if self.is_reached(run) {
                 return Ok(self.cost(bound));
+            }
+            if round.grow > 0 {
+                self.look_near(run, &state)?;
             }
         }
         self.branch(run, Open { bound, state }, effort.nodes)

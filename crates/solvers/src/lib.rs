@@ -1,7 +1,7 @@
 //! The registry of solvers: what each is called, what it promises, where it comes from.
 
 use edgeplan_dp::{ChainExact, EdgeShardLatency, EdgeShardThroughput};
-use edgeplan_greedy::{Kind, Policy, QuantizeThenPlace};
+use edgeplan_greedy::{Kind, OneFormat, Policy, QuantizeThenPlace};
 use edgeplan_ilp::Ilp;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::deployment::Deployment;
@@ -135,6 +135,13 @@ pub const DEPLOYMENT: &[Entry] = &[
         about: "the smallest mix within the quality budget, then its best placement",
         reference: "LLM-PQ's sequential baseline, arXiv 2403.01136",
         make: || Box::new(QuantizeThenPlace { place: Box::new(ChainExact::default()) }),
+    },
+    Entry {
+        name: "one-format",
+        guarantee: Guarantee::Heuristic,
+        about: "each format for all layers in turn, in its best placement",
+        reference: "folklore",
+        make: || Box::new(OneFormat { place: Box::new(ChainExact::default()) }),
     },
     Entry {
         name: "fastest-first",

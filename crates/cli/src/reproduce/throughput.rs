@@ -12,6 +12,7 @@ use edgeplan_simulator::{
 };
 use serde_json::{Value, json};
 
+use super::{Finding, difference};
 use crate::question::find_solver;
 use crate::reply::Reply;
 use crate::report::table;
@@ -62,6 +63,28 @@ pub(super) fn run(as_json: bool) -> Result<Reply> {
     );
     let json = json!({ "paper_tokens_per_s": PUBLISHED, "cases": json });
     Ok(Reply::either(as_json, &json, &text))
+}
+
+/// The published throughput beside the reading that comes nearest: a plan for throughput, tokens
+/// that return, messages of one token, two micro-batches at once without bubbles.
+pub(super) fn finding() -> Result<Finding> {
+    let case = Case { objective: Objective::Bottleneck, returns: Returns::Token, message: 1 };
+    let found = Found::of(case)?;
+    let (count, speed) = (COUNTS[1], found.no_bubbles[1]);
+    Ok(Finding {
+        paper: "EdgeShard, arXiv 2405.14371".into(),
+        what: "Llama2-7B, tokens per second".into(),
+        published: PUBLISHED.to_string(),
+        known: "second-hand".into(),
+        ours: format!("{speed:.2}"),
+        difference: difference(speed, PUBLISHED),
+        command: format!("edgeplan reproduce --throughput ({SOLVER})"),
+        remark: format!(
+            "the reading that comes nearest: {count} micro-batches of {SEQUENCES} at once; what \
+             the paper leaves open moves it from {:.1} to {:.1}",
+            found.bubbles[0], found.model
+        ),
+    })
 }
 
 /// Tokens per second of a case.

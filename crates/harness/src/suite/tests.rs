@@ -1,9 +1,18 @@
+use edgeplan_problem::deployment::{Deployment, Objective, Placement};
+
 use super::*;
+use crate::registry::ALL;
 
 const HEAD: &str = "analysis = \"why\"\nsolvers = [\"highs\"]\n";
 
 fn suite(families: &str) -> Result<Suite, String> {
-    Suite::parse("a/try.toml", &format!("{HEAD}{families}")).map_err(|error| error.to_string())
+    Suite::parse("a/try.toml", &format!("{HEAD}{families}"), &ALL)
+        .map_err(|error| error.to_string())
+}
+
+fn deployment(case: &Case) -> Deployment {
+    let Instance::Deployment(instance) = case.generate().unwrap() else { panic!("{}", case.name) };
+    instance
 }
 
 #[test]
@@ -14,8 +23,8 @@ fn lists_expand_to_their_product_and_every_instance_is_itself() {
     assert_eq!((suite.name.as_str(), suite.cases.len()), ("try", 8));
     let case = &suite.cases[7];
     assert_eq!(case.name, "random-8x3x2-m143-bottleneck-free-7");
-    let instance = case.generate().unwrap();
-    assert_eq!(instance, case.generate().unwrap());
+    let instance = deployment(case);
+    assert_eq!(instance, deployment(case));
     assert_eq!(instance.name, case.name);
     assert_eq!((instance.models[0].layers.len(), instance.devices.len()), (8, 3));
     assert_eq!(instance.placement, Placement::Free);
@@ -30,11 +39,71 @@ fn a_catalog_family_and_the_testbed_are_what_was_asked_for() {
     let suite = suite(text).unwrap();
     let names: Vec<&str> = suite.cases.iter().map(|case| case.name.as_str()).collect();
     assert_eq!(names, ["classes-llama-3.1-8b-8x5x9-tight-150-1", "edgeshard-2-1"]);
-    let classes = suite.cases[0].generate().unwrap();
+    let classes = deployment(&suite.cases[0]);
     let most = classes.models[0].layers.iter().map(|layer| layer.options.len()).max();
     assert_eq!(most, Some(9));
     assert_eq!(classes.devices[0].name[4..], classes.devices[2].name[4..]);
-    assert_eq!(suite.cases[1].generate().unwrap().devices.len(), 4);
+    assert_eq!(deployment(&suite.cases[1]).devices.len(), 4);
+}
+
+#[test]
+fn what_a_scaling_study_varies_is_told_in_the_parameters() {
+    let text = "[[family]]\nname = \"random\"\nlayers = [4]\ndevices = [3]\nseeds = [0]\n\
+                models = [1, 2]\ntight-percent = [105, 200]\nquality-percent = 80\n\
+                [[family]]\nname = \"packing\"\nbins = [2]\nseeds = [3]\nitems = \"models\"\n";
+    let suite = suite(text).unwrap();
+    assert_eq!(suite.cases.len(), 5);
+    let two = &suite.cases[3];
+    assert_eq!(two.name, "random-4x3x4-m143-models-2-tight-200-quality-80-0");
+    assert_eq!(two.parameters, "family=random;memory=143;models=2;tight=200;quality=80");
+    let (one, two) = (deployment(&suite.cases[1]), deployment(two));
+    assert_eq!((one.models.len(), two.models.len()), (1, 2));
+    let most = two.models[0].layers.iter().map(|layer| layer.options[0].loss.0).sum::<u64>();
+    assert_eq!(two.models[0].loss_max.unwrap().0, most * 80 / 100);
+    let packing = &suite.cases[4];
+    assert_eq!(packing.name, "packing-models-2-3");
+    assert_eq!(deployment(packing).models.len(), 6);
+}
+
+#[test]
+fn schedules_and_batches_have_suites_too() {
+    let text = "analysis = \"\"\nsolvers = [\"policies\", \"gus\", \"highs\"]\n[[family]]\n\
+                name = \"gus\"\nrequests = [20]\ncapacity-percent = [50, 100]\nseeds = [0]\n";
+    let suite = Suite::parse("s.toml", text, &ALL).unwrap();
+    assert_eq!((suite.kind, suite.solvers[0].as_str()), (Kind::Scheduling, "gus"));
+    assert_eq!(suite.solvers.iter().filter(|name| *name == "gus").count(), 1);
+    assert_eq!(suite.cases[0].name, "gus-20x9-c50-hard-0");
+    let Instance::Scheduling(frame) = suite.cases[0].generate().unwrap() else { panic!() };
+    assert_eq!((frame.requests.len(), frame.name.as_str()), (20, "gus-20x9-c50-hard-0"));
+    let text = "analysis = \"\"\nsolvers = [\"exact\"]\n[[family]]\nname = \"dftsp\"\n\
+                requests = [7]\nseeds = [1]\nband = \"narrow\"\nany-format = true";
+    let suite = Suite::parse("b.toml", text, &ALL).unwrap();
+    let Instance::Batching(epoch) = suite.cases[0].generate().unwrap() else { panic!() };
+    assert_eq!((epoch.requests.len(), epoch.nodes[0].formats.len()), (7, 3));
+    assert_eq!(suite.cases[0].name, "dftsp-bloom-3b-7-narrow-any-format-1");
+    // What a process is told comes out of it as it went in.
+    for case in &suite.cases {
+        let instance = case.generate().unwrap();
+        let text = serde_json::to_string(&instance).unwrap();
+        assert_eq!(serde_json::from_str::<Instance>(&text).unwrap(), instance);
+    }
+}
+
+#[test]
+fn files_are_found_by_pattern() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench-data/suites/s.toml");
+    let read = |paths: &str| {
+        let text = format!(
+            "analysis = \"\"\nsolvers = [\"cbc\"]\n[[family]]\nname = \"files\"\n\
+             problem = \"scheduling\"\npaths = [\"{paths}\"]"
+        );
+        Suite::parse(&folder.display().to_string(), &text, &ALL)
+    };
+    let suite = read("../schedules/*.toml").unwrap();
+    assert_eq!(suite.cases[0].name, "campus");
+    assert_eq!(suite.cases[0].generate().unwrap().kind(), Kind::Scheduling);
+    let error = read("../schedules/none-*.toml").unwrap_err().to_string();
+    assert!(error.contains("family[0].paths: ../schedules/none-*.toml: there is no"), "{error}");
 }
 
 #[test]
@@ -62,6 +131,17 @@ fn mistakes_are_named_with_what_is_allowed() {
             "did you mean `catalog:llama-2-7b`?",
         ),
         ("[[family]]\nname = \"edgeshard\"\nagx = [0]\nnx = [1]", "family[0].agx: 0; the"),
+        ("[[family]]\nname = \"gus\"\nrequests = [0]\nseeds = [0]", "requests: 0; 1 to"),
+        ("[[family]]\nname = \"gus\"\nlayers = [3]", "layers: gus has none, only random"),
+        (
+            &format!(
+                "{random}seeds = [0]\n[[family]]\nname = \"dftsp\"\nrequests = [3]\nseeds = [0]"
+            ),
+            "family[1]: of batching, but the first family is of deployment",
+        ),
+        (&format!("{random}seeds = [0]\nmodels = -1"), "family[0].models: invalid value"),
+        ("[[family]]\nname = \"packing\"\nbins = [0]\nseeds = [0]", "bins: 0; 1 to 1024"),
+        ("[[family]]\nname = \"files\"\npaths = [\"a\"]", "problem: missing; deployment"),
         ("family = []", "family: empty"),
     ];
     for (text, expected) in cases {
@@ -73,7 +153,7 @@ fn mistakes_are_named_with_what_is_allowed() {
         ("[]", "s.toml: solvers: empty; at least one is needed"),
     ] {
         let text = format!("analysis = \"\"\nsolvers = {solvers}\n{random}seeds = [0]");
-        let error = Suite::parse("s.toml", &text).unwrap_err().to_string();
+        let error = Suite::parse("s.toml", &text, &ALL).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 }
@@ -81,17 +161,18 @@ fn mistakes_are_named_with_what_is_allowed() {
 #[test]
 fn the_suites_of_the_repository_can_all_be_generated() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../bench-data/suites");
-    let mut names = BTreeSet::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.extension().is_some_and(|extension| extension == "toml") {
-            let suite = Suite::read(&path).unwrap();
-            for case in &suite.cases {
-                case.generate().unwrap();
-            }
-            names.insert(suite.name);
+    let (mut names, mut kinds) = (BTreeSet::new(), BTreeSet::new());
+    let files = glob::glob(&folder.join("**/*.toml").display().to_string()).unwrap();
+    for path in files {
+        let suite = Suite::read(&path.unwrap(), &ALL).unwrap();
+        // All of a suite take a while; the first and the last of it are its smallest and largest.
+        for case in suite.cases.first().into_iter().chain(suite.cases.last()) {
+            case.generate().unwrap();
         }
+        assert!(names.insert(suite.name.clone()), "{} is there twice", suite.name);
+        kinds.insert(suite.kind);
     }
-    let known = ["chain", "chain-bottleneck", "chain-free", "smoke"];
+    assert_eq!(kinds.len(), 3);
+    let known = ["chain", "chain-bottleneck", "chain-free", "smoke", "quick-batching", "layers"];
     assert!(known.iter().all(|&name| names.contains(name)), "{names:?}");
 }

@@ -73,14 +73,30 @@ impl Random {
 
 /// The instance of those parameters.
 pub fn random(family: &Random) -> Deployment {
+    several(family, 1)
+}
+
+/// So many models of that family that share its devices, whose memory grows with their number. One
+/// model gives what [`random`] gives.
+pub fn several(family: &Random, models: usize) -> Deployment {
     let mut rng = Pcg64Mcg::seed_from_u64(family.seed);
     let layers = family.layers.max(1);
-    let weights: Vec<u64> =
-        (0..layers).map(|_| 1_000_000 * rng.random_range(150..=250u64)).collect();
-    let total: u64 = weights.iter().sum();
+    let mut weights = vec![draw(layers, || 1_000_000 * rng.random_range(150..=250u64))];
+    let shares = draw(family.devices, || rng.random_range(1..=4u64));
+    let rates = draw(family.devices, || rng.random_range(15..=400u64));
+    let hops: Vec<Option<Nanos>> = (0..family.devices * family.devices)
+        .map(|pair| match pair % (family.devices + 1) {
+            0 => Some(Nanos::ZERO),
+            _ => Some(Nanos(rng.random_range(100_000..=10_000_000u64))),
+        })
+        .collect();
+    let mut sensitivity = vec![draw(layers, || rng.random_range(50..=150u64))];
+    for _ in 1..models {
+        weights.push(draw(layers, || 1_000_000 * rng.random_range(150..=250u64)));
+        sensitivity.push(draw(layers, || rng.random_range(50..=150u64)));
+    }
+    let total: u64 = weights.iter().flatten().sum();
     let need = total * FORMATS[0].1 / 800;
-    let shares: Vec<u64> = (0..family.devices).map(|_| rng.random_range(1..=4u64)).collect();
-    let rates: Vec<u64> = (0..family.devices).map(|_| rng.random_range(15..=400u64)).collect();
     let memory =
         |share: u64| need / shares.iter().sum::<u64>() * share / 100 * family.memory_percent;
     let devices = shares.iter().enumerate().map(|(index, &share)| Device {
@@ -90,45 +106,49 @@ pub fn random(family: &Random) -> Deployment {
         compute_max: None,
         traffic_max: None,
     });
-    let hops: Vec<Option<Nanos>> = (0..family.devices * family.devices)
-        .map(|pair| match pair % (family.devices + 1) {
-            0 => Some(Nanos::ZERO),
-            _ => Some(Nanos(rng.random_range(100_000..=10_000_000u64))),
-        })
-        .collect();
-    let sensitivity: Vec<u64> = (0..layers).map(|_| rng.random_range(50..=150u64)).collect();
-    let layer = |index: usize| layer(family, index, &weights, &sensitivity, &rates);
-    let chain: Vec<Layer> = (0..layers).map(layer).collect();
-    let budget = chain.iter().map(|layer| layer.options[0].loss).sum();
-    let name =
-        format!("random-{}x{}x{}-{}", family.layers, family.devices, family.formats, family.seed);
+    let Random { layers, devices: width, formats, seed, .. } = family;
+    let chains = weights.iter().zip(&sensitivity).enumerate();
     Deployment {
-        name,
+        name: format!("random-{layers}x{width}x{formats}-{seed}"),
         objective: family.objective,
         placement: family.placement,
         source: DeviceId(0),
         devices: devices.collect(),
-        models: vec![Model {
-            name: "model".into(),
-            weight: 1,
-            layers: chain,
-            loss_max: Some(budget),
-            activation: Bytes::ZERO,
-            shared: Vec::new(),
-            messages: vec![Message { bytes: Bytes(16_384), time: hops }],
-            enter: 0,
-            leave: 0,
-        }],
+        models: chains
+            .map(|(index, (weights, sensitivity))| {
+                let layer = |index| layer(family, index, (weights, sensitivity), &rates);
+                let chain: Vec<Layer> = (0..weights.len()).map(layer).collect();
+                let name = if index == 0 { "model".into() } else { format!("model-{}", index + 1) };
+                model(name, chain, &hops)
+            })
+            .collect(),
         latency_max: None,
         bottleneck_max: None,
+    }
+}
+
+fn draw(count: usize, mut one: impl FnMut() -> u64) -> Vec<u64> {
+    (0..count).map(|_| one()).collect()
+}
+
+fn model(name: String, chain: Vec<Layer>, hops: &[Option<Nanos>]) -> Model {
+    Model {
+        name,
+        weight: 1,
+        loss_max: Some(chain.iter().map(|layer| layer.options[0].loss).sum()),
+        layers: chain,
+        activation: Bytes::ZERO,
+        shared: Vec::new(),
+        messages: vec![Message { bytes: Bytes(16_384), time: hops.to_vec() }],
+        enter: 0,
+        leave: 0,
     }
 }
 
 fn layer(
     family: &Random,
     index: usize,
-    weights: &[u64],
-    sensitivity: &[u64],
+    (weights, sensitivity): (&[u64], &[u64]),
     rates: &[u64],
 ) -> Layer {
     let options = FORMATS.iter().take(family.formats.clamp(1, FORMATS.len()));
@@ -170,6 +190,16 @@ mod tests {
         let other = random(&Random { seed: 1, ..Random::default() });
         let error = file.resolve("p.json", &other).unwrap_err().to_string();
         assert!(error.starts_with("p.json: instance: made for instance"), "{error}");
+    }
+
+    #[test]
+    fn models_share_the_devices_of_the_first() {
+        let family = Random { layers: 5, ..Random::default() };
+        let (one, three) = (random(&family), several(&family, 3).checked().unwrap());
+        assert_eq!(three.models[0], one.models[0]);
+        assert_ne!(three.models[1].layers, three.models[2].layers);
+        assert_eq!(three.models[2].name, "model-3");
+        assert!(three.devices[0].memory > one.devices[0].memory + one.devices[0].memory);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use edgeplan_problem::Bytes;
 use edgeplan_problem::deployment::{Deployment, Model};
+use edgeplan_problem::{Bytes, Loss};
 
 use crate::file::InputError;
 
@@ -38,6 +38,18 @@ pub fn tight(mut instance: Deployment, percent: u64) -> Result<Deployment, Input
     }
     instance.name = format!("{}-tight-{percent}", instance.name);
     instance.checked().map_err(|invalid| InputError::file("tight", invalid.to_string()))
+}
+
+/// The same question with a quality budget of `percent` of what it allows; models without a budget
+/// keep none.
+pub fn strict(mut instance: Deployment, percent: u64) -> Deployment {
+    for model in &mut instance.models {
+        let scaled = |most: Loss| u128::from(most.0) * u128::from(percent) / 100;
+        model.loss_max =
+            model.loss_max.map(|most| Loss(u64::try_from(scaled(most)).unwrap_or(u64::MAX)));
+    }
+    instance.name = format!("{}-quality-{percent}", instance.name);
+    instance
 }
 
 /// Bytes of the model in the smallest recipe that all layers have and whose loss is allowed.
@@ -99,7 +111,7 @@ mod tests {
     #[test]
     fn without_a_format_in_budget_there_is_no_need() {
         let mut instance = random(&Random::default());
-        instance.models[0].loss_max = Some(edgeplan_problem::Loss(1));
+        instance.models[0].loss_max = Some(Loss(1));
         let error = tight(instance, 105).unwrap_err().to_string();
         assert!(error.ends_with("no uniform format is within the quality budget"), "{error}");
     }

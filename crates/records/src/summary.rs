@@ -4,15 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use edgeplan_problem::{Cost, Outcome, Verdict, reconcile};
 
-use crate::record::Record;
-use crate::trial::Word;
+use serde::Serialize;
+
+use crate::row::{Record, Word};
+use crate::statistics::{geometric_mean, mean, median};
 
 /// Seconds added to times before their geometric mean is taken, so that a millisecond more or less
 /// on an easy instance does not outweigh a minute on a hard one.
 pub const SHIFT_S: f64 = 0.1;
 
 /// A suite's solvers, best first.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SuiteSummary {
     /// The suite's name.
     pub suite: String,
@@ -27,7 +29,7 @@ pub struct SuiteSummary {
 }
 
 /// A solver over the trials of a suite.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SolverSummary {
     /// Its name.
     pub solver: String,
@@ -108,19 +110,8 @@ pub fn summarize(records: &[Record]) -> Vec<SuiteSummary> {
 
 fn summarize_suite(suite: &str, rows: &[&Record]) -> SuiteSummary {
     let solvers: BTreeSet<&str> = rows.iter().map(|row| row.solver.as_str()).collect();
-    let mut run_by: BTreeMap<(&str, u64), usize> = BTreeMap::new();
-    for row in rows {
-        *run_by.entry((&row.instance, row.seed)).or_default() += 1;
-    }
-    let shared = |row: &&&Record| run_by[&(row.instance.as_str(), row.seed)] == solvers.len();
-    let rows_shared: Vec<&Record> = rows.iter().filter(shared).copied().collect();
-    let mut best: BTreeMap<&str, Cost> = BTreeMap::new();
-    for row in rows_shared.iter().filter(|row| counts(row)) {
-        if let Some(cost) = row.cost {
-            let known = best.entry(&row.instance).or_insert(cost);
-            *known = cost.min(*known);
-        }
-    }
+    let rows_shared = shared(rows);
+    let best = best_costs(&rows_shared);
     let mut summaries: Vec<SolverSummary> = solvers
         .iter()
         .map(|&solver| {
@@ -148,46 +139,71 @@ fn summarize_suite(suite: &str, rows: &[&Record]) -> SuiteSummary {
     }
 }
 
-/// Whether what the row claims may be believed.
-fn counts(row: &Record) -> bool {
-    !matches!(row.verdict, Word::Wrong | Word::Failed)
+/// The trials on instances, with seeds, that every solver among them was run on.
+pub fn shared<'a>(rows: &[&'a Record]) -> Vec<&'a Record> {
+    let solvers: BTreeSet<&str> = rows.iter().map(|row| row.solver.as_str()).collect();
+    let mut run_by: BTreeMap<(&str, &str, u64), usize> = BTreeMap::new();
+    for row in rows {
+        *run_by.entry((&row.suite, &row.instance, row.seed)).or_default() += 1;
+    }
+    let by_all = |row: &&&Record| {
+        run_by[&(row.suite.as_str(), row.instance.as_str(), row.seed)] == solvers.len()
+    };
+    rows.iter().filter(by_all).copied().collect()
 }
 
-fn is_proven(row: &Record) -> bool {
-    matches!(row.verdict, Word::Optimal | Word::Infeasible)
+/// The cost of the best plan of each instance, by its name, that a believable row tells of.
+pub fn best_costs<'a>(rows: &[&'a Record]) -> BTreeMap<&'a str, Cost> {
+    let mut best: BTreeMap<&str, Cost> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.counts()) {
+        if let Some(cost) = row.cost {
+            let known = best.entry(&row.instance).or_insert(cost);
+            *known = cost.min(*known);
+        }
+    }
+    best
+}
+
+/// The best bound of each instance, by its name, that a believable row tells of.
+pub fn best_bounds<'a>(rows: &[&'a Record]) -> BTreeMap<&'a str, Cost> {
+    let mut best: BTreeMap<&str, Cost> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.counts()) {
+        if let Some(bound) = row.lower_bound {
+            let known = best.entry(&row.instance).or_insert(bound);
+            *known = bound.max(*known);
+        }
+    }
+    best
 }
 
 fn summarize_solver(solver: &str, rows: &[&Record], best: &BTreeMap<&str, Cost>) -> SolverSummary {
     let count = |what: fn(&Record) -> bool| rows.iter().filter(|row| what(row)).count();
     let gaps = rows.iter().map(|row| match row.verdict {
         Word::Infeasible => 0.0,
-        _ if counts(row) => row.gap.unwrap_or(1.0),
+        _ if row.counts() => row.gap.unwrap_or(1.0),
         _ => 1.0,
     });
     let excesses: Vec<f64> = rows
         .iter()
-        .filter(|row| counts(row))
+        .filter(|row| row.counts())
         .filter_map(|row| Some((row.cost?, *best.get(row.instance.as_str())?)))
         // A plan that costs nothing is as good as any.
         .map(|(cost, least)| if cost == least { 0.0 } else { cost.as_f64() / least.as_f64() - 1.0 })
         .collect();
-    let times = rows.iter().map(|row| match is_proven(row) {
-        true => row.elapsed_s.min(row.time_limit_s),
-        false => row.time_limit_s,
-    });
+    let times = rows.iter().map(|row| row.proof_s());
     let mut first: Vec<f64> =
-        rows.iter().filter(|row| counts(row)).filter_map(|row| row.first_plan_s).collect();
+        rows.iter().filter(|row| row.counts()).filter_map(|row| row.first_plan_s).collect();
     first.sort_by(f64::total_cmp);
     SolverSummary {
         solver: solver.into(),
         trials: rows.len(),
-        proven: count(is_proven),
+        proven: count(Record::is_proven),
         plans: count(|row| matches!(row.verdict, Word::Optimal | Word::Feasible)),
         wrong: count(|row| row.verdict == Word::Wrong),
         failed: count(|row| row.verdict == Word::Failed),
         gap_mean: mean(gaps).unwrap_or(1.0),
-        excess_mean: mean(excesses.into_iter()),
-        proof_s: shifted_geometric_mean(times).unwrap_or(0.0),
+        excess_mean: mean(excesses),
+        proof_s: geometric_mean(times, SHIFT_S).unwrap_or(0.0),
         ratio: 1.0,
         first_plan_median_s: median(&first),
         first_plan_max_s: first.last().copied(),
@@ -195,42 +211,10 @@ fn summarize_solver(solver: &str, rows: &[&Record], best: &BTreeMap<&str, Cost>)
     }
 }
 
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0_u32), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
-}
-
-fn shifted_geometric_mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    mean(values.map(|value| (value + SHIFT_S).ln())).map(|mean| mean.exp() - SHIFT_S)
-}
-
-/// The middle one, or the mean of the middle two.
-fn median(sorted: &[f64]) -> Option<f64> {
-    let middle = sorted.len() / 2;
-    let (&upper, &lower) = (sorted.get(middle)?, sorted.get(middle.saturating_sub(1))?);
-    Some(if sorted.len().is_multiple_of(2) { f64::midpoint(lower, upper) } else { upper })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::tests::row;
-
-    /// A row: instance, solver, verdict, cost, bound, seconds.
-    fn answer(
-        (instance, solver): (&str, &str),
-        verdict: Word,
-        cost: Option<u64>,
-        bound: Option<u64>,
-        elapsed_s: f64,
-    ) -> Record {
-        let (cost, lower_bound) = (cost.map(Cost), bound.map(Cost));
-        let gap = cost.zip(lower_bound).map(|(cost, bound)| edgeplan_problem::gap(cost, bound));
-        let first_plan_s = cost.map(|_| elapsed_s / 2.0);
-        let fingerprint = instance.to_owned();
-        let record = row(instance, solver);
-        Record { verdict, cost, lower_bound, gap, elapsed_s, first_plan_s, fingerprint, ..record }
-    }
+    use crate::row::tests::answer;
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-12

@@ -1,0 +1,294 @@
+//! A folder of records: `records.csv`, `curve.csv`, `machine.txt`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, OpenOptions};
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+
+use edgeplan_instances::file::{InputError, read_text, write_atomic};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::row::{CurveRow, Key, Point, Record};
+
+/// A folder that is added to. Rows are added, never changed.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    records: Vec<Record>,
+}
+
+const RECORDS: &str = "records.csv";
+const CURVE: &str = "curve.csv";
+const MACHINE: &str = "machine.txt";
+
+impl Folder {
+    /// Opens a folder to add to, and makes it if there is none. What was cut off half-way, when a
+    /// process was killed while it wrote, is removed: half a row, and the curve of a trial that
+    /// has no record.
+    ///
+    /// # Errors
+    /// When it cannot be written, what is there cannot be read, or has an older layout.
+    pub fn create(path: &Path) -> Result<Self, InputError> {
+        std::fs::create_dir_all(path).map_err(|error| at(path, &error))?;
+        for name in [RECORDS, CURVE] {
+            let file = path.join(name);
+            if file.exists() {
+                drop_half_a_line(&file).map_err(|error| at(&file, &error))?;
+            }
+        }
+        let file = path.join(RECORDS);
+        let records = if file.exists() { read_records(&file)? } else { Vec::new() };
+        if let Some(first) = records.first() {
+            check_layout(&file, first)?;
+        }
+        drop_orphans(&path.join(CURVE), &records)?;
+        Ok(Self { path: path.into(), records })
+    }
+
+    /// Reads the records of a folder.
+    ///
+    /// # Errors
+    /// When there are none, or they make no sense; the row and column are named.
+    pub fn read(path: &Path) -> Result<Vec<Record>, InputError> {
+        read_records(&path.join(RECORDS))
+    }
+
+    /// Reads the records of several folders; where two have the same trial, the later one's holds.
+    ///
+    /// # Errors
+    /// As for [`Folder::read`].
+    pub fn read_all(paths: &[PathBuf]) -> Result<Vec<Record>, InputError> {
+        let mut all: Vec<Record> = Vec::new();
+        for path in paths {
+            let newer = Self::read(path)?;
+            let keys: BTreeSet<Key<'_>> = newer.iter().map(Record::key).collect();
+            all.retain(|record| !keys.contains(&record.key()));
+            all.extend(newer);
+        }
+        Ok(all)
+    }
+
+    /// Reads the anytime curves of a folder.
+    ///
+    /// # Errors
+    /// When there are none, or they make no sense.
+    pub fn read_curve(path: &Path) -> Result<Vec<CurveRow>, InputError> {
+        read_rows(&path.join(CURVE))
+    }
+
+    /// Reads the anytime curves of several folders, those of [`Folder::read_all`]'s trials; a
+    /// folder may have none.
+    ///
+    /// # Errors
+    /// As for [`Folder::read_curve`].
+    pub fn read_all_curves(paths: &[PathBuf]) -> Result<Vec<CurveRow>, InputError> {
+        let mut all: Vec<CurveRow> = Vec::new();
+        for path in paths {
+            let newer = Self::read(path)?;
+            let keys: BTreeSet<Key<'_>> = newer.iter().map(Record::key).collect();
+            all.retain(|row| !keys.contains(&row.key()));
+            if path.join(CURVE).exists() {
+                all.extend(Self::read_curve(path)?);
+            }
+        }
+        Ok(all)
+    }
+
+    /// What is there.
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The file of the records, for messages.
+    pub fn file(&self) -> String {
+        self.path.join(RECORDS).display().to_string()
+    }
+
+    /// Adds a trial.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn add(&mut self, record: Record, points: &[Point]) -> Result<(), InputError> {
+        let curve = points.iter().map(|point| CurveRow {
+            suite: record.suite.clone(),
+            instance: record.instance.clone(),
+            solver: record.solver.clone(),
+            seed: record.seed,
+            at_s: point.at_s,
+            kind: point.kind,
+            value: point.value,
+        });
+        // The record last: killed in between, the trial is run again and its curve dropped.
+        append(&self.path.join(CURVE), curve)?;
+        append(&self.path.join(RECORDS), std::iter::once(&record))?;
+        self.records.push(record);
+        Ok(())
+    }
+
+    /// Writes down the command and the machine (one `key: value` a line), unless that was done.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn note(&self, command: &str, machine: &str) -> Result<(), InputError> {
+        let file = self.path.join(MACHINE);
+        if file.exists() {
+            return Ok(());
+        }
+        write_atomic(&file, &format!("command: {command}\n{machine}"))
+    }
+}
+
+/// Writes a new folder with what several hold, such as the shards of a suite. A trial that two of
+/// them hold is written once. Returns how many trials that are.
+///
+/// # Errors
+/// A folder that is there already; trials that two folders tell differently; other limits; what
+/// cannot be read or written.
+pub fn merge(from: &[PathBuf], into: &Path) -> Result<usize, InputError> {
+    if into.join(RECORDS).exists() {
+        return Err(at(into, &"has records already; a new folder is needed"));
+    }
+    let (mut merged, mut seen) = (Vec::new(), BTreeMap::new());
+    let (mut curve, mut machines) = (Vec::new(), Vec::new());
+    for path in from {
+        let records = Folder::read(path)?;
+        let mut new = BTreeSet::new();
+        for record in records {
+            let key = (record.suite.clone(), record.instance.clone());
+            let key = (key.0, key.1, record.solver.clone(), record.seed);
+            match seen.get(&key) {
+                None => {}
+                Some(known) if *known == record => continue,
+                Some(_) => {
+                    let (_, instance, solver, seed) = &key;
+                    let what = format!("{solver} on {instance} with seed {seed}");
+                    return Err(at(path, &format!("tells {what} otherwise than a folder before")));
+                }
+            }
+            check_limits(path, merged.first(), &record)?;
+            new.insert(key.clone());
+            seen.insert(key, record.clone());
+            merged.push(record);
+        }
+        if path.join(CURVE).exists() {
+            let rows: Vec<CurveRow> = read_rows(&path.join(CURVE))?;
+            curve.extend(rows.into_iter().filter(|row| {
+                let (suite, instance) = (row.suite.clone(), row.instance.clone());
+                new.contains(&(suite, instance, row.solver.clone(), row.seed))
+            }));
+        }
+        machines.push(read_text(&path.join(MACHINE))?);
+    }
+    std::fs::create_dir_all(into).map_err(|error| at(into, &error))?;
+    write_atomic(&into.join(MACHINE), &machines.join("\n"))?;
+    write_atomic(&into.join(CURVE), &csv_text(curve.iter(), true)?)?;
+    // Last, because a folder without records can be written again.
+    write_atomic(&into.join(RECORDS), &csv_text(merged.iter(), true)?)?;
+    Ok(merged.len())
+}
+
+fn check_limits(path: &Path, first: Option<&Record>, new: &Record) -> Result<(), InputError> {
+    let Some(first) = first else { return Ok(()) };
+    let limits = |r: &Record| (r.time_limit_s, r.gap_limit, r.memory_limit_bytes, r.cpu_limit_s);
+    match limits(first) == limits(new) {
+        true => Ok(()),
+        false => Err(at(path, &"was measured under other limits than the folders before")),
+    }
+}
+
+fn at(path: &Path, error: &dyn std::fmt::Display) -> InputError {
+    InputError::file(path.display().to_string(), error.to_string())
+}
+
+fn read_rows<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>, InputError> {
+    let mut reader = csv::Reader::from_path(file).map_err(|error| at(file, &error))?;
+    reader.deserialize().collect::<Result<_, _>>().map_err(|error| at(file, &error))
+}
+
+fn read_records(file: &Path) -> Result<Vec<Record>, InputError> {
+    let records: Vec<Record> = read_rows(file)?;
+    let mut keys = BTreeSet::new();
+    for (index, record) in records.iter().enumerate() {
+        let wrong = |problem: String| {
+            InputError::key(file.display().to_string(), format!("row {}", index + 1), problem)
+        };
+        if let Err(column) = record.verdict() {
+            let problem = format!("{column} is empty, which `{}` does not allow", record.verdict);
+            return Err(wrong(problem));
+        }
+        if !keys.insert(record.key()) {
+            let Record { instance, solver, .. } = record;
+            return Err(wrong(format!("{solver} on {instance} is there twice")));
+        }
+    }
+    Ok(records)
+}
+
+/// Whether rows of today's layout can be appended.
+fn check_layout(file: &Path, first: &Record) -> Result<(), InputError> {
+    let (text, today) = (read_text(file)?, csv_text(std::iter::once(first), true)?);
+    match text.lines().next() == today.lines().next() {
+        true => Ok(()),
+        false => {
+            let problem = "has the columns of an older layout, which can be read but not added to: \
+                           choose another folder";
+            Err(InputError::key(file.display().to_string(), "header", problem))
+        }
+    }
+}
+
+/// Removes points of trials that have no record.
+fn drop_orphans(file: &Path, records: &[Record]) -> Result<(), InputError> {
+    if !file.exists() {
+        return Ok(());
+    }
+    let keys: BTreeSet<Key<'_>> = records.iter().map(Record::key).collect();
+    let curve: Vec<CurveRow> = read_rows(file)?;
+    let known = |row: &&CurveRow| keys.contains(&row.key());
+    let kept: Vec<&CurveRow> = curve.iter().filter(known).collect();
+    if kept.len() == curve.len() {
+        return Ok(());
+    }
+    write_atomic(file, &csv_text(kept.into_iter(), true)?)
+}
+
+/// Adds rows in one write; the first rows of a file bring its header.
+fn append<T: Serialize>(path: &Path, rows: impl Iterator<Item = T>) -> Result<(), InputError> {
+    let mut file = OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(|error| at(path, &error))?;
+    let empty = file.metadata().map_err(|error| at(path, &error))?.len() == 0;
+    let text = csv_text(rows, empty)?;
+    file.write_all(text.as_bytes()).map_err(|error| at(path, &error))
+}
+
+fn csv_text<T: Serialize>(
+    rows: impl Iterator<Item = T>,
+    header: bool,
+) -> Result<String, InputError> {
+    let mut writer = csv::WriterBuilder::new().has_headers(header).from_writer(Vec::new());
+    let failed = |error: &dyn std::fmt::Display| InputError::file("CSV", error.to_string());
+    for row in rows {
+        writer.serialize(row).map_err(|error| failed(&error))?;
+    }
+    let bytes = writer.into_inner().map_err(|error| failed(&error))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn drop_half_a_line(path: &Path) -> std::io::Result<()> {
+    let mut file: File = OpenOptions::new().read(true).write(true).open(path)?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    let whole = bytes.iter().rposition(|&byte| byte == b'\n').map_or(0, |newline| newline + 1);
+    if whole < bytes.len() {
+        file.set_len(whole as u64)?;
+        file.seek(SeekFrom::End(0))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,221 @@
+//! How a figure grows with a parameter of the instances: exponentially, or as a power.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use crate::row::{Record, Word};
+use crate::statistics::{Interval, Line, line, mean, median};
+
+/// What grows with what.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// A parameter whose values are positive numbers ([`Record::parameter`]).
+    pub x: &'a str,
+    /// A figure ([`Record::figure`]).
+    pub y: &'a str,
+}
+
+/// A solver's growth.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Growth {
+    /// The solver.
+    pub solver: String,
+    /// Sizes: all trials, those proven, and the median figure of the proven ones.
+    pub sizes: Vec<Size>,
+    /// The largest size up to which every trial was proven; the fits are of these alone, because
+    /// beyond it the hardest trials are missing.
+    pub complete_to: Option<f64>,
+    /// Trials that the fits are of.
+    pub fitted: usize,
+    /// `y = a exp(b x)`: the factor per unit of `x`, `exp(b)`.
+    pub exponential: Option<Fit>,
+    /// `y = a x^b`: the exponent, `b`.
+    pub power: Option<Fit>,
+}
+
+/// All trials of one size.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Size {
+    /// The parameter.
+    pub x: f64,
+    /// Trials.
+    pub trials: usize,
+    /// Trials that ended in a proof.
+    pub proven: usize,
+    /// Trials that were proven to have no plan.
+    pub infeasible: usize,
+    /// Median figure of the trials that ended in a proof.
+    pub median: Option<f64>,
+    /// Mean gap between plan and bound of all trials; 1 where one of them is missing.
+    pub gap: f64,
+}
+
+/// A fitted curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Fit {
+    /// The factor before.
+    pub scale: f64,
+    /// Factor or exponent, as the kind of curve says.
+    pub rate: f64,
+    /// 95 % confidence interval of the rate.
+    pub interval: Interval,
+    /// Akaike's criterion with the small-sample correction, of the logarithm of `y`.
+    pub aic: f64,
+}
+
+/// Which of two fits the data prefer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub enum Preference {
+    /// The figure does not change: the power's interval holds 0.
+    Constant,
+    /// The power fits better by more than [`DELTA`].
+    Power,
+    /// The exponential does.
+    Exponential,
+    /// Neither is better by that much.
+    Undecided,
+}
+
+/// Less difference of Akaike's criterion than this is no evidence (Burnham and Anderson, 2002,
+/// 2.6: below 2, both have substantial support).
+pub const DELTA: f64 = 2.0;
+
+impl Growth {
+    /// What the fits say; none where there is too little to fit.
+    pub fn preference(&self) -> Option<Preference> {
+        let (exponential, power) = (self.exponential?, self.power?);
+        let difference = exponential.aic - power.aic;
+        Some(match difference {
+            _ if power.interval.low <= 0.0 && power.interval.high >= 0.0 => Preference::Constant,
+            _ if difference > DELTA => Preference::Power,
+            _ if difference < -DELTA => Preference::Exponential,
+            _ => Preference::Undecided,
+        })
+    }
+}
+
+fn gap(row: &Record) -> f64 {
+    match row.verdict {
+        Word::Infeasible => 0.0,
+        _ if row.counts() => row.gap.unwrap_or(1.0),
+        _ => 1.0,
+    }
+}
+
+/// Figures below this are taken as this, before their logarithm: one node, or a tenth of a
+/// millisecond.
+fn least(figure: &str) -> f64 {
+    if matches!(figure, "seconds" | "cpu") { 1e-4 } else { 1.0 }
+}
+
+/// The growth of every solver that has both; records without the parameter are passed over.
+pub fn growth(records: &[Record], question: Question<'_>) -> Vec<Growth> {
+    let solvers: BTreeSet<&str> = records.iter().map(|row| row.solver.as_str()).collect();
+    let of = |solver: &&str| {
+        let own = records.iter().filter(|row| row.solver == **solver);
+        let rows: Vec<(f64, &Record)> = own
+            .filter_map(|row| Some((row.parameter(question.x)?.parse::<f64>().ok()?, row)))
+            .collect();
+        let takes = |(_, row): &(f64, &Record)| row.figure(question.y).is_some();
+        rows.iter().any(takes).then(|| growth_of(solver, &rows, question.y))
+    };
+    solvers.iter().filter_map(of).collect()
+}
+
+fn growth_of(solver: &str, rows: &[(f64, &Record)], figure: &str) -> Growth {
+    // Positive numbers sort like their bits.
+    let mut by_size: BTreeMap<u64, Vec<&Record>> = BTreeMap::new();
+    for (x, row) in rows {
+        by_size.entry(x.to_bits()).or_default().push(row);
+    }
+    let value = |row: &Record| row.figure(figure).map(|y| y.max(least(figure)));
+    let size = |(&bits, rows): (&u64, &Vec<&Record>)| {
+        let proven = rows.iter().filter(|row| row.is_proven());
+        let mut values: Vec<f64> = proven.clone().filter_map(|row| value(row)).collect();
+        values.sort_by(f64::total_cmp);
+        Size {
+            x: f64::from_bits(bits),
+            trials: rows.len(),
+            proven: proven.count(),
+            infeasible: rows.iter().filter(|row| row.is_proven() && row.cost.is_none()).count(),
+            median: median(&values),
+            gap: mean(rows.iter().map(|row| gap(row))).unwrap_or(1.0),
+        }
+    };
+    let sizes: Vec<Size> = by_size.iter().map(size).collect();
+    let complete = sizes.iter().take_while(|size| size.proven == size.trials);
+    let complete_to = complete.last().map(|size| size.x);
+    let kept = rows.iter().filter(|(x, _)| complete_to.is_some_and(|most| *x <= most));
+    let points: Vec<(f64, f64)> =
+        kept.filter_map(|(x, row)| Some((*x, value(row)?.ln()))).collect();
+    let several = points.iter().any(|point| point.0 != points[0].0);
+    let powers: Vec<(f64, f64)> = points.iter().map(|&(x, y)| (x.ln(), y)).collect();
+    let fit = |line: Line, rate: fn(f64) -> f64| Fit {
+        scale: line.start.exp(),
+        rate: rate(line.slope),
+        interval: Interval { low: rate(line.interval.low), high: rate(line.interval.high) },
+        aic: line.aic,
+    };
+    let three = sizes.iter().filter(|size| complete_to.is_some_and(|x| size.x <= x)).count() > 2;
+    Growth {
+        solver: solver.to_owned(),
+        sizes,
+        complete_to,
+        fitted: points.len(),
+        // Two sizes have a line through them whatever the curve.
+        exponential: line(&points).filter(|_| several && three).map(|l| fit(l, f64::exp)),
+        power: line(&powers).filter(|_| several && three).map(|l| fit(l, |slope| slope)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::row::tests::{proof, row};
+
+    /// Two trials of each of these sizes, whose times have that form, a little off.
+    fn trials(time: fn(f64) -> f64) -> Vec<Record> {
+        let sizes = [4, 6, 8, 12, 16];
+        let at = |size: usize, off: f64| {
+            let name = format!("{size}-{off}");
+            let seconds = off * time(size as f64);
+            Record { devices: Some(size), ..proof(&name, "a", seconds) }
+        };
+        sizes.iter().flat_map(|&size| [at(size, 0.97), at(size, 1.03)]).collect()
+    }
+
+    const BY_DEVICES: Question<'_> = Question { x: "devices", y: "seconds" };
+
+    #[test]
+    fn the_curve_that_was_drawn_is_found() {
+        let found = growth(&trials(|x| 0.01 * 2f64.powf(x / 2.0)), BY_DEVICES).remove(0);
+        assert_eq!(found.preference(), Some(Preference::Exponential));
+        let fit = found.exponential.unwrap();
+        assert!(
+            (fit.rate - 2f64.sqrt()).abs() < 0.02 && (fit.scale - 0.01).abs() < 5e-4,
+            "{fit:?}"
+        );
+        assert!(fit.interval.low < fit.rate && fit.rate < fit.interval.high);
+        let found = growth(&trials(|x| 0.01 * x.powi(3)), BY_DEVICES).remove(0);
+        assert_eq!(found.preference(), Some(Preference::Power));
+        assert!((found.power.unwrap().rate - 3.0).abs() < 0.1, "{found:?}");
+        let found = growth(&trials(|_| 0.01), BY_DEVICES).remove(0);
+        assert_eq!(found.preference(), Some(Preference::Constant));
+    }
+
+    #[test]
+    fn sizes_with_a_trial_that_was_not_proven_are_not_fitted() {
+        let mut records = trials(|x| x);
+        records.push(Record { devices: Some(12), ..row("late", "a") });
+        let found = growth(&records, BY_DEVICES).remove(0);
+        assert_eq!((found.complete_to, found.fitted), (Some(8.0), 6));
+        let twelve = found.sizes[3];
+        assert_eq!((twelve.x, twelve.trials, twelve.proven), (12.0, 3, 2));
+        assert_eq!(twelve.median, Some(12.0));
+        // Two proofs, and one trial without plan and bound.
+        assert!((twelve.gap - 1.0 / 3.0).abs() < 1e-12, "{twelve:?}");
+        assert!(growth(&records, Question { x: "tightness", y: "seconds" }).is_empty());
+        assert!(growth(&records, Question { x: "devices", y: "cuts" }).is_empty());
+    }
+}

@@ -1,0 +1,139 @@
+//! What a marker can ask for.
+
+mod anytime;
+mod growth;
+mod phase;
+mod policies;
+mod profile;
+mod relaxation;
+mod summary;
+mod text;
+
+use std::collections::BTreeSet;
+
+use edgeplan_records::declared::declared;
+use edgeplan_records::folder::Folder;
+use edgeplan_records::row::{Kind, Record};
+use edgeplan_records::summary::reconciled;
+
+use super::block::Request;
+use crate::chart::{Chart, svg};
+
+/// A way to show records.
+pub(super) struct View {
+    pub(super) name: &'static str,
+    pub(super) options: &'static [&'static str],
+    pub(super) make: fn(&Request<'_>) -> Result<Made, String>,
+}
+
+/// What a view made.
+pub(super) struct Made {
+    pub(super) markdown: String,
+    /// Name and SVG.
+    pub(super) plot: Option<(String, String)>,
+}
+
+impl From<String> for Made {
+    fn from(markdown: String) -> Self {
+        Self { markdown, plot: None }
+    }
+}
+
+/// All views.
+pub(super) const VIEWS: &[View] = &[
+    View { name: "summary", options: &["suite", "where"], make: summary::summary },
+    View { name: "ranking", options: &["suite", "where"], make: summary::ranking },
+    View { name: "profile", options: &["suite", "where", "plot"], make: profile::make },
+    View { name: "anytime", options: &["suite", "instance", "plot"], make: anytime::make },
+    View { name: "policies", options: &["suite", "where", "by", "to"], make: policies::make },
+    View { name: "growth", options: &["suite", "where", "x", "y", "plot"], make: growth::make },
+    View { name: "phase", options: &["suite", "where", "x", "plot"], make: phase::make },
+    View { name: "relaxation", options: &["suite", "where", "by"], make: relaxation::make },
+    View { name: "csv", options: &["file", "columns"], make: text::csv },
+    View { name: "machine", options: &[], make: text::machine },
+    View { name: "analysis", options: &["file"], make: text::analysis },
+];
+
+/// The reconciled records that a request is about: of its folders, of its suite (`suite=`), with
+/// its parameters (`where=family:random,objective:latency`).
+fn records(request: &Request<'_>) -> Result<Vec<Record>, String> {
+    if request.folders.is_empty() {
+        return Err("a folder of records is needed".into());
+    }
+    let all = Folder::read_all(&request.paths()).map_err(|error| error.to_string())?;
+    let mut wanted = Vec::new();
+    for pair in request.options.get("where").into_iter().flat_map(|list| list.split(',')) {
+        let pair = pair.split_once(':').ok_or_else(|| format!("where: {pair}: a:b is allowed"))?;
+        wanted.push(pair);
+    }
+    let suite = request.options.get("suite");
+    // Contradictions count wherever they come from.
+    let mut kept = reconciled(all);
+    kept.retain(|row| suite.is_none_or(|suite| row.suite == *suite));
+    kept.retain(|row| {
+        wanted.iter().all(|(key, value)| row.parameter(key).as_deref() == Some(value))
+    });
+    match kept.is_empty() {
+        true => Err("no record is of that".into()),
+        false => Ok(kept),
+    }
+}
+
+/// The kind of the records, which must be one.
+fn kind(records: &[Record]) -> Result<Kind, String> {
+    let kinds: BTreeSet<Kind> = records.iter().map(|row| row.problem).collect();
+    match kinds.len() {
+        1 => Ok(*kinds.first().expect("one")),
+        _ => Err("the records are of several kinds of questions; suite=… chooses".into()),
+    }
+}
+
+/// Names of the solvers in their declared order.
+fn solvers(records: &[Record], kind: Kind) -> Vec<&str> {
+    let names: BTreeSet<&str> = records.iter().map(|row| row.solver.as_str()).collect();
+    let mut names: Vec<&str> = names.into_iter().collect();
+    names.sort_by_key(|name| declared().place(kind, name));
+    names
+}
+
+/// The values of a parameter, numbers in their order.
+fn values(records: &[Record], parameter: &str) -> Result<Vec<String>, String> {
+    let values: BTreeSet<String> =
+        records.iter().filter_map(|row| row.parameter(parameter)).collect();
+    let mut values: Vec<String> = values.into_iter().collect();
+    let number = |value: &String| value.parse::<f64>().unwrap_or(f64::INFINITY);
+    values.sort_by(|a, b| number(a).total_cmp(&number(b)).then(a.cmp(b)));
+    match values.is_empty() {
+        true => Err(format!("no record has the parameter {parameter}")),
+        false => Ok(values),
+    }
+}
+
+/// What a parameter or a figure is called on an axis.
+fn named(name: &str) -> &str {
+    match name {
+        "tight" => "memory, percent of what is needed",
+        "quality" => "quality budget, percent",
+        "capacity" => "capacity, percent",
+        "slack" => "room to spare, permille",
+        "seconds" => "seconds to the proof",
+        "cpu" => "seconds of processor time",
+        "memory" => "bytes",
+        other => other,
+    }
+}
+
+/// The same with a large first letter.
+fn titled(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// A chart as a plot of the page, if the request names one.
+fn with_plot(request: &Request<'_>, chart: &Chart, table: String) -> Made {
+    let Some(name) = request.options.get("plot") else { return table.into() };
+    let link = request.link(&format!("plots/{name}.svg"));
+    let alt = format!("{}: {}", chart.title, chart.remark).replace(['[', ']'], "");
+    let markdown = format!("![{alt}]({link})\n\n{table}");
+    Made { markdown, plot: Some(((*name).to_owned(), svg(chart))) }
+}
