@@ -39,14 +39,13 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
     let plan = serde_json::to_string_pretty(&json!({ "shards": shards }))
         .map_err(|error| error.to_string())?;
     let nodes = shards.len();
-    let before = format!(
-        ": \"${{1:?a bf16 model of mlx-community}}\"\nAPI=${{EXO_API:-http://127.0.0.1:52415}}\n\
+    let before = ": \"${1:?a bf16 model of mlx-community}\"\n\
+         API=${EXO_API:-http://127.0.0.1:52415}\n\
          HERE=$(dirname \"$0\")\n\
          PREVIEW=$(curl --fail --silent --show-error --get \\\n  \
          --data-urlencode \"model_id=$1\" \"$API/instance/previews\")\n\
          INSTANCE=$(printf '%s' \"$PREVIEW\" | jq --slurpfile plan \"$HERE/shards.json\" \\\n  \
-         --from-file \"$HERE/shards.jq\")\n"
-    );
+         --from-file \"$HERE/shards.jq\")\n";
     let post = [
         "curl --fail --silent --show-error --request POST".to_owned(),
         "--header 'Content-Type: application/json'".into(),
@@ -57,7 +56,7 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
     let files = vec![
         ("shards.json".into(), format!("{plan}\n")),
         ("shards.jq".into(), FILTER.into()),
-        ("deploy.sh".into(), script(&what, &before, &post)),
+        ("deploy.sh".into(), script(&what, before, &post)),
     ];
     let steps = vec![
         "On every device: start exo. `shards.json` must name nodes as exo does (`curl \
