@@ -5,6 +5,7 @@ mod batching; // every batching solver against brute force
 mod bench; // suites measured in processes of their own
 mod certificate; // bounds that are checked again
 mod cli; // the command line
+mod export; // plans for engines
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured

@@ -171,6 +171,16 @@ fn the_simulator_runs_no_solver() {
 }
 
 #[test]
+fn runtimes_run_no_solver_and_no_engine() {
+    let members = members();
+    let known = members[&manifest("runtimes")].all.iter().filter(|n| n.starts_with("edgeplan"));
+    let allowed = ["edgeplan-formats", "edgeplan-instances", "edgeplan-problem"];
+    let others = known.filter(|name| !allowed.contains(&name.as_str()));
+    settle(others.map(|name| format!("{}: knows {name}", manifest("runtimes"))));
+    only(&["runtimes"], |name| name.contains("yaml") || name.contains("saphyr"));
+}
+
+#[test]
 fn nothing_builds_on_the_service_but_the_command_line() {
     let knows = |member: &Member| member.normal.contains(&member_name("service"));
     let members = members();
@@ -241,8 +251,9 @@ fn who_needs_no_engine_builds_none() {
     // Else this test would find nothing.
     assert!(builds("kernels").1.iter().any(|name| name.starts_with("candle")));
     assert!(builds("ilp").1.iter().any(|name| name.starts_with("highs")));
-    for folder in ["search", "dp", "greedy", "instances", "cost-model", "link", "records", "report"]
-    {
+    let engineless =
+        ["search", "dp", "greedy", "instances", "cost-model", "link", "records", "report"];
+    for folder in engineless.into_iter().chain(["runtimes"]) {
         let (own, foreign) = builds(folder);
         settle(foreign.iter().filter(engine).map(|name| {
             let members = own.iter().cloned().collect::<Vec<_>>().join(", ");

@@ -13,6 +13,7 @@ mod dilemma;
 mod distill;
 mod epochs;
 mod explain;
+mod export;
 mod generate;
 mod import;
 mod inspect;
@@ -82,6 +83,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
     Check(check::Arguments),
+    /// Write a plan as files and commands for an engine that runs it
+    Export(export::Arguments),
     /// Show what is known of a model, a device or a cluster
     Inspect(inspect::Arguments),
     /// Run a trace of requests on a plan, event by event
@@ -121,6 +124,7 @@ fn main() -> ExitCode {
         Command::Dilemma(arguments) => dilemma::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),

@@ -13,6 +13,7 @@ use edgeplan_instances::sensitivity::measured::Sensed;
 use edgeplan_instances::workload::Workload;
 use edgeplan_problem::Problem;
 use edgeplan_problem::deployment::Deployment;
+use edgeplan_runtimes::Runtime;
 use edgeplan_simulator::Size;
 use edgeplan_solvers::{DEPLOYMENT, Entry};
 use edgeplan_what_if::{Change, faster_pair};
@@ -35,6 +36,10 @@ pub(crate) struct Question {
     /// workload.toml [default: 512 prompt and 128 generated tokens, as good as q4_K_M]
     #[arg(long, conflicts_with = "instance")]
     workload: Option<PathBuf>,
+    /// Only what this engine can run, priced as it works: llama.cpp, mistral.rs, prima.cpp,
+    /// distributed-llama or exo
+    #[arg(long = "for", value_name = "ENGINE", value_parser = Runtime::find)]
+    pub(crate) runtime: Option<&'static Runtime>,
     /// What `edgeplan sense` measured of a model, instead of estimates of what formats cost; for
     /// several models, several files
     #[arg(long, conflicts_with = "instance")]
@@ -66,7 +71,12 @@ pub(crate) struct Asked {
 impl Asked {
     /// The instance, how well its times are known, and who is asked.
     pub(crate) fn read(&self) -> Result<(Stated, &'static Entry)> {
-        Ok((self.question.read()?, find_solver(&self.solver)?))
+        Ok((self.question.read()?, self.solver()?))
+    }
+
+    /// Who is asked.
+    pub(crate) fn solver(&self) -> Result<&'static Entry> {
+        find_solver(&self.solver)
     }
 }
 
@@ -90,16 +100,71 @@ pub(crate) fn find_among<P: Problem>(
     })
 }
 
+/// What of an engine a question takes into account.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scope {
+    /// Nothing.
+    Open,
+    /// How it works; formats are offered as if for any engine.
+    Priced(&'static Runtime),
+    /// How it works, and the formats that it has.
+    Within(&'static Runtime),
+}
+
 impl Question {
     /// Reads or builds the instance.
     pub(crate) fn read(&self) -> Result<Stated> {
+        self.read_in(self.scope())
+    }
+
+    /// What the command line says of an engine.
+    fn scope(&self) -> Scope {
+        self.runtime.map_or(Scope::Open, Scope::Within)
+    }
+
+    /// Reads or builds the instance as an engine sees it.
+    pub(crate) fn read_in(&self, scope: Scope) -> Result<Stated> {
         match &self.instance {
-            Some(path) => Ok(read_instance(&path.display().to_string(), &read_text(path)?)?.into()),
+            Some(path) => {
+                let file = path.display().to_string();
+                let instance = read_instance(&file, &read_text(path)?)?;
+                Ok(restricted(instance.into(), scope, &file)?)
+            }
             None => {
-                let Parts { models, cluster, workload } = self.parts()?;
-                Ok(self.build(&models, &cluster, &workload)?)
+                let Parts { models, cluster, workload } = self.parts(scope)?;
+                let stated = self.build(&models, &cluster, &workload)?;
+                Ok(restricted(stated, scope, BUILT)?)
             }
         }
+    }
+
+    /// The workload as an engine sees it; an instance file has none.
+    pub(crate) fn workload_in(&self, scope: Scope) -> Result<Option<Workload>> {
+        Ok(match self.instance {
+            Some(_) => None,
+            None => Some(self.parts(scope)?.workload),
+        })
+    }
+
+    /// The models as they were named; an instance file names none.
+    pub(crate) fn model_names(&self) -> Vec<&str> {
+        match (&self.instance, self.model.is_empty()) {
+            (Some(_), _) => Vec::new(),
+            (None, true) => vec![EXAMPLE_MODEL],
+            (None, false) => self.model.iter().map(String::as_str).collect(),
+        }
+    }
+
+    /// What an engine sees of [`Question::prompt_alone`].
+    pub(crate) fn prompt_alone_in(&self, scope: Scope) -> Result<Option<(Size, Deployment)>> {
+        if self.instance.is_some() {
+            return Ok(None);
+        }
+        let Parts { models, cluster, workload } = self.parts(scope)?;
+        let size = Size { prompt: workload.prompt, generate: workload.generate };
+        let whole = self.build(&models, &cluster, &workload)?.deployment;
+        let alone = prompt_alone(&models, &cluster, &workload, &whole)?;
+        Ok(Some((size, restricted(alone.into(), scope, BUILT)?.deployment)))
     }
 
     /// What the instance is priced for, and the same instance priced for prompts alone: an instance
@@ -108,7 +173,10 @@ impl Question {
         if self.instance.is_some() {
             return Ok(None);
         }
-        let Parts { models, cluster, workload } = self.parts()?;
+        if self.runtime.is_some() {
+            return self.prompt_alone_in(self.scope());
+        }
+        let Parts { models, cluster, workload } = self.parts(Scope::Open)?;
         let size = Size { prompt: workload.prompt, generate: workload.generate };
         Ok(Some((size, prompt_alone(&models, &cluster, &workload, instance)?)))
     }
@@ -121,9 +189,10 @@ impl Question {
             let pairs = ids().flat_map(|a| ids().filter(move |&b| a < b).map(move |b| (a, b)));
             return Ok(pairs.map(|(a, b)| faster_pair(instance, a, b)).collect());
         }
-        let Parts { models, cluster, workload } = self.parts()?;
+        let Parts { models, cluster, workload } = self.parts(self.scope())?;
         let change = |(ends, cluster): (String, Cluster)| {
-            let instance = self.build(&models, &cluster, &workload)?.deployment;
+            let stated = self.build(&models, &cluster, &workload)?;
+            let instance = restricted(stated, self.scope(), BUILT)?.deployment;
             Ok(Change { name: format!("+10 % bandwidth {ends}"), instance })
         };
         cluster.with_faster_links(10).into_iter().map(change).collect()
@@ -136,20 +205,31 @@ impl Question {
         cluster: &Cluster,
         workload: &Workload,
     ) -> Result<Stated, InputError> {
-        state(models, cluster, workload).map_err(|error| match &self.workload {
+        state(models, cluster, workload).map_err(|error| self.blame(error))
+    }
+
+    /// What is wrong with the workload is wrong with its file.
+    fn blame(&self, error: InputError) -> InputError {
+        match &self.workload {
             Some(path) if error.file == "workload" => {
                 InputError { file: path.display().to_string(), ..error }
             }
             _ => error,
-        })
+        }
     }
 
-    fn parts(&self) -> Result<Parts> {
+    fn parts(&self, scope: Scope) -> Result<Parts> {
         let cluster = read_cluster(self.cluster.as_deref())?;
         let workload = match &self.workload {
             Some(path) => Workload::parse(&path.display().to_string(), &read_text(path)?)?,
             None => Workload::default(),
         };
+        let workload = match scope {
+            Scope::Open => Ok(workload),
+            Scope::Priced(runtime) => runtime.serving(&workload),
+            Scope::Within(runtime) => runtime.within(&workload),
+        };
+        let workload = workload.map_err(|error| self.blame(error))?;
         let example = [EXAMPLE_MODEL.to_owned()];
         let specs = if self.model.is_empty() { &example[..] } else { &self.model[..] };
         let mut models =
@@ -159,6 +239,23 @@ impl Question {
         }
         Ok(Parts { models, cluster, workload })
     }
+}
+
+/// What an instance without a file is blamed on.
+const BUILT: &str = "model, cluster and workload";
+
+/// The question within what an engine can do. Of its times nothing more is known then than what
+/// they are: intervals are kept by recipe of the whole question.
+fn restricted(stated: Stated, scope: Scope, file: &str) -> Result<Stated, InputError> {
+    let (runtime, restricted) = match scope {
+        Scope::Open => return Ok(stated),
+        Scope::Priced(runtime) => (runtime, runtime.price(&stated.deployment)),
+        Scope::Within(runtime) => (runtime, runtime.restrict(&stated.deployment)),
+    };
+    let problem = |text: String| InputError::file(file, format!("for {}: {text}", runtime.name));
+    let mut restricted: Stated = restricted.map_err(problem)?.into();
+    restricted.notes = stated.notes;
+    Ok(restricted)
 }
 
 /// Puts measurements on the model that they are about: the one of that name, or the only one.

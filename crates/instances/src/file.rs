@@ -130,6 +130,66 @@ pub fn stream_atomic(
     Ok(())
 }
 
+/// Checks that a folder can be made there: worth doing before long work.
+///
+/// # Errors
+/// When there is something there already that is no empty folder, or its parent cannot be written.
+pub fn check_folder(path: &Path) -> Result<(), InputError> {
+    let wrong = |problem: &str| Err(InputError::file(path.display().to_string(), problem));
+    match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => {}
+        Ok(false) => return wrong("is not empty; a new or an empty folder is needed"),
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(_) => return wrong("is no folder; a new or an empty one is needed"),
+    }
+    temporary_folder(path).map(drop)
+}
+
+/// Writes files, by name, to a temporary folder beside `path`, then renames it: all of them or
+/// none. Those that end in `.sh` can be executed.
+///
+/// # Errors
+/// As [`check_folder`].
+pub fn write_folder_atomic(path: &Path, files: &[(String, String)]) -> Result<(), InputError> {
+    check_folder(path)?;
+    let folder = temporary_folder(path)?;
+    for (name, text) in files {
+        let mut options = std::fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if name.ends_with(".sh") {
+            use std::os::unix::fs::OpenOptionsExt as _;
+            options.mode(0o777);
+        }
+        let written = options.open(folder.path().join(name));
+        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| failure(&path.join(name), &error))?;
+    }
+    std::fs::rename(folder.path(), path).map_err(|error| failure(path, &error))?;
+    // It has another name now.
+    drop(folder.keep());
+    Ok(())
+}
+
+/// A folder beside `path` that vanishes unless it is kept.
+fn temporary_folder(path: &Path) -> Result<tempfile::TempDir, InputError> {
+    // `out/` has the parent of `out`, and `.` that of where we are.
+    let whole = std::path::absolute(path).map_err(|error| failure(path, &error))?;
+    let parent = whole.parent().unwrap_or(&whole);
+    if !parent.is_dir() {
+        let problem = format!("there is no folder {}", parent.display());
+        return Err(InputError::file(path.display().to_string(), problem));
+    }
+    let mut builder = tempfile::Builder::new();
+    #[cfg(unix)]
+    {
+        // As any other new folder: what the user's umask leaves of it, not a secret.
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o777));
+    }
+    builder.tempdir_in(parent).map_err(|error| failure(path, &error))
+}
+
 /// Pretty JSON with a final newline.
 ///
 /// # Panics
@@ -235,6 +295,24 @@ mod tests {
         assert!(error.contains("expected keys and values at line 1"), "{error}");
         let error = parse_json::<Sample>("c.json", "{\"bandwidth\": 3").unwrap_err().to_string();
         assert!(error.starts_with("c.json: EOF while parsing"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_written_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out/");
+        let file = |name: &str| (name.to_owned(), "text".to_owned());
+        let halfway = [file("a.sh"), file("no/such/folder")];
+        assert!(write_folder_atomic(&path, &halfway).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        std::fs::create_dir(&path).unwrap();
+        write_folder_atomic(&path, &[file("a.sh"), file("b.md")]).unwrap();
+        assert_eq!(std::fs::read_to_string(path.join("b.md")).unwrap(), "text");
+        let error = write_folder_atomic(&path, &halfway).unwrap_err().to_string();
+        assert!(error.ends_with("is not empty; a new or an empty folder is needed"), "{error}");
+        let error = check_folder(&path.join("b.md")).unwrap_err().to_string();
+        assert!(error.ends_with("is no folder; a new or an empty one is needed"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 
     #[test]

@@ -1,0 +1,164 @@
+//! What is exported, for all engines.
+
+use std::collections::BTreeMap;
+
+use edgeplan_formats::Format;
+use edgeplan_problem::Nanos;
+use edgeplan_problem::deployment::{Deployment, DeviceId, Plan};
+
+use crate::chain::{Part, Placed, placed};
+use crate::runtime::Runtime;
+use crate::shell::plain;
+use crate::{distributed_llama, exo, llama_cpp, mistral_rs, prima_cpp, readme};
+
+/// What is to be exported.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The engine.
+    pub runtime: &'static Runtime,
+    /// The question, priced as the engine works (see [`Runtime::restrict`]).
+    pub deployment: &'a Deployment,
+    /// A plan of it that the engine can express.
+    pub plan: &'a Plan,
+    /// What one request is, where that is known.
+    pub request: Option<Request>,
+    /// The model as it was named, where it was.
+    pub model: Option<&'a str>,
+    /// Where the engine finds devices, by name: what the engine's files call an address.
+    pub addresses: &'a BTreeMap<String, String>,
+    /// What else the README says, one paragraph each.
+    pub remarks: &'a [String],
+    /// The command that made the export.
+    pub command: &'a str,
+}
+
+/// One request of a workload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Request {
+    /// Tokens of its prompt.
+    pub prompt: u32,
+    /// Tokens generated after it.
+    pub generate: u32,
+    /// Requests run together.
+    pub batch: u32,
+    /// Format of the KV cache.
+    pub kv: Format,
+    /// Time of the prompt alone under the plan.
+    pub first_token: Nanos,
+}
+
+/// Consecutive blocks on one device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) device: DeviceId,
+    pub(crate) first: usize,
+    pub(crate) count: usize,
+}
+
+/// The files of an export by name, its README among them. Scripts end in `.sh`.
+///
+/// # Errors
+/// What the engine cannot express, an unknown or unusable address.
+pub fn export(order: &Order) -> Result<Vec<(String, String)>, String> {
+    let misfits = order.runtime.misfits(order.deployment, order.plan)?;
+    if !misfits.is_empty() {
+        return Err(misfits.join("; "));
+    }
+    order.check_addresses()?;
+    let layers = placed(order.deployment, order.plan)?;
+    let written = match order.runtime.name {
+        "llama.cpp" => llama_cpp::files(order, &layers)?,
+        "mistral.rs" => mistral_rs::files(order, &layers)?,
+        "prima.cpp" => prima_cpp::files(order, &layers)?,
+        "distributed-llama" => distributed_llama::files(order)?,
+        "exo" => exo::files(order, &layers)?,
+        other => return Err(format!("nothing is written for {other}")),
+    };
+    let mut files = written.files;
+    files.push(("README.md".into(), readme::text(order, &layers, &written.steps)));
+    Ok(files)
+}
+
+/// Files, and how they are used.
+pub(crate) struct Written {
+    pub(crate) files: Vec<(String, String)>,
+    /// One step each, in Markdown.
+    pub(crate) steps: Vec<String>,
+}
+
+impl Order<'_> {
+    /// A device's name.
+    pub(crate) fn name(&self, device: DeviceId) -> &str {
+        &self.deployment.device(device).name
+    }
+
+    /// Where the engine finds a device: what the user said, or its name with this ending.
+    ///
+    /// # Errors
+    /// A name that is no address.
+    pub(crate) fn address(&self, device: DeviceId, ending: &str) -> Result<String, String> {
+        let name = self.name(device);
+        if let Some(address) = self.addresses.get(name) {
+            return Ok(address.clone());
+        }
+        if name != plain(name) {
+            return Err(format!(
+                "device `{name}`: its name is no address; `--at '{name}=ADDRESS'`"
+            ));
+        }
+        Ok(format!("{name}{ending}"))
+    }
+
+    /// The part of a file's name that stands for a device: different for different devices.
+    pub(crate) fn file_word(&self, device: DeviceId) -> String {
+        let word = plain(self.name(device));
+        let names = self.deployment.devices.iter().map(|device| plain(&device.name));
+        let lower = |word: &str| word.to_ascii_lowercase();
+        match names.filter(|other| lower(other) == lower(&word)).count() {
+            1 => word,
+            _ => format!("{word}-{}", device.0),
+        }
+    }
+
+    /// A shell word for the tokens that one context holds.
+    pub(crate) fn context(&self) -> String {
+        match self.request {
+            Some(request) => {
+                let each = u64::from(request.prompt) + u64::from(request.generate);
+                (each * u64::from(request.batch)).to_string()
+            }
+            None => "\"${CONTEXT:?tokens of all prompts and answers at once}\"".into(),
+        }
+    }
+
+    fn check_addresses(&self) -> Result<(), String> {
+        for (name, address) in self.addresses {
+            if !self.deployment.devices.iter().any(|device| device.name == *name) {
+                let known: Vec<&str> =
+                    self.deployment.devices.iter().map(|device| device.name.as_str()).collect();
+                let known = known.join(", ");
+                return Err(format!("--at {name}={address}: no such device; there are {known}"));
+            }
+            let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);
+            if address.is_empty() || !address.chars().all(fits) {
+                return Err(format!(
+                    "--at {name}={address}: letters, digits and -_.:[] are allowed"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The runs of blocks, in the order of the chain.
+pub(crate) fn runs(layers: &[Placed]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for layer in layers {
+        let Part::Block(block) = layer.part else { continue };
+        match runs.last_mut() {
+            Some(run) if run.device == layer.device => run.count += 1,
+            _ => runs.push(Run { device: layer.device, first: block, count: 1 }),
+        }
+    }
+    runs
+}

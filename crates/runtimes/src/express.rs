@@ -1,0 +1,223 @@
+//! Whether an engine can express a plan, and if not, why; and the question of the nearest plan.
+
+use edgeplan_problem::Nanos;
+use edgeplan_problem::Problem as _;
+use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Objective, OptionId, Plan};
+
+use crate::chain::{Part, Placed, Stored, both, both_ends, placed};
+use crate::restrict::list;
+use crate::runtime::{Blocks, Ends, Runtime};
+
+impl Runtime {
+    /// Why the engine cannot run the plan; nothing if it can.
+    ///
+    /// # Errors
+    /// A plan of several models, or of layers that no engine runs.
+    pub fn misfits(&self, deployment: &Deployment, plan: &Plan) -> Result<Vec<String>, String> {
+        let layers = placed(deployment, plan)?;
+        let mut misfits = self.format_misfits(&layers);
+        let end = |layer: usize| {
+            let option = plan.models[0][layer].option.index();
+            deployment.models[0].layers[layer].options[option].shared
+        };
+        let ends = end(0).zip(end(plan.models[0].len() - 1));
+        if self.gguf && ends.is_some_and(|(first, last)| first != last) {
+            misfits.push("embedding, head: two formats of one tensor".into());
+        }
+        misfits.extend(self.place_misfits(deployment, &layers));
+        Ok(misfits)
+    }
+
+    /// Whether the engine can store a layer so. A file is served as it is by what reads GGUF.
+    pub(crate) fn has(&self, stored: &Stored, part: Part) -> bool {
+        match stored {
+            Stored::Native => self.gguf,
+            Stored::As(..) => {
+                stored.formats().iter().all(|format| self.formats_of(part).contains(format))
+            }
+        }
+    }
+
+    fn format_misfits(&self, layers: &[Placed]) -> Vec<String> {
+        let wrong = layers.iter().filter(|layer| !self.has(&layer.stored, layer.part));
+        let mut misfits: Vec<(String, Vec<Part>)> = Vec::new();
+        for layer in wrong {
+            let known = list(self.formats_of(layer.part));
+            let text = format!("format {}; {} has {known} there", layer.recipe, self.name);
+            match misfits.iter_mut().find(|(known, _)| *known == text) {
+                Some((_, parts)) => parts.push(layer.part),
+                None => misfits.push((text, vec![layer.part])),
+            }
+        }
+        misfits.into_iter().map(|(text, parts)| format!("{}: {text}", names(&parts))).collect()
+    }
+
+    fn place_misfits(&self, deployment: &Deployment, layers: &[Placed]) -> Vec<String> {
+        let source = deployment.source;
+        let name = |device: DeviceId| deployment.device(device).name.as_str();
+        let mut misfits = Vec::new();
+        let [embedding, blocks @ .., head] = layers else { return misfits };
+        let mut elsewhere = |what: &str, at: DeviceId, home: &str| {
+            let (at, who) = (name(at), self.name);
+            misfits.push(format!("{what}: on {at}; {who} keeps it on {home}"));
+        };
+        if self.ends != Ends::Everywhere && embedding.device != source {
+            elsewhere("embedding", embedding.device, &format!("the source, {}", name(source)));
+        }
+        let last = blocks.last().map_or(embedding.device, |block| block.device);
+        match self.ends {
+            Ends::BothAtSource if head.device != source => {
+                elsewhere("head", head.device, &format!("the source, {}", name(source)));
+            }
+            Ends::EmbeddingAtSource if ![source, last].contains(&head.device) => {
+                elsewhere("head", head.device, "the device of the last block or the source");
+            }
+            Ends::Everywhere if head.device != last => {
+                elsewhere("head", head.device, "the device of the last block");
+            }
+            _ => {}
+        }
+        misfits.extend(self.block_misfits(blocks, source, &name));
+        misfits
+    }
+
+    fn block_misfits<'a>(
+        &self,
+        blocks: &[Placed],
+        source: DeviceId,
+        name: &dyn Fn(DeviceId) -> &'a str,
+    ) -> Vec<String> {
+        let mut misfits = Vec::new();
+        let mut runs: Vec<DeviceId> = blocks.iter().map(|block| block.device).collect();
+        runs.dedup();
+        match self.blocks {
+            Blocks::Free => {}
+            Blocks::OneNode => {
+                let others = blocks.iter().filter(|block| block.device != source);
+                let parts: Vec<Part> = others.map(|block| block.part).collect();
+                if !parts.is_empty() {
+                    let (who, home) = (self.name, name(source));
+                    misfits.push(format!(
+                        "{}: away from {home}; {who} cuts every layer into equal slices instead of \
+                         placing layers",
+                        names(&parts)
+                    ));
+                }
+            }
+            Blocks::Runs | Blocks::SourceFirst => {
+                let mut seen = Vec::new();
+                for run in &runs {
+                    let again = seen.contains(run);
+                    seen.push(*run);
+                    if again {
+                        let text = "holds two separate runs of blocks; one is allowed";
+                        misfits.push(format!("{} {text} in {}", name(*run), self.name));
+                    }
+                }
+                let late = runs.iter().skip(1).any(|run| *run == source);
+                if self.blocks == Blocks::SourceFirst && late && runs[0] != source {
+                    let (who, home) = (self.name, name(source));
+                    misfits.push(format!("{home}: its blocks are not the first; {who} wants that"));
+                }
+            }
+        }
+        misfits
+    }
+
+    /// The same plan as a plan of the restricted question.
+    ///
+    /// # Errors
+    /// A recipe that the restricted question does not offer.
+    pub fn translate(&self, from: (&Deployment, &Plan), to: &Deployment) -> Result<Plan, String> {
+        let layers = placed(from.0, from.1)?;
+        let model = &to.models[0];
+        let wanted = wanted(&layers, model.layers[0].name == both_ends());
+        let found = model.layers.iter().zip(wanted).map(|(layer, (device, recipe))| {
+            let option = layer.options.iter().position(|option| option.recipe == recipe);
+            let missing = || format!("{}: {recipe} is not offered for {}", layer.name, self.name);
+            Ok(Assignment { device, option: OptionId(option.ok_or_else(missing)? as u16) })
+        });
+        Ok(Plan::single(found.collect::<Result<_, String>>()?))
+    }
+}
+
+/// Device and recipe by layer, both ends joined if the question joins them.
+fn wanted(layers: &[Placed], joined: bool) -> Vec<(DeviceId, String)> {
+    let mut wanted: Vec<(DeviceId, String)> =
+        layers.iter().map(|layer| (layer.device, layer.recipe.clone())).collect();
+    if joined && let Some((_, last)) = wanted.pop() {
+        wanted[0].1 = both(&wanted[0].1, &last);
+    }
+    wanted
+}
+
+/// The question whose best plan is the plan of `within` nearest to a given one: fewest changes, of
+/// which a layer that moves is two and one with another recipe is one; then least time. A change is
+/// priced above all that the slowest plan takes, so no gain in time outweighs one; limits on time
+/// are left out, because prices are no times. Both deployments are of one model.
+///
+/// # Errors
+/// Layers that no engine runs, or times too long for such prices.
+pub fn nearest(within: &Deployment, from: (&Deployment, &Plan)) -> Result<Deployment, String> {
+    let layers = placed(from.0, from.1)?;
+    let mut question = within.clone();
+    (question.objective, question.latency_max, question.bottleneck_max) =
+        (Objective::Latency, None, None);
+    for device in &mut question.devices {
+        device.compute_max = None;
+    }
+    let model = &mut question.models[0];
+    model.weight = 1;
+    let slowest = |layer: &edgeplan_problem::deployment::Layer| {
+        let times = layer.options.iter().flat_map(|option| option.compute.iter().flatten());
+        times.max().copied().unwrap_or_default()
+    };
+    let hops = model.messages.iter().flat_map(|message| message.time.iter().flatten());
+    let hop = hops.max().copied().unwrap_or_default();
+    let all: Nanos = model.layers.iter().map(slowest).sum();
+    let change = all + hop * (model.layers.len() as u64 + 2) + Nanos(1);
+    let joined = model.layers[0].name == both_ends();
+    for (layer, (device, recipe)) in model.layers.iter_mut().zip(wanted(&layers, joined)) {
+        for option in &mut layer.options {
+            let other = u64::from(option.recipe != recipe);
+            for (at, time) in option.compute.iter_mut().enumerate() {
+                let moved = u64::from(at != device.index());
+                *time = time.map(|time| time + change * (2 * moved + other));
+            }
+        }
+    }
+    question.checked().map_err(|error| error.to_string())
+}
+
+/// Time of one request under a plan.
+pub fn latency(deployment: &Deployment, plan: &Plan) -> Nanos {
+    deployment.evaluate(plan).account.models.iter().map(|model| model.latency).sum()
+}
+
+/// Layers by name, consecutive blocks as a range.
+pub(crate) fn names(parts: &[Part]) -> String {
+    let mut words: Vec<String> = Vec::new();
+    let mut run: Option<(usize, usize)> = None;
+    let close = |run: Option<(usize, usize)>, words: &mut Vec<String>| match run {
+        Some((first, last)) if first == last => words.push(format!("block {first}")),
+        Some((first, last)) => words.push(format!("blocks {first} to {last}")),
+        None => {}
+    };
+    for part in parts {
+        match (part, run) {
+            (Part::Block(block), Some((first, last))) if *block == last + 1 => {
+                run = Some((first, *block));
+            }
+            (Part::Block(block), _) => {
+                close(run, &mut words);
+                run = Some((*block, *block));
+            }
+            (Part::Embedding | Part::Head, _) => {
+                close(run.take(), &mut words);
+                words.push(if *part == Part::Head { "head".into() } else { "embedding".into() });
+            }
+        }
+    }
+    close(run, &mut words);
+    words.join(", ")
+}

@@ -1,0 +1,253 @@
+//! A question restricted to what an engine can do, so that every plan of it can be exported, and
+//! priced as the engine works.
+
+use edgeplan_formats::Format;
+use edgeplan_instances::file::InputError;
+use edgeplan_instances::workload::{Returns, Workload};
+use edgeplan_problem::deployment::{Deployment, DeviceId, Layer, LayerOption, Model, Placement};
+use edgeplan_problem::{Bytes, Nanos};
+
+use crate::chain::{Part, both, both_ends, parts, stored};
+use crate::runtime::{Blocks, Ends, Runtime, Wires};
+
+/// What llama.cpp itself takes for a tied embedding, then what fits rows of any length.
+const TIED: [Format; 2] = [Format::Q6K, Format::Q8_0];
+
+impl Runtime {
+    /// The workload as the engine serves it: its way to return results. Formats stay.
+    ///
+    /// # Errors
+    /// A format of the KV cache that it does not have.
+    pub fn serving(&self, workload: &Workload) -> Result<Workload, InputError> {
+        if !self.kv.contains(&workload.kv) {
+            let problem = format!("{}; {} has {}", workload.kv, self.name, list(self.kv));
+            return Err(InputError::key("workload", "kv", problem));
+        }
+        let returns = match self.wires {
+            Wires::Direct => workload.returns,
+            Wires::ThroughSource => Returns::Logits,
+        };
+        Ok(Workload { returns, ..workload.clone() })
+    }
+
+    /// The workload with the engine's formats alone, as it serves it.
+    ///
+    /// # Errors
+    /// As [`Runtime::serving`]; or no format that the engine has.
+    pub fn within(&self, workload: &Workload) -> Result<Workload, InputError> {
+        let mut served = self.serving(workload)?;
+        let has =
+            |format: &Format| self.formats.contains(format) || self.embedding.contains(format);
+        let offered = workload.formats();
+        served.formats = offered.iter().copied().filter(has).collect();
+        // Where nobody asked for other ones, those that are seldom chosen elsewhere, too.
+        for part in [self.embedding, self.formats] {
+            let lacking = !served.formats.iter().any(|format| part.contains(format));
+            if lacking && workload.formats.is_empty() {
+                served.formats.extend(part);
+            }
+        }
+        if served.formats.is_empty() {
+            let problem = format!("{}; {} has {}", list(&offered), self.name, list(self.formats));
+            return Err(InputError::key("workload", "formats", problem));
+        }
+        Ok(served)
+    }
+
+    /// The question within what the engine can do and priced as it works, so that every contiguous
+    /// plan of it can be exported; [`Runtime::price`] says how. Tied ends of a file, of which a
+    /// plan of the question may choose the formats one by one, are left one format.
+    ///
+    /// # Errors
+    /// A layer without a recipe that the engine has, or layers that no engine runs.
+    pub fn restrict(&self, deployment: &Deployment) -> Result<Deployment, String> {
+        let mut question = deployment.clone();
+        for model in &mut question.models {
+            let parts = parts(model)?;
+            for (layer, part) in model.layers.iter_mut().zip(parts) {
+                self.keep_formats(layer, part)?;
+            }
+            self.tie(model)?;
+        }
+        self.price(&question)
+    }
+
+    /// The question as the engine works: its formats, its placement of embedding, blocks and head,
+    /// its margin of memory, the ways that its messages take. Where both ends of a model are on the
+    /// source, they become one layer, the first: what the last block sends then goes back to the
+    /// source.
+    ///
+    /// # Errors
+    /// As [`Runtime::restrict`].
+    ///
+    /// # Complexity
+    /// O(size of the question), and the product of the recipes of both ends.
+    pub fn price(&self, deployment: &Deployment) -> Result<Deployment, String> {
+        let mut question = deployment.clone();
+        question.placement = match self.blocks {
+            Blocks::Free => Placement::Free,
+            Blocks::SourceFirst | Blocks::Runs | Blocks::OneNode => Placement::Contiguous,
+        };
+        let source = question.source;
+        let devices = question.devices.len();
+        let mut everywhere = Bytes::ZERO;
+        for model in &mut question.models {
+            let parts = parts(model)?;
+            for (layer, part) in model.layers.iter_mut().zip(parts) {
+                self.keep_formats(layer, part)?;
+                if self.holds_at_source(part) {
+                    pin(layer, source, &deployment.devices[source.index()].name)?;
+                }
+            }
+            if self.wires == Wires::ThroughSource {
+                relay(model, source, devices);
+            }
+            match self.ends {
+                Ends::BothAtSource => self.join_ends(model)?,
+                Ends::Everywhere => everywhere += ends_bytes(model),
+                Ends::EmbeddingAtSource => {}
+            }
+        }
+        for device in &mut question.devices {
+            device.overhead = device.overhead.max(self.margin) + everywhere;
+        }
+        question.checked().map_err(|error| error.to_string())
+    }
+
+    /// Whether a part can only be on the source.
+    fn holds_at_source(&self, part: Part) -> bool {
+        match part {
+            Part::Embedding => self.ends != Ends::Everywhere,
+            Part::Block(_) => self.blocks == Blocks::OneNode,
+            Part::Head => self.ends == Ends::BothAtSource,
+        }
+    }
+
+    /// Drops the recipes with a format that the engine does not have.
+    fn keep_formats(&self, layer: &mut Layer, part: Part) -> Result<(), String> {
+        let known = self.formats_of(part);
+        let fits = |option: &LayerOption| -> Result<bool, String> {
+            let stored =
+                stored(&option.recipe).map_err(|text| format!("{}: {text}", layer.name))?;
+            Ok(self.has(&stored, part))
+        };
+        let kept: Vec<bool> = layer.options.iter().map(fits).collect::<Result<_, _>>()?;
+        let mut kept = kept.into_iter();
+        layer.options.retain(|_| kept.next() == Some(true));
+        if layer.options.is_empty() {
+            let (name, list) = (&layer.name, list(known));
+            return Err(format!(
+                "{name}: no recipe is in a format of {}; it has {list}",
+                self.name
+            ));
+        }
+        Ok(())
+    }
+
+    /// Leaves tied ends one common format where they are one tensor: the one that llama.cpp takes
+    /// if it has the choice, else the finest. Joined ends need no such choice.
+    fn tie(&self, model: &mut Model) -> Result<(), String> {
+        let last = model.layers.len() - 1;
+        let tied = |layer: &Layer| layer.options.iter().any(|option| option.shared.is_some());
+        let ends_tied = last > 0 && tied(&model.layers[0]) && tied(&model.layers[last]);
+        if !self.gguf || self.ends == Ends::BothAtSource || !ends_tied {
+            return Ok(());
+        }
+        let common = |id: Option<usize>| {
+            if id.is_none() {
+                return false;
+            }
+            let uses = |layer: &Layer| layer.options.iter().any(|option| option.shared == id);
+            uses(&model.layers[0]) && uses(&model.layers[last])
+        };
+        let shared = |format: Format| {
+            let found =
+                model.layers[0].options.iter().find(|option| option.recipe == format.name());
+            found.map(|option| option.shared).filter(|&id| common(id))
+        };
+        let finest = || {
+            let options = model.layers[0].options.iter();
+            let ids = options.map(|option| option.shared).filter(|&id| common(id));
+            ids.max_by_key(|id| id.map(|id| model.shared[id]))
+        };
+        let Some(id) = TIED.into_iter().find_map(shared).or_else(finest) else {
+            return Err("embedding and head are one tensor and have no format in common".into());
+        };
+        for layer in [0, last] {
+            model.layers[layer].options.retain(|option| option.shared == id);
+        }
+        Ok(())
+    }
+
+    /// Makes one layer, the first, of embedding and head, both on the source.
+    fn join_ends(&self, model: &mut Model) -> Result<(), String> {
+        let Some(head) = model.layers.pop() else { return Ok(()) };
+        let shared = |id: Option<usize>| id.map_or(Bytes::ZERO, |id| model.shared[id]);
+        let mut options = Vec::new();
+        for first in &model.layers[0].options {
+            for last in &head.options {
+                let differ = first.shared != last.shared;
+                if self.gguf && first.shared.is_some() && last.shared.is_some() && differ {
+                    continue;
+                }
+                let second = if differ { shared(last.shared) } else { Bytes::ZERO };
+                options.push(LayerOption {
+                    recipe: both(&first.recipe, &last.recipe),
+                    bytes: first.bytes + last.bytes + shared(first.shared) + second,
+                    shared: None,
+                    loss: first.loss + last.loss,
+                    compute: first.compute.iter().zip(&last.compute).map(sum).collect(),
+                });
+            }
+        }
+        if options.is_empty() {
+            return Err("embedding and head are one tensor and have no format in common".into());
+        }
+        if let Some(block) = model.layers.get(1..).and_then(<[Layer]>::last) {
+            model.leave = block.output;
+        }
+        let ends = &mut model.layers[0];
+        (ends.name, ends.options, ends.kv) = (both_ends(), options, ends.kv + head.kv);
+        Ok(())
+    }
+}
+
+fn sum((first, last): (&Option<Nanos>, &Option<Nanos>)) -> Option<Nanos> {
+    first.zip(*last).map(|(first, last)| first + last)
+}
+
+/// Formats by name.
+pub(crate) fn list(formats: &[Format]) -> String {
+    formats.iter().map(|format| format.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn pin(layer: &mut Layer, source: DeviceId, name: &str) -> Result<(), String> {
+    if layer.pin.is_some_and(|pin| pin != source) {
+        return Err(format!("{} is pinned to another device than the source, {name}", layer.name));
+    }
+    layer.pin = Some(source);
+    Ok(())
+}
+
+/// Sends every message between two other devices through the source.
+fn relay(model: &mut Model, source: DeviceId, devices: usize) {
+    let hub = source.index();
+    for message in &mut model.messages {
+        let direct = message.time.clone();
+        for (from, to) in (0..devices * devices).map(|pair| (pair / devices, pair % devices)) {
+            if from != to && from != hub && to != hub {
+                let (up, down) = (direct[from * devices + hub], direct[hub * devices + to]);
+                message.time[from * devices + to] = sum((&up, &down));
+            }
+        }
+    }
+}
+
+/// Bytes of embedding and head, the largest of each if there is a choice.
+fn ends_bytes(model: &Model) -> Bytes {
+    let last = model.layers.len() - 1;
+    let largest = |layer: usize| {
+        model.option_ids(layer).map(|option| model.bytes(layer, option)).max().unwrap_or_default()
+    };
+    largest(0) + largest(last)
+}

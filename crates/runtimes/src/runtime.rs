@@ -1,0 +1,188 @@
+//! What each engine can do, as data: the one place where that is said, with its sources.
+
+use edgeplan_formats::Format::{
+    self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
+};
+use edgeplan_problem::Bytes;
+
+use crate::chain::Part;
+
+/// An engine that runs plans, and what it can express.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Runtime {
+    /// As its makers spell it.
+    pub name: &'static str,
+    /// Formats of the matrices in blocks and head, finest first.
+    pub formats: &'static [Format],
+    /// Formats of the token embedding.
+    pub embedding: &'static [Format],
+    /// Formats of the KV cache.
+    pub kv: &'static [Format],
+    /// Whether it serves GGUF files: those that are quantized already as they are; in them a tied
+    /// embedding and head are one tensor, so of one format.
+    pub gguf: bool,
+    /// Where blocks may lie.
+    pub blocks: Blocks,
+    /// Where embedding and head are.
+    pub ends: Ends,
+    /// How hidden states and results move.
+    pub wires: Wires,
+    /// Memory that it leaves free or needs on every device besides weights, cache and activations;
+    /// a cluster's own `overhead` counts if it is larger.
+    pub margin: Bytes,
+    /// What else a reader of an export must know.
+    pub note: &'static str,
+    /// Where this is from.
+    pub sources: &'static [&'static str],
+}
+
+/// Where an engine lets blocks lie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// One run of consecutive blocks per device, those of the source first.
+    SourceFirst,
+    /// One run of consecutive blocks per device, in any order.
+    Runs,
+    /// Any block on any device.
+    Free,
+    /// No block is placed on its own: every node holds a slice of each. A plan can say that only of
+    /// a single node.
+    OneNode,
+}
+
+/// Where an engine keeps embedding and head.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ends {
+    /// The embedding on the source, the head behind the last block.
+    EmbeddingAtSource,
+    /// Both on the source.
+    BothAtSource,
+    /// Both on every device in use; the head of the last one samples.
+    Everywhere,
+}
+
+/// How an engine moves what devices tell each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wires {
+    /// Straight from device to device.
+    Direct,
+    /// Through the source, which also gets the logits of each step: it samples.
+    ThroughSource,
+}
+
+const GGUF: &[Format] = &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1, Q4_0, Q3K, Q2K];
+
+/// The engines.
+pub const RUNTIMES: &[Runtime] = &[
+    Runtime {
+        name: "llama.cpp",
+        formats: GGUF,
+        embedding: GGUF,
+        kv: &[F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0],
+        gguf: true,
+        blocks: Blocks::SourceFirst,
+        ends: Ends::EmbeddingAtSource,
+        wires: Wires::ThroughSource,
+        margin: Bytes(1 << 30),
+        note: "Two RPC servers never talk to each other: hidden states pass through the source. \
+               Run RPC servers in trusted networks only: they check nobody.",
+        sources: &[
+            "ggml-org/llama.cpp tools/rpc/README.md (servers, devices, an insecure protocol)",
+            "ggml-org/llama.cpp src/llama-model.cpp load_tensors (input layer on the CPU, layers \
+             and output by cumulated tensor split)",
+            "ggml-org/llama.cpp ggml/src/ggml-rpc/ggml-rpc.cpp ggml_backend_rpc_buffer_cpy_tensor \
+             (copies within one endpoint only)",
+            "ggml-org/llama.cpp src/llama-quant.cpp llama_tensor_get_type (per-tensor types)",
+            "ggml-org/llama.cpp common/fit.cpp (1 GiB left free on each device by default)",
+        ],
+    },
+    Runtime {
+        name: "mistral.rs",
+        formats: &[F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1, Q4_0, Q3K, Q2K],
+        embedding: &[F16],
+        kv: &[F16],
+        gguf: false,
+        blocks: Blocks::Free,
+        ends: Ends::BothAtSource,
+        wires: Wires::Direct,
+        margin: Bytes(0),
+        note: "A topology names devices of one machine; every device of the cluster must be one. \
+               The source is the device that the process starts on.",
+        sources: &[
+            "EricLBuehler/mistral.rs docs/TOPOLOGY.md and docs/ISQ.md (selectors, devices, types)",
+            "mistralrs-core 0.8.1 src/topology/mod.rs (ranges, later patterns win) and \
+             src/models/llama.rs (embedding, last norm and head on the device of the process)",
+        ],
+    },
+    Runtime {
+        name: "prima.cpp",
+        formats: &[Q8_0, Q6K, Q4K],
+        embedding: &[Q8_0, Q6K, Q4K],
+        kv: &[F16],
+        gguf: true,
+        blocks: Blocks::SourceFirst,
+        ends: Ends::BothAtSource,
+        wires: Wires::Direct,
+        margin: Bytes(0),
+        note: "One round of its ring per token: the layer windows add up to all blocks.",
+        sources: &[
+            "Lizonghang/prima.cpp README.md (Q4K, Q6K, Q80; --world, --rank, --master, --next, -lw \
+             in rank order, -ngl)",
+            "Li et al., arXiv 2504.08791, section 3 (ring; the head device embeds and samples)",
+        ],
+    },
+    Runtime {
+        name: "distributed-llama",
+        formats: &[Q4_0],
+        embedding: &[F32],
+        kv: &[F32],
+        gguf: false,
+        blocks: Blocks::OneNode,
+        ends: Ends::BothAtSource,
+        wires: Wires::Direct,
+        margin: Bytes(0),
+        note: "On several nodes it cuts every matrix into equal slices, which no plan of layers \
+               describes.",
+        sources: &[
+            "b4rtaz/distributed-llama README.md (2^n nodes, q40 with q80 buffers, commands)",
+            "b4rtaz/distributed-llama converter/convert-hf.py (the embedding stays f32)",
+        ],
+    },
+    Runtime {
+        name: "exo",
+        formats: &[BF16],
+        embedding: &[BF16],
+        kv: &[F16, BF16],
+        gguf: false,
+        blocks: Blocks::Runs,
+        ends: Ends::Everywhere,
+        wires: Wires::Direct,
+        margin: Bytes(0),
+        note: "It runs models that were quantized for MLX beforehand, none of ggml's formats: bf16 \
+               is what both know. It decides the order of its ring itself.",
+        sources: &[
+            "exo-explore/exo src/exo/shared/types/worker/shards.py (layers from start to before \
+             end, by rank)",
+            "exo-explore/exo src/exo/shared/types/api.py (instance previews, creation)",
+            "exo-explore/exo src/exo/worker/engines/mlx/auto_parallel.py (only blocks are cut)",
+        ],
+    },
+];
+
+impl Runtime {
+    /// The engine of that name.
+    ///
+    /// # Errors
+    /// An unknown name, with all that are known.
+    pub fn find(name: &str) -> Result<&'static Self, String> {
+        RUNTIMES.iter().find(|runtime| runtime.name == name).ok_or_else(|| {
+            let known: Vec<&str> = RUNTIMES.iter().map(|runtime| runtime.name).collect();
+            format!("no engine is called `{name}`; known are {}", known.join(", "))
+        })
+    }
+
+    /// The formats that it has for the matrices of a layer.
+    pub fn formats_of(&self, part: Part) -> &'static [Format] {
+        if part == Part::Embedding { self.embedding } else { self.formats }
+    }
+}
