@@ -10,6 +10,7 @@ mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
 mod planned; // DFTSP as a policy of the simulator
 mod profile; // measuring machines and links
+mod quality; // what quantization costs, and the files that plans describe
 mod report; // pages made from records, in a browser, too
 mod schedule; // edgeplan schedule
 mod scheduling; // schedulers against brute force

@@ -1,10 +1,13 @@
-//! `edgeplan import`: what other tools and measurements publish becomes a cluster.toml.
+//! `edgeplan import`: what other tools and measurements publish becomes a cluster.toml or
+//! a sensitivity file.
 
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use edgeplan_instances::import::{Kind, Options, import};
+use edgeplan_instances::model;
 use edgeplan_instances::quantity::{Bandwidth, Time};
+use edgeplan_instances::sensitivity::suite;
 
 use crate::reply::Reply;
 
@@ -13,7 +16,8 @@ pub(crate) struct Arguments {
     /// What the files are
     #[arg(value_enum)]
     kind: Format,
-    /// distilp: device profiles; rtt: one matrix; helix: a cluster and, if any, its machines
+    /// distilp: device profiles; rtt: one matrix; helix: a cluster and, if any, its machines;
+    /// sensitivity: the table by tensor and that of the whole model
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// rtt: how long a 1 in the matrix is
@@ -34,6 +38,12 @@ pub(crate) struct Arguments {
     /// rtt: keep both directions of a pair apart
     #[arg(long)]
     one_way: bool,
+    /// sensitivity: the model, as for `plan`
+    #[arg(long, default_value = "")]
+    model: String,
+    /// sensitivity: the type that every tensor was measured in
+    #[arg(long, default_value = "q2_k_r4")]
+    probe: String,
     /// Write to this file instead of the terminal
     #[arg(long)]
     out: Option<PathBuf>,
@@ -47,6 +57,9 @@ enum Format {
     Rtt,
     /// A cluster of Helix (INI)
     Helix,
+    /// Divergence by tensor from the GGUF Tool Suite of Thireus and contributors (CSV), as a file
+    /// for `plan --sensitivity`
+    Sensitivity,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -54,6 +67,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         Format::Distilp => Kind::Distilp,
         Format::Rtt => Kind::Rtt,
         Format::Helix => Kind::Helix,
+        Format::Sensitivity => {
+            let [tensors, whole] = &arguments.files[..] else {
+                bail!(
+                    "{} files; the table by tensor and that of the whole model are needed",
+                    arguments.files.len()
+                );
+            };
+            let model = model::load(&arguments.model)?;
+            let text = suite::import(&model, tensors, whole, &arguments.probe)?;
+            return Reply::file(text, arguments.out.as_deref());
+        }
     };
     let options = Options {
         unit: arguments.unit,

@@ -1,5 +1,6 @@
 //! The command `edgeplan`.
 
+mod apply;
 mod baselines;
 mod batch;
 mod bench;
@@ -8,6 +9,8 @@ mod check;
 mod compare;
 mod confidence;
 mod diagnosis;
+mod dilemma;
+mod distill;
 mod epochs;
 mod explain;
 mod generate;
@@ -21,6 +24,7 @@ mod reply;
 mod report;
 mod reproduce;
 mod schedule;
+mod sense;
 mod service;
 mod simulate;
 mod solvers;
@@ -66,6 +70,14 @@ enum Command {
     Trial,
     /// Run a model on this machine, and compare its times and memory with what plans expect
     Verify(verify::Arguments),
+    /// Measure what each format costs in each tensor of a model, in a file that `plan` reads
+    Sense(sense::Arguments),
+    /// Write the GGUF file that a plan describes
+    Apply(apply::Arguments),
+    /// Let a model teach its quantized self, and write the file
+    Distill(distill::Arguments),
+    /// Trade bits for loss: sweep bounds, plan, and measure what comes of it (DILEMMA)
+    Dilemma(dilemma::Arguments),
     /// Say why the plan is what it is: what binds, and what more of it would be worth
     Explain(explain::Arguments),
     /// Evaluate a plan file against an instance
@@ -103,6 +115,10 @@ fn main() -> ExitCode {
         Command::Report(arguments) => refresh::run(&arguments),
         Command::Trial => bench::trial(),
         Command::Verify(arguments) => verify::run(&arguments),
+        Command::Sense(arguments) => sense::run(&arguments),
+        Command::Apply(arguments) => apply::run(&arguments),
+        Command::Distill(arguments) => distill::run(&arguments),
+        Command::Dilemma(arguments) => dilemma::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_cost_model::profile::{Profile, Timing, Work};
+use edgeplan_cost_model::profile::{Profile, Resident, Timing, Work};
 use edgeplan_formats::Format;
 use edgeplan_instances::cluster;
 use edgeplan_instances::file::{check_writable, to_json, write_atomic};
@@ -137,10 +137,12 @@ fn formats(profile: &Profile) -> Option<String> {
                 [timing.median_ns.to_string(), gigabytes(timing), gigaflops(timing)]
             })
         };
-        let resident = profile.resident.iter().find(|resident| resident.format == format);
-        let resident = resident.map_or("-".into(), |resident| {
-            format!("{:.2} x", resident.resident_bytes.as_f64() / resident.file_bytes.as_f64())
-        });
+        let share = |resident: &Resident| -> Option<f64> {
+            Some(resident.resident_bytes.as_f64() / resident.file_bytes()?.as_f64())
+        };
+        let of = profile.resident.iter().filter(|resident| resident.format == format);
+        let most = of.filter_map(share).reduce(f64::max);
+        let resident = most.map_or("-".into(), |share| format!("{share:.2} x"));
         let cells = [vec![format.to_string()], at(1).into(), at(128).into(), vec![resident]];
         lines.add_row(cells.concat());
     }

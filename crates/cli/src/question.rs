@@ -9,6 +9,7 @@ use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::file::{InputError, nearest, read_text};
 use edgeplan_instances::instance::read_instance;
 use edgeplan_instances::model::{self, ModelSpec};
+use edgeplan_instances::sensitivity::measured::Sensed;
 use edgeplan_instances::workload::Workload;
 use edgeplan_problem::Problem;
 use edgeplan_problem::deployment::Deployment;
@@ -34,6 +35,10 @@ pub(crate) struct Question {
     /// workload.toml [default: 512 prompt and 128 generated tokens, as good as q4_K_M]
     #[arg(long, conflicts_with = "instance")]
     workload: Option<PathBuf>,
+    /// What `edgeplan sense` measured of a model, instead of estimates of what formats cost; for
+    /// several models, several files
+    #[arg(long, conflicts_with = "instance")]
+    sensitivity: Vec<PathBuf>,
     /// Seconds to think at most, per solver
     #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) time: f64,
@@ -147,9 +152,27 @@ impl Question {
         };
         let example = [EXAMPLE_MODEL.to_owned()];
         let specs = if self.model.is_empty() { &example[..] } else { &self.model[..] };
-        let models = specs.iter().map(|spec| model::load(spec)).collect::<Result<Vec<_>, _>>()?;
+        let mut models =
+            specs.iter().map(|spec| model::load(spec)).collect::<Result<Vec<_>, _>>()?;
+        for path in &self.sensitivity {
+            attach(&mut models, path)?;
+        }
         Ok(Parts { models, cluster, workload })
     }
+}
+
+/// Puts measurements on the model that they are about: the one of that name, or the only one.
+fn attach(models: &mut [ModelSpec], path: &Path) -> Result<(), InputError> {
+    let file = path.display().to_string();
+    let sensed = Sensed::parse(&file, &read_text(path)?)?;
+    let index = models.iter().position(|model| model.name == sensed.header.model);
+    let Some(index) = index.or((models.len() == 1).then_some(0)) else {
+        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+        let problem = format!("`{}`; models are {}", sensed.header.model, names.join(", "));
+        return Err(InputError::key(file, "model", problem));
+    };
+    models[index] = sensed.attach(models[index].clone())?;
+    Ok(())
 }
 
 /// A cluster.toml, or the example.

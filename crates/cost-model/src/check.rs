@@ -1,6 +1,6 @@
 //! What a profile must hold to be fitted.
 
-use crate::profile::{Profile, SCHEMA, Timing, Work};
+use crate::profile::{Profile, Resident, SCHEMA, Timing, Work};
 
 /// A profile that makes no sense: which key, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,7 +48,9 @@ impl Profile {
         }
         for (index, resident) in self.resident.iter().enumerate() {
             let key = |name: &str| format!("resident[{index}].{name}");
-            within(key("file-bytes"), resident.file_bytes.0, 1, MOST)?;
+            let &Resident { format, rows, row_len, batch, .. } = resident;
+            let work = Work::Matmul { format, rows, row_len, batch };
+            check_work(&work).map_err(|error| FitError { key: key(&error.key), ..error })?;
             within(key("resident-bytes"), resident.resident_bytes.0, 1, MOST)?;
         }
         Ok(())

@@ -1,9 +1,10 @@
 //! One kernel: a sum of terms, corrected by batch and by shape where the kernel is no such sum.
 //!
-//! A kernel is rarely a pure roofline: it changes its path with the batch (vectors, tiles, packed
-//! weights) and its threads with the shape. So the sum of terms is followed by two medians of what
-//! is left, in logarithms: by batch, interpolated on a log grid, and by shape, weighted by
-//! distance.
+//! A kernel is rarely a pure roofline: it changes its path with the batch (tiles, packed weights),
+//! and its threads and the lines of caches that it uses with the shape. So the sum of terms is
+//! followed by medians of what is left, in logarithms: by batch, interpolated on a log grid, and by
+//! either side of the shape, weighted by distance. A product with one row of activations and one
+//! with several are two kernels ([`crate::terms`]).
 
 use crate::conformal::median;
 use crate::regression::{dot, fit};
@@ -14,12 +15,10 @@ pub(crate) type Sample = (Point, f64);
 
 /// How fast the resemblance of shapes fades, in powers of two.
 const RESEMBLANCE: f64 = 0.5;
-/// Weight of "no correction" among the shapes, against 1 for an equal shape.
-const PRIOR: f64 = 0.05;
-/// Shapes are corrected where there are so many of their times, so that no single one can mislead.
-const TIMES_LEAST: usize = 3;
-/// Folds of cross-validation.
-const FOLDS: usize = 5;
+/// Weight of "no correction" among them, against 1 for an equal side.
+const PRIOR: f64 = 1.0;
+/// Folds of cross-validation: grids of so many shapes leave out one at a time.
+const FOLDS: usize = 16;
 /// Sizes this much beyond the measured ones are extrapolated, in powers of two.
 const BEYOND: f64 = 1.0;
 
@@ -29,7 +28,8 @@ pub(crate) struct Kernel {
     coefficients: Vec<f64>,
     /// Rows, and the logarithm of true over summed time; ascending, never empty.
     by_batch: Vec<(f64, f64)>,
-    by_shape: Vec<([f64; 2], f64)>,
+    /// By side of the shape: where it lies, and the same.
+    by_side: [Vec<(f64, f64)>; 2],
     /// The largest shape, in powers of two.
     size_max: f64,
 }
@@ -54,7 +54,7 @@ impl Kernel {
         let coefficients = fit(&rows, &times);
         let size_max = samples.iter().map(|(point, _)| point.size()).fold(f64::MIN, f64::max);
         let mut kernel =
-            Self { coefficients, by_batch: Vec::new(), by_shape: Vec::new(), size_max };
+            Self { coefficients, by_batch: Vec::new(), by_side: Default::default(), size_max };
         let left = |kernel: &Self| -> Vec<f64> {
             samples.iter().map(|(point, nanos)| nanos.ln() - kernel.log_time(point)).collect()
         };
@@ -64,17 +64,24 @@ impl Kernel {
             .filter_map(|(batch, errors)| Some((batch, median(errors)?)))
             .collect();
         kernel.by_batch.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let by_shape = groups(samples, &left(&kernel), |point| point.shape);
-        let often = by_shape.into_iter().filter(|(_, errors)| errors.len() >= TIMES_LEAST);
-        kernel.by_shape =
-            often.filter_map(|(shape, errors)| Some((shape, median(errors)?))).collect();
+        // First along one side, then along the other: kernels mind the length of rows, whatever
+        // their number.
+        for side in [1, 0] {
+            let by_side = groups(samples, &left(&kernel), |point| point.shape[side]);
+            kernel.by_side[side] = by_side
+                .into_iter()
+                .filter_map(|(at, errors)| Some((at, agreed(errors)?)))
+                .collect();
+        }
         kernel
     }
 
     /// Logarithm of the nanoseconds.
     fn log_time(&self, point: &Point) -> f64 {
         let sum = dot(&self.coefficients, &point.terms()).max(1e-3).ln();
-        sum + self.batch_correction(point.batch) + self.shape_correction(point.shape)
+        sum + self.batch_correction(point.batch)
+            + self.side_correction(1, point.shape[1])
+            + self.side_correction(0, point.shape[0])
     }
 
     /// Between two batches on the line in the logarithms; outside that of the nearest.
@@ -90,10 +97,10 @@ impl Kernel {
         before + share * (after - before)
     }
 
-    fn shape_correction(&self, shape: [f64; 2]) -> f64 {
+    fn side_correction(&self, side: usize, at: f64) -> f64 {
         let (mut sum, mut weights) = (0.0, PRIOR);
-        for (known, correction) in &self.by_shape {
-            let distance = (known[0] - shape[0]).hypot(known[1] - shape[1]) / RESEMBLANCE;
+        for (known, correction) in &self.by_side[side] {
+            let distance = (known - at) / RESEMBLANCE;
             let weight = (-0.5 * distance * distance).exp();
             sum += weight * correction;
             weights += weight;
@@ -129,6 +136,16 @@ impl Kernel {
     }
 }
 
+/// What errors agree on: their median with one more that is none. `None` of a single one, which
+/// may be an outlier.
+fn agreed(mut errors: Vec<f64>) -> Option<f64> {
+    if errors.len() < 2 {
+        return None;
+    }
+    errors.push(0.0);
+    median(errors)
+}
+
 /// Values by key of their samples, in the order of the first of each key.
 fn groups<K: PartialEq, V: Copy>(
     samples: &[Sample],
@@ -148,7 +165,7 @@ fn groups<K: PartialEq, V: Copy>(
 
 /// The logarithm of true over predicted time at every sample, each predicted by a fit that has not
 /// seen its shape; where there is one shape only, its batch. Of a single sample nothing is known.
-pub(crate) fn held_out(samples: &[Sample]) -> Vec<(Point, f64)> {
+pub(crate) fn held_out(samples: &[Sample]) -> Vec<f64> {
     let indices: Vec<usize> = (0..samples.len()).collect();
     let mut parts: Vec<Vec<usize>> =
         groups(samples, &indices, |point| point.shape).into_iter().map(|(_, part)| part).collect();
@@ -169,9 +186,7 @@ pub(crate) fn held_out(samples: &[Sample]) -> Vec<(Point, f64)> {
             samples.iter().enumerate().partition(|(index, _)| fold_of[*index] == fold);
         let rest: Vec<Sample> = rest.into_iter().map(|(_, sample)| sample.clone()).collect();
         let kernel = Kernel::fit(&rest);
-        let error = |(_, (point, nanos)): (usize, &Sample)| {
-            (point.clone(), (nanos / kernel.time(point).nanos).ln())
-        };
+        let error = |(_, (point, nanos)): (usize, &Sample)| (nanos / kernel.time(point).nanos).ln();
         errors.extend(out.into_iter().map(error));
     }
     errors

@@ -7,6 +7,7 @@
 mod check;
 mod conformal;
 mod kernel;
+mod memory;
 mod model;
 mod naive;
 mod prediction;
@@ -16,6 +17,6 @@ mod terms;
 
 pub use check::FitError;
 pub use conformal::COVERAGE;
-pub use model::{Accuracy, CostModel, Missing};
+pub use model::{Accuracy, CostModel, Errors, Missing};
 pub use naive::Naive;
 pub use prediction::Prediction;

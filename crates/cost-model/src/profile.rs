@@ -5,7 +5,7 @@ use edgeplan_problem::{Bytes, Nanos};
 use serde::{Deserialize, Serialize};
 
 /// The version of the file; another one is refused.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// What `edgeplan profile` writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,14 +125,35 @@ pub enum Work {
     Dispatch {},
 }
 
-/// Memory of a loaded tensor: some engines keep a copy of the weights in another layout.
+/// Memory of a loaded matrix: some engines keep a copy of the weights in another layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Resident {
     /// Of the weights.
     pub format: Format,
-    /// Bytes in the file.
-    pub file_bytes: Bytes,
-    /// Bytes in memory once it ran with one row and with many.
+    /// Outputs.
+    pub rows: u64,
+    /// Inputs.
+    pub row_len: u64,
+    /// The most rows of activations that it ran with.
+    pub batch: u64,
+    /// Bytes in memory after that.
     pub resident_bytes: Bytes,
+}
+
+impl Resident {
+    /// Bytes in the file; `None` where rows are no whole blocks.
+    pub fn file_bytes(&self) -> Option<Bytes> {
+        self.format.bytes(self.rows, self.row_len)
+    }
+}
+
+/// Outputs and inputs of a tile: engines that repack weights do so for matrices of whole tiles, and
+/// run others by another kernel (candle 0.11, `quantized/repack_x86.rs`; on other processors tiles
+/// are smaller divisors of these).
+pub(crate) const TILE: (u64, u64) = (16, 256);
+
+/// Whether a matrix is one of whole tiles.
+pub fn whole_tiles(rows: u64, row_len: u64) -> bool {
+    rows.is_multiple_of(TILE.0) && row_len.is_multiple_of(TILE.1)
 }

@@ -2,25 +2,51 @@
 
 use edgeplan_formats::Format;
 
-use crate::profile::Work;
+use crate::profile::{Work, whole_tiles};
 
 /// Works whose times one fit explains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Kind {
-    Matmul(Format),
+pub(crate) struct Kind {
+    pub(crate) family: Family,
+    /// Whether there are several rows of activations: one is a product with a vector, which is
+    /// another kernel.
+    pub(crate) several: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Family {
+    /// Of weights that are quantized, those of whole tiles have a kernel of their own.
+    Matmul {
+        format: Format,
+        tiled: bool,
+    },
     Attention,
     Norm,
     Activation,
 }
 
 impl Kind {
+    /// The same for one row instead of several, and the other way round.
+    pub(crate) fn counterpart(self) -> Self {
+        Self { several: !self.several, ..self }
+    }
+}
+
+impl Family {
     /// As messages call it.
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Matmul(format) => format.name(),
+            Self::Matmul { format, .. } => format.name(),
             Self::Attention => "attention",
             Self::Norm => "norm",
             Self::Activation => "activation",
+        }
+    }
+
+    pub(crate) fn format(self) -> Option<Format> {
+        match self {
+            Self::Matmul { format, .. } => Some(format),
+            _ => None,
         }
     }
 }
@@ -41,33 +67,25 @@ pub(crate) struct Point {
 impl Point {
     /// The kind of a work, and its point; `None` where a work has no fit.
     pub(crate) fn of(work: &Work) -> Option<(Kind, Self)> {
-        let float = |value: u64| value as f64;
-        let rowwise = |kind: Kind, width: u64, batch: u64| {
-            let (width, batch) = (float(width), float(batch));
-            let (by_row, by_pass) = (vec![width, 1.0], vec![1.0]);
-            Some((kind, Self { by_row, by_pass, shape: [width.log2(), 0.0], batch }))
-        };
         match *work {
             Work::Matmul { format, rows, row_len, batch } => {
-                let (rows, row_len, batch) = (float(rows), float(row_len), float(batch));
-                // Operations, activations in (some engines quantize them) and out; weights read,
-                // overhead.
-                let weights = rows * row_len;
-                let (by_row, by_pass) = (vec![weights, row_len, rows], vec![weights, 1.0]);
-                let shape = [rows.log2(), row_len.log2()];
-                Some((Kind::Matmul(format), Self { by_row, by_pass, shape, batch }))
+                Some(product(format, rows, row_len, batch))
             }
             Work::Attention { heads, kv_heads, head_dim, context, batch } => {
+                let kind = Kind { family: Family::Attention, several: batch > 1 };
                 let (context, batch) = (float(context), float(batch));
                 let (width, scores) = (float(heads) * float(head_dim), float(heads) * context);
                 let cached = float(kv_heads) * float(head_dim) * context;
-                // Operations, softmax, activations; cache read, overhead.
-                let (by_row, by_pass) = (vec![width * context, scores, width], vec![cached, 1.0]);
-                let shape = [context.log2(), width.log2()];
-                Some((Kind::Attention, Self { by_row, by_pass, shape, batch }))
+                let large = if SCORES * scores * batch >= LARGE { scores } else { 0.0 };
+                // Operations, softmax, its memory, activations; cache read, overhead.
+                let by_row = vec![width * context, scores, large, width];
+                let (by_pass, shape) = (vec![cached, 1.0], [context.log2(), width.log2()]);
+                Some((kind, Self { by_row, by_pass, shape, batch }))
             }
-            Work::Norm { width, batch } => rowwise(Kind::Norm, width, batch),
-            Work::Activation { width, batch } => rowwise(Kind::Activation, width, batch),
+            Work::Norm { width, batch } => Some(elementwise(Family::Norm, width, batch)),
+            Work::Activation { width, batch } => {
+                Some(elementwise(Family::Activation, width, batch))
+            }
             Work::Triad { .. } | Work::Dispatch {} => None,
         }
     }
@@ -83,4 +101,47 @@ impl Point {
     pub(crate) fn size(&self) -> f64 {
         self.shape[0] + self.shape[1]
     }
+}
+
+/// Rows of so many floats lie whole pages of memory apart, in the same few lines of a cache.
+const PAGE: u64 = 1024;
+/// From so many floats on, allocators take memory from the system for every intermediate result and
+/// give it back (glibc: 32 MiB), which takes longer than filling it.
+const LARGE: f64 = (8 << 20) as f64;
+/// Matrices of scores that attention holds at once.
+const SCORES: f64 = 3.0;
+/// From so many floats on, elementwise work is divided among threads.
+const MANY: f64 = (128 << 10) as f64;
+
+/// One loop over all elements, whatever their rows.
+fn elementwise(family: Family, width: u64, batch: u64) -> (Kind, Point) {
+    let (width, batch) = (float(width), float(batch));
+    let many = width * batch >= MANY;
+    let only = |on: bool| if on { width } else { 0.0 };
+    let (by_row, by_pass) = (vec![only(!many), only(many), 1.0], vec![1.0]);
+    let point = Point { by_row, by_pass, shape: [width.log2(), 0.0], batch };
+    (Kind { family, several: true }, point)
+}
+
+fn product(format: Format, rows: u64, row_len: u64, batch: u64) -> (Kind, Point) {
+    let dense = matches!(format, Format::F32 | Format::F16 | Format::BF16);
+    let family = Family::Matmul { format, tiled: dense || whole_tiles(rows, row_len) };
+    let kind = Kind { family, several: batch > 1 };
+    let weights = float(rows) * float(row_len);
+    // Operations, activations in (some engines quantize them) and out; weights read, overhead.
+    let by_row = vec![weights, float(row_len), float(rows)];
+    let mut by_pass = vec![weights, 1.0];
+    if dense {
+        // Weights are repacked in every pass of several rows, and halves widened in every pass;
+        // short matrices do not occupy all threads.
+        let only = |on: bool| if on { weights } else { 0.0 };
+        by_pass.extend([only(row_len.is_multiple_of(PAGE)), only(weights >= LARGE)]);
+        by_pass.push(float(row_len));
+    }
+    let shape = [float(rows).log2(), float(row_len).log2()];
+    (kind, Point { by_row, by_pass, shape, batch: float(batch) })
+}
+
+fn float(value: u64) -> f64 {
+    value as f64
 }

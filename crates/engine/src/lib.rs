@@ -17,6 +17,7 @@ pub mod random;
 mod rope;
 mod session;
 mod weights;
+mod worker;
 
 pub use candle_core::{Device, Tensor};
 
@@ -26,3 +27,4 @@ pub use model::Model;
 pub use observe::{Observer, Stopwatch};
 pub use session::{CHUNK, Positions, Session};
 pub use weights::ggml_type;
+pub use worker::on_worker;

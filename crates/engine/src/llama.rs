@@ -1,9 +1,10 @@
 //! The numbers of a llama, from the metadata of its file.
 
+use candle_core::{Device, Tensor};
 use edgeplan_instances::file::InputError;
 use edgeplan_instances::model::gguf::Header;
 
-use crate::rope::Rotation;
+use crate::rope::{Rotation, Table};
 
 /// Numbers above this are no model.
 const MOST: u64 = 10_000_000;
@@ -78,5 +79,25 @@ impl Llama {
             window: window.filter(|&window| window > 0).map(|window| window as usize),
             rotation: Rotation::read(header, head_dim)?,
         })
+    }
+
+    /// Cosines and sines of the first positions, `[positions, pairs]` each: how far each pair of
+    /// neighbours among the first elements of a query or key turns. `factors`, one for each pair,
+    /// are those of `rope_freqs.weight`, where the file has them.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn turns(
+        &self,
+        factors: Option<&[f32]>,
+        positions: usize,
+        device: &Device,
+    ) -> candle_core::Result<(Tensor, Tensor)> {
+        self.rotation.table(factors, positions, device).map(Table::into_parts)
+    }
+
+    /// Pairs that turn.
+    pub fn pairs(&self) -> usize {
+        self.rotation.dims / 2
     }
 }

@@ -12,6 +12,7 @@ use crate::error::EngineError;
 use crate::model::Model;
 use crate::observe::Stopwatch;
 use crate::session::{Positions, Session};
+use crate::worker::on_worker;
 
 /// Tokens that are generated before anything counts: kernels pack weights when they first run.
 const WARM_UP: usize = 2;
@@ -67,9 +68,18 @@ pub fn measure(
     path: &Path,
     device: &Device,
     runs: Runs,
-    progress: &mut dyn FnMut(),
+    progress: &mut (dyn FnMut() + Send),
 ) -> Result<Measured, EngineError> {
     assert!(runs.prompt > 0 && runs.repeats > 0, "{runs:?}");
+    on_worker(|| measure_here(path, device, runs, progress))
+}
+
+fn measure_here(
+    path: &Path,
+    device: &Device,
+    runs: Runs,
+    progress: &mut dyn FnMut(),
+) -> Result<Measured, EngineError> {
     let before = resident_bytes();
     let model = Model::load(path, device)?;
     let mut session = model.session(runs.prompt + runs.generate.max(WARM_UP))?;

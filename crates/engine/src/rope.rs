@@ -145,6 +145,11 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// Both, `[positions, pairs]`.
+    pub(crate) fn into_parts(self) -> (Tensor, Tensor) {
+        (self.cos, self.sin)
+    }
+
     /// Turns heads of the positions from `first` on, `[heads, positions, head_dim]`.
     pub(crate) fn turn(&self, heads: &Tensor, first: usize) -> candle_core::Result<Tensor> {
         let (_, positions, head_dim) = heads.dims3()?;

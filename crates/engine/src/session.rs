@@ -1,6 +1,7 @@
 //! One conversation: a cache of keys and values, and the passes that fill it.
 
 use candle_core::Tensor;
+use edgeplan_instances::build;
 
 use crate::attention::Cache;
 use crate::block::Place;
@@ -9,9 +10,8 @@ use crate::model::Model;
 use crate::observe::Observer;
 use crate::rope::Table;
 
-/// A longer prompt goes through the layers in pieces of that many positions, as in other engines:
-/// products gain nothing from more rows, and the scores of attention stay small.
-pub const CHUNK: usize = 512;
+/// A longer prompt goes through the layers in chunks of that many positions, as plans price it.
+pub const CHUNK: usize = build::CHUNK as usize;
 
 /// Of which positions of a pass logits are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -99,6 +99,9 @@ pub enum Quality {
     MaxKl(f64),
     /// Weight difference between teacher and student, relative to the teacher (DILEMMA).
     MaxWeightDifference(Fraction),
+    /// Mean over matrices of the relative variance of what they make of their inputs (after
+    /// LLM-PQ).
+    MaxVariance(f64),
     /// No more divergence than this uniform format or llama.cpp mix has.
     Like(String),
     /// No floor.
@@ -179,6 +182,11 @@ impl Workload {
             }
             _ => {}
         }
+        if let Quality::MaxVariance(variance) = self.quality
+            && !(0.0..=1e3).contains(&variance)
+        {
+            return error("quality.max-variance", format!("{variance:?}; 0 to 1000 are allowed"));
+        }
         for (model, &weight) in &self.weight {
             if !(1..=WEIGHT_MAX).contains(&weight) {
                 let problem = format!("{weight}; 1 to {WEIGHT_MAX} are allowed");
@@ -189,7 +197,7 @@ impl Workload {
             (Some(kl), _) if !(0.0..=100.0).contains(&kl) => {
                 return error("max-layer-kl", format!("{kl:?}; 0 to 100 nats are allowed"));
             }
-            (Some(_), Quality::MaxWeightDifference(_)) => {
+            (Some(_), Quality::MaxWeightDifference(_) | Quality::MaxVariance(_)) => {
                 return error("max-layer-kl", "needs a quality floor in nats".into());
             }
             _ => {}

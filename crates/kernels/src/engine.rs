@@ -41,11 +41,11 @@ pub trait Engine {
     /// When the engine cannot run it.
     fn prepare(&mut self, work: &Work) -> Result<Kernel, EngineError>;
 
-    /// What weights in that format take in memory; none where nobody can tell.
+    /// What matrices in that format take in memory; nothing where nobody can tell.
     ///
     /// # Errors
     /// When the engine cannot run that format.
-    fn resident(&mut self, format: Format) -> Result<Option<Resident>, EngineError>;
+    fn resident(&mut self, format: Format) -> Result<Vec<Resident>, EngineError>;
 }
 
 /// candle on one device. Operands that a layer would fetch from memory are rotated: there are as
@@ -220,10 +220,10 @@ impl Engine for Candle {
         })
     }
 
-    fn resident(&mut self, format: Format) -> Result<Option<Resident>, EngineError> {
+    fn resident(&mut self, format: Format) -> Result<Vec<Resident>, EngineError> {
         self.weights = None;
         if !self.device.is_cpu() {
-            return Ok(None);
+            return Ok(Vec::new());
         }
         Ok(resident::measure(&self.device, format)?)
     }

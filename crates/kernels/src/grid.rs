@@ -65,10 +65,12 @@ struct Plan {
     elements_max: u64,
     /// Matrices of blocks, the anchor included.
     blocks: usize,
+    /// Those that are no whole tiles.
+    uneven: usize,
     heads: usize,
     /// Of the anchor, round by round.
     rounds: &'static [&'static [u64]],
-    /// Of the other matrices, up to [`Plan::LARGE`] elements.
+    /// Of the other matrices, up to [`Plan::LARGE`] elements: small ones often have many rows.
     others: &'static [u64],
     contexts: &'static [u64],
     attention_batches: &'static [u64],
@@ -76,8 +78,12 @@ struct Plan {
 
 impl Plan {
     /// From here on a matrix is timed at few rows only, where slow formats do not take a second.
-    const LARGE: u64 = 32 << 20;
+    const LARGE: u64 = 8 << 20;
     const FEW: [u64; 2] = [1, 8];
+    /// No whole tiles in any format, as the head of a vocabulary to which a word was added; two,
+    /// because one says nothing of the next.
+    const ODD: [Shape; 2] =
+        [Shape { rows: 2049, row_len: 2048 }, Shape { rows: 1025, row_len: 1024 }];
 
     fn of(size: Size) -> Self {
         match size {
@@ -85,6 +91,7 @@ impl Plan {
                 anchor: Shape { rows: 2048, row_len: 2048 },
                 elements_max: 12 << 20,
                 blocks: 2,
+                uneven: 1,
                 heads: 0,
                 rounds: &[&[1, 8, 128]],
                 others: &[1, 32],
@@ -94,7 +101,8 @@ impl Plan {
             Size::Standard => Self {
                 anchor: Shape { rows: 4096, row_len: 4096 },
                 elements_max: 65 << 20,
-                blocks: 7,
+                blocks: 8,
+                uneven: 3,
                 heads: 2,
                 rounds: &[&[1, 8, 128], &[2, 32], &[4, 16, 64]],
                 others: &[1, 8, 128],
@@ -119,12 +127,16 @@ pub fn grid(scope: &Scope) -> Result<Vec<Task>, InputError> {
     };
     let blocks = spread(fits(&catalog.blocks), plan.anchor, plan.blocks);
     let heads = spread(fits(&catalog.heads), plan.anchor, plan.heads);
+    let mut uneven = spread(fits(&catalog.uneven), plan.anchor, plan.uneven);
+    uneven.extend(Plan::ODD);
     let mut works = machine(scope);
     let mut rounds = plan.rounds.iter();
     works.extend(rounds.next().into_iter().flat_map(|batches| matmuls(blocks[0], batches)));
     works.extend(attention(&plan));
     works.extend(elementwise());
-    works.extend(blocks[1..].iter().chain(&heads).flat_map(|shape| others(*shape, &plan)));
+    works.extend(
+        blocks[1..].iter().chain(&uneven).chain(&heads).flat_map(|shape| others(*shape, &plan)),
+    );
     works.extend(rounds.flat_map(|batches| matmuls(blocks[0], batches)));
     let mut tasks: Vec<Task> = works.into_iter().map(Task::Time).collect();
     let memory = tasks.iter().position(|task| matches!(task, Task::Time(Work::Attention { .. })));
@@ -145,7 +157,7 @@ fn machine(scope: &Scope) -> Vec<Work> {
     vec![Work::Dispatch {}, triad(1), triad(scope.threads.max(1))]
 }
 
-/// A matrix in every format, so that each is loaded once for all the batches.
+/// A matrix in every format that can hold it, so that each is loaded once for all the batches.
 fn matmuls(shape: Shape, batches: &[u64]) -> Vec<Work> {
     let Shape { rows, row_len } = shape;
     let mut batches = batches.to_vec();
@@ -153,7 +165,8 @@ fn matmuls(shape: Shape, batches: &[u64]) -> Vec<Work> {
     batches.sort_unstable();
     let at =
         |format| batches.iter().map(move |&batch| Work::Matmul { format, rows, row_len, batch });
-    FORMATS.into_iter().flat_map(at).collect()
+    let able = FORMATS.into_iter().filter(|format| format.bytes(rows, row_len).is_some());
+    able.flat_map(at).collect()
 }
 
 fn others(shape: Shape, plan: &Plan) -> Vec<Work> {
@@ -193,6 +206,8 @@ fn elementwise() -> Vec<Work> {
 
 #[cfg(test)]
 mod tests {
+    use edgeplan_cost_model::profile::whole_tiles;
+
     use super::*;
 
     fn tasks(size: Size) -> Vec<Task> {
@@ -229,12 +244,21 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(shapes.len(), 9, "{shapes:?}");
+        assert_eq!(shapes.len(), 15, "{shapes:?}");
         assert!(shapes.iter().any(|(rows, row_len)| rows * row_len <= 1 << 20), "{shapes:?}");
         assert!(shapes.iter().any(|(rows, row_len)| rows * row_len >= 60 << 20), "{shapes:?}");
         assert!(shapes.iter().any(|(rows, row_len)| rows > &(4 * row_len)), "{shapes:?}");
         assert!(shapes.iter().any(|(rows, row_len)| row_len > &(2 * rows)), "{shapes:?}");
         assert!(shapes.iter().any(|(rows, _)| *rows >= 32_000), "a head: {shapes:?}");
+        for format in Format::ALL {
+            let uneven = |work: &Work| match *work {
+                Work::Matmul { format: of, rows, row_len, .. } => {
+                    of == format && !whole_tiles(rows, row_len)
+                }
+                _ => false,
+            };
+            assert!(works.iter().any(uneven), "{format}");
+        }
         let contexts: BTreeSet<u64> = (works.iter())
             .filter_map(|work| match *work {
                 Work::Attention { context, .. } => Some(context),

@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use edgeplan_cost_model::profile::{Machine as Described, Profile, SCHEMA};
+use edgeplan_engine::on_worker;
 use edgeplan_instances::file::InputError;
 use edgeplan_measure::clock::Monotonic;
 use edgeplan_measure::machine::{Machine, REVISION, date, load_average};
@@ -66,6 +67,14 @@ pub fn threads() -> u32 {
 /// When the engine does not work at all. What it cannot do in part, and what disturbed it, is in
 /// the notes.
 pub fn profile(
+    options: &Options,
+    stop: &AtomicBool,
+    progress: &mut (dyn FnMut(&Progress) + Send),
+) -> Result<Profile, ProfileError> {
+    on_worker(|| profile_here(options, stop, progress))
+}
+
+fn profile_here(
     options: &Options,
     stop: &AtomicBool,
     progress: &mut dyn FnMut(&Progress),

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use edgeplan_cost_model::profile::whole_tiles;
 use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::{self, LayerKind};
-
-/// Elements of a row in the largest blocks that a format has: a shape whose rows are multiples of
-/// it can be stored in every format.
-const BLOCK: u64 = 256;
+use edgeplan_instances::model::{self, LayerKind, TensorSpec};
 
 /// A matrix: outputs and inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,12 +25,15 @@ impl Shape {
     }
 }
 
-/// Distinct shapes of the catalog's models that every format can hold.
+/// Distinct shapes of the catalog's models.
+#[derive(Default)]
 pub(crate) struct Catalog {
-    /// Of projections in blocks.
+    /// Of projections in blocks, where these are whole tiles.
     pub(crate) blocks: BTreeSet<Shape>,
-    /// Of heads.
+    /// Of heads, the same.
     pub(crate) heads: BTreeSet<Shape>,
+    /// Those of both that are not.
+    pub(crate) uneven: BTreeSet<Shape>,
 }
 
 impl Catalog {
@@ -42,20 +42,22 @@ impl Catalog {
     /// # Errors
     /// When the embedded catalog cannot be read.
     pub(crate) fn load() -> Result<Self, InputError> {
-        let (mut blocks, mut heads) = (BTreeSet::new(), BTreeSet::new());
+        let mut found = Self::default();
         for name in model::names() {
             for layer in model::load(&format!("catalog:{name}"))?.layers {
-                let shapes = match layer.kind {
-                    LayerKind::Embedding => continue,
-                    LayerKind::Block => &mut blocks,
-                    LayerKind::Head => &mut heads,
-                };
                 let matrices = layer.tensors.iter().filter(|tensor| tensor.quantizable);
-                let whole = matrices.filter(|tensor| tensor.row_len.is_multiple_of(BLOCK));
-                shapes.extend(whole.map(|t| Shape { rows: t.rows, row_len: t.row_len }));
+                for &TensorSpec { rows, row_len, .. } in matrices {
+                    let shapes = match (layer.kind, whole_tiles(rows, row_len)) {
+                        (LayerKind::Block, true) => &mut found.blocks,
+                        (LayerKind::Head, true) => &mut found.heads,
+                        (LayerKind::Block | LayerKind::Head, false) => &mut found.uneven,
+                        (LayerKind::Embedding, _) => continue,
+                    };
+                    shapes.insert(Shape { rows, row_len });
+                }
             }
         }
-        Ok(Self { blocks, heads })
+        Ok(found)
     }
 }
 
@@ -94,6 +96,8 @@ mod tests {
         }
         assert!(catalog.heads.contains(&Shape { rows: 128_256, row_len: 4096 }));
         assert!(catalog.blocks.iter().all(|shape| shape.row_len.is_multiple_of(256)));
+        // SmolLM2-135M.
+        assert!(catalog.uneven.contains(&Shape { rows: 1536, row_len: 576 }));
     }
 
     #[test]

@@ -33,11 +33,29 @@ impl Weight {
             Self::Dense(weight) => x.to_dtype(weight.dtype())?.matmul(weight)?.to_dtype(DType::F32),
         }
     }
+
+    /// Runs once with each of these numbers of rows.
+    pub(crate) fn run(&self, device: &Device, shape: Shape, batches: &[u64]) -> Result<()> {
+        for &batch in batches {
+            let sides = (batch as usize, shape.row_len as usize);
+            self.forward(&Tensor::ones(sides, DType::F32, device)?)?;
+        }
+        Ok(())
+    }
 }
 
-/// Loads that many copies of a matrix and lets candle pack them: at one row, at two, and for q4_K
-/// at 32, where it takes yet another layout on processors that have one for it (candle 0.11,
-/// `quantized/repack_x86.rs`).
+/// Numbers of rows at which candle packs weights of a format: several, and for q4_K another time
+/// from 32 on where the processor has instructions for it (candle 0.11, `quantized/repack.rs` and
+/// `repack_x86.rs`). Some it packs at one row already.
+pub(crate) fn packing(format: Format) -> &'static [u64] {
+    match format {
+        Format::Q4K => &[2, 32],
+        Format::Q4_0 | Format::Q8_0 | Format::Q5K | Format::Q6K => &[2],
+        _ => &[],
+    }
+}
+
+/// Loads that many copies of a matrix and lets candle pack them.
 pub(crate) fn load(
     device: &Device,
     format: Format,
@@ -45,19 +63,17 @@ pub(crate) fn load(
     copies: u64,
 ) -> Result<Vec<Weight>> {
     let content = content(format, shape)?;
-    let rows: &[usize] = if format == Format::Q4K { &[1, 2, 32] } else { &[1, 2] };
-    let row_len = shape.row_len as usize;
-    let inputs: Vec<Tensor> = (rows.iter())
-        .map(|&rows| Tensor::ones((rows, row_len), DType::F32, device))
-        .collect::<Result<_>>()?;
     let one = || {
         let weight = matrix(device, format, shape, &content)?;
-        for x in &inputs {
-            weight.forward(x)?;
-        }
+        weight.run(device, shape, packing(format))?;
         Ok(weight)
     };
     (0..copies).map(|_| one()).collect()
+}
+
+/// Loads a matrix that has not run yet.
+pub(crate) fn unpacked(device: &Device, format: Format, shape: Shape) -> Result<Weight> {
+    matrix(device, format, shape, &content(format, shape)?)
 }
 
 fn matrix(device: &Device, format: Format, shape: Shape, content: &[u8]) -> Result<Weight> {

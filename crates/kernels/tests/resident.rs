@@ -1,5 +1,6 @@
 //! Measured memory, in a process of its own: what other tests allocate would count.
 
+use edgeplan_cost_model::profile::{Resident, whole_tiles};
 use edgeplan_formats::Format;
 use edgeplan_kernels::engine::{Candle, Engine as _};
 use edgeplan_kernels::grid::Task;
@@ -12,11 +13,22 @@ fn floats_take_what_they_are_and_nothing_takes_less() {
     if resident_bytes().is_none() {
         return;
     }
-    for format in [Format::F32, Format::F16, Format::Q5K, Format::Q4K, Format::Q8_0] {
-        let resident = candle.resident(format).unwrap().unwrap();
-        let factor = resident.resident_bytes.as_f64() / resident.file_bytes.as_f64();
-        let most = if matches!(format, Format::F32 | Format::F16) { 1.05 } else { 4.0 };
-        assert!((0.95..most).contains(&factor), "{format}: {factor}");
-        assert!(candle.needs(&Task::Resident(format)) >= resident.resident_bytes * 2, "{format}");
+    for format in [Format::F32, Format::F16, Format::Q5K, Format::Q4K, Format::Q6K] {
+        let dense = matches!(format, Format::F32 | Format::F16);
+        let found = candle.resident(format).unwrap();
+        let factor = |resident: &Resident| {
+            resident.resident_bytes.as_f64() / resident.file_bytes().unwrap().as_f64()
+        };
+        for resident in &found {
+            let factor = factor(resident);
+            let tiled = whole_tiles(resident.rows, resident.row_len);
+            let most = if dense || !tiled { 1.05 } else { 4.0 };
+            assert!((0.95..most).contains(&factor), "{resident:?}: {factor}");
+            assert!(candle.needs(&Task::Resident(format)) >= resident.resident_bytes * 2);
+        }
+        for pair in found.windows(2).filter(|pair| pair[0].rows == pair[1].rows) {
+            assert!(pair[0].batch == 1 && pair[1].batch > 1, "{pair:?}");
+            assert!(factor(&pair[0]) <= factor(&pair[1]) + 0.01, "{pair:?}");
+        }
     }
 }

@@ -54,6 +54,8 @@ const HEIGHT: f64 = 420.0;
 const TOP: f64 = 112.0;
 const BOTTOM: f64 = HEIGHT - 62.0;
 const GAP: f64 = 52.0;
+/// Room for the number at a tick.
+const TICK: f64 = 34.0;
 /// The stroke before a name of the legend, and room for the name.
 const MARK: f64 = 14.0;
 const NAME_MAX: f64 = 200.0;
@@ -204,8 +206,13 @@ fn axes(canvas: &mut Canvas, curves: &Curves, panel: &Panel, frame: Frame) {
         panel.series.iter().flat_map(|series| &series.points).map(|point| point.0).collect();
     ticks.sort_by(f64::total_cmp);
     ticks.dedup();
+    let mut free = f64::NEG_INFINITY;
     for value in ticks {
         let (x, y) = scale.place(value, 0.0);
+        if x < free {
+            continue;
+        }
+        free = x + TICK;
         canvas.line(&[(x, y), (x, y + 4.0)], "arrow");
         canvas.text(at(x, y + 15.0, GAP), SOFT.middle(), &format!("{value}"));
     }

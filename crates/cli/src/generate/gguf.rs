@@ -30,12 +30,12 @@ pub(crate) struct Arguments {
 
 /// A recipe of an argument.
 #[derive(Debug, Clone)]
-struct Recipe(
-    edgeplan_formats::Format,
-    std::collections::BTreeMap<model::TensorClass, edgeplan_formats::Format>,
+pub(crate) struct Recipe(
+    pub(crate) edgeplan_formats::Format,
+    pub(crate) std::collections::BTreeMap<model::TensorClass, edgeplan_formats::Format>,
 );
 
-fn recipe(text: &str) -> Result<Recipe, String> {
+pub(crate) fn recipe(text: &str) -> Result<Recipe, String> {
     parse_label(text).map(|(format, exceptions)| Recipe(format, exceptions))
 }
 

@@ -1,6 +1,7 @@
 //! `edgeplan generate`: write an instance of a seeded family, or a model of random weights.
 
-mod gguf;
+pub(crate) mod gguf;
+mod teacher;
 
 use std::path::PathBuf;
 
@@ -24,6 +25,8 @@ pub(crate) struct Arguments {
 enum What {
     /// Write a llama of random weights in any mix of formats, for `edgeplan verify`
     Gguf(gguf::Arguments),
+    /// Train a small language model of bytes, for what is said of quality
+    Teacher(teacher::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,6 +95,7 @@ enum Goal {
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     match &arguments.model {
         Some(What::Gguf(arguments)) => gguf::run(arguments),
+        Some(What::Teacher(arguments)) => teacher::run(arguments),
         None => instance(&arguments.instance),
     }
 }

@@ -2,13 +2,13 @@
 
 use anyhow::Result;
 use edgeplan_cost_model::profile::Work;
-use edgeplan_cost_model::{Accuracy, COVERAGE, Naive, Prediction};
+use edgeplan_cost_model::{Accuracy, COVERAGE, Errors, Naive, Prediction};
 use edgeplan_instances::build::compute;
 use edgeplan_instances::device::Measured;
 use edgeplan_instances::format::Format;
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::workload::Workload;
-use edgeplan_problem::{Bytes, Nanos};
+use edgeplan_problem::Nanos;
 use serde::Serialize;
 use serde_json::json;
 
@@ -29,6 +29,7 @@ pub(super) fn one(machine: &Measured, as_json: bool) -> Result<Reply> {
         .map(|format| FormatRow::new(machine, &seven, format))
         .collect::<Result<_>>()?;
     let naive = Naive::new(&machine.profile);
+    let all = HeldOut::from(machine.model.accuracy_of_all());
     if as_json {
         let json = json!({
             "name": machine.file,
@@ -38,13 +39,14 @@ pub(super) fn one(machine: &Measured, as_json: bool) -> Result<Reply> {
             "notes": machine.profile.notes,
             "bandwidth_bytes_per_s": naive.map(|naive| 1e9 * naive.bandwidth),
             "coverage": COVERAGE,
+            "held_out": all,
             "formats": formats,
         });
         return Ok(Reply::json(&json));
     }
     let mut lines = vec![facts(machine, naive)];
     lines.push(speeds(&formats));
-    lines.push(errors(&formats));
+    lines.push(errors(&formats, &all));
     let seven = SEVEN_B.trim_start_matches("catalog:");
     lines.push(format!(
         "7B is {seven} at batch 1, whether it fits or not: a prompt of {TOKENS} tokens, then \
@@ -94,8 +96,8 @@ struct FormatRow {
     /// Memory of weights relative to their size in a file.
     resident: f64,
     /// Errors of one row, ours and the rule of thumb's.
-    one_row: Errors,
-    several_rows: Errors,
+    one_row: HeldOut,
+    several_rows: HeldOut,
     decode_7b_tokens_per_s: Speed,
     prefill_7b_tokens_per_s: Speed,
     /// Whether the matrix is of another size than any that was measured.
@@ -103,17 +105,30 @@ struct FormatRow {
     extrapolated: bool,
 }
 
-/// Median errors on times that the fit had not seen.
+/// Errors on times that the fit had not seen.
 #[derive(Serialize)]
-struct Errors {
+struct HeldOut {
     times: usize,
-    ours: Option<f64>,
-    naive: Option<f64>,
+    ours: Option<Quantiles>,
+    naive: Option<Quantiles>,
 }
 
-impl From<Accuracy> for Errors {
+#[derive(Clone, Copy, Serialize)]
+struct Quantiles {
+    median: f64,
+    ninth_decile: f64,
+}
+
+impl From<Errors> for Quantiles {
+    fn from(Errors { median, ninth_decile }: Errors) -> Self {
+        Self { median, ninth_decile }
+    }
+}
+
+impl From<Accuracy> for HeldOut {
     fn from(accuracy: Accuracy) -> Self {
-        Self { times: accuracy.points, ours: accuracy.error, naive: accuracy.naive }
+        let Accuracy { points, ours, naive } = accuracy;
+        Self { times: points, ours: ours.map(Into::into), naive: naive.map(Into::into) }
     }
 }
 
@@ -162,13 +177,13 @@ impl FormatRow {
         let prefill = compute(machine, seven, &asked, format)?;
         let decode = Workload { prompt: 1, generate: TOKENS - 1, ..asked };
         let decode = compute(machine, seven, &decode, format)?;
-        let file = Bytes(1 << 30);
+        let resident = model.resident(format, (SIDE, SIDE), batch);
         Ok(Self {
             format,
             bandwidth_bytes_per_s: 1e9 * bytes.as_f64() / one.median.as_f64(),
             compute_flop_per_s: 1e9 * operations / most.median.as_f64(),
             batch,
-            resident: model.resident(format, file).as_f64() / file.as_f64(),
+            resident: resident.as_f64() / bytes.as_f64(),
             one_row: one_row.into(),
             several_rows: several_rows.into(),
             decode_7b_tokens_per_s: Speed::new(TOKENS, decode),
@@ -196,26 +211,38 @@ fn speeds(formats: &[FormatRow]) -> String {
     format!("A matrix of {SIDE} x {SIDE}: reads at 1 row, computes at up to {batch}.\n{rows}")
 }
 
-fn errors(formats: &[FormatRow]) -> String {
+fn errors(formats: &[FormatRow], all: &HeldOut) -> String {
     let header = ["format", "1 row", "rule of thumb", "more rows", "rule of thumb", "times"];
     let mut rows = table(&header, &[1, 2, 3, 4, 5]);
-    let percent = |error: Option<f64>| match error {
-        Some(error) if error > 9.0 => format!("{:.0} x", 1.0 + error),
-        Some(error) => format!("{:.1} %", 100.0 * error),
-        None => "unknown".into(),
-    };
+    let median = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.median));
     for FormatRow { format, one_row, several_rows, .. } in formats {
         rows.add_row([
             format.name().to_owned(),
-            percent(one_row.ours),
-            percent(one_row.naive),
-            percent(several_rows.ours),
-            percent(several_rows.naive),
+            median(one_row.ours),
+            median(one_row.naive),
+            median(several_rows.ours),
+            median(several_rows.naive),
             (one_row.times + several_rows.times).to_string(),
         ]);
     }
+    let ninth = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.ninth_decile));
     format!(
         "Median error on times that the fit had not seen; the rule of thumb is bytes over\n\
-         bandwidth, or operations over the best rate of any format.\n{rows}"
+         bandwidth, or operations over the best rate of any format.\n{rows}\n\
+         All {} times, attention, norms and activations included: median {}, nine in ten below \
+         {};\nby the rule of thumb {} and {}.",
+        all.times,
+        median(all.ours),
+        ninth(all.ours),
+        median(all.naive),
+        ninth(all.naive),
     )
+}
+
+fn percent(error: Option<f64>) -> String {
+    match error {
+        Some(error) if error > 9.0 => format!("{:.0} x", 1.0 + error),
+        Some(error) => format!("{:.1} %", 100.0 * error),
+        None => "unknown".into(),
+    }
 }

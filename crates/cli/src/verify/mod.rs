@@ -1,6 +1,7 @@
 //! `edgeplan verify`: a model runs on this machine, and is held against what plans expect of it.
 
 mod prediction;
+mod quality;
 mod table;
 
 use std::path::PathBuf;
@@ -30,8 +31,10 @@ pub(crate) struct Arguments {
     /// GGUF file of a llama
     model: PathBuf,
     /// What plans know of this machine: what `edgeplan profile` wrote, or `catalog:NAME`
-    #[arg(long)]
+    #[arg(long, default_value = "", hide_default_value = true, required_unless_present = "text")]
     profile: String,
+    #[command(flatten)]
+    quality: quality::Quality,
     /// Tokens of the prompt
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(1..=TOKENS_MAX))]
     prompt: u32,
@@ -41,7 +44,7 @@ pub(crate) struct Arguments {
     /// How often both are repeated after a warm-up; medians are shown
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
     repeats: u32,
-    /// Write the comparison as JSON to this file, too
+    /// Write what is printed as JSON to this file, too
     #[arg(long)]
     out: Option<PathBuf>,
     /// Print JSON
@@ -50,6 +53,9 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    if let Some(reply) = arguments.quality.run(arguments)? {
+        return Ok(reply);
+    }
     if let Some(out) = &arguments.out {
         check_writable(out)?;
     }

@@ -21,7 +21,7 @@ fn one_time_per_format_is_repeated_without_a_promise() {
     assert_eq!((found.low, found.high), (Nanos::ZERO, Nanos::MAX));
     assert!((found.median.as_f64() / 6e5 - 1.0).abs() < 0.01, "{found:?}");
     let [one, several] = model.accuracy(Format::Q4K).unwrap();
-    assert_eq!((one.points, one.error, several.points, several.naive), (0, None, 0, None));
+    assert_eq!((one.points, one.ours, several.points, several.naive), (0, None, 0, None));
 }
 
 #[test]
@@ -60,12 +60,12 @@ fn nonsense_is_refused_by_key() {
         error(&profile)
     };
     let cases: [(String, &str); 7] = [
-        (spoiled(&|p| p.schema = 9), "schema: 9; 1 is allowed"),
+        (spoiled(&|p| p.schema = 9), "schema: 9; 2 is allowed"),
         (spoiled(&|p| p.timings.clear()), "timings: none; at least one time is needed"),
         (spoiled(&|p| p.timings[0].median_ns = Nanos(0)), "timings[0].median-ns: 0; 1 to "),
         (spoiled(&|p| p.timings[0].repeats = 0), "timings[0].repeats: 0; 1 to "),
         (spoiled(&|p| p.machine.free_bytes = Bytes(1 << 40)), "machine.free-bytes: 1099511627776"),
-        (spoiled(&|p| p.resident[0].file_bytes = Bytes(0)), "resident[0].file-bytes: 0; 1 to "),
+        (spoiled(&|p| p.resident[0].rows = 0), "resident[0].rows: 0; 1 to "),
         (
             spoiled(&|p| {
                 p.timings[0].work =

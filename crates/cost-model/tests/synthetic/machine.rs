@@ -68,9 +68,17 @@ pub(crate) fn machine() -> Machine {
 
 /// A profile of these times.
 pub(crate) fn profile(timings: Vec<Timing>) -> Profile {
+    let resident = |rows: u64, batch: u64, resident_bytes: u64| Resident {
+        format: Format::Q4K,
+        rows,
+        row_len: 256,
+        batch,
+        resident_bytes: Bytes(resident_bytes),
+    };
+    // Whole tiles are copied, by one row and again by several; others are not.
     let resident =
-        Resident { format: Format::Q4K, file_bytes: Bytes(9), resident_bytes: Bytes(21) };
-    let (notes, resident) = (Vec::new(), vec![resident]);
+        vec![resident(16, 1, 2304 * 2), resident(16, 8, 2304 * 3), resident(17, 8, 2448)];
+    let notes = Vec::new();
     Profile { schema: SCHEMA, machine: machine(), complete: true, notes, timings, resident }
 }
 

@@ -5,12 +5,12 @@ use edgeplan_problem::deployment::{DeviceId, Layer, LayerOption};
 use edgeplan_problem::{Bytes, Loss};
 
 use super::Builder;
-use super::machine::{Machine, Passes, format_of, multiplied};
-use super::memory;
+use super::machine::{Machine, Passes, format_of};
+use super::memory::{self, Matrix};
 use super::stated::Times;
 use crate::file::InputError;
 use crate::format::Format;
-use crate::model::{LayerKind, LayerSpec, ModelSpec, StoredType, TensorClass, TensorSpec};
+use crate::model::{LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use crate::recipes::{Choice, Price, Recipe, TensorChoices, label, recipes};
 use crate::sensitivity::Sensitivity;
 use crate::workload::Granularity;
@@ -116,14 +116,9 @@ impl Builder<'_> {
         format: Format,
     ) -> Bytes {
         let bytes = tensor.bytes(format).unwrap_or_default();
-        // A head multiplies with the table that it shares.
-        let tied = model.tied && tensor.class == TensorClass::TokenEmbd;
-        // Of types that are no format nothing was measured.
-        let exact = |stored: StoredType| stored.ggml_id == format.ggml_id();
-        let known = tensor.quantizable || tensor.native.is_none_or(exact);
-        match known && (tied || multiplied(layer, tensor)) {
-            true => memory::least(&self.machines, format, bytes),
-            false => bytes,
+        match Matrix::of(model, layer, tensor, format, Passes::from(self.workload)) {
+            Some(matrix) => memory::least(&self.machines, matrix, bytes),
+            None => bytes,
         }
     }
 
@@ -158,7 +153,7 @@ impl Builder<'_> {
     ) -> Result<(TensorChoices, Times), InputError> {
         let (mut choices, mut times) = (Vec::new(), Vec::new());
         for format in self.workload.formats() {
-            if tensor.bytes(format).is_none() {
+            if tensor.bytes(format).is_none() || tensor.lacks(format) {
                 continue;
             }
             let bytes = self.stored(model, layer, tensor, format);

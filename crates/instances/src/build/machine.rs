@@ -4,6 +4,7 @@ use edgeplan_cost_model::Prediction;
 use edgeplan_problem::{Bytes, Nanos};
 
 use super::measured::Kernels;
+use super::memory::Matrix;
 use crate::cluster::Host;
 use crate::device::{Known, Measured, Rates};
 use crate::file::InputError;
@@ -14,7 +15,11 @@ use crate::workload::Workload;
 /// An estimate of what starting a layer's kernels takes, per pass, where nothing was measured.
 const LAYER_OVERHEAD: Nanos = Nanos(20_000);
 
-/// The passes of one batch of requests: their prompts at once, then token by token.
+/// Engines run longer prompts in passes of that many positions (llama.cpp calls it `ubatch`):
+/// products gain nothing from more rows, and the scores of attention stay small.
+pub const CHUNK: u64 = 512;
+
+/// The passes of one batch of requests: their prompts chunk by chunk, then token by token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Passes {
     pub(super) prompt: u64,
@@ -40,12 +45,34 @@ impl Passes {
     pub(super) fn sum<E>(
         &self,
         layer: &LayerSpec,
-        pass: impl Fn(u64) -> Result<Prediction, E>,
+        mut pass: impl FnMut(u64) -> Result<Prediction, E>,
     ) -> Result<Prediction, E> {
+        let mut time = pass(self.batch)? * self.generate;
         // Only the last position of a prompt needs logits.
-        let last = layer.kind == LayerKind::Head;
-        let rows = if last { self.batch } else { self.batch * self.prompt };
-        Ok(pass(rows)? + pass(self.batch)? * self.generate)
+        if layer.kind == LayerKind::Head {
+            return Ok(time + pass(self.batch)?);
+        }
+        for (positions, _) in self.chunks() {
+            time += pass(self.batch * positions)?;
+        }
+        Ok(time)
+    }
+
+    /// The chunks that a prompt is cut into: new positions, and all positions so far.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = (u64, u64)> {
+        let prompt = self.prompt;
+        (0..prompt.div_ceil(CHUNK)).map(move |chunk| {
+            let end = ((chunk + 1) * CHUNK).min(prompt);
+            (end - chunk * CHUNK, end)
+        })
+    }
+
+    /// The most rows of activations of a pass.
+    pub(super) fn rows_max(&self, layer: &LayerSpec) -> u64 {
+        match layer.kind {
+            LayerKind::Head => self.batch,
+            _ => self.batch * self.prompt.clamp(1, CHUNK),
+        }
     }
 }
 
@@ -83,12 +110,11 @@ impl Machine {
     pub(super) fn notes(&self) -> Vec<String> {
         let Some(machine) = self.measured() else { return Vec::new() };
         let share = |format: Format| {
-            let file = Bytes(1_000_000);
-            let share = machine.model.resident(format, file).as_f64() / file.as_f64();
-            (share > 1.0).then(|| format!("{format} {share:.2} x"))
+            let share = Matrix { format, shape: (4096, 4096), batch: CHUNK }.share(self);
+            (share >= 1.01).then(|| format!("{format} {share:.2} x"))
         };
         let copies: Vec<String> = machine.model.formats().filter_map(share).collect();
-        let copied = format!("weights in memory are {} their file", copies.join(", "));
+        let copied = format!("large weights in memory are {} their file", copies.join(", "));
         let said = machine.profile.notes.iter().cloned();
         (!copies.is_empty()).then_some(copied).into_iter().chain(said).collect()
     }
@@ -100,10 +126,11 @@ impl Machine {
 
     /// Memory of a matrix once it is loaded and used: some engines keep a second copy of it, in
     /// another layout.
-    pub(super) fn resident(&self, format: Format, bytes: Bytes) -> Bytes {
+    pub(super) fn resident(&self, matrix: Matrix) -> Bytes {
+        let Matrix { format, shape, batch } = matrix;
         match &self.speed {
-            Speed::Measured(machine) => machine.model.resident(format, bytes),
-            Speed::Published(_) => bytes,
+            Speed::Measured(machine) => machine.model.resident(format, shape, batch),
+            Speed::Published(_) => format.bytes(shape.0, shape.1).unwrap_or_default(),
         }
     }
 

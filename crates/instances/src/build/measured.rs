@@ -1,9 +1,10 @@
 //! What a layer takes on a machine that was measured: the sum of its kernels.
 //!
-//! A prompt is one pass, as the reference engine runs it: where it has more rows than were
-//! measured, kernels are extrapolated, and the plan says so. Attention of a prompt computes all of
-//! its positions against each other and masks what lies ahead; that of a generated token sees, on
-//! average, the prompt and half of the answer. Requests of a batch share products, not attention.
+//! A prompt goes through in chunks, as the reference engine runs it: where these have more rows than
+//! were measured, kernels are extrapolated, and the plan says so. Attention of a chunk computes all
+//! of its positions against all so far and masks what lies ahead; that of a generated token sees,
+//! on average, the prompt and half of the answer. Requests of a batch share products, not
+//! attention.
 
 use edgeplan_cost_model::profile::Work;
 use edgeplan_cost_model::{Missing, Prediction};
@@ -64,8 +65,11 @@ impl Kernels<'_> {
             LayerKind::Block => {
                 let middle = prompt + generate.div_ceil(2);
                 let seen = layer.window.map_or(middle, |window| middle.min(window));
-                let first = self.block(hidden, layer, (prompt, prompt))?;
-                Ok(first + self.block(hidden, layer, (1, seen))? * generate)
+                let mut time = self.block(hidden, layer, (1, seen))? * generate;
+                for chunk in self.passes.chunks() {
+                    time += self.block(hidden, layer, chunk)?;
+                }
+                Ok(time)
             }
             LayerKind::Head => Ok(Prediction::ZERO),
         }

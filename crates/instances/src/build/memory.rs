@@ -9,41 +9,84 @@ use std::collections::BTreeSet;
 
 use edgeplan_problem::Bytes;
 
-use super::machine::{Machine, format_of};
+use super::machine::{Machine, Passes, format_of, multiplied};
 use crate::format::Format;
-use crate::model::ModelSpec;
+use crate::model::{LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use crate::workload::Workload;
 
-/// A matrix large enough that its share of memory is exact to nine digits.
-const LARGE: Bytes = Bytes(1_000_000_000);
-
-/// Memory of a matrix on the device that needs the least for it.
-pub(super) fn least(machines: &[Machine], format: Format, bytes: Bytes) -> Bytes {
-    let able = machines.iter().filter(|machine| machine.runs(format));
-    able.map(|machine| machine.resident(format, bytes)).min().unwrap_or(bytes)
+/// A matrix in a format, and the most rows of activations that it is multiplied with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Matrix {
+    pub(super) format: Format,
+    /// Outputs and inputs.
+    pub(super) shape: (u64, u64),
+    pub(super) batch: u64,
 }
 
-/// The formats that matrices of these models may have.
-pub(super) fn formats(models: &[ModelSpec], workload: &Workload) -> BTreeSet<Format> {
-    let tensors = models.iter().flat_map(|model| &model.layers).flat_map(|layer| &layer.tensors);
+impl Matrix {
+    /// A tensor in `format`; none where nothing is multiplied, or of a type that is no format.
+    pub(super) fn of(
+        model: &ModelSpec,
+        layer: &LayerSpec,
+        tensor: &TensorSpec,
+        format: Format,
+        passes: Passes,
+    ) -> Option<Self> {
+        // A head multiplies with the table that it shares.
+        let tied = model.tied && tensor.class == TensorClass::TokenEmbd;
+        let exact = tensor.native.is_none_or(|stored| stored.ggml_id == format.ggml_id());
+        let known = tensor.quantizable || exact;
+        let batch = if tied { passes.batch } else { passes.rows_max(layer) };
+        (known && (tied || multiplied(layer, tensor))).then(|| {
+            let (_, experts) = tensor.experts.unwrap_or((1, 1));
+            // Of one expert, whose rows may be whole tiles where those of all are not.
+            Self { format, shape: (tensor.rows / experts, tensor.row_len), batch }
+        })
+    }
+
+    /// By how much it is larger in memory than in the file.
+    pub(super) fn share(self, machine: &Machine) -> f64 {
+        let (rows, row_len) = self.shape;
+        let file = self.format.bytes(rows, row_len).unwrap_or_default();
+        machine.resident(self).as_f64() / file.as_f64().max(1.0)
+    }
+}
+
+/// Memory of a matrix, or of as many as `bytes` of the file hold, on the device that needs the
+/// least for it.
+pub(super) fn least(machines: &[Machine], matrix: Matrix, bytes: Bytes) -> Bytes {
+    let able = machines.iter().filter(|machine| machine.runs(matrix.format));
+    let share = able.map(|machine| matrix.share(machine)).min_by(f64::total_cmp);
+    Bytes((bytes.as_f64() * share.unwrap_or(1.0)).round() as u64)
+}
+
+/// The matrices of these models in every format that they may have.
+pub(super) fn matrices(models: &[ModelSpec], workload: &Workload) -> BTreeSet<Matrix> {
+    let passes = Passes::from(workload);
     let mut found = BTreeSet::new();
-    for tensor in tensors {
-        match tensor.quantizable {
-            true => found.extend(workload.formats()),
-            false => drop(found.insert(format_of(tensor))),
+    for model in models {
+        for layer in &model.layers {
+            for tensor in &layer.tensors {
+                let formats = match tensor.quantizable {
+                    true => workload.formats(),
+                    false => vec![format_of(tensor)],
+                };
+                let whole = formats.into_iter().filter(|format| tensor.bytes(*format).is_some());
+                found.extend(whole.filter_map(|f| Matrix::of(model, layer, tensor, f, passes)));
+            }
         }
     }
     found
 }
 
 /// By how much a device needs more memory for weights than the most sparing one, at most.
-fn excess(machines: &[Machine], machine: &Machine, formats: &BTreeSet<Format>) -> f64 {
-    let usable = formats.iter().filter(|format| machine.runs(**format));
-    let shares = usable.map(|format| {
-        let least = least(machines, *format, LARGE).as_f64();
-        machine.resident(*format, LARGE).as_f64() / least.max(1.0)
-    });
-    shares.fold(1.0, f64::max)
+fn excess(machines: &[Machine], machine: &Machine, matrices: &BTreeSet<Matrix>) -> f64 {
+    let usable = matrices.iter().filter(|matrix| machine.runs(matrix.format));
+    let least = |matrix: Matrix| {
+        let able = machines.iter().filter(|machine| machine.runs(matrix.format));
+        able.map(|machine| matrix.share(machine)).fold(f64::INFINITY, f64::min)
+    };
+    usable.map(|matrix| matrix.share(machine) / least(*matrix)).fold(1.0, f64::max)
 }
 
 /// What is left of `memory` on a device once copies are paid that others do not make; the runtime's
@@ -51,10 +94,10 @@ fn excess(machines: &[Machine], machine: &Machine, formats: &BTreeSet<Format>) -
 pub(super) fn after_copies(
     machines: &[Machine],
     machine: &Machine,
-    formats: &BTreeSet<Format>,
+    matrices: &BTreeSet<Matrix>,
     (memory, overhead): (Bytes, Bytes),
 ) -> (Bytes, Option<String>) {
-    let excess = excess(machines, machine, formats);
+    let excess = excess(machines, machine, matrices);
     let weights = memory.saturating_sub(overhead);
     if excess <= 1.0 {
         return (memory, None);

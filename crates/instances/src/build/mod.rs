@@ -19,6 +19,7 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::{Bytes, Nanos};
 
+pub use self::machine::CHUNK;
 use self::machine::Machine;
 pub use self::measured::compute;
 pub use self::prompt::prompt_alone;
@@ -68,10 +69,10 @@ pub fn state(
         });
         machines.push(machine);
     }
-    let formats = memory::formats(models, workload);
+    let matrices = memory::matrices(models, workload);
     let (mut devices, mut notes) = (Vec::new(), Vec::new());
     for ((machine, (_, host)), room) in machines.iter().zip(&cluster.hosts).zip(memory) {
-        let (memory, note) = memory::after_copies(&machines, machine, &formats, room);
+        let (memory, note) = memory::after_copies(&machines, machine, &matrices, room);
         for text in note.into_iter().chain(machine.notes()) {
             notes.push((machine.name.clone(), text));
         }

@@ -22,6 +22,7 @@ pub use stored::StoredType;
 use crate::file::{InputError, read_text};
 use crate::format::Format;
 use crate::import::distilp;
+use crate::sensitivity::measured::Measured;
 
 /// A model as the planner sees it: a chain of layers, each a list of tensors.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,6 +98,8 @@ pub struct TensorSpec {
     /// Where it holds the matrices of several experts: how many of them one token uses, of how
     /// many.
     pub experts: Option<(u64, u64)>,
+    /// What formats cost here, as far as that was measured; empty where nothing was.
+    pub measured: Vec<Measured>,
 }
 
 /// What a tensor does, in GGUF's words.
@@ -172,6 +175,11 @@ impl TensorClass {
 }
 
 impl TensorSpec {
+    /// Whether other formats were measured here, but not this one.
+    pub fn lacks(&self, format: Format) -> bool {
+        !self.measured.is_empty() && self.measured.iter().all(|known| known.format != format)
+    }
+
     /// Elements.
     pub fn elements(&self) -> u64 {
         self.rows.saturating_mul(self.row_len)

@@ -196,8 +196,17 @@ impl Tensors {
     fn push(&mut self, name: &str, class: TensorClass, size: (u64, u64), quantizable: bool) {
         let name = format!("{}{name}", self.prefix);
         let (rows, row_len) = size;
-        let (native, experts) = (None, None);
-        self.found.push(TensorSpec { name, class, rows, row_len, quantizable, native, experts });
+        let (native, experts, measured) = (None, None, Vec::new());
+        self.found.push(TensorSpec {
+            name,
+            class,
+            rows,
+            row_len,
+            quantizable,
+            native,
+            experts,
+            measured,
+        });
     }
 
     fn matrix(&mut self, name: &str, class: TensorClass, size: (u64, u64)) {

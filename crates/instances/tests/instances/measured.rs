@@ -116,11 +116,16 @@ fn memory_is_a_share_of_all_or_what_was_free_unless_the_cluster_says() {
     assert_eq!(memory(&roomy, ""), Bytes((16 << 30) / 100 * 85));
 }
 
+/// 2.5 times its file: 16 rows of a block of 144 bytes.
+fn copied() -> Resident {
+    let (format, resident_bytes) = (Format::Q4K, Bytes(16 * 144 * 5 / 2));
+    Resident { format, rows: 16, row_len: 256, batch: 1, resident_bytes }
+}
+
 #[test]
 fn packed_copies_take_memory_and_vectors_and_tables_have_none() {
     let mut packed = profile(&SLOW_BITS);
-    let (file_bytes, resident_bytes) = (Bytes(1000), Bytes(2500));
-    packed.resident.push(Resident { format: Format::Q4K, file_bytes, resident_bytes });
+    packed.resident.push(copied());
     let (plain, packed) = (stated(&profile(&SLOW_BITS), &workload()), stated(&packed, &workload()));
     let bytes = |stated: &Stated, layer: usize, recipe: &str| {
         let options = &stated.deployment.models[0].layers[layer].options;
@@ -130,7 +135,7 @@ fn packed_copies_take_memory_and_vectors_and_tables_have_none() {
         let share = bytes(&packed, layer, recipe) / bytes(&plain, layer, recipe);
         assert!((share / factor - 1.0).abs() < 1e-3, "{layer} {recipe}: {share}");
     }
-    assert_eq!(packed.notes[0], "laptop, twin: weights in memory are q4_K 2.50 x their file");
+    assert_eq!(packed.notes[0], "laptop, twin: large weights in memory are q4_K 2.50 x their file");
     // Twins are alike, so nothing has to be made up for.
     assert_eq!(packed.deployment.devices[1].memory, Bytes(12 << 30));
     assert!(plain.notes.is_empty());
@@ -139,8 +144,7 @@ fn packed_copies_take_memory_and_vectors_and_tables_have_none() {
 #[test]
 fn copies_of_one_engine_do_not_burden_other_devices() {
     let mut packed = profile(&SLOW_BITS);
-    let (file_bytes, resident_bytes) = (Bytes(1000), Bytes(2500));
-    packed.resident.push(Resident { format: Format::Q4K, file_bytes, resident_bytes });
+    packed.resident.push(copied());
     let folder = tempfile::tempdir().unwrap();
     let cluster = beside(folder.path(), &packed, "profile = 'catalog:l4-24'");
     let ask = |formats: Vec<Format>| {

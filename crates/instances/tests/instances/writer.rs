@@ -100,7 +100,7 @@ impl Gguf {
 
     fn draft(&self) -> Draft {
         let Self { version, metadata, tensors, .. } = self.clone();
-        Draft { version, metadata, tensors }
+        Draft { version, metadata, tensors, ..Draft::default() }
     }
 
     /// Magic, counts, metadata and tensors, without padding.

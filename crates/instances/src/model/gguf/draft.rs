@@ -6,14 +6,22 @@ use super::ALIGNMENT;
 use crate::model::stored::StoredType;
 
 /// A GGUF file to be written. Nothing is checked: what is read again is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Draft {
     /// Of the format; 3 is today's.
     pub version: u32,
+    /// What tensors begin at a multiple of; the metadata must say so if it is not 32.
+    pub alignment: u64,
     /// Keys and values, in the order of the file.
     pub metadata: Vec<(String, Value)>,
     /// Tensors, in the order of the file.
     pub tensors: Vec<Tensor>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self { version: 3, alignment: ALIGNMENT, metadata: Vec::new(), tensors: Vec::new() }
+    }
 }
 
 /// A value of the metadata.
@@ -30,6 +38,8 @@ pub enum Value {
     Texts(Vec<String>),
     /// Arrays in an array.
     Arrays(Vec<Value>),
+    /// Bytes of another file, with ggml's number of their type.
+    Copied(u32, Vec<u8>),
 }
 
 /// A tensor of the file.
@@ -78,7 +88,7 @@ impl Draft {
             tensor.dimensions.iter().for_each(|each| out.extend(each.to_le_bytes()));
             out.extend(tensor.kind.to_le_bytes());
             out.extend(offset.to_le_bytes());
-            offset = (offset + tensor.bytes()).next_multiple_of(ALIGNMENT);
+            offset = (offset + tensor.bytes()).next_multiple_of(self.alignment);
         }
         out
     }
@@ -95,7 +105,7 @@ impl Draft {
     ) -> Result<()> {
         let header = self.header();
         out.write_all(&header)?;
-        pad(&mut out, header.len() as u64)?;
+        self.pad(&mut out, header.len() as u64)?;
         for tensor in &self.tensors {
             let mut counted = Counted { out: &mut out, bytes: 0 };
             data(tensor, &mut counted)?;
@@ -104,15 +114,15 @@ impl Draft {
                 let name = &tensor.name;
                 return Err(Error::other(format!("{name}: {found} bytes instead of {needed}")));
             }
-            pad(&mut out, needed)?;
+            self.pad(&mut out, needed)?;
         }
         out.flush()
     }
-}
 
-fn pad(out: &mut impl Write, bytes: u64) -> Result<()> {
-    let missing = bytes.next_multiple_of(ALIGNMENT) - bytes;
-    out.write_all(&[0; ALIGNMENT as usize][..missing as usize])
+    fn pad(&self, out: &mut impl Write, bytes: u64) -> Result<()> {
+        let missing = bytes.next_multiple_of(self.alignment) - bytes;
+        out.write_all(&vec![0; missing as usize])
+    }
 }
 
 struct Counted<'a, W> {
@@ -147,6 +157,7 @@ impl Value {
             Self::Text(_) => 8,
             Self::Numbers(_) | Self::Truths(_) | Self::Texts(_) | Self::Arrays(_) => 9,
             Self::U64(_) => 10,
+            Self::Copied(kind, _) => *kind,
         }
     }
 
@@ -157,6 +168,7 @@ impl Value {
             Self::F32(value) => out.extend(value.to_le_bytes()),
             Self::U64(value) => out.extend(value.to_le_bytes()),
             Self::Text(value) => text(out, value),
+            Self::Copied(_, bytes) => out.extend(bytes),
             Self::Numbers(values) => {
                 array(out, 5, values.len());
                 values.iter().for_each(|value| out.extend(value.to_le_bytes()));

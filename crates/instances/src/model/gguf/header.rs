@@ -2,7 +2,7 @@
 //! in which type. Everything is bounded by the length of the file and by the limits below.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::path::Path;
 
 use edgeplan_problem::Bytes;
@@ -33,7 +33,22 @@ pub struct Header {
     pub tensors: Vec<Tensor>,
     /// Byte of the file at which the tensors' data begin; `None` if it is a header alone.
     pub data: Option<u64>,
+    /// What tensors begin at a multiple of.
+    pub alignment: u64,
+    /// Where each value of the metadata lies, in the order of the file.
+    pub pairs: Vec<Pair>,
     pub(super) metadata: BTreeMap<String, Value>,
+}
+
+/// A value of the metadata as it lies in the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pair {
+    /// Its key.
+    pub key: String,
+    /// ggml's number of its type.
+    pub kind: u32,
+    /// Its bytes in the file.
+    pub span: Range<u64>,
 }
 
 /// A value of the metadata, as far as anybody asks for it.
@@ -97,9 +112,12 @@ pub fn read(path: &Path) -> Result<Header, InputError> {
     let pairs = count(&mut reader, "metadata pairs", PAIRS_MAX)?;
     reader.expect(tensors, 24, &"tensors")?;
     reader.expect(pairs, 13, &"metadata pairs")?;
-    let metadata = metadata(&mut reader, pairs)?;
+    let (metadata, pairs) = metadata(&mut reader, pairs)?;
     let tensors: Result<_, _> = (0..tensors).map(|index| tensor(&mut reader, index)).collect();
-    let mut header = Header { file: file.clone(), tensors: tensors?, data: None, metadata };
+    let (data, alignment) = (None, ALIGNMENT);
+    let mut header =
+        Header { file: file.clone(), tensors: tensors?, data, alignment, pairs, metadata };
+    header.alignment = header.check_alignment()?;
     header.data = header.check(&reader)?;
     Ok(header)
 }
@@ -113,18 +131,23 @@ fn count(reader: &mut Reader<'_>, what: &str, most: u64) -> Result<u64, InputErr
     Ok(count)
 }
 
-fn metadata(reader: &mut Reader<'_>, pairs: u64) -> Result<BTreeMap<String, Value>, InputError> {
-    let mut metadata = BTreeMap::new();
-    for index in 0..pairs {
+fn metadata(
+    reader: &mut Reader<'_>,
+    count: u64,
+) -> Result<(BTreeMap<String, Value>, Vec<Pair>), InputError> {
+    let (mut metadata, mut pairs) = (BTreeMap::new(), Vec::new());
+    for index in 0..count {
         let key = name(reader, &format!("metadata key {index}"))?;
         let kind = reader.u32(&format_args!("type of {key}"))?;
+        let begin = reader.at;
         let value = value(reader, &key, kind)?;
+        pairs.push(Pair { key: key.clone(), kind, span: begin..reader.at });
         if metadata.contains_key(&key) {
             return Err(reader.error(&key, "a second value"));
         }
         metadata.insert(key, value);
     }
-    Ok(metadata)
+    Ok((metadata, pairs))
 }
 
 fn name(reader: &mut Reader<'_>, what: &str) -> Result<String, InputError> {
@@ -317,9 +340,7 @@ impl Header {
         })
     }
 
-    /// Refuses names that occur twice, and data that is cut off; where the data begin, if there
-    /// are any.
-    fn check(&self, reader: &Reader<'_>) -> Result<Option<u64>, InputError> {
+    fn check_alignment(&self) -> Result<u64, InputError> {
         let alignment = match self.metadata.get("general.alignment") {
             Some(Value::Integer(value)) => u64::try_from(*value).unwrap_or(0),
             Some(_) => 0,
@@ -329,6 +350,13 @@ impl Header {
             let problem = format!("a power of two up to {ALIGNMENT_MAX} is allowed");
             return Err(self.error("general.alignment", problem));
         }
+        Ok(alignment)
+    }
+
+    /// Refuses names that occur twice, and data that is cut off; where the data begin, if there
+    /// are any.
+    fn check(&self, reader: &Reader<'_>) -> Result<Option<u64>, InputError> {
+        let alignment = self.alignment;
         let start = reader.at.next_multiple_of(alignment);
         let data = reader.len.saturating_sub(start);
         let (mut names, mut total) = (BTreeSet::new(), Bytes::ZERO);

@@ -16,7 +16,7 @@ mod reader;
 use std::path::Path;
 
 use self::header::Value;
-pub use self::header::{Header, Tensor, read};
+pub use self::header::{Header, Pair, Tensor, read};
 use super::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use crate::file::InputError;
 
@@ -226,6 +226,7 @@ fn spec(tensor: &Tensor, quantized: bool, used: Option<u64>) -> TensorSpec {
         quantizable: chosen,
         native: Some(tensor.stored),
         experts: used.filter(|&used| several && used < experts).map(|used| (used, experts)),
+        measured: Vec::new(),
     }
 }
 

@@ -1,10 +1,15 @@
-//! What a format costs in quality, before anybody measured the model at hand.
+//! What a format costs in quality.
 //!
-//! Two measures, both additive over tensors. **KL divergence**: a format's published divergence of
-//! a whole model, shared out over tensors by elements times the sensitivity of their class.
-//! **Weight difference** (DILEMMA's teacher/student constraint): the format's relative weight
-//! error, shared out by elements. Both are estimates; a sensitivity file measured on the model
-//! replaces them.
+//! Three measures, all additive over tensors. **KL divergence**, **weight difference** (DILEMMA's
+//! teacher/student constraint) and **variance** (LLM-PQ's indicator): how much the outputs of
+//! matrices are off, on the activations of a text. A file that `edgeplan sense` measured on the
+//! model tells all three ([`measured`]). Before that, KL divergence is a format's published
+//! divergence of a whole model, shared out over tensors by elements times the sensitivity of their
+//! class, and weight difference the format's relative weight error, shared out by elements: both
+//! are estimates.
+
+pub mod measured;
+pub mod suite;
 
 use edgeplan_problem::Loss;
 
@@ -25,6 +30,7 @@ pub struct Sensitivity {
 enum Measure {
     Divergence,
     WeightDifference,
+    Variance,
 }
 
 impl Sensitivity {
@@ -32,6 +38,7 @@ impl Sensitivity {
     pub fn new(model: &ModelSpec, quality: &Quality) -> Self {
         let measure = match quality {
             Quality::MaxWeightDifference(_) => Measure::WeightDifference,
+            Quality::MaxVariance(_) => Measure::Variance,
             Quality::MaxKl(_) | Quality::Like(_) | Quality::Any => Measure::Divergence,
         };
         let tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
@@ -41,12 +48,24 @@ impl Sensitivity {
 
     /// Loss of storing one tensor in that format; zero for a tensor that keeps its own.
     pub fn loss(&self, tensor: &TensorSpec, format: Format) -> Loss {
+        let measured = tensor.measured.iter().find(|measured| measured.format == format);
+        let known = measured.and_then(|measured| match self.measure {
+            Measure::Divergence => Some(measured.divergence),
+            Measure::WeightDifference => measured.weight_difference,
+            Measure::Variance => measured.variance,
+        });
+        if let Some(known) = known {
+            return known;
+        }
         if !tensor.quantizable || self.total == 0.0 {
             return Loss::ZERO;
         }
         let whole = match self.measure {
             Measure::Divergence => format.published_kl_nats().0 as f64,
             Measure::WeightDifference => f64::from(format.relative_weight_error_ppm()) * 1e3,
+            Measure::Variance => {
+                (f64::from(format.relative_weight_error_ppm()) * 1e-6).powi(2) * 1e9
+            }
         };
         Loss((whole * weight(self.measure, tensor) / self.total).round() as u64)
     }
@@ -54,7 +73,8 @@ impl Sensitivity {
     /// The largest loss that a quality floor allows, `None` where there is no floor.
     ///
     /// # Errors
-    /// [`Quality::Like`] with a name that is neither a format nor a known mix.
+    /// [`Quality::Like`] with a name that is neither a format nor a known mix, or with a format
+    /// that was not measured where others were.
     pub fn budget(&self, model: &ModelSpec, quality: &Quality) -> Result<Option<Loss>, InputError> {
         match quality {
             Quality::Any => Ok(None),
@@ -62,6 +82,7 @@ impl Sensitivity {
             Quality::MaxWeightDifference(fraction) => {
                 Ok(Some(Loss((fraction.0 * 1e9).round() as u64)))
             }
+            Quality::MaxVariance(variance) => Ok(Some(Loss((variance * 1e9).round() as u64))),
             Quality::Like(name) => {
                 let mix = mix_named(name)?;
                 let blocks = model.layers.iter().filter(|layer| layer.kind == LayerKind::Block);
@@ -72,7 +93,13 @@ impl Sensitivity {
                     let more = uses_more_bits(block, count);
                     block += usize::from(layer.kind == LayerKind::Block);
                     for tensor in &layer.tensors {
-                        loss += self.loss(tensor, mix.format(tensor.class, more));
+                        let format = mix.format(tensor.class, more);
+                        if tensor.lacks(format) {
+                            let problem =
+                                format!("`{name}` needs {format}, not measured of {}", tensor.name);
+                            return Err(InputError::key("workload", "quality.like", problem));
+                        }
+                        loss += self.loss(tensor, format);
                     }
                 }
                 Ok(Some(loss))
@@ -86,7 +113,7 @@ fn weight(measure: Measure, tensor: &TensorSpec) -> f64 {
     let elements = tensor.elements() as f64;
     match measure {
         Measure::Divergence => elements * class_sensitivity(tensor.class),
-        Measure::WeightDifference => elements,
+        Measure::WeightDifference | Measure::Variance => elements,
     }
 }
 

@@ -1,0 +1,112 @@
+//! `edgeplan distill`: a model teaches its quantized self.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::value_parser;
+use edgeplan_instances::file::check_writable;
+use edgeplan_instances::model;
+use edgeplan_quality::apply::{apply, bytes};
+use edgeplan_quality::distill::{Lessons, distill};
+use edgeplan_quality::{Checkpoint, Reference, Text};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::apply::Wanted;
+use crate::reply::Reply;
+
+/// Tokens of the held-out part that students are compared on.
+const HELD_OUT: usize = 8192;
+/// One part in so many is held out.
+const PARTS: usize = 10;
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// Text to teach with; its last tenth is held out
+    #[arg(long)]
+    text: PathBuf,
+    /// Tokens of it
+    #[arg(long, default_value_t = 65_536, value_parser = value_parser!(u32).range(2..))]
+    tokens: u32,
+    /// Tokens of a window
+    #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
+    context: u32,
+    /// Steps at most; it ends when held-out text gains nothing any more
+    #[arg(long, default_value_t = 400, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    steps: u32,
+    /// Rate of learning
+    #[arg(long, default_value_t = 2e-3)]
+    rate: f64,
+    /// Teach matrices as well as norms and biases: slower, and better
+    #[arg(long)]
+    matrices: bool,
+    /// Seed of the order of windows
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// The file
+    #[arg(long)]
+    out: PathBuf,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    let Arguments { wanted, text, out, .. } = arguments;
+    check_writable(out)?;
+    let path = wanted.model()?;
+    let spec = model::load(&path.display().to_string())?;
+    let (formats, _) = wanted.formats(&spec)?;
+    let context = arguments.context as usize;
+    let mut words = Text::read(text, path)?;
+    let kept = words.tokens.len() - words.tokens.len() / PARTS;
+    let held_out = Text { file: words.file.clone(), tokens: words.tokens.split_off(kept) };
+    let held_out = held_out.pieces(HELD_OUT, context)?;
+    let pieces = words.pieces(arguments.tokens as usize, context)?;
+    let mut checkpoint = Checkpoint::open(path)?;
+    let teacher = checkpoint.decoder(context)?;
+    let reference = Reference::new(&teacher, held_out, &mut || {})?;
+    let lessons = Lessons {
+        steps: arguments.steps as usize,
+        rate: arguments.rate,
+        layers: 0.1,
+        matrices: arguments.matrices,
+        every: 20,
+        patience: 5,
+        seed: arguments.seed,
+    };
+    let bar = ProgressBar::new(lessons.steps as u64);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {elapsed} {msg}")?);
+    let taught = distill(&reference, &formats, &pieces, &lessons, &mut |step, divergence| {
+        bar.set_position(step as u64);
+        bar.set_message(format!("divergence {divergence:.5} nats on held-out text"));
+    });
+    bar.finish_and_clear();
+    let taught = taught?;
+    apply(&mut checkpoint, &formats, &taught.values, out, |_| {})?;
+    let size = bytes(&checkpoint, &formats)?;
+    let recovered = match taught.before > 0.0 {
+        true => 1.0 - taught.after / taught.before,
+        false => 0.0,
+    };
+    let text = format!(
+        "{}: divergence {:.5} nats per token on held-out text, {:.5} before: {:.1} % recovered in \
+         {} steps, at no byte more\n",
+        spec.name,
+        taught.after,
+        taught.before,
+        100.0 * recovered,
+        taught.steps
+    );
+    let json = json!({
+        "model": spec.name,
+        "bytes": size,
+        "kl_before_nats": taught.before,
+        "kl_after_nats": taught.after,
+        "recovered": recovered,
+        "steps": taught.steps,
+    });
+    Ok(Reply::either(arguments.json, &json, &text))
+}

@@ -1,0 +1,82 @@
+//! `edgeplan generate teacher`: train a small language model of bytes.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::value_parser;
+use edgeplan_instances::file::{check_writable, write_atomic};
+use edgeplan_instances::model::Shape;
+use edgeplan_quality::teacher::{Progress, Training};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::reply::Reply;
+use crate::report::command_line;
+
+/// 2.5 million parameters; every row is a whole number of blocks of every format.
+const SHAPE: [u64; 6] = [4, 256, 512, 4, 2, 64];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Text to learn
+    #[arg(long)]
+    text: PathBuf,
+    /// Text to watch the loss on
+    #[arg(long)]
+    held_out: PathBuf,
+    /// Steps of the optimizer
+    #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..=1_000_000))]
+    steps: u32,
+    /// Windows of text in a step
+    #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(1..=1024))]
+    batch: u32,
+    /// Bytes of a window
+    #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=4096))]
+    context: u32,
+    /// Highest rate of learning
+    #[arg(long, default_value_t = 3e-3)]
+    rate: f64,
+    /// Seed of weights and windows
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Write the losses to this CSV file
+    #[arg(long)]
+    losses: Option<PathBuf>,
+    /// The file
+    #[arg(long)]
+    out: PathBuf,
+}
+
+pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
+    let Arguments { text, held_out, losses, out, .. } = arguments;
+    for path in [Some(out), losses.as_ref()].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    let [blocks, hidden, ffn, heads, kv_heads, head_dim] = SHAPE;
+    let shape =
+        Shape { blocks, hidden, ffn, heads, kv_heads, head_dim, vocab: 256, ..Shape::default() };
+    let training = Training {
+        shape,
+        steps: arguments.steps as usize,
+        batch: arguments.batch as usize,
+        context: arguments.context as usize,
+        rate: arguments.rate,
+        seed: arguments.seed,
+    };
+    let bar = ProgressBar::new(training.steps as u64);
+    let template = "{bar:30} {pos}/{len} steps, {elapsed} of {duration} {msg}";
+    bar.set_style(ProgressStyle::with_template(template)?);
+    let mut rows = format!("# {}\nstep,loss_nats,held_out_nats\n", command_line());
+    let trained = training.run(text, held_out, out, &mut |step, seen| {
+        bar.set_position(step as u64);
+        if let Some(Progress { step, loss, held_out }) = seen {
+            rows += &format!("{step},{loss:.4},{held_out:.4}\n");
+            bar.set_message(format!("loss {loss:.3}, held out {held_out:.3} nats per byte"));
+        }
+    });
+    bar.finish_and_clear();
+    trained?;
+    if let Some(path) = losses {
+        write_atomic(path, &rows)?;
+    }
+    Ok(Reply::raw(String::new()))
+}

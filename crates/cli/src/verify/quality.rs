@@ -1,0 +1,112 @@
+//! How far a file is from its original on a text, and whether that is what was promised.
+
+use std::path::PathBuf;
+
+use anyhow::{Result, bail};
+use clap::value_parser;
+use edgeplan_formats::Format;
+use edgeplan_instances::file::{check_writable, read_text, to_json, write_atomic};
+use edgeplan_instances::model::{self, ModelSpec};
+use edgeplan_instances::sensitivity::measured::Sensed;
+use edgeplan_problem::Bytes;
+use edgeplan_quality::apply::Formats;
+use edgeplan_quality::sense::predicted;
+use edgeplan_quality::{Checkpoint, Reference, Text};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use super::Arguments;
+use crate::reply::Reply;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Quality {
+    /// Instead of times: measure divergence and loss on this text
+    #[arg(long, requires = "against")]
+    text: Option<PathBuf>,
+    /// text: the model as it was before it was quantized
+    #[arg(long, requires = "text")]
+    against: Option<PathBuf>,
+    /// text: what `edgeplan sense` measured of the original, to say what was to be expected
+    #[arg(long, requires = "text")]
+    sensitivity: Option<PathBuf>,
+    /// text: tokens of it
+    #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
+    tokens: u32,
+    /// text: tokens of a window
+    #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
+    context: u32,
+}
+
+impl Quality {
+    /// Measures it, if that was asked for.
+    pub(super) fn run(&self, arguments: &Arguments) -> Result<Option<Reply>> {
+        let (Some(text), Some(against)) = (&self.text, &self.against) else { return Ok(None) };
+        if let Some(out) = &arguments.out {
+            check_writable(out)?;
+        }
+        let path = &arguments.model;
+        let spec = model::load(&path.display().to_string())?;
+        let original_spec = model::load(&against.display().to_string())?;
+        let promised = match &self.sensitivity {
+            Some(file) => {
+                let sensed = Sensed::parse(&file.display().to_string(), &read_text(file)?)?;
+                predicted(&sensed, &formats(&spec))
+            }
+            None => None,
+        };
+        let context = self.context as usize;
+        let pieces = Text::read(text, against)?.pieces(self.tokens as usize, context)?;
+        let tokens: usize = pieces.iter().map(|piece| piece.elem_count()).sum();
+        let original = Checkpoint::open(against)?.decoder(context)?;
+        let student = Checkpoint::open(path)?.decoder(context)?;
+        if original_spec.vocab != spec.vocab || original.layers() != student.layers() {
+            bail!("{}: another model than {}", path.display(), against.display());
+        }
+        let bar = ProgressBar::new(pieces.len() as u64);
+        bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pieces, {elapsed}")?);
+        let reference = Reference::new(&original, pieces, &mut || bar.inc(1))?;
+        let found = reference.distance(&student, 0, &reference.tokens())?;
+        bar.finish_and_clear();
+        let (bytes, before) = (spec.stored_bytes(), original_spec.stored_bytes());
+        let (bytes, before) = (bytes.unwrap_or_default(), before.unwrap_or_default());
+        let json = json!({
+            "model": spec.name,
+            "tokens": tokens,
+            "kl_nats": found.kl,
+            "predicted_kl_nats": promised,
+            "loss_nats": found.loss,
+            "original_loss_nats": reference.loss,
+            "bytes": bytes,
+            "original_bytes": before,
+        });
+        if let Some(out) = &arguments.out {
+            write_atomic(out, &to_json(&json))?;
+        }
+        let expected = promised.map(|kl| format!(", {kl:.5} expected")).unwrap_or_default();
+        let text = format!(
+            "{} on {tokens} tokens: divergence {:.5} nats per token{expected}\n\
+             loss {:.4}, of the original {:.4} ({:+.2} %)\n\
+             {} of {} ({:.1} %)\n",
+            spec.name,
+            found.kl,
+            found.loss,
+            reference.loss,
+            100.0 * (found.loss / reference.loss - 1.0),
+            Bytes(bytes.0),
+            Bytes(before.0),
+            100.0 * bytes.as_f64() / before.as_f64().max(1.0)
+        );
+        Ok(Some(Reply::either(arguments.json, &json, &text)))
+    }
+}
+
+/// The formats of a file's matrices; a tied head is in that of the embedding.
+fn formats(spec: &ModelSpec) -> Formats {
+    let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
+    let matrices = tensors.filter(|tensor| model::TensorClass::MATRICES.contains(&tensor.class));
+    matrices
+        .filter_map(|tensor| {
+            Some((tensor.name.clone(), Format::from_ggml_id(tensor.native?.ggml_id)?))
+        })
+        .collect()
+}

@@ -1,0 +1,190 @@
+//! The tensors of a file, widened to f32 one by one.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom};
+use std::path::Path;
+
+use candle_core::{Device, Tensor};
+use edgeplan_engine::{EngineError, Llama};
+use edgeplan_formats::Format;
+use edgeplan_instances::file::InputError;
+use edgeplan_instances::model::gguf::{self, Header, Pair};
+
+use crate::decoder::{Architecture, Decoder};
+use crate::quantize::dequantize;
+
+/// A GGUF file with its data.
+#[derive(Debug)]
+pub struct Checkpoint {
+    /// What its header says.
+    pub header: Header,
+    data: u64,
+    file: File,
+}
+
+impl Checkpoint {
+    /// Opens a file; nothing but its header is read.
+    ///
+    /// # Errors
+    /// A file that is cut off, is no GGUF file, or holds no data.
+    pub fn open(path: &Path) -> Result<Self, InputError> {
+        let header = gguf::read(path)?;
+        let Some(data) = header.data else {
+            let problem = "holds no tensors, only their header; a whole file is needed";
+            return Err(InputError::file(&header.file, problem));
+        };
+        let error = |error: std::io::Error| InputError::file(&header.file, error.to_string());
+        let file = File::open(path).map_err(error)?;
+        Ok(Self { header, data, file })
+    }
+
+    /// The tensor of that name in the header.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn tensor(&self, name: &str) -> Result<&gguf::Tensor, InputError> {
+        let found = self.header.tensors.iter().find(|tensor| tensor.name == name);
+        found.ok_or_else(|| self.header.error(name, "is missing"))
+    }
+
+    /// `length` bytes of a tensor's data from `first` on.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn bytes(
+        &mut self,
+        tensor: &gguf::Tensor,
+        first: u64,
+        length: u64,
+    ) -> Result<Vec<u8>, InputError> {
+        let mut bytes = vec![0; length as usize];
+        let read = self
+            .file
+            .seek(SeekFrom::Start(self.data + tensor.offset + first))
+            .and_then(|_| self.file.read_exact(&mut bytes));
+        read.map_err(|error| self.header.error(&tensor.name, error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// The bytes of a value of the metadata.
+    ///
+    /// # Errors
+    /// Those of the file.
+    pub fn metadata(&mut self, pair: &Pair) -> Result<Vec<u8>, InputError> {
+        let mut bytes = vec![0; (pair.span.end - pair.span.start) as usize];
+        let read = self
+            .file
+            .seek(SeekFrom::Start(pair.span.start))
+            .and_then(|_| self.file.read_exact(&mut bytes));
+        read.map_err(|error| self.header.error(&pair.key, error.to_string()))?;
+        Ok(bytes)
+    }
+
+    /// The format of a tensor.
+    ///
+    /// # Errors
+    /// When it has a type that cannot be widened.
+    pub fn format(&self, tensor: &gguf::Tensor) -> Result<Format, InputError> {
+        Format::from_ggml_id(tensor.stored.ggml_id).ok_or_else(|| {
+            let known = Format::ALL.map(Format::name).join(", ");
+            let problem = format!("{} cannot be widened; {known} can", tensor.stored.name);
+            self.header.error(&tensor.name, problem)
+        })
+    }
+
+    /// A tensor in f32: `[rows, row_len]`, or `[length]` if it has one row.
+    ///
+    /// # Errors
+    /// Those of reading, a type that cannot be widened, numbers that are none.
+    pub fn widened(&mut self, name: &str) -> Result<Tensor, EngineError> {
+        let tensor = self.tensor(name)?.clone();
+        let format = self.format(&tensor)?;
+        let bytes = self.bytes(&tensor, 0, tensor.bytes.0)?;
+        let values = dequantize(&bytes, format)?;
+        drop(bytes);
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            let problem = format!("element {at} is {}; finite numbers are needed", values[at]);
+            return Err(self.header.error(name, problem).into());
+        }
+        let (rows, row_len) = (tensor.rows() as usize, tensor.dimensions[0] as usize);
+        Ok(match rows {
+            1 => Tensor::from_vec(values, row_len, &Device::Cpu)?,
+            _ => Tensor::from_vec(values, (rows, row_len), &Device::Cpu)?,
+        })
+    }
+
+    /// The whole model in f32, with room for that many positions.
+    ///
+    /// # Errors
+    /// Another architecture, a missing or superfluous tensor, a wrong shape, and those of
+    /// [`Checkpoint::widened`].
+    pub fn decoder(&mut self, room: usize) -> Result<Decoder, EngineError> {
+        let llama = Llama::read(&self.header)?;
+        let vocab = self.tensor("token_embd.weight")?.rows();
+        let mut expected = shapes(&llama, vocab);
+        let mut weights = BTreeMap::new();
+        let names: Vec<String> = self.header.tensors.iter().map(|t| t.name.clone()).collect();
+        for name in names {
+            let Some((rows, row_len)) = expected.remove(&name) else {
+                let problem = "is no tensor of a llama; its result would be wrong without it";
+                return Err(self.header.error(&name, problem).into());
+            };
+            let (found, needed) = (self.tensor(&name)?.dimensions, [row_len, rows, 1, 1]);
+            if found != needed {
+                let problem = format!("dimensions {found:?}; {needed:?} are allowed");
+                return Err(self.header.error(&name, problem).into());
+            }
+            weights.insert(name.clone(), self.widened(&name)?);
+        }
+        let optional =
+            |name: &str| name.ends_with(".bias") || name == "output.weight" || name == FACTORS;
+        if let Some(name) = expected.keys().find(|name| !optional(name)) {
+            return Err(self.header.error(name, "is missing").into());
+        }
+        let tied = !weights.contains_key("output.weight");
+        if tied {
+            let embedding = weights["token_embd.weight"].clone();
+            weights.insert("output.weight".into(), embedding);
+        }
+        let factors =
+            weights.remove(FACTORS).map(|factors| factors.to_vec1::<f32>()).transpose()?;
+        let architecture = Architecture::llama(&llama, factors.as_deref(), room)?;
+        Ok(Decoder { architecture, weights, tied, trains: false })
+    }
+}
+
+const FACTORS: &str = "rope_freqs.weight";
+
+/// Rows and their length of every tensor that a llama may have.
+fn shapes(llama: &Llama, vocab: u64) -> BTreeMap<String, (u64, u64)> {
+    let (hidden, ffn) = (llama.hidden as u64, llama.ffn as u64);
+    let (heads, kv) = (llama.heads * llama.head_dim, llama.kv_heads * llama.head_dim);
+    let (heads, kv) = (heads as u64, kv as u64);
+    let mut shapes = BTreeMap::from([
+        ("token_embd.weight".into(), (vocab, hidden)),
+        ("output_norm.weight".into(), (1, hidden)),
+        ("output.weight".into(), (vocab, hidden)),
+        ("output.bias".into(), (1, vocab)),
+        (FACTORS.into(), (1, llama.pairs() as u64)),
+    ]);
+    for block in 0..llama.blocks {
+        let mut add = |stem: &str, size| shapes.insert(format!("blk.{block}.{stem}"), size);
+        add("attn_norm.weight", (1, hidden));
+        add("ffn_norm.weight", (1, hidden));
+        let projections = [
+            ("attn_q", heads, hidden),
+            ("attn_k", kv, hidden),
+            ("attn_v", kv, hidden),
+            ("attn_output", hidden, heads),
+            ("ffn_gate", ffn, hidden),
+            ("ffn_up", ffn, hidden),
+            ("ffn_down", hidden, ffn),
+        ];
+        for (stem, rows, row_len) in projections {
+            add(&format!("{stem}.weight"), (rows, row_len));
+            add(&format!("{stem}.bias"), (1, rows));
+        }
+    }
+    shapes
+}

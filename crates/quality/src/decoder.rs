@@ -1,0 +1,341 @@
+//! A decoder in f32, over batches, through which gradients flow: what quality is measured and
+//! distilled with. The engine runs files as they are; here weights are what a format makes of them,
+//! widened to f32, so that divergence is that of the weights alone.
+
+use std::collections::BTreeMap;
+
+use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Tensor};
+use candle_nn::ops;
+use edgeplan_engine::{Llama, Observer};
+
+/// Where a decoder and its equations differ from another's.
+#[derive(Debug, Clone)]
+pub(crate) struct Architecture {
+    pub(crate) blocks: usize,
+    pub(crate) heads: usize,
+    pub(crate) kv_heads: usize,
+    pub(crate) head_dim: usize,
+    pub(crate) epsilon: f32,
+    /// Positions that attention looks back on; all if none.
+    pub(crate) window: Option<usize>,
+    /// Cosines and sines, `[room, pairs]`.
+    pub(crate) turns: (Tensor, Tensor),
+}
+
+impl Architecture {
+    /// That of a llama, with room for that many positions.
+    pub(crate) fn llama(llama: &Llama, factors: Option<&[f32]>, room: usize) -> Result<Self> {
+        Ok(Self {
+            blocks: llama.blocks,
+            heads: llama.heads,
+            kv_heads: llama.kv_heads,
+            head_dim: llama.head_dim,
+            epsilon: llama.epsilon,
+            window: llama.window,
+            turns: llama.turns(factors, room, &Device::Cpu)?,
+        })
+    }
+}
+
+/// Weights in memory, by their names in a GGUF file. Copies share what they have in common.
+#[derive(Debug, Clone)]
+pub struct Decoder {
+    pub(crate) architecture: Architecture,
+    pub(crate) weights: BTreeMap<String, Tensor>,
+    /// Whether the head's weight is the embedding's.
+    pub(crate) tied: bool,
+    /// Whether gradients are wanted: candle's fused operations have none.
+    pub(crate) trains: bool,
+}
+
+const HEAD: &str = "output";
+
+impl Decoder {
+    /// The same decoder with other weights under these names.
+    #[must_use]
+    pub fn with(&self, weights: impl IntoIterator<Item = (String, Tensor)>) -> Self {
+        let mut decoder = self.clone();
+        decoder.weights.extend(weights);
+        decoder
+    }
+
+    /// Layers as a plan counts them: embedding, blocks, head.
+    pub fn layers(&self) -> usize {
+        self.architecture.blocks + 2
+    }
+
+    /// A weight by its name. The head has one of its own, which shares the memory of the
+    /// embedding's where they are tied.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn weight(&self, name: &str) -> Result<&Tensor> {
+        let found = self.weights.get(name);
+        found.ok_or_else(|| candle_core::Error::Msg(format!("{name} is missing")))
+    }
+
+    /// Logits `[batch, positions, vocab]` of tokens `[batch, positions]`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn logits(&self, tokens: &Tensor) -> Result<Tensor> {
+        let hidden = self.run(0, self.layers() - 1, tokens, &mut ())?;
+        self.head(&hidden, &mut ())
+    }
+
+    /// What leaves the layers `first..end`, none of them the head, given what enters them: token
+    /// ids before layer 0, else hidden states `[batch, positions, hidden]`.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn run(
+        &self,
+        first: usize,
+        end: usize,
+        input: &Tensor,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
+        let mut hidden = input.clone();
+        for layer in first..end {
+            observer.enters(layer, &hidden);
+            hidden = match layer {
+                0 => self.embed(&hidden)?,
+                _ => self.block(layer - 1, &hidden, observer)?,
+            };
+            observer.leaves(layer, &hidden);
+        }
+        Ok(hidden)
+    }
+
+    fn embed(&self, tokens: &Tensor) -> Result<Tensor> {
+        let (batch, positions) = tokens.dims2()?;
+        let table = self.weight("token_embd.weight")?;
+        let rows = table.index_select(&tokens.flatten_all()?, 0)?;
+        rows.reshape((batch, positions, table.dim(1)?))
+    }
+
+    /// Logits of hidden states.
+    ///
+    /// # Errors
+    /// Those of candle.
+    pub fn head(&self, hidden: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
+        let normed = self.norm("output_norm", hidden)?;
+        self.project(HEAD, &normed, observer)
+    }
+
+    /// One block: attention, then the feed-forward part, each beside a residual stream.
+    fn block(&self, index: usize, input: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
+        let name = |stem: &str| format!("blk.{index}.{stem}");
+        let normed = self.norm(&name("attn_norm"), input)?;
+        let query = self.project(&name("attn_q"), &normed, observer)?;
+        let key = self.project(&name("attn_k"), &normed, observer)?;
+        let value = self.project(&name("attn_v"), &normed, observer)?;
+        let attended = self.attend(&query, &key, &value)?;
+        let middle = (input + self.project(&name("attn_output"), &attended, observer)?)?;
+
+        // W_down (silu(W_gate x) * W_up x) (Shazeer 2020, equation 6)
+        let normed = self.norm(&name("ffn_norm"), &middle)?;
+        let gate = self.project(&name("ffn_gate"), &normed, observer)?.silu()?;
+        let gated = (gate * self.project(&name("ffn_up"), &normed, observer)?)?;
+        middle + self.project(&name("ffn_down"), &gated, observer)?
+    }
+
+    /// y = W x + b, over the last dimension.
+    fn project(&self, stem: &str, input: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
+        let name = format!("{stem}.weight");
+        let weight = self.weight(&name)?;
+        let (batch, positions, width) = input.dims3()?;
+        let flat = input.reshape((batch * positions, width))?;
+        observer.multiplies(&name, &flat);
+        let product = match self.trains && !weight.track_op() {
+            true => flat.apply_op1(Fixed(weight.clone()))?,
+            false => flat.matmul(&weight.t()?)?,
+        };
+        let product = product.reshape((batch, positions, weight.dim(0)?))?;
+        match self.weights.get(&format!("{stem}.bias")) {
+            Some(bias) => product.broadcast_add(bias),
+            None => Ok(product),
+        }
+    }
+
+    /// RMS norm (Zhang and Sennrich 2019, equation 4).
+    fn norm(&self, stem: &str, input: &Tensor) -> Result<Tensor> {
+        let weight = self.weight(&format!("{stem}.weight"))?;
+        let epsilon = self.architecture.epsilon;
+        match self.trains {
+            true => ops::rms_norm_slow(input, weight, epsilon),
+            false => ops::rms_norm(&input.contiguous()?, weight, epsilon),
+        }
+    }
+
+    /// softmax(Q K^T / sqrt(head_dim)) V, no query looking ahead; keys and values are shared by
+    /// groups of queries (Ainslie et al. 2023). All `[batch, positions, heads * head_dim]`.
+    fn attend(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<Tensor> {
+        let &Architecture { heads, kv_heads, head_dim, .. } = &self.architecture;
+        let (batch, positions, _) = query.dims3()?;
+        let split = |flat: &Tensor, heads: usize| {
+            flat.reshape((batch, positions, heads, head_dim))?.transpose(1, 2)?.contiguous()
+        };
+        let query = self.turn(&split(query, heads)?)?;
+        let key = self.shared(&self.turn(&split(key, kv_heads)?)?)?;
+        let value = self.shared(&split(value, kv_heads)?)?;
+        let scores = (query.matmul(&key.t()?)? * (head_dim as f64).powf(-0.5))?;
+        let scores = scores.broadcast_add(&self.mask(positions)?)?;
+        let weights = match self.trains {
+            true => ops::softmax(&scores, D::Minus1)?,
+            false => ops::softmax_last_dim(&scores)?,
+        };
+        let attended = weights.matmul(&value)?.transpose(1, 2)?;
+        attended.reshape((batch, positions, heads * head_dim))
+    }
+
+    /// Heads for every query, `[batch, heads, positions, head_dim]`.
+    fn shared(&self, heads: &Tensor) -> Result<Tensor> {
+        let (batch, count, positions, head_dim) = heads.dims4()?;
+        let group = self.architecture.heads / count;
+        if group == 1 {
+            return Ok(heads.clone());
+        }
+        let shape = (batch, count, group, positions, head_dim);
+        let repeated = heads.unsqueeze(2)?.broadcast_as(shape)?.contiguous()?;
+        repeated.reshape((batch, count * group, positions, head_dim))
+    }
+
+    /// Turns heads `[batch, heads, positions, head_dim]` by their positions.
+    fn turn(&self, heads: &Tensor) -> Result<Tensor> {
+        let (cos, sin) = &self.architecture.turns;
+        let (_, _, positions, head_dim) = heads.dims4()?;
+        let dims = 2 * cos.dim(1)?;
+        let (cos, sin) = (cos.narrow(0, 0, positions)?, sin.narrow(0, 0, positions)?);
+        let front = heads.narrow(3, 0, dims)?.contiguous()?;
+        let turned = match self.trains {
+            true => candle_nn::rotary_emb::rope_i_slow(&front, &cos, &sin)?,
+            false => candle_nn::rotary_emb::rope_i(&front, &cos, &sin)?,
+        };
+        if dims == head_dim {
+            return Ok(turned);
+        }
+        Tensor::cat(&[&turned, &heads.narrow(3, dims, head_dim - dims)?], 3)
+    }
+
+    /// `[positions, positions]`: minus infinity where a query would look ahead or beyond the
+    /// window, else 0.
+    fn mask(&self, positions: usize) -> Result<Tensor> {
+        let window = self.architecture.window.unwrap_or(positions);
+        let hidden = |row: usize, at: usize| at > row || at + window <= row;
+        let value = |row, at| if hidden(row, at) { f32::NEG_INFINITY } else { 0.0 };
+        let values: Vec<f32> =
+            (0..positions).flat_map(|row| (0..positions).map(move |at| value(row, at))).collect();
+        Tensor::from_vec(values, (positions, positions), &Device::Cpu)?.to_dtype(DType::F32)
+    }
+}
+
+/// A product with weights that are not trained: candle would make a gradient for them too, and keep
+/// it.
+struct Fixed(Tensor);
+
+impl CustomOp1 for Fixed {
+    fn name(&self) -> &'static str {
+        "fixed weights"
+    }
+
+    fn cpu_fwd(&self, storage: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
+        let Some((first, end)) = layout.contiguous_offsets() else {
+            return Err(candle_core::Error::Msg("fixed weights: a gap in the input".into()));
+        };
+        let input = &storage.as_slice::<f32>()?[first..end];
+        let input = Tensor::from_slice(input, layout.shape(), &Device::Cpu)?;
+        let product = input.matmul(&self.0.t()?)?;
+        let shape = product.shape().clone();
+        Ok((CpuStorage::F32(product.flatten_all()?.to_vec1()?), shape))
+    }
+
+    fn bwd(&self, _: &Tensor, _: &Tensor, gradient: &Tensor) -> Result<Option<Tensor>> {
+        gradient.matmul(&self.0).map(Some)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use candle_core::Var;
+    use edgeplan_engine::{Model, Positions};
+    use edgeplan_formats::Format;
+    use edgeplan_instances::model;
+
+    use super::*;
+    use crate::apply::{apply, from_recipe};
+    use crate::checkpoint::Checkpoint;
+
+    const TEACHER: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/teacher/teacher.gguf");
+
+    fn text() -> Vec<u32> {
+        b"And God said, Let there be light".iter().map(|&byte| byte.into()).collect()
+    }
+
+    fn flat(tensor: &Tensor) -> Vec<f32> {
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    }
+
+    fn furthest(a: &Tensor, b: &Tensor) -> f32 {
+        flat(a).iter().zip(flat(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    }
+
+    #[test]
+    fn the_engine_says_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f32.gguf");
+        let mut checkpoint = Checkpoint::open(Path::new(TEACHER)).unwrap();
+        // In f32 neither rounds activations.
+        let formats =
+            from_recipe(&model::load(TEACHER).unwrap(), Format::F32, &BTreeMap::new()).unwrap();
+        apply(&mut checkpoint, &formats, &BTreeMap::new(), &path, |_| {}).unwrap();
+        let engine = Model::load(&path, &Device::Cpu).unwrap();
+        let mut session = engine.session(64).unwrap();
+        let expected = session.run(&text(), Positions::All, &mut ()).unwrap();
+        let tokens = Tensor::new(text(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+        let twice = Tensor::cat(&[&tokens, &tokens], 0).unwrap();
+        let mut decoder = checkpoint.decoder(64).unwrap();
+        for trains in [false, true] {
+            decoder.trains = trains;
+            let logits = decoder.logits(&twice).unwrap();
+            for window in 0..2 {
+                let off = furthest(&logits.get(window).unwrap(), &expected);
+                assert!(off < 1e-3, "{off}");
+            }
+        }
+    }
+
+    #[test]
+    fn gradients_are_those_of_finite_differences() {
+        let mut decoder = Checkpoint::open(Path::new(TEACHER)).unwrap().decoder(64).unwrap();
+        decoder.trains = true;
+        let tokens = Tensor::new(text(), &Device::Cpu).unwrap().unsqueeze(0).unwrap();
+        let loss = |decoder: &Decoder| {
+            let logits = decoder.logits(&tokens).unwrap().flatten(0, 1).unwrap();
+            let next = Tensor::new(text(), &Device::Cpu).unwrap();
+            candle_nn::loss::cross_entropy(&logits, &next).unwrap()
+        };
+        let name = "blk.1.ffn_norm.weight";
+        let var = Var::from_tensor(&decoder.weights[name].copy().unwrap()).unwrap();
+        let plain = flat(&var);
+        decoder.weights.insert(name.into(), var.as_tensor().clone());
+        let gradients = loss(&decoder).backward().unwrap();
+        let gradient = flat(gradients.get(&var).unwrap());
+        for at in [0, 17, 255] {
+            let moved = |by: f32| {
+                let mut values = plain.clone();
+                values[at] += by;
+                let moved = Tensor::from_vec(values, plain.len(), &Device::Cpu).unwrap();
+                let decoder = decoder.with([(name.to_owned(), moved)]);
+                loss(&decoder).to_scalar::<f32>().unwrap()
+            };
+            let expected = (moved(0.05) - moved(-0.05)) / 0.1;
+            let off = (gradient[at] - expected).abs();
+            assert!(off < 2e-3 + 0.05 * expected.abs(), "{} {expected}", gradient[at]);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+//! Sensitivity: what each format does to each tensor, everything else as it was.
+//!
+//! Layers are taken in order. What enters one is kept, so that a student runs through the layers
+//! from its own on only, and the original's predictions are kept, too. Relative weight difference
+//! is DILEMMA's constraint (arXiv:2503.01704), variance after LLM-PQ's indicator
+//! (arXiv:2403.01136): the error of the outputs, inputs weighted by their second moments.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+
+use candle_core::{Result, Tensor};
+use edgeplan_engine::{EngineError, Observer};
+use edgeplan_formats::Format;
+use edgeplan_instances::file::InputError;
+use edgeplan_instances::model::{ModelSpec, TensorClass};
+use edgeplan_instances::sensitivity::measured::{Mix, Row, Sensed};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64;
+use rayon::prelude::*;
+
+use crate::measure::Reference;
+use crate::quantize::stored;
+
+/// One tensor in one format.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trial {
+    layer: usize,
+    tensor: String,
+    format: Format,
+    /// Whether the model is run with it; else only weights are compared.
+    runs: bool,
+}
+
+/// What is to be measured: every tensor that a plan may choose a format for, in every format that
+/// fits its rows. The model runs with those in `probes` only.
+pub fn trials(model: &ModelSpec, formats: &[Format], probes: &[Format]) -> Vec<Trial> {
+    let mut trials = Vec::new();
+    for (layer, spec) in model.layers.iter().enumerate() {
+        for tensor in spec.tensors.iter().filter(|tensor| tensor.quantizable) {
+            let fitting = formats.iter().filter(|format| tensor.bytes(**format).is_some());
+            trials.extend(fitting.map(|&format| Trial {
+                layer,
+                tensor: tensor.name.clone(),
+                format,
+                runs: probes.contains(&format),
+            }));
+        }
+    }
+    trials
+}
+
+impl Trial {
+    /// Whether a file already has it.
+    pub fn is_in(&self, sensed: &Sensed) -> bool {
+        let row = sensed.row(&self.tensor, self.format);
+        row.is_some_and(|row| !self.runs || row.kl_nats.is_some())
+    }
+
+    /// Measures it.
+    fn run(&self, reference: &Reference<'_>, states: &[Tensor], inputs: &Inputs) -> Result<Row> {
+        let original = reference.original.weight(&self.tensor)?;
+        let student = stored(original, self.format)?;
+        let (norm, difference, variance) = inputs.errors(&self.tensor, original, &student)?;
+        let distance = match difference > 0.0 {
+            true if self.runs => {
+                let student = reference.original.with([(self.tensor.clone(), student)]);
+                Some(reference.distance(&student, self.layer, states)?)
+            }
+            true => None,
+            false => Some(crate::Distance { kl: 0.0, loss: reference.loss }),
+        };
+        Ok(Row {
+            tensor: self.tensor.clone(),
+            format: self.format,
+            norm: Some(norm),
+            weight_difference: Some(difference),
+            variance: Some(variance),
+            kl_nats: distance.map(|distance| distance.kl),
+            loss_change_nats: distance.map(|distance| distance.loss - reference.loss),
+        })
+    }
+}
+
+/// Measures trials, several at a time; `done` hears of each as soon as it is.
+///
+/// # Errors
+/// Those of candle, and the first of `done`.
+pub fn sense(
+    reference: &Reference<'_>,
+    trials: &[Trial],
+    done: &mut (dyn FnMut(Row) -> std::result::Result<(), InputError> + Send),
+) -> std::result::Result<(), EngineError> {
+    let original = reference.original;
+    let mut states = reference.tokens();
+    let last = trials.iter().map(|trial| trial.layer).max().unwrap_or_default();
+    let done = Mutex::new(done);
+    for layer in 0..=last {
+        let mut inputs = Inputs::default();
+        let mut next = Vec::new();
+        for state in &states {
+            next.push(match layer + 1 < original.layers() {
+                true => original.run(layer, layer + 1, state, &mut inputs)?,
+                false => original.head(state, &mut inputs).map(|_| state.clone())?,
+            });
+            if layer == 0 {
+                inputs.count(state, original.weight("token_embd.weight")?.dim(0)?)?;
+            }
+        }
+        let here: Vec<&Trial> = trials.iter().filter(|trial| trial.layer == layer).collect();
+        here.par_iter().try_for_each(|trial| {
+            let row = trial.run(reference, &states, &inputs)?;
+            // A thread that panicked while it wrote ends the program anyway.
+            let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            Ok::<(), EngineError>((*done)(row)?)
+        })?;
+        states = next;
+    }
+    Ok(())
+}
+
+/// What enters matrices.
+#[derive(Debug, Default)]
+struct Inputs {
+    /// Sums of squares by element, for each tensor.
+    squares: BTreeMap<String, Vec<f64>>,
+    /// How often each row of the embedding is looked up.
+    rows: Vec<f64>,
+}
+
+impl Observer for Inputs {
+    fn multiplies(&mut self, tensor: &str, input: &Tensor) {
+        // What fails here fails in the product, too.
+        let sums = input.sqr().and_then(|squares| squares.sum(0)).and_then(|sums| sums.to_vec1());
+        let Ok(sums) = sums as Result<Vec<f32>> else { return };
+        let squares = self.squares.entry(tensor.into()).or_insert_with(|| vec![0.0; sums.len()]);
+        squares.iter_mut().zip(sums).for_each(|(all, some)| *all += f64::from(some));
+    }
+}
+
+impl Inputs {
+    fn count(&mut self, tokens: &Tensor, vocab: usize) -> Result<()> {
+        self.rows.resize(vocab, 0.0);
+        let tokens: Vec<u32> = tokens.flatten_all()?.to_vec1()?;
+        tokens.into_iter().for_each(|token| self.rows[token as usize] += 1.0);
+        Ok(())
+    }
+
+    /// Norm of the weights, that of the difference over it, and variance of the error of the
+    /// outputs over that of the outputs.
+    fn errors(&self, name: &str, original: &Tensor, student: &Tensor) -> Result<(f64, f64, f64)> {
+        let row_len = original.dim(1)?;
+        let squares = |tensor: Tensor| tensor.sqr()?.flatten_all()?.to_vec1::<f32>();
+        let weights = squares(original.clone())?;
+        let errors = squares((original - student)?)?;
+        let weigh = |values: &[f32]| -> (f64, f64) {
+            let mut sums = (0.0, 0.0);
+            for (row, values) in values.chunks(row_len).enumerate() {
+                let plain: f64 = values.iter().map(|&value| f64::from(value)).sum();
+                sums.0 += plain;
+                sums.1 += match self.squares.get(name) {
+                    Some(inputs) => {
+                        values.iter().zip(inputs).map(|(&value, x)| f64::from(value) * x).sum()
+                    }
+                    None => plain * self.rows.get(row).copied().unwrap_or(1.0),
+                };
+            }
+            sums
+        };
+        let (weights, errors) = (weigh(&weights), weigh(&errors));
+        let over = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
+        Ok((weights.0.sqrt(), over(errors.0, weights.0).sqrt(), over(errors.1, weights.1)))
+    }
+}
+
+/// A random mix of the formats that were measured: a format for each tensor. Some mixes are coarse
+/// and some fine, because each has its own random shares of formats.
+pub fn mix(sensed: &Sensed, number: u64) -> BTreeMap<String, Format> {
+    let mut rng = Pcg64::seed_from_u64(number);
+    let mut formats: Vec<Format> = sensed.rows.iter().map(|row| row.format).collect();
+    formats.sort();
+    formats.dedup();
+    let shares: BTreeMap<Format, f64> =
+        formats.iter().map(|&format| (format, rng.random::<f64>().powi(4))).collect();
+    let mut tensors: BTreeMap<&str, Vec<Format>> = BTreeMap::new();
+    for row in &sensed.rows {
+        tensors.entry(&row.tensor).or_default().push(row.format);
+    }
+    let mut mix = BTreeMap::new();
+    for (tensor, mut formats) in tensors {
+        formats.sort();
+        let sum: f64 = formats.iter().map(|format| shares[format]).sum();
+        let mut left = rng.random::<f64>() * sum;
+        let chosen = formats.iter().find(|format| {
+            left -= shares[*format];
+            left <= 0.0
+        });
+        mix.insert(tensor.to_owned(), *chosen.unwrap_or(&formats[0]));
+    }
+    mix
+}
+
+/// What the rows of a mix add up to, in nats; none if one of them is missing.
+pub fn predicted(sensed: &Sensed, mix: &BTreeMap<String, Format>) -> Option<f64> {
+    mix.iter().map(|(tensor, &format)| sensed.divergence(tensor, format)).sum()
+}
+
+/// Runs a model whose tensors are stored in these formats.
+///
+/// # Errors
+/// Those of candle.
+pub fn run_mix(
+    reference: &Reference<'_>,
+    formats: &BTreeMap<String, Format>,
+) -> Result<crate::Distance> {
+    let original = reference.original;
+    let stored = formats
+        .par_iter()
+        .map(|(name, &format)| Ok((name.clone(), stored(original.weight(name)?, format)?)));
+    let student = original.with(stored.collect::<Result<Vec<_>>>()?);
+    reference.distance(&student, 0, &reference.tokens())
+}
+
+/// Measures one random mix.
+///
+/// # Errors
+/// Those of candle.
+pub fn sense_mix(reference: &Reference<'_>, sensed: &Sensed, number: u64) -> Result<Mix> {
+    let distance = run_mix(reference, &mix(sensed, number))?;
+    let (kl_nats, loss_change_nats) = (distance.kl, distance.loss - reference.loss);
+    Ok(Mix { mix: number, kl_nats, loss_change_nats })
+}
+
+/// Whether a plan can choose at all in a model, for errors.
+///
+/// # Errors
+/// When it holds no matrix that may be quantized.
+pub fn check(model: &ModelSpec, file: &str) -> std::result::Result<(), InputError> {
+    let mut tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
+    if tensors.any(|tensor| tensor.quantizable) {
+        return Ok(());
+    }
+    let classes = TensorClass::MATRICES.map(TensorClass::name).join(", ");
+    let problem = format!(
+        "is quantized already; a file of floats is needed (`edgeplan apply --recipe f16` makes \
+         one), with matrices among {classes}"
+    );
+    Err(InputError::file(file, problem))
+}

@@ -1,0 +1,260 @@
+//! A small language model of bytes, trained from nothing: what tests and reports quantize.
+
+use std::collections::BTreeMap;
+
+use std::path::Path;
+
+use candle_core::{Device, Tensor, Var};
+use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
+use edgeplan_engine::EngineError;
+use edgeplan_formats::Format;
+use edgeplan_instances::file::{InputError, read_text, stream_atomic};
+use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_instances::model::{Shape, TensorClass};
+use rand::{RngExt as _, SeedableRng as _};
+use rand_pcg::Pcg64;
+
+use crate::checkpoint::Checkpoint;
+use crate::decoder::Decoder;
+use crate::quantize::quantize;
+
+/// Every so many steps the loss on held-out text is taken.
+const EVERY: usize = 100;
+/// Tokens of held-out text that it is taken of.
+const HELD_OUT: usize = 16 * 1024;
+
+/// How a teacher is made.
+#[derive(Debug, Clone)]
+pub struct Training {
+    /// Its numbers; rows are whole blocks of every format if lengths are multiples of 256.
+    pub shape: Shape,
+    /// Steps of the optimizer, 1 or more.
+    pub steps: usize,
+    /// Windows of text in a step.
+    pub batch: usize,
+    /// Bytes of a window.
+    pub context: usize,
+    /// The highest rate of learning.
+    pub rate: f64,
+    /// Seed of weights and windows.
+    pub seed: u64,
+}
+
+/// What was seen on the way.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Progress {
+    /// Steps done.
+    pub step: usize,
+    /// Mean loss of the steps since the last, in nats per byte.
+    pub loss: f64,
+    /// Loss on held-out text.
+    pub held_out: f64,
+}
+
+impl Training {
+    /// Trains on one text, watches another, and writes the model: matrices in f16, whole or not at
+    /// all. `progress` hears of every step, and of the losses now and then.
+    ///
+    /// # Errors
+    /// Texts that cannot be read or are too short, a folder that cannot be written.
+    pub fn run(
+        &self,
+        text: &Path,
+        held_out: &Path,
+        out: &Path,
+        progress: &mut dyn FnMut(usize, Option<Progress>),
+    ) -> Result<(), EngineError> {
+        let (text, held_out) = (self.read(text)?, self.read(held_out)?);
+        let (decoder, vars) = self.start()?;
+        let parameters = ParamsAdamW { beta2: 0.95, weight_decay: 0.01, ..ParamsAdamW::default() };
+        let mut adam = AdamW::new(vars.values().cloned().collect(), parameters)?;
+        let mut rng = Pcg64::seed_from_u64(self.seed);
+        let mut losses = Vec::new();
+        for step in 1..=self.steps {
+            adam.set_learning_rate(self.rate_at(step));
+            let starts: Vec<usize> =
+                (0..self.batch).map(|_| rng.random_range(0..text.len() - self.context)).collect();
+            let loss = self.loss(&decoder, &text, &starts)?;
+            adam.backward_step(&loss)?;
+            losses.push(f64::from(loss.to_scalar::<f32>()?));
+            let mut seen = None;
+            if step % EVERY == 0 || step == self.steps {
+                let mean = losses.iter().sum::<f64>() / losses.len() as f64;
+                losses.clear();
+                let held_out = self.held_out(&decoder, &held_out)?;
+                seen = Some(Progress { step, loss: mean, held_out });
+            }
+            progress(step, seen);
+        }
+        Ok(self.write(&vars, out)?)
+    }
+
+    /// Bytes of a text of one window and more.
+    fn read(&self, path: &Path) -> Result<Vec<u8>, InputError> {
+        let text = read_text(path)?.into_bytes();
+        if text.len() <= self.context {
+            let problem = format!("{} bytes; more than {} are needed", text.len(), self.context);
+            return Err(InputError::file(path.display().to_string(), problem));
+        }
+        Ok(text)
+    }
+
+    /// Up a straight line, then down a cosine to a tenth (Loshchilov and Hutter 2017).
+    fn rate_at(&self, step: usize) -> f64 {
+        let warm = (self.steps / 20).max(1);
+        if step < warm {
+            return self.rate * step as f64 / warm as f64;
+        }
+        let done = (step - warm) as f64 / (self.steps - warm).max(1) as f64;
+        self.rate * (0.1 + 0.45 * (1.0 + (std::f64::consts::PI * done).cos()))
+    }
+
+    /// Cross entropy of the bytes that follow those of these windows.
+    fn loss(
+        &self,
+        decoder: &Decoder,
+        text: &[u8],
+        starts: &[usize],
+    ) -> candle_core::Result<Tensor> {
+        let window = |shift: usize| -> Vec<u32> {
+            let bytes = starts.iter().flat_map(|s| &text[s + shift..s + shift + self.context]);
+            bytes.map(|&byte| byte.into()).collect()
+        };
+        let shape = (starts.len(), self.context);
+        let logits = decoder.logits(&Tensor::from_vec(window(0), shape, &Device::Cpu)?)?;
+        let targets = Tensor::new(window(1), &Device::Cpu)?;
+        candle_nn::loss::cross_entropy(&logits.flatten(0, 1)?, &targets)
+    }
+
+    fn held_out(&self, decoder: &Decoder, text: &[u8]) -> candle_core::Result<f64> {
+        let decoder = Decoder { trains: false, ..decoder.clone() };
+        let windows = (HELD_OUT / self.context).max(1);
+        let gap = (text.len() - self.context - 1) / windows;
+        let starts: Vec<usize> = (0..windows).map(|window| window * gap).collect();
+        let mut sum = 0.0;
+        for starts in starts.chunks(self.batch) {
+            let loss = self.loss(&decoder, text, starts)?.to_scalar::<f32>()?;
+            sum += f64::from(loss) * starts.len() as f64;
+        }
+        Ok(sum / windows as f64)
+    }
+
+    /// Random weights, and the same as variables.
+    fn start(&self) -> Result<(Decoder, BTreeMap<String, Var>), EngineError> {
+        let mut rng = Pcg64::seed_from_u64(self.seed.wrapping_add(1));
+        let model = self.shape.model("teacher");
+        let mut vars = BTreeMap::new();
+        let depth = (2.0 * self.shape.blocks as f32).sqrt();
+        for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {
+            let (rows, row_len) = (tensor.rows as usize, tensor.row_len as usize);
+            let var = match tensor.class {
+                TensorClass::Norm => Var::ones(row_len, candle_core::DType::F32, &Device::Cpu)?,
+                class => {
+                    // A uniform number from -a to a has the variance a^2 / 3; what is added to the
+                    // residual stream starts small (Radford et al. 2019).
+                    let residual = [TensorClass::AttnOutput, TensorClass::FfnDown];
+                    let scale = (3.0 / row_len as f32).sqrt();
+                    let scale = if residual.contains(&class) { scale / depth } else { scale };
+                    let weights: Vec<f32> = (0..rows * row_len)
+                        .map(|_| scale * (2.0 * rng.random::<f32>() - 1.0))
+                        .collect();
+                    Var::from_vec(weights, (rows, row_len), &Device::Cpu)?
+                }
+            };
+            vars.insert(tensor.name.clone(), var);
+        }
+        // The numbers of a decoder come from a file, so there is one for a moment.
+        let folder = tempfile::tempdir()
+            .map_err(|error| InputError::file("temporary folder", error.to_string()))?;
+        let path = folder.path().join("start.gguf");
+        self.write(&vars, &path)?;
+        let mut decoder = Checkpoint::open(&path)?.decoder(self.context)?;
+        for (name, var) in &vars {
+            decoder.weights.insert(name.clone(), var.as_tensor().clone());
+        }
+        decoder.trains = true;
+        Ok((decoder, vars))
+    }
+
+    fn write(&self, vars: &BTreeMap<String, Var>, out: &Path) -> Result<(), InputError> {
+        let mut draft = Draft::default();
+        self.metadata(&mut draft);
+        let model = self.shape.model("teacher");
+        for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {
+            let (dimensions, format) = match tensor.class {
+                TensorClass::Norm => (vec![tensor.row_len], Format::F32),
+                _ => (vec![tensor.row_len, tensor.rows], Format::F16),
+            };
+            let (name, kind) = (tensor.name.clone(), format.ggml_id());
+            draft.tensors.push(Place { name, dimensions, kind });
+        }
+        stream_atomic(out, |file| {
+            draft.write(file, |place, file| {
+                let weights = vars[&place.name].flatten_all().and_then(|v| v.to_vec1::<f32>());
+                let weights = weights.map_err(std::io::Error::other)?;
+                let format = Format::from_ggml_id(place.kind).unwrap_or(Format::F32);
+                let bytes = quantize(&weights, place.dimensions[0] as usize, format);
+                file.write_all(&bytes.map_err(std::io::Error::other)?)
+            })
+        })
+    }
+
+    fn metadata(&self, draft: &mut Draft) {
+        let shape = &self.shape;
+        draft.set("general.architecture", Value::Text("llama".into()));
+        draft.set("general.name", Value::Text("teacher of bytes".into()));
+        draft.set("general.license", Value::Text("cc0-1.0".into()));
+        let numbers = [
+            ("block_count", shape.blocks),
+            ("context_length", self.context as u64),
+            ("embedding_length", shape.hidden),
+            ("feed_forward_length", shape.ffn),
+            ("vocab_size", shape.vocab),
+            ("attention.head_count", shape.heads),
+            ("attention.head_count_kv", shape.kv_heads),
+            ("attention.key_length", shape.head_dim),
+            ("attention.value_length", shape.head_dim),
+            ("rope.dimension_count", shape.head_dim),
+        ];
+        for (key, number) in numbers {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            draft.set(&format!("llama.{key}"), Value::U32(number));
+        }
+        draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
+        draft.set("llama.rope.freq_base", Value::F32(10_000.0));
+        draft.set("tokenizer.ggml.model", Value::Text("gpt2".into()));
+        draft.set("tokenizer.ggml.pre", Value::Text("gpt-2".into()));
+        let tokens = (0..=u8::MAX).map(|byte| character(byte).to_string()).collect();
+        draft.set("tokenizer.ggml.tokens", Value::Texts(tokens));
+        // Byte 0 is no text: it stands for beginning and end.
+        let kinds = (0..256).map(|byte| if byte == 0 { 3 } else { 1 }).collect();
+        draft.set("tokenizer.ggml.token_type", Value::Numbers(kinds));
+        draft.set("tokenizer.ggml.merges", Value::Texts(Vec::new()));
+        draft.set("tokenizer.ggml.bos_token_id", Value::U32(0));
+        draft.set("tokenizer.ggml.eos_token_id", Value::U32(0));
+    }
+}
+
+/// The character that stands for a byte in vocabularies of byte pairs: printable bytes for
+/// themselves, the others counted from 256 on (Radford et al. 2019).
+fn character(byte: u8) -> char {
+    let printable = |byte: u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    if printable(byte) {
+        return byte.into();
+    }
+    let before = (0..byte).filter(|&other| !printable(other)).count() as u32;
+    char::from_u32(256 + before).unwrap_or(char::REPLACEMENT_CHARACTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_the_characters_of_gpt2() {
+        let cases = [(b'A', 'A'), (b' ', '\u{120}'), (b'\n', '\u{10a}'), (0, '\u{100}')];
+        for (byte, expected) in cases.into_iter().chain([(0xad, '\u{143}'), (0xff, '\u{ff}')]) {
+            assert_eq!(character(byte), expected, "{byte}");
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! Text as a model reads it.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use candle_core::quantized::gguf_file::Content;
+use candle_core::quantized::tokenizer::TokenizerFromGguf as _;
+use candle_core::{Device, Tensor};
+use edgeplan_engine::EngineError;
+use edgeplan_instances::file::{InputError, read_text};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{PreTokenizerWrapper, Tokenizer};
+
+/// Positions that go through a layer together: enough for products to be efficient.
+const PIECE: usize = 1024;
+
+/// The tokens of a text, in the vocabulary of a model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// The file, for errors.
+    pub file: String,
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+}
+
+impl Text {
+    /// Reads a text in the vocabulary of a GGUF file.
+    ///
+    /// # Errors
+    /// Files that cannot be read, a file without a vocabulary of byte pairs.
+    pub fn read(text: &Path, model: &Path) -> Result<Self, EngineError> {
+        let words = read_text(text)?;
+        let tokenizer = tokenizer(model)?;
+        let file = text.display().to_string();
+        // Line by line, so that a long text is never split at once.
+        let mut tokens = Vec::new();
+        for line in words.split_inclusive('\n') {
+            let encoded = tokenizer.encode_fast(line, false);
+            let encoded = encoded.map_err(|error| InputError::file(&file, error.to_string()))?;
+            tokens.extend_from_slice(encoded.get_ids());
+        }
+        Ok(Self { file, tokens })
+    }
+
+    /// At most `count` tokens of it in windows of `context`, spread evenly, a few windows a piece:
+    /// `[windows, context]`.
+    ///
+    /// # Errors
+    /// A text that is shorter than one window.
+    pub fn pieces(&self, count: usize, context: usize) -> Result<Vec<Tensor>, EngineError> {
+        let windows = (self.tokens.len() / context).min(count.div_ceil(context));
+        if windows == 0 {
+            let problem = format!("{} tokens; {context} or more are needed", self.tokens.len());
+            return Err(InputError::file(&self.file, problem).into());
+        }
+        let gap = (self.tokens.len() - context) / windows.max(2).saturating_sub(1);
+        let starts: Vec<usize> = (0..windows).map(|window| window * gap).collect();
+        let piece = |starts: &[usize]| {
+            let tokens = starts.iter().flat_map(|&start| &self.tokens[start..start + context]);
+            let tokens: Vec<u32> = tokens.copied().collect();
+            Ok(Tensor::from_vec(tokens, (starts.len(), context), &Device::Cpu)?)
+        };
+        starts.chunks((PIECE / context).max(1)).map(piece).collect()
+    }
+}
+
+/// The vocabulary of a GGUF file.
+fn tokenizer(model: &Path) -> Result<Tokenizer, InputError> {
+    let name = model.display().to_string();
+    let file = File::open(model).map_err(|error| InputError::file(&name, error.to_string()))?;
+    let refused = |error: candle_core::Error| {
+        let error = error.to_string();
+        let problem = error.lines().next().unwrap_or_default().to_owned();
+        InputError::key(&name, "tokenizer.ggml", problem)
+    };
+    let content = Content::read(&mut BufReader::new(file)).map_err(refused)?;
+    let mut tokenizer = Tokenizer::from_gguf(&content).map_err(refused)?;
+    // candle puts a space before every text; GPT-2 and who came after it do not.
+    if let Some(PreTokenizerWrapper::ByteLevel(bytes)) = tokenizer.get_pre_tokenizer() {
+        let bytes = ByteLevel::new(false, bytes.trim_offsets, bytes.use_regex);
+        tokenizer.with_pre_tokenizer(Some(bytes));
+    }
+    Ok(tokenizer)
+}
