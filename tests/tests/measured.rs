@@ -77,7 +77,7 @@ fn a_measured_device_is_shown_with_its_errors() {
     let formats = device["formats"].as_array().unwrap();
     assert_eq!(formats.len(), 3);
     for format in formats {
-        let error = |rows: &str, whose: &str| format[rows][whose].as_f64().unwrap();
+        let error = |rows: &str, whose: &str| format[rows][whose]["median"].as_f64().unwrap();
         assert!(error("one_row", "ours") < error("one_row", "naive"), "{format}");
         assert!(error("several_rows", "ours") < error("several_rows", "naive"), "{format}");
         let decode = &format["decode_7b_tokens_per_s"];
@@ -89,8 +89,27 @@ fn a_measured_device_is_shown_with_its_errors() {
     let decode = formats.iter().find(|format| format["format"] == "q4_K").unwrap();
     let decode = decode["decode_7b_tokens_per_s"]["median"].as_f64().unwrap();
     assert!((4.0..4.46).contains(&decode), "{decode}");
+    let of_all = |whose: &str, quantile: &str| device["held_out"][whose][quantile].as_f64().unwrap();
+    assert!(of_all("ours", "median") < 0.01 && of_all("naive", "median") > 0.5, "{device}");
+    assert!(of_all("ours", "ninth_decile") >= of_all("ours", "median"), "{device}");
     let shown = text(&run(&["inspect", "device", &laptop]).stdout);
     assert!(shown.contains("rule of thumb") && shown.contains("made up"), "{shown}");
     std::fs::write(&laptop, "{\"schema\": 7}").unwrap();
-    refused(&["inspect", "device", &laptop], "laptop.json: schema: 7; 1 is allowed");
+    refused(&["inspect", "device", &laptop], "laptop.json: schema: 7; 2 is allowed");
+}
+
+#[test]
+fn the_recorded_machine_and_its_twin_can_be_planned_for() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-data");
+    let path = |name: &str| folder.join(name).display().to_string();
+    let cluster = path("clusters/epyc-twins.toml");
+    let plan = json(&["plan", "--model", "catalog:llama-3.1-8b", "--cluster", &cluster]);
+    assert_eq!(plan["verdict"], "optimal");
+    assert_eq!(plan["times"].as_array().unwrap().len(), 2, "8B on 4 GiB each: {plan}");
+    assert_eq!(plan["times"][0]["basis"], "measured");
+    let profile = path("calibration/2026-11-21-epyc-2/profile.json");
+    let held_out = &json(&["inspect", "device", &profile])["held_out"];
+    let error = |whose: &str, quantile: &str| held_out[whose][quantile].as_f64().unwrap();
+    assert!(error("ours", "median") <= 0.08 && error("ours", "ninth_decile") <= 0.2, "{held_out}");
+    assert!(error("naive", "median") > 1.0, "{held_out}");
 }

@@ -128,7 +128,8 @@ impl Run<'_> {
     }
 
     /// Repeats what ran while the reference kernel was slow, the worst first, and keeps the shorter
-    /// times: other work only ever makes a kernel slower. With a note if some stay in doubt.
+    /// times: other work only ever makes a kernel slower. Over and over as long as there is time.
+    /// With a note if some stay in doubt.
     fn again(
         &mut self,
         timings: &mut [Timing],
@@ -136,29 +137,33 @@ impl Run<'_> {
         drift: &mut Drift,
         begin: Nanos,
     ) -> Option<String> {
-        let disturbances = looks.iter().map(|looks| drift.disturbance(*looks)).enumerate();
-        let mut loud: Vec<_> = disturbances.filter(|(_, much)| Drift::is_loud(*much)).collect();
-        loud.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        let mut doubtful = 0;
-        for (done, (index, _)) in loud.iter().enumerate() {
-            let elapsed = self.clock.now().saturating_sub(begin);
-            let timing = &mut timings[*index];
-            let rest = self.time.saturating_sub(elapsed);
-            let stopped = self.stop.load(Ordering::Relaxed);
-            if stopped || rest <= timing.median_ns * 2 {
-                doubtful += 1;
-                continue;
+        let mut doubts: Vec<f64> = looks.iter().map(|looks| drift.disturbance(*looks)).collect();
+        loop {
+            let mut loud: Vec<usize> =
+                (0..doubts.len()).filter(|&index| doubts[index] > drift::NOISE).collect();
+            loud.sort_by(|&a, &b| doubts[b].total_cmp(&doubts[a]));
+            let mut done = false;
+            for (count, &index) in loud.iter().enumerate() {
+                let elapsed = self.clock.now().saturating_sub(begin);
+                let (timing, rest) = (&mut timings[index], self.time.saturating_sub(elapsed));
+                if self.stop.load(Ordering::Relaxed) || rest <= timing.median_ns * 2 {
+                    continue;
+                }
+                let looked = drift.look(self.clock, elapsed);
+                let share = Nanos(rest.0 / (loud.len() - count) as u64);
+                let Ok(sample) = self.time(&timing.work, share) else { continue };
+                if sample.median < timing.median_ns {
+                    *timing = self::timing(timing.work, &sample);
+                }
+                drift.look_again(self.clock, self.clock.now().saturating_sub(begin));
+                doubts[index] = drift.disturbance(looked).min(doubts[index]);
+                done = true;
             }
-            let looked = drift.look(self.clock, elapsed);
-            let share = Nanos(rest.0 / (loud.len() - done) as u64);
-            if let Ok(sample) = self.time(&timing.work, share)
-                && sample.median < timing.median_ns
-            {
-                *timing = self::timing(timing.work, &sample);
+            if !done {
+                break;
             }
-            drift.look_again(self.clock, self.clock.now().saturating_sub(begin));
-            doubtful += usize::from(Drift::is_loud(drift.disturbance(looked)));
         }
+        let doubtful = doubts.iter().filter(|doubt| **doubt > drift::BUSY).count();
         (doubtful > 0).then(|| {
             format!("{doubtful} of {} times were taken while other work ran", timings.len())
         })

@@ -24,8 +24,9 @@ const EVERY_LEAST: Nanos = Nanos(100_000_000);
 const RUNS: usize = 6;
 
 /// A change by less than this is noise.
-const DRIFT: f64 = 0.1;
-const SCATTER: f64 = 0.25;
+pub(super) const NOISE: f64 = 0.1;
+/// A time by so much longer shows other work.
+pub(super) const BUSY: f64 = 0.25;
 
 /// The reference kernel, and what it took.
 pub(super) struct Drift {
@@ -71,11 +72,6 @@ impl Drift {
         (slowest / self.quiet().max(1.0) - 1.0).max(0.0)
     }
 
-    /// Whether that much is more than noise.
-    pub(super) fn is_loud(disturbance: f64) -> bool {
-        disturbance > SCATTER
-    }
-
     /// What it takes on a quiet machine: one time in ten was shorter.
     fn quiet(&self) -> f64 {
         let mut sorted = self.times.clone();
@@ -96,7 +92,7 @@ impl Drift {
         let change = last.median.as_f64() / first.median.as_f64().max(1.0) - 1.0;
         let quiet = self.quiet();
         let mut notes = Vec::new();
-        if change.abs() > DRIFT {
+        if change.abs() > NOISE {
             let way = if change > 0.0 { "slower" } else { "faster" };
             notes.push(format!(
                 "the reference kernel became {:.0} % {way} in the course of the run ({} to {}): \
@@ -106,7 +102,7 @@ impl Drift {
                 last.median,
             ));
         }
-        if (all.median.as_f64() - quiet) / quiet.max(1.0) > SCATTER {
+        if (all.median.as_f64() - quiet) / quiet.max(1.0) > BUSY {
             notes.push(format!(
                 "the reference kernel took {} when it was quick and {} as a rule: other work ran",
                 Nanos(quiet as u64),
