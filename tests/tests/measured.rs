@@ -89,7 +89,8 @@ fn a_measured_device_is_shown_with_its_errors() {
     let decode = formats.iter().find(|format| format["format"] == "q4_K").unwrap();
     let decode = decode["decode_7b_tokens_per_s"]["median"].as_f64().unwrap();
     assert!((4.0..4.46).contains(&decode), "{decode}");
-    let of_all = |whose: &str, quantile: &str| device["held_out"][whose][quantile].as_f64().unwrap();
+    let of_all =
+        |whose: &str, quantile: &str| device["held_out"][whose][quantile].as_f64().unwrap();
     assert!(of_all("ours", "median") < 0.01 && of_all("naive", "median") > 0.5, "{device}");
     assert!(of_all("ours", "ninth_decile") >= of_all("ours", "median"), "{device}");
     let shown = text(&run(&["inspect", "device", &laptop]).stdout);
