@@ -1,10 +1,10 @@
 //! What a layer takes on a machine that was measured: the sum of its kernels.
 //!
 //! A prompt goes through in chunks, as the reference engine runs it: where these have more rows
-//! than were measured, kernels are extrapolated, and the plan says so. Attention of a chunk computes
-//! all of its positions against all so far and masks what lies ahead; that of a generated token
-//! sees, on average, the prompt and half of the answer. Requests of a batch share products, not
-//! attention.
+//! than were measured, kernels are extrapolated, and the plan says so. Attention of a chunk
+//! computes all of its positions against all so far and masks what lies ahead; that of a generated
+//! token sees, on average, the prompt and half of the answer. Requests of a batch share products,
+//! not attention.
 
 use edgeplan_cost_model::profile::Work;
 use edgeplan_cost_model::{Missing, Prediction};

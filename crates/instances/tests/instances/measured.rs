@@ -218,7 +218,7 @@ fn every_model_can_be_asked_and_experts_cost_what_a_token_uses() {
 fn a_profile_is_refused_by_file_and_key() {
     let good = to_json(&profile(&SLOW_BITS[..1]));
     let cases = [
-        ("\"schema\": 1", "\"schema\": 2", "laptop.json: schema: 2; 1 is allowed"),
+        ("\"schema\": 2", "\"schema\": 1", "laptop.json: schema: 1; 2 is allowed"),
         ("\"cores\"", "\"core\"", "did you mean `cores`?"),
         ("\"median-ns\": 1000,", "\"median-ns\": 0,", "timings[1].median-ns: 0; 1 to"),
         ("\"q8_0\"", "\"q9_0\"", "`q9_0` is no format"),
