@@ -57,10 +57,11 @@ impl Solver<Deployment> for Planted {
                     value = std::hint::black_box(value.wrapping_mul(3));
                 }
             }
+            // It writes to none of it: touching pages could take all of its processor time first.
             Self::Eater => {
                 let mut eaten: Vec<Vec<u8>> = Vec::new();
                 loop {
-                    eaten.push(std::hint::black_box(vec![1; 1 << 24]));
+                    eaten.push(std::hint::black_box(Vec::with_capacity(1 << 24)));
                 }
             }
             // The first one only makes Rust's own handler step aside, as after a real fault.

@@ -78,8 +78,8 @@ impl Server {
                     let end = prepared(stream)
                         .map_err(|_| Refusal::Closed)
                         .and_then(|mut stream| converse(&mut stream, &self.limits, stop));
-                    busy.store(false, Ordering::Relaxed);
                     tell(Event::Over(from, end));
+                    busy.store(false, Ordering::Relaxed);
                 });
             }
             Ok(())
