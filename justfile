@@ -34,6 +34,10 @@ compare +FOLDERS:
 measure *ARGS:
     ./x bench {{ARGS}}
 
+# run plans on llama.cpp, which is downloaded and built; predicted and measured times go to FOLDER
+validate-llamacpp FOLDER *ARGS:
+    ./x validate-llamacpp {{FOLDER}} {{ARGS}}
+
 # build edgeplan and run it
 run *ARGS:
     ./x {{ARGS}}

@@ -181,6 +181,16 @@ fn runtimes_run_no_solver_and_no_engine() {
 }
 
 #[test]
+fn validation_knows_files_and_machines_only() {
+    let members = members();
+    let known = members[&manifest("validate")].all.iter().filter(|n| n.starts_with("edgeplan"));
+    let allowed = ["edgeplan-instances", "edgeplan-measure"];
+    let others = known.filter(|name| !allowed.contains(&name.as_str()));
+    settle(others.map(|name| format!("{}: knows {name}", manifest("validate"))));
+    only(&["validate"], |name| name == "ureq");
+}
+
+#[test]
 fn nothing_builds_on_the_service_but_the_command_line() {
     let knows = |member: &Member| member.normal.contains(&member_name("service"));
     let members = members();
@@ -253,7 +263,7 @@ fn who_needs_no_engine_builds_none() {
     assert!(builds("ilp").1.iter().any(|name| name.starts_with("highs")));
     let engineless =
         ["search", "dp", "greedy", "instances", "cost-model", "link", "records", "report"];
-    for folder in engineless.into_iter().chain(["runtimes"]) {
+    for folder in engineless.into_iter().chain(["runtimes", "validate"]) {
         let (own, foreign) = builds(folder);
         settle(foreign.iter().filter(engine).map(|name| {
             let members = own.iter().cloned().collect::<Vec<_>>().join(", ");

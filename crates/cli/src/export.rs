@@ -92,6 +92,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     };
     let files = export(&order).map_err(|problem| anyhow!("{}: {problem}", arguments.to.name))?;
     write_folder_atomic(&arguments.out, &files)?;
+    let bills = deployment.devices.iter().zip(&evaluation.account.devices);
+    let devices: BTreeMap<&str, serde_json::Value> = bills
+        .map(|(device, bill)| {
+            let json = json!({
+                "weights_bytes": bill.weights,
+                "kv_bytes": bill.kv,
+                "activations_bytes": bill.activations,
+                "overhead_bytes": bill.overhead,
+            });
+            (device.name.as_str(), json)
+        })
+        .collect();
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     let out = arguments.out.display();
     let json = json!({
@@ -101,6 +113,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         "latency_ns": latency(&deployment, &plan),
         "first_token_ns": request.map(|request| request.first_token),
         "memory_bytes": evaluation.account.memory(),
+        "devices": devices,
         "remarks": remarks,
     });
     let text = format!("{}\n{out}: {}", remarks.join("\n"), names.join(", "));

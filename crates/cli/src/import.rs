@@ -1,12 +1,12 @@
 //! `edgeplan import`: what other tools and measurements publish becomes a cluster.toml or
-//! a sensitivity file.
+//! a device or a sensitivity file.
 
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::import::{Kind, Options, import};
+use edgeplan_instances::import::{Bench, Kind, Options, import, llama_bench};
 use edgeplan_instances::model;
-use edgeplan_instances::quantity::{Bandwidth, Time};
+use edgeplan_instances::quantity::{Bandwidth, Memory, Time};
 use edgeplan_instances::sensitivity::suite;
 
 use crate::reply::Reply;
@@ -17,7 +17,7 @@ pub(crate) struct Arguments {
     #[arg(value_enum)]
     kind: Format,
     /// distilp: device profiles; rtt: one matrix; helix: a cluster and, if any, its machines;
-    /// sensitivity: the table by tensor and that of the whole model
+    /// sensitivity: the table by tensor and that of the whole model; llama-bench: what it printed
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// rtt: how long a 1 in the matrix is
@@ -38,6 +38,12 @@ pub(crate) struct Arguments {
     /// rtt: keep both directions of a pair apart
     #[arg(long)]
     one_way: bool,
+    /// llama-bench: memory of the device, as `16 GiB`
+    #[arg(long)]
+    memory: Option<Memory>,
+    /// llama-bench: which tests count, where they ran with several numbers of threads
+    #[arg(long)]
+    threads: Option<u32>,
     /// sensitivity: the model, as for `plan`
     #[arg(long, default_value = "")]
     model: String,
@@ -60,6 +66,9 @@ enum Format {
     /// Divergence by tensor from the GGUF Tool Suite of Thireus and contributors (CSV), as a file
     /// for `plan --sensitivity`
     Sensitivity,
+    /// What `llama-bench -o json` printed on a device (JSON), as a file for `profile = "FILE"` in a
+    /// cluster.toml: how fast llama.cpp is there
+    LlamaBench,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -76,6 +85,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
             };
             let model = model::load(&arguments.model)?;
             let text = suite::import(&model, tensors, whole, &arguments.probe)?;
+            return Reply::file(text, arguments.out.as_deref());
+        }
+        Format::LlamaBench => {
+            let Some(memory) = arguments.memory else {
+                bail!("how much memory has the device? `--memory '16 GiB'` says so");
+            };
+            let bench = Bench { memory, threads: arguments.threads };
+            let text = llama_bench(&arguments.files, bench)?;
             return Reply::file(text, arguments.out.as_deref());
         }
     };

@@ -20,3 +20,4 @@ pub use conformal::COVERAGE;
 pub use model::{Accuracy, CostModel, Errors, Missing};
 pub use naive::Naive;
 pub use prediction::Prediction;
+pub use regression::fit as least_squares;

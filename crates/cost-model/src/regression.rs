@@ -23,7 +23,7 @@ const LEAST: f64 = 1e-3;
 ///
 /// # Complexity
 /// O(rows * columns^2) for each of 24 rounds.
-pub(crate) fn fit(rows: &[Vec<f64>], values: &[f64]) -> Vec<f64> {
+pub fn fit(rows: &[Vec<f64>], values: &[f64]) -> Vec<f64> {
     let columns = rows.first().map_or(0, Vec::len);
     // Each row by its value, so that the target is 1; each column by its largest entry.
     let relative = |(row, value): (&Vec<f64>, &f64)| -> Vec<f64> {

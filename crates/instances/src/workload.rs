@@ -51,6 +51,9 @@ pub struct Workload {
     pub throughput_min: Option<f64>,
     /// Whether rates that nobody published or measured may be derived from the specification.
     pub estimate: bool,
+    /// What an engine sends along with hidden states; the engine says so, not the file.
+    #[serde(skip)]
+    pub along: Along,
 }
 
 impl Default for Workload {
@@ -75,6 +78,7 @@ impl Default for Workload {
             latency_max: None,
             throughput_min: None,
             estimate: true,
+            along: Along::NOTHING,
         }
     }
 }
@@ -136,6 +140,27 @@ pub enum Returns {
     Token,
     /// All logits: the sampler lives at the source.
     Logits,
+}
+
+/// What the source of an engine sends to every other device that computes, besides hidden states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Along {
+    /// Bytes of every pass: commands, descriptions of the tensors that are sent.
+    pub pass: u64,
+    /// Bytes of every new position: its number, its place in the cache.
+    pub position: u64,
+    /// Bytes of the attention mask for every new position and every one that it may look at,
+    pub mask: u64,
+    /// whose number is rounded up to a multiple of this, so that passes have few shapes.
+    pub stride: u64,
+    /// Bytes that describe the computation of a block. They are sent again when a pass has another
+    /// shape than the last one.
+    pub graph: u64,
+}
+
+impl Along {
+    /// Hidden states are all.
+    pub const NOTHING: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0 };
 }
 
 /// More tokens than this in one request is a slip of the pen.

@@ -114,15 +114,18 @@ fn port(endpoint: &str) -> Result<u16, String> {
 
 fn worker(name: &str, port: u16) -> String {
     let arguments = [
-        "\"${RPC_SERVER:-rpc-server}\"".to_owned(),
-        option("--host", "0.0.0.0"),
+        "\"${RPC_SERVER:-ggml-rpc-server}\"".to_owned(),
+        "--host \"${RPC_HOST:-0.0.0.0}\"".to_owned(),
         option("--port", port),
+        "${RPC_THREADS:+--threads \"$RPC_THREADS\"}".to_owned(),
         // The source counts on one device per server.
         "${RPC_DEVICE:+--device \"$RPC_DEVICE\"}".to_owned(),
         "--cache".into(),
     ];
     let what = format!(
-        "Serves {} to the source. With several accelerators, name one: RPC_DEVICE=CUDA0",
+        "Serves {} to the source. With several accelerators, name one: RPC_DEVICE=CUDA0\n\
+         # On a processor: RPC_THREADS=8. To one network only: RPC_HOST=ADDRESS. Older versions\n\
+         # call the program rpc-server: RPC_SERVER=rpc-server",
         quoted(name).replace(|c: char| c.is_control(), "?")
     );
     script(&what, "", &arguments)

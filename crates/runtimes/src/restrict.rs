@@ -27,7 +27,11 @@ impl Runtime {
             Wires::Direct => workload.returns,
             Wires::ThroughSource => Returns::Logits,
         };
-        Ok(Workload { returns, ..workload.clone() })
+        let activations = match self.wires {
+            Wires::Direct => workload.activations,
+            Wires::ThroughSource => Format::F32,
+        };
+        Ok(Workload { returns, activations, along: self.along, ..workload.clone() })
     }
 
     /// The workload with the engine's formats alone, as it serves it.

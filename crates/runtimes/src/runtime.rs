@@ -3,6 +3,7 @@
 use edgeplan_formats::Format::{
     self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
 };
+use edgeplan_instances::workload::Along;
 use edgeplan_problem::Bytes;
 
 use crate::chain::Part;
@@ -27,6 +28,8 @@ pub struct Runtime {
     pub ends: Ends,
     /// How hidden states and results move.
     pub wires: Wires,
+    /// What the source sends to other devices besides hidden states.
+    pub along: Along,
     /// Memory that it leaves free or needs on every device besides weights, cache and activations;
     /// a cluster's own `overhead` counts if it is larger.
     pub margin: Bytes,
@@ -72,6 +75,11 @@ pub enum Wires {
 
 const GGUF: &[Format] = &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1, Q4_0, Q3K, Q2K];
 
+/// What an RPC server gets with every pass: a description of 296 bytes for each input and each
+/// tensor of a graph (`rpc_tensor`), positions and their places in the cache, a mask in f16 over
+/// all cached positions, in steps of 256 (`llama_kv_cache::get_n_kv`); graphs only when they change.
+const RPC: Along = Along { pass: 2000, position: 20, mask: 2, stride: 256, graph: 13_500 };
+
 /// The engines.
 pub const RUNTIMES: &[Runtime] = &[
     Runtime {
@@ -83,6 +91,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::ThroughSource,
+        along: RPC,
         margin: Bytes(1 << 30),
         note: "Two RPC servers never talk to each other: hidden states pass through the source. \
                Run RPC servers in trusted networks only: they check nobody.",
@@ -92,6 +101,8 @@ pub const RUNTIMES: &[Runtime] = &[
              and output by cumulated tensor split)",
             "ggml-org/llama.cpp ggml/src/ggml-rpc/ggml-rpc.cpp ggml_backend_rpc_buffer_cpy_tensor \
              (copies within one endpoint only)",
+            "ggml-org/llama.cpp ggml/src/ggml-rpc/ggml-rpc.cpp serialize_graph and \
+             ggml/src/ggml-backend.cpp ggml_backend_sched_compute_splits (inputs and graphs)",
             "ggml-org/llama.cpp src/llama-quant.cpp llama_tensor_get_type (per-tensor types)",
             "ggml-org/llama.cpp common/fit.cpp (1 GiB left free on each device by default)",
         ],
@@ -105,6 +116,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Free,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
+        along: Along::NOTHING,
         margin: Bytes(0),
         note: "A topology names devices of one machine; every device of the cluster must be one. \
                The source is the device that the process starts on.",
@@ -123,6 +135,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
+        along: Along::NOTHING,
         margin: Bytes(0),
         note: "One round of its ring per token: the layer windows add up to all blocks.",
         sources: &[
@@ -140,6 +153,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::OneNode,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
+        along: Along::NOTHING,
         margin: Bytes(0),
         note: "On several nodes it cuts every matrix into equal slices, which no plan of layers \
                describes.",
@@ -157,6 +171,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Runs,
         ends: Ends::Everywhere,
         wires: Wires::Direct,
+        along: Along::NOTHING,
         margin: Bytes(0),
         note: "It runs models that were quantized for MLX beforehand, none of ggml's formats: bf16 \
                is what both know. It decides the order of its ring itself.",

@@ -109,6 +109,8 @@ fn facts(device: &Device) -> Vec<Fact<'_>> {
         own("bandwidth", device.bandwidth_gb_s, "GB/s"),
         own("half-precision compute", device.tflops, "Tflop/s"),
     ];
+    let overhead = device.layer_overhead_us;
+    facts.extend(overhead.map(|time| own("starting a layer's kernels", time, "us")));
     for speed in &device.speed {
         for (what, value) in [("decode", speed.decode), ("prefill", speed.prefill)] {
             facts.extend(value.map(|value| Fact {

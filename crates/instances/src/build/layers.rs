@@ -132,8 +132,9 @@ impl Builder<'_> {
     ) -> Result<Vec<Option<Prediction>>, InputError> {
         let passes = Passes::from(self.workload);
         let mut times = Vec::new();
-        for machine in &self.machines {
-            let mut time = Some(machine.fixed(passes, model, spec, self.cache(spec))?);
+        for (device, machine) in self.machines.iter().enumerate() {
+            let fixed = machine.fixed(passes, model, spec, self.cache(spec))?;
+            let mut time = Some(fixed + self.graphs_time(spec, device));
             for tensor in tensors {
                 let more = self.tensor_time(machine, spec, tensor, format_of(tensor))?;
                 time = time.zip(more).map(|(time, more)| time + more);

@@ -12,9 +12,6 @@ use crate::format::Format;
 use crate::model::{LayerKind, LayerSpec, ModelSpec, StoredType, TensorClass, TensorSpec};
 use crate::workload::Workload;
 
-/// An estimate of what starting a layer's kernels takes, per pass, where nothing was measured.
-const LAYER_OVERHEAD: Nanos = Nanos(20_000);
-
 /// Engines run longer prompts in passes of that many positions (llama.cpp calls it `ubatch`):
 /// products gain nothing from more rows, and the scores of attention stay small.
 pub const CHUNK: u64 = 512;
@@ -152,7 +149,7 @@ impl Machine {
                 let bandwidth = rates.bandwidth(Format::F16, true);
                 let bytes = cache.as_f64() * passes.generate as f64;
                 let reading = bandwidth.map_or(0.0, |rate| 1e9 * bytes / rate);
-                let starting = LAYER_OVERHEAD * (passes.generate + 1);
+                let starting = rates.layer_overhead() * (passes.generate + 1);
                 Ok(Prediction::exact(starting + Nanos(reading.ceil() as u64)))
             }
         }
@@ -200,7 +197,7 @@ impl Machine {
 }
 
 /// Whether activations are multiplied with a tensor: not with vectors and tables.
-pub(super) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
+pub(crate) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
     let vector = matches!(tensor.class, TensorClass::Norm | TensorClass::Bias);
     let embedding = layer.kind == LayerKind::Embedding && tensor.class == TensorClass::Other;
     let table = matches!(tensor.class, TensorClass::TokenEmbd | TensorClass::PositionEmbd);
@@ -208,6 +205,6 @@ pub(super) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
 }
 
 /// The format that stands for what a tensor keeps.
-pub(super) fn format_of(tensor: &TensorSpec) -> Format {
+pub(crate) fn format_of(tensor: &TensorSpec) -> Format {
     tensor.native.map_or(Format::F32, StoredType::rated_as)
 }

@@ -7,6 +7,7 @@
 //! estimated, and [`StoredType::rated_as`](crate::model::StoredType::rated_as) for types that are
 //! no format.
 
+mod along;
 mod layers;
 mod machine;
 mod measured;
@@ -20,6 +21,7 @@ use edgeplan_problem::deployment::{
 use edgeplan_problem::{Bytes, Nanos};
 
 pub use self::machine::CHUNK;
+pub(crate) use self::machine::{format_of, multiplied};
 use self::machine::Machine;
 pub use self::measured::compute;
 pub use self::prompt::prompt_alone;
@@ -187,15 +189,20 @@ impl Builder<'_> {
             answer * batch * steps,
         ];
         let devices = self.cluster.hosts.len();
-        sizes
-            .map(|bytes| {
-                let bytes = Bytes(bytes);
-                let time = (0..devices * devices).map(|pair| {
-                    self.cluster.transfer(pair / devices, pair % devices, steps, bytes)
-                });
-                Message { bytes, time: time.collect() }
-            })
-            .to_vec()
+        let along = self.along();
+        // Hidden states are not alone on their way to a device that is not the source.
+        let with = |index: usize, to: usize, bytes: Bytes| match (index, to) {
+            (0, 1..) => bytes + along,
+            _ => bytes,
+        };
+        let message = |(index, bytes): (usize, u64)| {
+            let time = (0..devices * devices).map(|pair| {
+                let (from, to) = (pair / devices, pair % devices);
+                self.cluster.transfer(from, to, steps, with(index, to, Bytes(bytes)))
+            });
+            Message { bytes: Bytes(bytes), time: time.collect() }
+        };
+        sizes.into_iter().enumerate().map(message).collect()
     }
 }
 

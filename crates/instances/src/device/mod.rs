@@ -85,6 +85,9 @@ pub struct Device {
     pub source: String,
     /// How well they are known.
     pub status: Status,
+    /// What starting a layer's kernels takes, per pass, in microseconds; an estimate if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_overhead_us: Option<f64>,
     /// Published speeds by format.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub speed: Vec<Speed>,
@@ -146,6 +149,12 @@ impl Device {
         let speeds = speeds.flatten().map(|speed| ("speed", speed, 1e9));
         let rates = self.rate.iter().flat_map(|rate| [rate.bandwidth_gb_s, rate.tflops]);
         let rates = rates.flatten().map(|rate| ("rate", rate, 1e6));
+        if let Some(time) = self.layer_overhead_us
+            && !(0.0..=1e6).contains(&time)
+        {
+            let problem = format!("{time:?}; 0 to 1000000 us are allowed");
+            return Err(InputError::key(file, format!("{path}layer-overhead-us"), problem));
+        }
         for (key, value, most) in numbers.into_iter().chain(speeds).chain(rates) {
             if !(value > 0.0 && value <= most) {
                 let problem = format!("{value:?}; a number above 0 and up to {most} is allowed");

@@ -20,6 +20,9 @@ use crate::model::{self, ModelSpec, TensorClass};
 const DECODE_EFFICIENCY: f64 = 0.75;
 const PREFILL_EFFICIENCY: f64 = 0.36;
 
+/// An estimate of what starting a layer's kernels takes, per pass, where nothing was measured.
+const LAYER_OVERHEAD: Nanos = Nanos(20_000);
+
 /// How fast a device reads and computes, by format.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rates {
@@ -27,6 +30,7 @@ pub struct Rates {
     compute: BTreeMap<Format, f64>,
     bandwidth_estimate: f64,
     compute_estimate: f64,
+    layer_overhead: Nanos,
 }
 
 /// Nobody published how fast a device is in a format.
@@ -66,6 +70,9 @@ impl Rates {
                 DECODE_EFFICIENCY,
             ),
             compute_estimate: estimate(&compute, device.tflops * 1e12, PREFILL_EFFICIENCY),
+            layer_overhead: device
+                .layer_overhead_us
+                .map_or(LAYER_OVERHEAD, |time| Nanos((1e3 * time).round() as u64)),
             bandwidth,
             compute,
         })
@@ -85,6 +92,11 @@ impl Rates {
     /// When nothing is published and `estimate` is not allowed.
     pub fn compute(&self, format: Format, estimate: bool) -> Result<f64, MissingRate> {
         rate(&self.compute, self.compute_estimate, format, estimate)
+    }
+
+    /// What starting a layer's kernels takes, per pass.
+    pub fn layer_overhead(&self) -> Nanos {
+        self.layer_overhead
     }
 
     /// Time to multiply `tokens` rows with a tensor once: the longer of reading and computing.

@@ -2,13 +2,17 @@
 //!
 //! One file per format, each saying what it uses and what it ignores. An importer fills the wire
 //! types of `cluster.rs`; nothing is planned here, and nothing is guessed without a comment in the
-//! file that comes out. The exception is [`distilp::model`], which makes a model.
+//! file that comes out. The exceptions are [`distilp::model`], which makes a model, and
+//! [`llama_bench`](fn@llama_bench), which makes a device.
 
 pub mod distilp;
 mod helix;
+mod llama_bench;
 mod rtt;
 
 use std::path::Path;
+
+pub use llama_bench::{Bench, llama_bench};
 
 use crate::cluster::Cluster;
 use crate::file::{InputError, read_text};

@@ -1,0 +1,121 @@
+//! Processes of engines: each limited to a machine's part of the processor, ended by its id.
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Child as Process, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+
+use crate::cpu::Cpu;
+
+/// A process that ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: Process,
+    what: String,
+    log: String,
+}
+
+impl Child {
+    /// Starts a command on that part of the processor; what it says goes to a file.
+    pub(crate) fn start(what: &str, command: &[&str], cpu: &Cpu, setup: Setup) -> Result<Self> {
+        let log = File::create(setup.log).with_context(|| setup.log.display().to_string())?;
+        let mut all = cpu.prefix();
+        all.extend(command.iter().map(|&word| word.to_owned()));
+        let process = Command::new(&all[0])
+            .args(&all[1..])
+            .envs(setup.variables.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .with_context(|| what.to_owned())?;
+        Ok(Self { process, what: what.into(), log: setup.log.display().to_string() })
+    }
+
+    /// Fails if it has ended.
+    pub(crate) fn check(&mut self) -> Result<()> {
+        match self.process.try_wait()? {
+            None => Ok(()),
+            Some(status) => bail!("{} ended with {status}; see {}", self.what, self.log),
+        }
+    }
+
+    /// Waits until it has ended well.
+    pub(crate) fn finish(mut self, most: Duration) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            match self.process.try_wait()? {
+                Some(status) if status.success() => return Ok(()),
+                Some(status) => bail!("{} ended with {status}; see {}", self.what, self.log),
+                None if start.elapsed() > most => {
+                    bail!("{} takes more than {} s; see {}", self.what, most.as_secs(), self.log)
+                }
+                None => std::thread::sleep(Duration::from_millis(50)),
+            }
+        }
+    }
+
+    /// Bytes in memory; `None` where the system does not tell.
+    pub(crate) fn resident_bytes(&self) -> Option<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
+        resident(&status.ok()?)
+    }
+}
+
+/// Where a process writes, and what is set for it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Setup<'a> {
+    pub(crate) log: &'a Path,
+    pub(crate) variables: &'a [(&'a str, String)],
+}
+
+/// The peak of a `/proc/PID/status`.
+fn resident(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kib << 10)
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself, and nobody is left to be told of anything else.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_read_in_bytes() {
+        assert_eq!(resident("VmPeak:\t9 kB\nVmRSS:\t  123 kB\n"), Some(123 << 10));
+        assert_eq!(resident("VmPeak:\t9 kB\n"), None);
+    }
+
+    #[test]
+    fn a_process_ends_with_its_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let setup = Setup { log: &log, variables: &[("WORD", "seen".into())] };
+        let script = ["sh", "-c", "echo $WORD; exec sleep 60"];
+        let mut child = Child::start("sleep", &script, &Cpu::whole(), setup).unwrap();
+        let id = child.process.id();
+        child.check().unwrap();
+        while std::fs::read_to_string(&log).unwrap() != "seen\n" {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        drop(child);
+        assert!(!Path::new(&format!("/proc/{id}")).exists());
+        let mut gone = Child::start("false", &["false"], &Cpu::whole(), setup).unwrap();
+        let error = loop {
+            if let Err(error) = gone.check() {
+                break error.to_string();
+            }
+        };
+        assert!(error.starts_with("false ended with exit status: 1; see "), "{error}");
+    }
+}

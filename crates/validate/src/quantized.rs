@@ -1,0 +1,77 @@
+//! Whether `llama-quantize` stored what the plan says.
+
+use std::path::Path;
+
+use anyhow::{Result, bail};
+use edgeplan_instances::instance::PlanFile;
+use edgeplan_instances::model::{self, ModelSpec};
+use edgeplan_instances::recipes::parse_label;
+
+/// Whether a plan chooses formats: one of a quantized file does not.
+pub(crate) fn chooses(plan: &PlanFile) -> bool {
+    plan.models[0].layers.iter().any(|layer| parse_label(&layer.recipe).is_ok())
+}
+
+/// Compares a file with the plan that it was made by.
+pub(crate) fn check(plan: &PlanFile, file: &Path) -> Result<()> {
+    let model = model::load(&file.display().to_string())?;
+    let wrong = differences(plan, &model);
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => bail!("{}: {}", file.display(), wrong.join("; ")),
+    }
+}
+
+/// Tensors that have another type than planned; those that no plan chooses are not looked at.
+fn differences(plan: &PlanFile, model: &ModelSpec) -> Vec<String> {
+    let mut found = Vec::new();
+    for (layer, planned) in model.layers.iter().zip(&plan.models[0].layers) {
+        let Ok((base, exceptions)) = parse_label(&planned.recipe) else { continue };
+        for tensor in &layer.tensors {
+            if !model::TensorClass::MATRICES.contains(&tensor.class) {
+                continue;
+            }
+            let wanted = *exceptions.get(&tensor.class).unwrap_or(&base);
+            let stored = tensor.native.map_or("nothing", |stored| stored.name);
+            if stored != wanted.name() {
+                found.push(format!("{}: {stored} instead of {wanted}", tensor.name));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgeplan_instances::format::Format;
+    use edgeplan_instances::model::StoredType;
+
+    #[test]
+    fn a_tensor_of_another_type_is_named() {
+        let mut model = model::load("catalog:tinyllama-1.1b").unwrap();
+        let layer = |layer: &model::LayerSpec| {
+            let name = &layer.name;
+            format!("{{\"layer\": \"{name}\", \"device\": \"a\", \"recipe\": \"q4_K+attn_v:q6_K\"}}")
+        };
+        let layers: Vec<String> = model.layers.iter().map(layer).collect();
+        let text = format!(
+            "{{\"schema\": \"edgeplan-plan/1\", \"instance\": \"x\", \"models\": [{{\"name\": \
+             \"m\", \"layers\": [{}]}}]}}",
+            layers.join(", ")
+        );
+        let plan = PlanFile::parse("plan.json", &text).unwrap();
+        assert!(chooses(&plan));
+        for tensor in model.layers.iter_mut().flat_map(|layer| &mut layer.tensors) {
+            let right = match tensor.class {
+                model::TensorClass::AttnV => Format::Q6K,
+                _ => Format::Q4K,
+            };
+            tensor.native = Some(StoredType::from(right));
+        }
+        assert_eq!(differences(&plan, &model), [""; 0]);
+        model.layers[3].tensors[0].native = Some(StoredType::from(Format::Q8_0));
+        let name = &model.layers[3].tensors[0].name;
+        assert_eq!(differences(&plan, &model), [format!("{name}: q8_0 instead of q4_K")]);
+    }
+}

@@ -1,0 +1,129 @@
+//! How people cut a model, as plan files made from the planner's: its formats, other devices.
+
+use edgeplan_instances::instance::PlanFile;
+
+use crate::suite::SOURCE;
+
+/// A way of cutting a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Split {
+    /// `edgeplan plan --for llama.cpp`.
+    Plan,
+    /// What llama.cpp does when it is only told of its servers: shares by free memory, which is the
+    /// same for all of them on one machine, none for the source.
+    Default,
+    /// As many blocks for each device, the source included.
+    Even,
+    /// As much as fits on the fastest device, then on the next one.
+    FastestFirst,
+}
+
+impl Split {
+    pub(crate) const ALL: [Self; 4] = [Self::Plan, Self::Default, Self::Even, Self::FastestFirst];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Plan => "plan",
+            Self::Default => "default",
+            Self::Even => "even",
+            Self::FastestFirst => "fastest-first",
+        }
+    }
+
+    /// The plan with blocks and head elsewhere; `None` where another solver of `edgeplan` decides.
+    pub(crate) fn cut(self, plan: &PlanFile, workers: &[&str]) -> Option<PlanFile> {
+        let blocks = plan.models[0].layers.iter().filter(|l| l.layer.starts_with("block")).count();
+        let places: Vec<&str> = match self {
+            Self::Plan | Self::FastestFirst => return None,
+            Self::Default => by_share(blocks, workers),
+            Self::Even => {
+                let all: Vec<&str> = std::iter::once(SOURCE).chain(workers.iter().copied()).collect();
+                evenly(blocks, &all)
+            }
+        };
+        let mut cut = plan.clone();
+        let mut places = places.into_iter();
+        for layer in &mut cut.models[0].layers {
+            layer.device = match layer.layer.as_str() {
+                "embedding" => SOURCE.into(),
+                _ => places.next()?.into(),
+            };
+        }
+        Some(cut)
+    }
+}
+
+/// Devices of blocks and head by llama.cpp's rule for equal shares (`load_tensors`): the first whose
+/// share ends after the layer, the head counting as one.
+fn by_share<'a>(blocks: usize, workers: &[&'a str]) -> Vec<&'a str> {
+    let layers = blocks + 1;
+    (0..layers).map(|layer| workers[layer * workers.len() / layers]).collect()
+}
+
+/// Devices of blocks and head, the first ones taking what is left over.
+fn evenly<'a>(blocks: usize, devices: &[&'a str]) -> Vec<&'a str> {
+    let (each, more) = (blocks / devices.len(), blocks % devices.len());
+    let runs = devices.iter().enumerate().map(|(i, name)| (name, each + usize::from(i < more)));
+    let mut places: Vec<&str> =
+        runs.flat_map(|(name, count)| std::iter::repeat_n(*name, count)).collect();
+    places.extend(devices.last());
+    places
+}
+
+/// Who holds how many blocks, in order, and the head: `source 4, a 18 + head`.
+pub(crate) fn summary(plan: &PlanFile) -> String {
+    let mut runs: Vec<(&str, usize, bool)> = Vec::new();
+    for layer in plan.models[0].layers.iter().filter(|layer| layer.layer != "embedding") {
+        let head = layer.layer == "head";
+        match runs.last_mut() {
+            Some((device, count, ends)) if *device == layer.device => {
+                *count += usize::from(!head);
+                *ends |= head;
+            }
+            _ => runs.push((&layer.device, usize::from(!head), head)),
+        }
+    }
+    let word = |(device, count, head): (&str, usize, bool)| match (count, head) {
+        (0, _) => format!("{device} head"),
+        (_, true) => format!("{device} {count} + head"),
+        (_, false) => format!("{device} {count}"),
+    };
+    runs.into_iter().map(word).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(blocks: usize) -> PlanFile {
+        let layer = |name: String| {
+            format!("{{\"layer\": \"{name}\", \"device\": \"b\", \"recipe\": \"q4_K\"}}")
+        };
+        let mut layers = vec![layer("embedding".into())];
+        layers.extend((0..blocks).map(|block| layer(format!("block {block}"))));
+        layers.push(layer("head".into()));
+        let text = format!(
+            "{{\"schema\": \"edgeplan-plan/1\", \"instance\": \"x\", \"models\": [{{\"name\": \
+             \"m\", \"layers\": [{}]}}]}}",
+            layers.join(", ")
+        );
+        PlanFile::parse("plan.json", &text).unwrap()
+    }
+
+    #[test]
+    fn cuts_are_those_of_their_rules() {
+        let cases = [
+            (Split::Default, 22, "a 12, b 10 + head"),
+            (Split::Even, 22, "source 8, a 7, b 7 + head"),
+            (Split::Default, 1, "a 1, b head"),
+        ];
+        for (split, blocks, expected) in cases {
+            let cut = split.cut(&plan(blocks), &["a", "b"]).unwrap();
+            assert_eq!(summary(&cut), expected, "{split:?}");
+            assert_eq!(cut.models[0].layers[0].device, SOURCE);
+        }
+        let three = Split::Default.cut(&plan(22), &["a", "b", "c"]).unwrap();
+        assert_eq!(summary(&three), "a 8, b 8, c 6 + head");
+        assert_eq!(Split::Plan.cut(&plan(3), &["a"]), None);
+    }
+}

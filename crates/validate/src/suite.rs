@@ -1,0 +1,214 @@
+//! The settings: models, and machines that are parts of this one.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use edgeplan_instances::cluster::Cluster;
+use edgeplan_instances::file::{InputError, parse_toml};
+use edgeplan_instances::quantity::{Bandwidth, Memory, Time};
+use edgeplan_instances::workload::Workload;
+use serde::Deserialize;
+
+/// What the source is called.
+pub(crate) const SOURCE: &str = "source";
+
+/// Settings, as they are written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Suite {
+    /// What every machine's speeds are measured with.
+    pub(crate) bench: Bench,
+    pub(crate) model: BTreeMap<String, Model>,
+    pub(crate) setting: Vec<Setting>,
+}
+
+/// How `llama-bench` is asked.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bench {
+    /// Files of models: of several sizes and in all formats that settings use.
+    pub(crate) files: Vec<String>,
+    pub(crate) prompt: u32,
+    pub(crate) generate: u32,
+    pub(crate) repeats: u32,
+}
+
+/// A model, and the requests for it.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Model {
+    /// A file; one of floats is quantized as the plan says.
+    pub(crate) file: String,
+    pub(crate) prompt: u32,
+    pub(crate) generate: u32,
+    /// Tokens are drawn below it.
+    pub(crate) vocab: u32,
+    /// Other keys of a `workload.toml`.
+    #[serde(default)]
+    pub(crate) workload: String,
+}
+
+/// A cluster on one machine, and the model that runs there.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Setting {
+    pub(crate) name: String,
+    pub(crate) model: String,
+    /// Whether machines or links differ: there a plan should pay.
+    pub(crate) heterogeneous: bool,
+    pub(crate) source: Machine,
+    pub(crate) worker: BTreeMap<String, Worker>,
+}
+
+/// A part of this machine.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Machine {
+    /// Share of a core's time.
+    pub(crate) percent: u64,
+    pub(crate) memory: Memory,
+}
+
+/// A part of this machine, behind a link.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Worker {
+    pub(crate) percent: u64,
+    pub(crate) memory: Memory,
+    pub(crate) bandwidth: Bandwidth,
+    pub(crate) latency: Time,
+}
+
+/// A machine whose speeds differ from others': a share of a core, and whether weights are repacked,
+/// which llama.cpp does on the source and its RPC servers do not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Class {
+    pub(crate) percent: u64,
+    pub(crate) source: bool,
+}
+
+impl Class {
+    /// The name of its files.
+    pub(crate) fn name(self) -> String {
+        let what = if self.source { "source" } else { "worker" };
+        format!("{what}-{}", self.percent)
+    }
+}
+
+impl Suite {
+    /// Parses and checks settings; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// Unknown keys with the nearest known one, unknown models, shares and numbers out of range.
+    pub(crate) fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        let suite: Self = parse_toml(file, text)?;
+        let error = |key: String, problem: String| Err(InputError::key(file, key, problem));
+        for (name, model) in &suite.model {
+            let numbers =
+                [("prompt", model.prompt), ("generate", model.generate), ("vocab", model.vocab)];
+            for (key, value) in numbers {
+                if !(2..=1 << 20).contains(&value) {
+                    let problem = format!("{value}; 2 to {} are allowed", 1 << 20);
+                    return error(format!("model.{name}.{key}"), problem);
+                }
+            }
+            Workload::parse(&format!("{file}: model.{name}.workload"), &model.workload())?;
+        }
+        for (index, setting) in suite.setting.iter().enumerate() {
+            let key = |word: &str| format!("setting[{index}].{word}");
+            if !suite.model.contains_key(&setting.model) {
+                let known: Vec<&str> = suite.model.keys().map(String::as_str).collect();
+                let problem = format!("`{}`; models are {}", setting.model, known.join(", "));
+                return error(key("model"), problem);
+            }
+            if setting.worker.is_empty() || setting.worker.contains_key(SOURCE) {
+                let problem = format!("one or more are needed, none of them called `{SOURCE}`");
+                return error(key("worker"), problem);
+            }
+            for class in setting.classes() {
+                if !(25..=100).contains(&class.percent) {
+                    let problem = format!("{}; 25 to 100 are allowed", class.percent);
+                    return error(key("percent"), problem);
+                }
+            }
+            Cluster::parse(&format!("{file}: setting {}", setting.name), &setting.cluster())?;
+        }
+        Ok(suite)
+    }
+}
+
+impl Model {
+    /// The `workload.toml`.
+    pub(crate) fn workload(&self) -> String {
+        let (prompt, generate) = (self.prompt, self.generate);
+        format!("prompt = {prompt}\ngenerate = {generate}\n{}", self.workload)
+    }
+}
+
+impl Setting {
+    /// The classes of its machines, with the machines' names.
+    pub(crate) fn machines(&self) -> Vec<(&str, Class)> {
+        let source = (SOURCE, Class { percent: self.source.percent, source: true });
+        let workers = self.worker.iter().map(|(name, worker)| {
+            (name.as_str(), Class { percent: worker.percent, source: false })
+        });
+        std::iter::once(source).chain(workers).collect()
+    }
+
+    /// The classes of its machines.
+    pub(crate) fn classes(&self) -> impl Iterator<Item = Class> {
+        self.machines().into_iter().map(|(_, class)| class)
+    }
+
+    /// The `cluster.toml`, beside which the profiles of classes lie.
+    pub(crate) fn cluster(&self) -> String {
+        let mut text = format!("source = \"{SOURCE}\"\n");
+        for (name, class) in self.machines() {
+            let memory = self.worker.get(name).map_or(self.source.memory, |worker| worker.memory);
+            // Writing to a string cannot fail.
+            let _ = write!(
+                text,
+                "\n[device.{name}]\nprofile = \"{}.toml\"\nmemory = \"{memory}\"\n",
+                class.name()
+            );
+        }
+        for (name, worker) in &self.worker {
+            let Worker { bandwidth, latency, .. } = worker;
+            let _ = write!(
+                text,
+                "\n[[link]]\nbetween = [\"{SOURCE}\", \"{name}\"]\nbandwidth = \"{bandwidth}\"\n\
+                 latency = \"{latency}\"\n"
+            );
+        }
+        text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OWN: &str = include_str!("../../../bench-data/validation/llama-cpp.toml");
+
+    #[test]
+    fn the_recorded_settings_make_sense() {
+        let suite = Suite::parse("llama-cpp.toml", OWN).unwrap();
+        assert!(suite.setting.len() >= 6);
+        assert!(suite.setting.iter().filter(|setting| setting.heterogeneous).count() >= 4);
+    }
+
+    #[test]
+    fn wrong_settings_are_refused_by_key() {
+        let cases = [
+            ("percent = 100", "percent = 20", "percent: 20; 25 to 100 are allowed"),
+            ("percent = 100", "procent = 100", "did you mean `percent`?"),
+            ("model = \"1b\"", "model = \"2b\"", "setting[0].model: `2b`; models are"),
+            ("prompt = 96", "prompt = 0", "prompt: 0;"),
+        ];
+        for (from, to, expected) in cases {
+            assert!(OWN.contains(from), "{from}");
+            let error = Suite::parse("s.toml", &OWN.replacen(from, to, 1)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{to}: {error}");
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! What the rows say: errors, ranking, speedup; and the page that says so.
+
+use std::fmt::Write as _;
+
+use crate::rows::Row;
+use crate::trial::median;
+
+/// How well predictions and plans did.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Summary {
+    /// Median relative errors of time per token and of the prompt's, absolute ones.
+    token_error: f64,
+    prompt_error: f64,
+    memory_error: f64,
+    /// Pairs of different cuts of a setting whose measured times do not overlap, and those that were
+    /// predicted in the right order.
+    pairs: usize,
+    agreeing: usize,
+    /// By setting: name, whether machines differ, how much longer a token of the default takes.
+    speedups: Vec<(String, bool, f64)>,
+}
+
+impl Summary {
+    pub(crate) fn of(rows: &[Row]) -> Self {
+        let measured: Vec<&Row> = rows.iter().filter(|row| row.measured()).collect();
+        let error = |of: fn(&Row) -> (f64, f64)| {
+            let errors = measured.iter().map(|row| of(row)).filter(|(_, known)| *known > 0.0);
+            median(errors.map(|(predicted, known)| (predicted / known - 1.0).abs())).unwrap_or(0.0)
+        };
+        let mut summary = Self {
+            token_error: error(|row| (row.token_ms_predicted, row.token_ms)),
+            prompt_error: error(|row| (row.prompt_ms_predicted, row.prompt_ms)),
+            memory_error: error(|row| (row.workers_mib_predicted, row.workers_mib)),
+            ..Self::default()
+        };
+        for (index, one) in measured.iter().enumerate() {
+            for two in measured[index + 1..].iter().filter(|two| two.setting == one.setting) {
+                let apart =
+                    one.token_ms_most < two.token_ms_least || two.token_ms_most < one.token_ms_least;
+                if one.layers == two.layers || !apart {
+                    continue;
+                }
+                summary.pairs += 1;
+                let faster = one.token_ms < two.token_ms;
+                let predicted = one.token_ms_predicted < two.token_ms_predicted;
+                summary.agreeing += usize::from(faster == predicted);
+            }
+            let default = measured
+                .iter()
+                .find(|row| row.setting == one.setting && row.split == "default")
+                .filter(|_| one.split == "plan");
+            summary.speedups.extend(default.map(|default| {
+                (one.setting.clone(), one.heterogeneous, default.token_ms / one.token_ms)
+            }));
+        }
+        summary
+    }
+
+    /// One line for a terminal.
+    pub(crate) fn line(&self) -> String {
+        let share = 100.0 * self.agreeing as f64 / self.pairs.max(1) as f64;
+        format!(
+            "median error per token {:.1} %, of the prompt {:.1} %; {} of {} pairs in order \
+             ({share:.0} %); speedup over the default {}",
+            100.0 * self.token_error,
+            100.0 * self.prompt_error,
+            self.agreeing,
+            self.pairs,
+            self.speedup(true)
+        )
+    }
+
+    /// Least and median speedup where machines differ, or where they do not.
+    fn speedup(&self, heterogeneous: bool) -> String {
+        let those = self.speedups.iter().filter(|(_, differ, _)| *differ == heterogeneous);
+        let those: Vec<f64> = those.map(|(_, _, speedup)| *speedup).collect();
+        let least = those.iter().copied().fold(f64::INFINITY, f64::min);
+        match median(those) {
+            Ok(median) => format!("{median:.2} (median), {least:.2} (least)"),
+            Err(_) => "unknown".into(),
+        }
+    }
+}
+
+/// The page of a record.
+pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
+    let summary = Summary::of(rows);
+    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let mut text = String::from("# Plans on llama.cpp, predicted and measured\n\n");
+    // Writing to a string cannot fail.
+    let _ = write!(
+        text,
+        "Several machines on one: each is a share of a core, each link a relay of that bandwidth \
+         and latency ([`llama-cpp.toml`](../../bench-data/validation/llama-cpp.toml)). Every cut was \
+         exported, started by the exported scripts, and asked for tokens; `default` is llama.cpp \
+         told of its servers and nothing else. Predictions are those of `edgeplan export`, on \
+         profiles that llama.cpp's own `llama-bench` yielded on each kind of machine \
+         (`source-*.toml`, `worker-*.toml`). Recorded {date} by\n\n```sh\n{command}\n```\n\n\
+         | | |\n| --- | --: |\n\
+         | median error of the time per generated token | {} |\n\
+         | median error of the time of the prompt | {} |\n\
+         | median error of the workers' memory | {} |\n\
+         | pairs of cuts that were predicted in the order measured | {} of {} |\n\
+         | a token of the default over one of the plan, where machines or links differ | {} |\n\
+         | the same where they do not | {} |\n\n",
+        percent(summary.token_error),
+        percent(summary.prompt_error),
+        percent(summary.memory_error),
+        summary.agreeing,
+        summary.pairs,
+        summary.speedup(true),
+        summary.speedup(false)
+    );
+    text.push_str(
+        "Pairs whose measured times overlap, or whose cuts are the same, do not count. Times are \
+         medians of requests in milliseconds; [`rows.csv`](rows.csv) has their range, memory, and \
+         what went through the links.\n\n\
+         | setting | cut | layers | per token, predicted | measured | error | prompt, predicted | \
+         measured | error |\n\
+         | --- | --- | --- | --: | --: | --: | --: | --: | --: |\n",
+    );
+    for row in rows {
+        let (setting, split) = (&row.setting, &row.split);
+        if !row.measured() {
+            let _ = writeln!(text, "| {setting} | {split} | {} | | | | | | |", row.reason);
+            continue;
+        }
+        let error = |predicted: f64, known: f64| format!("{:+.0} %", 100.0 * (predicted / known - 1.0));
+        let _ = writeln!(
+            text,
+            "| {setting} | {split} | {} | {:.1} | {:.1} | {} | {:.0} | {:.0} | {} |",
+            row.layers,
+            row.token_ms_predicted,
+            row.token_ms,
+            error(row.token_ms_predicted, row.token_ms),
+            row.prompt_ms_predicted,
+            row.prompt_ms,
+            error(row.prompt_ms_predicted, row.prompt_ms)
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(split: &str, layers: &str, predicted: f64, measured: f64) -> Row {
+        Row {
+            setting: "s".into(),
+            heterogeneous: true,
+            split: split.into(),
+            layers: layers.into(),
+            requests: 3,
+            token_ms_predicted: predicted,
+            token_ms: measured,
+            token_ms_least: measured - 1.0,
+            token_ms_most: measured + 1.0,
+            prompt_ms_predicted: 110.0,
+            prompt_ms: 100.0,
+            ..Row::default()
+        }
+    }
+
+    #[test]
+    fn errors_order_and_speedup() {
+        let unknown = Row { requests: 0, reason: "too large".into(), ..row("even", "", 0.0, 0.0) };
+        let rows = [
+            row("plan", "a 1", 11.0, 10.0),
+            row("default", "b 1", 30.0, 20.0),
+            row("fastest-first", "a 1", 11.0, 30.0),
+            row("even", "c 1", 5.0, 20.5),
+            unknown,
+        ];
+        let summary = Summary::of(&rows);
+        assert!((summary.token_error - 0.566).abs() < 0.01, "{summary:?}");
+        assert!((summary.prompt_error - 0.1).abs() < 1e-9);
+        // plan-default, plan-even, default-first, first-even; plan and first are the same cut, and
+        // default and even overlap.
+        assert_eq!((summary.pairs, summary.agreeing), (4, 1));
+        assert_eq!(summary.speedups, [("s".to_owned(), true, 2.0)]);
+        let page = page(&rows, "./x validate-llamacpp FOLDER", "2026-11-21");
+        assert!(page.contains("| s | plan | a 1 | 11.0 | 10.0 | +10 % | 110 | 100 | +10 % |"));
+        assert!(page.contains("| s | even | too large |"), "{page}");
+    }
+}

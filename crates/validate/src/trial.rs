@@ -1,0 +1,249 @@
+//! One cut of one model on the engine: workers behind their links, the server, requests.
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::child::{Child, Setup};
+use crate::cpu::Cpu;
+use crate::relay::{Relay, Shape};
+use crate::server::{Server, Timings};
+use crate::suite::{Model, SOURCE, Setting};
+
+/// Where the first worker listens, and its relay on another address of this machine.
+const WORKER_PORT: u16 = 50_070;
+const SERVER_PORT: u16 = 50_060;
+/// How long a model may load.
+const LOADING: Duration = Duration::from_secs(90);
+/// Requests beyond the first are not started after that long.
+const ENOUGH: Duration = Duration::from_secs(20);
+const REQUESTS_MIN: usize = 2;
+const REQUESTS_MAX: usize = 5;
+
+/// Where programs and files are.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// Of llama.cpp's programs.
+    pub(crate) programs: PathBuf,
+    /// Of the models that settings name.
+    pub(crate) models: PathBuf,
+    /// Of the record.
+    pub(crate) out: PathBuf,
+    /// Of logs and exports.
+    pub(crate) work: PathBuf,
+}
+
+/// What came of it.
+#[derive(Debug, Clone)]
+pub(crate) struct Trial {
+    pub(crate) timings: Vec<Timings>,
+    /// Bytes that all workers hold more than before loading.
+    pub(crate) workers_bytes: u64,
+    /// Bytes through all links for one request.
+    pub(crate) wire_bytes: u64,
+}
+
+/// What serves the model.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Command<'a> {
+    /// The scripts of an export.
+    Export(&'a Path),
+    /// llama.cpp, told of its servers and nothing else.
+    Plain,
+}
+
+/// The address of a worker as the source sees it, which is that of its relay.
+pub(crate) fn address(index: usize) -> String {
+    format!("127.0.0.2:{}", WORKER_PORT as usize + index)
+}
+
+struct Worker {
+    child: Child,
+    cpu: Cpu,
+    relay: Relay,
+}
+
+/// Runs requests; whatever was started has ended when this returns.
+pub(crate) fn run(
+    places: &Places,
+    setting: &Setting,
+    model: (&Model, &Path),
+    command: Command,
+    used: &[&str],
+) -> Result<Trial> {
+    let mut workers = Vec::new();
+    for (index, name) in setting.worker.keys().enumerate() {
+        // llama.cpp waits for servers that it was told of, even if nothing is placed there.
+        let wanted = matches!(command, Command::Plain) || used.contains(&name.as_str());
+        if wanted {
+            workers.push(worker(places, setting, command, (index, name))?);
+        }
+    }
+    std::thread::sleep(Duration::from_millis(300));
+    let resident = |workers: &[Worker]| -> u64 {
+        workers.iter().filter_map(|worker| worker.child.resident_bytes()).sum()
+    };
+    let before = resident(&workers);
+    let cpu = Cpu::part(SOURCE, 0, setting.source.percent)?;
+    let mut serving = serve(places, model, command, (&cpu, &endpoints(setting, command, used)))?;
+    let server = Server::at(SERVER_PORT);
+    let mut children: Vec<&mut Child> = workers.iter_mut().map(|worker| &mut worker.child).collect();
+    server.wait(&mut serving, &mut children, LOADING)?;
+    for worker in &workers {
+        worker.cpu.limit(true)?;
+        worker.relay.shape(true);
+    }
+    cpu.limit(true)?;
+    let (timings, wire_bytes) = requests(&server, model.0, &workers)?;
+    let workers_bytes = resident(&workers).saturating_sub(before);
+    serving.check()?;
+    drop(serving);
+    Ok(Trial { timings, workers_bytes, wire_bytes })
+}
+
+fn worker(
+    places: &Places,
+    setting: &Setting,
+    command: Command,
+    (index, name): (usize, &str),
+) -> Result<Worker> {
+    let shape = setting.worker[name];
+    // The source has a core for itself; workers take turns, so they may share the rest.
+    let cores = std::thread::available_parallelism()?.get();
+    let core = if cores == 1 { 0 } else { 1 + index % (cores - 1) };
+    let cpu = Cpu::part(name, core, shape.percent)?;
+    let port = WORKER_PORT + u16::try_from(index)?;
+    let program = places.programs.join("ggml-rpc-server").display().to_string();
+    let variables = [
+        ("RPC_SERVER", program.clone()),
+        ("RPC_HOST", "127.0.0.1".to_owned()),
+        ("RPC_THREADS", "1".to_owned()),
+        ("LLAMA_CACHE", places.work.join("rpc-cache").display().to_string()),
+    ];
+    let log = places.work.join(format!("worker-{name}.log"));
+    let setup = Setup { log: &log, variables: &variables };
+    let port_word = port.to_string();
+    let script = match command {
+        Command::Export(folder) => folder.join(format!("worker-{name}.sh")).display().to_string(),
+        Command::Plain => String::new(),
+    };
+    let words = match command {
+        Command::Export(_) => vec!["sh", script.as_str()],
+        Command::Plain => {
+            vec![&*program, "--port", &*port_word, "--threads", "1", "--cache"]
+        }
+    };
+    let child = Child::start(name, &words, &cpu, setup)?;
+    let listen = address(index).parse()?;
+    let shape = Shape {
+        bits_per_second: shape.bandwidth.0,
+        latency: Duration::from_nanos(shape.latency.0),
+    };
+    let relay = Relay::start(listen, ([127, 0, 0, 1], port).into(), shape)?;
+    Ok(Worker { child, cpu, relay })
+}
+
+/// Addresses of the servers that llama.cpp is told of when it gets no export.
+fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
+    let wanted = |name: &str| matches!(command, Command::Plain) || used.contains(&name);
+    let all = setting.worker.keys().enumerate().filter(|(_, name)| wanted(name));
+    all.map(|(index, _)| address(index)).collect::<Vec<_>>().join(",")
+}
+
+fn serve(
+    places: &Places,
+    (model, file): (&Model, &Path),
+    command: Command,
+    (cpu, endpoints): (&Cpu, &str),
+) -> Result<Child> {
+    let program = places.programs.join("llama-server").display().to_string();
+    let variables = [
+        ("LLAMA_SERVER", program.clone()),
+        ("LLAMA_ARG_HOST", "127.0.0.1".into()),
+        ("LLAMA_ARG_PORT", SERVER_PORT.to_string()),
+        ("LLAMA_ARG_THREADS", "1".into()),
+        ("LLAMA_ARG_CACHE_RAM", "0".into()),
+    ];
+    let log = places.work.join("source.log");
+    let setup = Setup { log: &log, variables: &variables };
+    let (file, context) = (file.display().to_string(), (model.prompt + model.generate).to_string());
+    let script = match command {
+        Command::Export(folder) => folder.join("serve.sh").display().to_string(),
+        Command::Plain => String::new(),
+    };
+    let words = match command {
+        Command::Export(_) => vec!["sh", &*script, &*file],
+        Command::Plain => vec![
+            &*program, "--model", &*file, "--rpc", endpoints, "--ctx-size", &*context, "--parallel",
+            "1",
+        ],
+    };
+    Child::start(SOURCE, &words, cpu, setup)
+}
+
+/// A request to warm up, then some that count; bytes through all links for the last one.
+fn requests(server: &Server, model: &Model, workers: &[Worker]) -> Result<(Vec<Timings>, u64)> {
+    let bytes = || workers.iter().map(|w| w.relay.bytes().iter().sum::<u64>()).sum::<u64>();
+    let start = Instant::now();
+    let (mut timings, mut wire) = (Vec::new(), 0);
+    server.ask(&tokens(model, 0)[..2], 2).context("the first request")?;
+    while timings.len() < REQUESTS_MIN
+        || timings.len() < REQUESTS_MAX && start.elapsed() < ENOUGH
+    {
+        let before = bytes();
+        timings.push(server.ask(&tokens(model, timings.len() + 1), model.generate)?);
+        wire = bytes() - before;
+    }
+    Ok((timings, wire))
+}
+
+/// A prompt of tokens that look like random ones.
+fn tokens(model: &Model, request: usize) -> Vec<u32> {
+    let token = |index: u32| {
+        let mixed = (index + 1_000 * request as u32).wrapping_mul(2_654_435_761) >> 7;
+        10 + mixed % (model.vocab - 10).max(1)
+    };
+    (0..model.prompt).map(token).collect()
+}
+
+/// The median of a few numbers.
+///
+/// # Errors
+/// There is none.
+pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Result<f64> {
+    let mut values: Vec<f64> = values.into_iter().collect();
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    match values.len() {
+        0 => Err(anyhow!("nothing was measured")),
+        odd if odd % 2 == 1 => Ok(values[middle]),
+        _ => Ok(f64::midpoint(values[middle - 1], values[middle])),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prompts_differ_and_stay_in_the_vocabulary() {
+        let model = Model {
+            file: String::new(),
+            prompt: 50,
+            generate: 2,
+            vocab: 300,
+            workload: String::new(),
+        };
+        let (one, two) = (tokens(&model, 1), tokens(&model, 2));
+        assert_ne!(one, two);
+        assert!(one.iter().chain(&two).all(|token| (10..300).contains(token)));
+    }
+
+    #[test]
+    fn a_median_lies_in_the_middle() {
+        assert_eq!(median([3.0, 1.0, 2.0]).unwrap(), 2.0);
+        assert_eq!(median([4.0, 1.0]).unwrap(), 2.5);
+        assert!(median([]).is_err());
+    }
+}
