@@ -162,6 +162,16 @@ impl Random {
         }
         draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
         draft.set("llama.rope.freq_base", Value::F32(10_000.0));
+        // Words that mean nothing, without which llama.cpp loads no model.
+        let count = i32::try_from(shape.vocab).unwrap_or(i32::MAX);
+        let words = (0..count).map(|index| format!("t{index}")).collect();
+        draft.set("tokenizer.ggml.model", Value::Text("gpt2".into()));
+        draft.set("tokenizer.ggml.pre", Value::Text("gpt-2".into()));
+        draft.set("tokenizer.ggml.tokens", Value::Texts(words));
+        draft.set("tokenizer.ggml.token_type", Value::Numbers(vec![1; count as usize]));
+        draft.set("tokenizer.ggml.merges", Value::Texts(Vec::new()));
+        draft.set("tokenizer.ggml.bos_token_id", Value::U32(0));
+        draft.set("tokenizer.ggml.eos_token_id", Value::U32(0));
     }
 }
 

@@ -156,11 +156,14 @@ pub struct Along {
     /// Bytes that describe the computation of a block. They are sent again when a pass has another
     /// shape than the last one.
     pub graph: u64,
+    /// Hidden states that leave a block of the source: more than one where an engine leaves its last
+    /// addition to the next device.
+    pub states: u64,
 }
 
 impl Along {
     /// Hidden states are all.
-    pub const NOTHING: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0 };
+    pub const NOTHING: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
 }
 
 /// More tokens than this in one request is a slip of the pen.

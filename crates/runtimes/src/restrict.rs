@@ -236,8 +236,12 @@ fn pin(layer: &mut Layer, source: DeviceId, name: &str) -> Result<(), String> {
 /// Sends every message between two other devices through the source.
 fn relay(model: &mut Model, source: DeviceId, devices: usize) {
     let hub = source.index();
-    for message in &mut model.messages {
-        let direct = message.time.clone();
+    // What passes through the source is sent on as what leaves its embedding is.
+    let states: Vec<usize> = model.layers.iter().map(|layer| layer.output).collect();
+    let onward = model.layers[0].output;
+    let plain = model.messages[onward].time.clone();
+    for (index, message) in model.messages.iter_mut().enumerate() {
+        let direct = if states.contains(&index) { plain.clone() } else { message.time.clone() };
         for (from, to) in (0..devices * devices).map(|pair| (pair / devices, pair % devices)) {
             if from != to && from != hub && to != hub {
                 let (up, down) = (direct[from * devices + hub], direct[hub * devices + to]);

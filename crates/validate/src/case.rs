@@ -38,11 +38,8 @@ impl<'a> Case<'a> {
         setting: &'a Setting,
         model: &'a Model,
     ) -> Result<Self> {
-        let word: String = setting
-            .name
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '-' })
-            .collect();
+        let word: String =
+            setting.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let folder = places.work.join(&word);
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| folder.display().to_string())?;

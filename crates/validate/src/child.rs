@@ -106,7 +106,7 @@ mod tests {
         let id = child.process.id();
         child.check().unwrap();
         while std::fs::read_to_string(&log).unwrap() != "seen\n" {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(Duration::from_millis(5));
         }
         drop(child);
         assert!(!Path::new(&format!("/proc/{id}")).exists());

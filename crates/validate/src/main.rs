@@ -43,7 +43,7 @@ struct Arguments {
     /// Folder of llama.cpp's programs
     #[arg(long)]
     programs: PathBuf,
-    /// Folder for logs and exports [default: one beside the models]
+    /// Folder for logs and exports [default: one among the models]
     #[arg(long)]
     work: Option<PathBuf>,
     /// The command `edgeplan` [default: the one beside this program]
@@ -72,7 +72,7 @@ fn run(arguments: &Arguments) -> Result<()> {
     let suite = Suite::parse(&name, &read_text(&arguments.suite)?)?;
     let beside = || Ok(std::env::current_exe()?.with_file_name("edgeplan"));
     let binary = arguments.edgeplan.clone().map_or_else(beside, Ok::<_, anyhow::Error>)?;
-    let work = arguments.work.clone().unwrap_or_else(|| arguments.models.join("validation"));
+    let work = arguments.work.clone().unwrap_or_else(|| arguments.models.join("work"));
     for folder in [&arguments.out, &work] {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
     }

@@ -100,8 +100,11 @@ impl Planner {
 
 impl Question {
     fn words(&self) -> Vec<String> {
-        let named =
-            [("--model", &self.model), ("--cluster", &self.cluster), ("--workload", &self.workload)];
+        let named = [
+            ("--model", &self.model),
+            ("--cluster", &self.cluster),
+            ("--workload", &self.workload),
+        ];
         named.iter().flat_map(|(name, path)| [(*name).into(), path.display().to_string()]).collect()
     }
 }

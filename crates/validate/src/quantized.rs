@@ -52,7 +52,9 @@ mod tests {
         let mut model = model::load("catalog:tinyllama-1.1b").unwrap();
         let layer = |layer: &model::LayerSpec| {
             let name = &layer.name;
-            format!("{{\"layer\": \"{name}\", \"device\": \"a\", \"recipe\": \"q4_K+attn_v:q6_K\"}}")
+            format!(
+                "{{\"layer\": \"{name}\", \"device\": \"a\", \"recipe\": \"q4_K+attn_v:q6_K\"}}"
+            )
         };
         let layers: Vec<String> = model.layers.iter().map(layer).collect();
         let text = format!(

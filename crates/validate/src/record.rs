@@ -40,8 +40,7 @@ impl Record {
             let done = |split: &Split| {
                 rows.iter().any(|row| row.setting == setting.name && row.split == split.name())
             };
-            let missing: Vec<Split> =
-                Split::ALL.into_iter().filter(|split| !done(split)).collect();
+            let missing: Vec<Split> = Split::ALL.into_iter().filter(|split| !done(split)).collect();
             if missing.is_empty() {
                 continue;
             }

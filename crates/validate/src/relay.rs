@@ -147,8 +147,7 @@ impl Link {
 mod tests {
     use super::*;
 
-    const SHAPE: Shape =
-        Shape { bits_per_second: 8_000_000, latency: Duration::from_millis(30) };
+    const SHAPE: Shape = Shape { bits_per_second: 8_000_000, latency: Duration::from_millis(30) };
 
     #[test]
     fn bytes_queue_for_the_link_and_latency_does_not_add_up() {

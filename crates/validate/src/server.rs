@@ -40,7 +40,12 @@ impl Server {
     }
 
     /// Waits until it has loaded its model; others must live on, too.
-    pub(crate) fn wait(&self, own: &mut Child, others: &mut [&mut Child], most: Duration) -> Result<()> {
+    pub(crate) fn wait(
+        &self,
+        own: &mut Child,
+        others: &mut [&mut Child],
+        most: Duration,
+    ) -> Result<()> {
         let start = Instant::now();
         loop {
             if self.agent.get(format!("{}/health", self.address)).call().is_ok() {

@@ -37,7 +37,8 @@ impl Split {
             Self::Plan | Self::FastestFirst => return None,
             Self::Default => by_share(blocks, workers),
             Self::Even => {
-                let all: Vec<&str> = std::iter::once(SOURCE).chain(workers.iter().copied()).collect();
+                let all: Vec<&str> =
+                    std::iter::once(SOURCE).chain(workers.iter().copied()).collect();
                 evenly(blocks, &all)
             }
         };

@@ -35,8 +35,8 @@ impl Summary {
         };
         for (index, one) in measured.iter().enumerate() {
             for two in measured[index + 1..].iter().filter(|two| two.setting == one.setting) {
-                let apart =
-                    one.token_ms_most < two.token_ms_least || two.token_ms_most < one.token_ms_least;
+                let apart = one.token_ms_most < two.token_ms_least
+                    || two.token_ms_most < one.token_ms_least;
                 if one.layers == two.layers || !apart {
                     continue;
                 }
@@ -125,7 +125,8 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
             let _ = writeln!(text, "| {setting} | {split} | {} | | | | | | |", row.reason);
             continue;
         }
-        let error = |predicted: f64, known: f64| format!("{:+.0} %", 100.0 * (predicted / known - 1.0));
+        let error =
+            |predicted: f64, known: f64| format!("{:+.0} %", 100.0 * (predicted / known - 1.0));
         let _ = writeln!(
             text,
             "| {setting} | {split} | {} | {:.1} | {:.1} | {} | {:.0} | {:.0} | {} |",

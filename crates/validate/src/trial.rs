@@ -88,7 +88,8 @@ pub(crate) fn run(
     let cpu = Cpu::part(SOURCE, 0, setting.source.percent)?;
     let mut serving = serve(places, model, command, (&cpu, &endpoints(setting, command, used)))?;
     let server = Server::at(SERVER_PORT);
-    let mut children: Vec<&mut Child> = workers.iter_mut().map(|worker| &mut worker.child).collect();
+    let mut children: Vec<&mut Child> =
+        workers.iter_mut().map(|worker| &mut worker.child).collect();
     server.wait(&mut serving, &mut children, LOADING)?;
     for worker in &workers {
         worker.cpu.limit(true)?;
@@ -175,7 +176,14 @@ fn serve(
     let words = match command {
         Command::Export(_) => vec!["sh", &*script, &*file],
         Command::Plain => vec![
-            &*program, "--model", &*file, "--rpc", endpoints, "--ctx-size", &*context, "--parallel",
+            &*program,
+            "--model",
+            &*file,
+            "--rpc",
+            endpoints,
+            "--ctx-size",
+            &*context,
+            "--parallel",
             "1",
         ],
     };
@@ -188,9 +196,7 @@ fn requests(server: &Server, model: &Model, workers: &[Worker]) -> Result<(Vec<T
     let start = Instant::now();
     let (mut timings, mut wire) = (Vec::new(), 0);
     server.ask(&tokens(model, 0)[..2], 2).context("the first request")?;
-    while timings.len() < REQUESTS_MIN
-        || timings.len() < REQUESTS_MAX && start.elapsed() < ENOUGH
-    {
+    while timings.len() < REQUESTS_MIN || timings.len() < REQUESTS_MAX && start.elapsed() < ENOUGH {
         let before = bytes();
         timings.push(server.ask(&tokens(model, timings.len() + 1), model.generate)?);
         wire = bytes() - before;

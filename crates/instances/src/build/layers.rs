@@ -4,7 +4,7 @@ use edgeplan_cost_model::Prediction;
 use edgeplan_problem::deployment::{DeviceId, Layer, LayerOption};
 use edgeplan_problem::{Bytes, Loss};
 
-use super::Builder;
+use super::{Builder, OF_BLOCKS, STATES};
 use super::machine::{Machine, Passes, format_of};
 use super::memory::{self, Matrix};
 use super::stated::Times;
@@ -75,7 +75,10 @@ impl Builder<'_> {
             options,
             kv: self.cache(spec),
             pin: first.then_some(DeviceId(0)),
-            output: 0,
+            output: match spec.kind {
+                LayerKind::Block if self.workload.along.states != 1 => OF_BLOCKS,
+                _ => STATES,
+            },
         };
         Ok((layer, times))
     }

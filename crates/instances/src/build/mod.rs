@@ -21,8 +21,8 @@ use edgeplan_problem::deployment::{
 use edgeplan_problem::{Bytes, Nanos};
 
 pub use self::machine::CHUNK;
-pub(crate) use self::machine::{format_of, multiplied};
 use self::machine::Machine;
+pub(crate) use self::machine::{format_of, multiplied};
 pub use self::measured::compute;
 pub use self::prompt::prompt_alone;
 pub use self::stated::{Confidence, End, Stated};
@@ -33,6 +33,10 @@ use crate::model::ModelSpec;
 use crate::pins;
 use crate::sensitivity::Sensitivity;
 use crate::workload::{Goal, Placement, Returns, Workload};
+
+/// Messages of a model: hidden states first, those of blocks last, where they differ from others.
+const STATES: usize = 0;
+const OF_BLOCKS: usize = 3;
 
 /// A token id on the wire.
 const TOKEN_BYTES: u64 = 4;
@@ -191,18 +195,22 @@ impl Builder<'_> {
         let devices = self.cluster.hosts.len();
         let along = self.along();
         // Hidden states are not alone on their way to a device that is not the source.
-        let with = |index: usize, to: usize, bytes: Bytes| match (index, to) {
-            (0, 1..) => bytes + along,
+        let with = |index: usize, from: usize, to: usize, bytes: Bytes| match (index, from, to) {
+            (STATES, _, 1..) => bytes + along,
+            (OF_BLOCKS, 0, 1..) => bytes * self.workload.along.states + along,
+            (OF_BLOCKS, _, 1..) => bytes + along,
             _ => bytes,
         };
         let message = |(index, bytes): (usize, u64)| {
             let time = (0..devices * devices).map(|pair| {
                 let (from, to) = (pair / devices, pair % devices);
-                self.cluster.transfer(from, to, steps, with(index, to, Bytes(bytes)))
+                self.cluster.transfer(from, to, steps, with(index, from, to, Bytes(bytes)))
             });
             Message { bytes: Bytes(bytes), time: time.collect() }
         };
-        sizes.into_iter().enumerate().map(message).collect()
+        // Those of blocks differ from others in few engines.
+        let of_blocks = (self.workload.along.states != 1).then_some(sizes[STATES]);
+        sizes.into_iter().chain(of_blocks).enumerate().map(message).collect()
     }
 }
 

@@ -129,6 +129,7 @@ impl Profile {
             tflops: fastest,
             source: format!("distilp profile {}", file.short_name()),
             status: Status::Measured,
+            layer_overhead_us: None,
             speed: Vec::new(),
             rate: rates,
         };

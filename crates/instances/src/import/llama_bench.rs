@@ -145,7 +145,8 @@ fn device(files: &[File], options: Bench, load: Load) -> Result<String, InputErr
     }
     let generating = Fit::new(&decode, true);
     for passes in &mut prompt {
-        let head: f64 = passes.head.iter().map(|(format, bytes)| generating.of(*format) * bytes).sum();
+        let head: f64 =
+            passes.head.iter().map(|(format, bytes)| generating.of(*format) * bytes).sum();
         // Never all of it: what is left is what computing takes.
         passes.known = (head + generating.layer * passes.layers).min(0.5 * passes.nanos);
     }
@@ -280,12 +281,7 @@ impl Fit {
     }
 }
 
-fn text(
-    first: &Test,
-    fits: &[(&Vec<Passes>, &Fit); 2],
-    left_out: usize,
-    options: Bench,
-) -> String {
+fn text(first: &Test, fits: &[(&Vec<Passes>, &Fit); 2], left_out: usize, options: Bench) -> String {
     let [(_, generating), (_, computing)] = fits;
     let on = if first.gpu_info.is_empty() { &first.cpu_info } else { &first.gpu_info };
     let day = first.test_time.split('T').next().unwrap_or_default();
@@ -300,7 +296,8 @@ fn text(
         comment += &format!("{}: {measured:.2} and {fitted:.2} tokens/s\n", test.name);
     }
     if left_out > 0 {
-        comment += &format!("Left out: {left_out} tests of both at once, after a context, or short\n");
+        comment +=
+            &format!("Left out: {left_out} tests of both at once, after a context, or short\n");
     }
     // Nanoseconds per byte and per operation as 1e9 bytes and 1e12 operations per second.
     let round = |value: f64| (value * 1e4).round() / 1e4;
@@ -363,9 +360,8 @@ mod tests {
             samples_ns: Vec::new(),
         };
         let passes = test.passes(&model.clone().as_stored());
-        let read = |format: &Format, bytes: &f64| {
-            bytes * if *format == Format::Q4K { 0.2 } else { 0.1 }
-        };
+        let read =
+            |format: &Format, bytes: &f64| bytes * if *format == Format::Q4K { 0.2 } else { 0.1 };
         let reading = |work: &BTreeMap<Format, f64>| -> f64 {
             work.iter().map(|(format, bytes)| read(format, bytes)).sum()
         };
@@ -406,9 +402,9 @@ mod tests {
             ("large", stored("tinyllama-1.1b", Format::Q8_0, Format::Q8_0)),
             ("mixed", stored("tinyllama-1.1b", Format::Q4K, Format::Q8_0)),
         ];
-        let tests = models.iter().flat_map(|(name, model)| {
-            [0, 128, 512].map(|prompt| test(name, model, prompt, 2))
-        });
+        let tests = models
+            .iter()
+            .flat_map(|(name, model)| [0, 128, 512].map(|prompt| test(name, model, prompt, 2)));
         tests.collect()
     }
 
