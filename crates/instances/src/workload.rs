@@ -163,7 +163,8 @@ pub struct Along {
 
 impl Along {
     /// Hidden states are all.
-    pub const NOTHING: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
+    pub const NOTHING: Self =
+        Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
 }
 
 /// More tokens than this in one request is a slip of the pen.

@@ -2,6 +2,10 @@
 
 mod small;
 
+use edgeplan_instances::build::build;
+use edgeplan_instances::cluster::Cluster;
+use edgeplan_instances::model;
+use edgeplan_instances::workload::Workload;
 use edgeplan_problem::deployment::{Deployment, Placement, Plan};
 use edgeplan_problem::{Bytes, Problem as _};
 use edgeplan_runtimes::{RUNTIMES, Runtime, nearest, placed};
@@ -178,4 +182,40 @@ fn no_plan_is_nearer_than_the_nearest() {
     assert_eq!(moved, 2, "{devices}");
     assert_eq!(DEVICES[0], "laptop");
     assert!(devices.starts_with("0 1 "), "{devices}");
+}
+
+#[test]
+fn what_rpc_servers_get_is_priced() {
+    let llama = runtime("llama.cpp");
+    let asked = Workload { prompt: 100, generate: 4, ..Workload::default() };
+    let served = llama.serving(&asked).unwrap();
+    let text = "source = 'a'\n[device.a]\nprofile = 'catalog:apple-m2'\n[device.b]\nprofile = \
+                'catalog:apple-m2'\n[device.c]\nprofile = 'catalog:apple-m2'\n[switch.s]\n";
+    let link = |name: &str| {
+        format!("[[link]]\nbetween = ['{name}', 's']\nbandwidth = '8 Mbit/s'\nlatency = '1 ms'\n")
+    };
+    let text = format!("{text}{}{}{}", link("a"), link("b"), link("c"));
+    let cluster = Cluster::parse("cluster.toml", &text).unwrap();
+    let models = [model::load("catalog:tinyllama-1.1b").unwrap()];
+    let built = |workload: &Workload| build(&models, &cluster, workload).unwrap();
+    let priced = llama.price(&built(&served)).unwrap();
+    let model = &priced.models[0];
+    let time = |layer: usize, from: usize, to: usize| {
+        model.messages[model.layers[layer].output].time[3 * from + to].unwrap().0
+    };
+    // A byte takes a microsecond, a message two milliseconds: 5 of them, 104 hidden states in f32.
+    let (latency, state) = (5 * 2_000_000, 104 * 4 * 2048 * 1000);
+    // 2000 bytes a pass, 20 a position, a mask in f16 over 256 positions.
+    let along = (5 * 2000 + 104 * 20 + 104 * 2 * 256) * 1000;
+    assert_eq!(time(0, 0, 1), latency + state + along);
+    assert_eq!(time(1, 0, 1), latency + 2 * state + along);
+    assert_eq!(time(1, 1, 0), latency + state);
+    assert_eq!(time(1, 1, 2), time(1, 1, 0) + time(0, 0, 2));
+    // Graphs, for the prompt and for what follows, reach whoever is not the source.
+    let compute = |deployment: &Deployment, device: usize| {
+        deployment.models[0].layers[1].options[0].compute[device].unwrap().0
+    };
+    let open = built(&asked);
+    assert_eq!(compute(&priced, 1), compute(&open, 1) + 2 * 13_500 * 1000);
+    assert_eq!(compute(&priced, 0), compute(&open, 0));
 }

@@ -8,17 +8,28 @@ use anyhow::{Context as _, Result, bail};
 use edgeplan_instances::file::{read_text, to_json, write_atomic};
 use edgeplan_instances::instance::PlanFile;
 
+use crate::bench;
 use crate::child::{Child, Setup};
 use crate::cpu::Cpu;
 use crate::planner::{Planner, Prediction, Question};
 use crate::quantized;
 use crate::rows::Row;
 use crate::splits::{self, Split};
-use crate::suite::{Model, SOURCE, Setting};
+use crate::suite::{Bench, Class, Model, SOURCE, Setting};
 use crate::trial::{self, Command, Places, Trial, median};
 
 /// How long a file may be quantized.
 const QUANTIZE_LONGEST: Duration = Duration::from_secs(120);
+
+/// A cut that was run.
+#[derive(Debug)]
+struct Run {
+    split: Split,
+    /// Who holds what; `None` where there is no such cut.
+    plan: Option<String>,
+    /// What came of it, or why nothing was run.
+    result: Result<Trial, String>,
+}
 
 /// A setting that is being run.
 pub(crate) struct Case<'a> {
@@ -31,7 +42,7 @@ pub(crate) struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    /// Writes its cluster beside the profiles of its machines.
+    /// Writes its cluster, beside which the profiles of its machines will be.
     pub(crate) fn new(
         planner: &'a Planner,
         places: &'a Places,
@@ -47,7 +58,7 @@ impl<'a> Case<'a> {
         fs::create_dir(&folder).with_context(|| folder.display().to_string())?;
         let question = Question {
             model: places.models.join(&model.file),
-            cluster: places.out.join(format!("cluster-{word}.toml")),
+            cluster: folder.join("cluster.toml"),
             workload: folder.join("workload.toml"),
         };
         write_atomic(&question.cluster, &setting.cluster())?;
@@ -55,35 +66,57 @@ impl<'a> Case<'a> {
         Ok(Self { planner, places, setting, model, question, folder })
     }
 
+    /// Runs every cut, the machines being measured before and after it: others may use them, too.
+    pub(crate) fn rows(&self, bench: &Bench) -> Result<Vec<Row>> {
+        self.measure(bench, &["before"])?;
+        let mut runs: Vec<Run> = Vec::new();
+        for split in Split::ALL {
+            println!("{}, {}", self.setting.name, split.name());
+            let run = self.run(split, &runs)?;
+            runs.push(run);
+        }
+        self.measure(bench, &["before", "after"])?;
+        // The same question, priced by all that was measured.
+        let again = self.folder.join("again.json");
+        self.solve("chain-search", &again)?.map_err(anyhow::Error::msg)?;
+        let instance = read_plan(&again)?.instance;
+        runs.into_iter().map(|run| self.row(run, &instance)).collect()
+    }
+
+    /// Measures every kind of machine once more, and makes profiles of all that was measured.
+    fn measure(&self, bench: &Bench, times: &[&str]) -> Result<()> {
+        let files: Vec<PathBuf> =
+            self.model.bench.iter().map(|file| self.places.models.join(file)).collect();
+        let mut classes: Vec<Class> = self.setting.classes().collect();
+        classes.sort_unstable();
+        classes.dedup();
+        for class in classes {
+            let file = |time: &&str| self.folder.join(format!("{}-{time}.json", class.name()));
+            let known: Vec<PathBuf> = times.iter().map(file).collect();
+            if let Some(last) = known.last() {
+                bench::measure(self.places, bench, &files, class, last)?;
+            }
+            self.planner.import(&known, &self.folder.join(format!("{}.toml", class.name())))?;
+        }
+        Ok(())
+    }
+
     /// Runs a cut, or says why not; one that was run under another name is not run again.
-    pub(crate) fn row(&self, split: Split, known: &[Row]) -> Result<Row> {
-        let mut row = Row {
-            setting: self.setting.name.clone(),
-            heterogeneous: self.setting.heterogeneous,
-            model: self.setting.model.clone(),
-            split: split.name().into(),
-            ..Row::default()
-        };
+    fn run(&self, split: Split, known: &[Run]) -> Result<Run> {
         let plan = match self.plan(split)? {
             Ok(plan) => plan,
-            Err(reason) => return Ok(Row { reason, ..row }),
+            Err(reason) => return Ok(Run { split, plan: None, result: Err(reason) }),
         };
-        row.layers = splits::summary(&plan);
+        let layers = splits::summary(&plan);
         let file = self.folder.join(format!("{}.json", split.name()));
         write_atomic(&file, &to_json(&plan))?;
         let export = self.folder.join(split.name());
-        let names = self.setting.worker.keys();
-        let at: Vec<_> =
-            names.enumerate().map(|(index, name)| (name.clone(), trial::address(index))).collect();
-        let predicted = match self.planner.export(&self.question, &file, &export, &at) {
-            Ok(predicted) => predicted,
-            Err(error) => return Ok(Row { reason: last_words(&error), ..row }),
-        };
-        let same = known.iter().find(|other| {
-            other.setting == row.setting && other.layers == row.layers && other.measured()
-        });
-        if let (Some(same), true) = (same, split != Split::Default) {
-            return Ok(Row { split: row.split, ..same.clone() });
+        if let Err(error) = self.export(&file, &export) {
+            return Ok(Run { split, plan: Some(layers), result: Err(last_words(&error)) });
+        }
+        let same = known.iter().find(|run| run.plan.as_ref() == Some(&layers));
+        if let (Some(Ok(same)), true) = (same.map(|run| &run.result), split != Split::Default) {
+            return Ok(Run { split, plan: Some(layers), result: Ok(same.clone()) });
         }
         let model = self.file(&plan, &export)?;
         let command = match split {
@@ -91,31 +124,38 @@ impl<'a> Case<'a> {
             _ => Command::Export(&export),
         };
         let used: Vec<&str> = plan.models[0].layers.iter().map(|l| l.device.as_str()).collect();
-        let places = self.places;
-        let trial = trial::run(places, self.setting, (self.model, &model), command, &used)?;
-        self.fill(row, &predicted, &trial)
+        let trial = trial::run(self.places, self.setting, (self.model, &model), command, &used)?;
+        Ok(Run { split, plan: Some(layers), result: Ok(trial) })
+    }
+
+    /// Writes the files that run a plan, and says what is predicted.
+    fn export(&self, plan: &Path, out: &Path) -> Result<Prediction> {
+        let names = self.setting.worker.keys();
+        let at: Vec<_> =
+            names.enumerate().map(|(index, name)| (name.clone(), trial::address(index))).collect();
+        self.planner.export(&self.question, plan, out, &at)
     }
 
     /// The cut as a plan file, or why there is none.
     fn plan(&self, split: Split) -> Result<Result<PlanFile, String>> {
-        let read = |path: &Path| -> Result<PlanFile> {
-            Ok(PlanFile::parse(&path.display().to_string(), &read_text(path)?)?)
-        };
         let path = self.folder.join("planned.json");
         if !path.exists() {
-            self.planner
-                .plan(&self.question, "chain-search", &path)?
+            self.solve("chain-search", &path)?
                 .map_err(anyhow::Error::msg)
                 .with_context(|| format!("setting {}", self.setting.name))?;
         }
-        let planned = read(&path)?;
+        let planned = read_plan(&path)?;
         if split == Split::FastestFirst {
             let path = self.folder.join("fastest.json");
-            let made = self.planner.plan(&self.question, split.name(), &path)?;
-            return made.map_or_else(|reason| Ok(Err(reason)), |()| read(&path).map(Ok));
+            let made = self.solve(split.name(), &path)?;
+            return made.map_or_else(|reason| Ok(Err(reason)), |()| read_plan(&path).map(Ok));
         }
         let workers: Vec<&str> = self.setting.worker.keys().map(String::as_str).collect();
         Ok(Ok(split.cut(&planned, &workers).unwrap_or(planned)))
+    }
+
+    fn solve(&self, solver: &str, out: &Path) -> Result<Result<(), String>> {
+        self.planner.plan(&self.question, solver, out)
     }
 
     /// The model's file: one of floats is quantized by the exported script, and checked.
@@ -136,7 +176,26 @@ impl<'a> Case<'a> {
         Ok(out)
     }
 
-    fn fill(&self, row: Row, predicted: &Prediction, trial: &Trial) -> Result<Row> {
+    /// What was measured, and what the profiles predict that were measured around it.
+    fn row(&self, run: Run, instance: &str) -> Result<Row> {
+        let row = Row {
+            setting: self.setting.name.clone(),
+            heterogeneous: self.setting.heterogeneous,
+            model: self.setting.model.clone(),
+            split: run.split.name().into(),
+            layers: run.plan.unwrap_or_default(),
+            ..Row::default()
+        };
+        let trial = match run.result {
+            Ok(trial) => trial,
+            Err(reason) => return Ok(Row { reason, ..row }),
+        };
+        let name = run.split.name();
+        let mut plan = read_plan(&self.folder.join(format!("{name}.json")))?;
+        plan.instance = instance.into();
+        let file = self.folder.join(format!("{name}-again.json"));
+        write_atomic(&file, &to_json(&plan))?;
+        let predicted = self.export(&file, &self.folder.join(format!("{name}-predicted")))?;
         let token = || trial.timings.iter().map(|timings| timings.predicted_per_token_ms);
         let workers = predicted.devices.iter().filter(|(name, _)| *name != SOURCE);
         let bytes: u64 = workers
@@ -158,6 +217,10 @@ impl<'a> Case<'a> {
             ..row
         })
     }
+}
+
+fn read_plan(path: &Path) -> Result<PlanFile> {
+    Ok(PlanFile::parse(&path.display().to_string(), &read_text(path)?)?)
 }
 
 /// The reason at the end of an error, on one line.

@@ -1,5 +1,6 @@
 //! `edgeplan-validate`: runs exported plans on llama.cpp, and holds predictions against it.
 
+mod bench;
 mod case;
 mod child;
 mod cpu;

@@ -56,9 +56,12 @@ impl Planner {
     }
 
     /// A device file from what `llama-bench` printed.
-    pub(crate) fn import(&self, bench: &Path, out: &Path) -> Result<()> {
-        let (bench, out) = (bench.display().to_string(), out.display().to_string());
-        self.run(&["import", "llama-bench", &bench, "--memory", "2 GiB", "--out", &out]).map(drop)
+    pub(crate) fn import(&self, benches: &[PathBuf], out: &Path) -> Result<()> {
+        let benches: Vec<String> = benches.iter().map(|path| path.display().to_string()).collect();
+        let out = out.display().to_string();
+        let mut all = vec!["import", "llama-bench", "--memory", "2 GiB", "--out", &out];
+        all.extend(benches.iter().map(String::as_str));
+        self.run(&all).map(drop)
     }
 
     /// Writes a plan for llama.cpp; without one, the reason.

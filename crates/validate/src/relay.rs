@@ -24,7 +24,10 @@ pub(crate) struct Shape {
 
 /// A relay; it stops taking connections when it is dropped, and ends with those that it has.
 #[derive(Debug)]
-pub(crate) struct Relay(Arc<State>);
+pub(crate) struct Relay {
+    state: Arc<State>,
+    listener: Option<thread::JoinHandle<()>>,
+}
 
 #[derive(Debug)]
 struct State {
@@ -47,24 +50,28 @@ impl Relay {
             bytes: [AtomicU64::new(0), AtomicU64::new(0)],
         });
         let known = Arc::clone(&state);
-        thread::spawn(move || accept(&listener, server, &known));
-        Ok(Self(state))
+        let listener = thread::spawn(move || accept(&listener, server, &known));
+        Ok(Self { state, listener: Some(listener) })
     }
 
     /// Whether the link is shaped from now on.
     pub(crate) fn shape(&self, on: bool) {
-        self.0.shaped.store(on, Ordering::Relaxed);
+        self.state.shaped.store(on, Ordering::Relaxed);
     }
 
     /// Bytes so far, to the server and back.
     pub(crate) fn bytes(&self) -> [u64; 2] {
-        [0, 1].map(|way| self.0.bytes[way].load(Ordering::Relaxed))
+        [0, 1].map(|way| self.state.bytes[way].load(Ordering::Relaxed))
     }
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.0.stopped.store(true, Ordering::Relaxed);
+        self.state.stopped.store(true, Ordering::Relaxed);
+        // Its address is free again after that; it does not panic.
+        if let Some(listener) = self.listener.take() {
+            let _ = listener.join();
+        }
     }
 }
 

@@ -16,7 +16,7 @@ pub(crate) const SOURCE: &str = "source";
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Suite {
-    /// What every machine's speeds are measured with.
+    /// How every machine is measured, before and after a setting is run.
     pub(crate) bench: Bench,
     pub(crate) model: BTreeMap<String, Model>,
     pub(crate) setting: Vec<Setting>,
@@ -26,8 +26,6 @@ pub(crate) struct Suite {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Bench {
-    /// Files of models: of several sizes and in all formats that settings use.
-    pub(crate) files: Vec<String>,
     pub(crate) prompt: u32,
     pub(crate) generate: u32,
     pub(crate) repeats: u32,
@@ -43,6 +41,8 @@ pub(crate) struct Model {
     pub(crate) generate: u32,
     /// Tokens are drawn below it.
     pub(crate) vocab: u32,
+    /// Files that machines are measured with: in all formats that plans may choose.
+    pub(crate) bench: Vec<String>,
     /// Other keys of a `workload.toml`.
     #[serde(default)]
     pub(crate) workload: String,
@@ -203,7 +203,7 @@ mod tests {
             ("percent = 100", "percent = 20", "percent: 20; 25 to 100 are allowed"),
             ("percent = 100", "procent = 100", "did you mean `percent`?"),
             ("model = \"1b\"", "model = \"2b\"", "setting[0].model: `2b`; models are"),
-            ("prompt = 96", "prompt = 0", "prompt: 0;"),
+            ("prompt = 48\ngenerate = 16", "prompt = 0\ngenerate = 16", "prompt: 0;"),
         ];
         for (from, to, expected) in cases {
             assert!(OWN.contains(from), "{from}");

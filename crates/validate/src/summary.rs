@@ -94,8 +94,8 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
          and latency ([`llama-cpp.toml`](../../bench-data/validation/llama-cpp.toml)). Every cut was \
          exported, started by the exported scripts, and asked for tokens; `default` is llama.cpp \
          told of its servers and nothing else. Predictions are those of `edgeplan export`, on \
-         profiles that llama.cpp's own `llama-bench` yielded on each kind of machine \
-         (`source-*.toml`, `worker-*.toml`). Recorded {date} by\n\n```sh\n{command}\n```\n\n\
+         profiles that llama.cpp's own `llama-bench` yielded on each machine before and after its \
+         cuts were run. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
          | | |\n| --- | --: |\n\
          | median error of the time per generated token | {} |\n\
          | median error of the time of the prompt | {} |\n\

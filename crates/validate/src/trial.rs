@@ -17,7 +17,7 @@ const SERVER_PORT: u16 = 50_060;
 /// How long a model may load.
 const LOADING: Duration = Duration::from_secs(90);
 /// Requests beyond the first are not started after that long.
-const ENOUGH: Duration = Duration::from_secs(20);
+const ENOUGH: Duration = Duration::from_secs(12);
 const REQUESTS_MIN: usize = 2;
 const REQUESTS_MAX: usize = 5;
 
@@ -30,7 +30,7 @@ pub(crate) struct Places {
     pub(crate) models: PathBuf,
     /// Of the record.
     pub(crate) out: PathBuf,
-    /// Of logs and exports.
+    /// Of logs, profiles and exports.
     pub(crate) work: PathBuf,
 }
 
@@ -239,6 +239,7 @@ mod tests {
             prompt: 50,
             generate: 2,
             vocab: 300,
+            bench: Vec::new(),
             workload: String::new(),
         };
         let (one, two) = (tokens(&model, 1), tokens(&model, 2));

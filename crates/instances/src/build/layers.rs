@@ -4,10 +4,10 @@ use edgeplan_cost_model::Prediction;
 use edgeplan_problem::deployment::{DeviceId, Layer, LayerOption};
 use edgeplan_problem::{Bytes, Loss};
 
-use super::{Builder, OF_BLOCKS, STATES};
 use super::machine::{Machine, Passes, format_of};
 use super::memory::{self, Matrix};
 use super::stated::Times;
+use super::{Builder, OF_BLOCKS, STATES};
 use crate::file::InputError;
 use crate::format::Format;
 use crate::model::{LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};

@@ -1,0 +1,48 @@
+//! `llama-bench` on a part of this machine.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::child::{Child, Setup};
+use crate::cpu::Cpu;
+use crate::suite::{Bench, Class};
+use crate::trial::Places;
+
+/// How long one machine may be measured.
+const LONGEST: Duration = Duration::from_secs(240);
+
+/// Measures a kind of machine with these models; what it printed is in `out`.
+pub(crate) fn measure(
+    places: &Places,
+    bench: &Bench,
+    files: &[PathBuf],
+    class: Class,
+    out: &Path,
+) -> Result<()> {
+    let core = usize::from(!class.source && std::thread::available_parallelism()?.get() > 1);
+    let cpu = Cpu::part(&class.name(), core, class.percent)?;
+    cpu.limit(true)?;
+    let program = places.programs.join("llama-bench").display().to_string();
+    let mut words = vec![program];
+    for file in files {
+        words.extend(["--model".into(), file.display().to_string()]);
+    }
+    let numbers = [
+        ("--n-prompt", bench.prompt),
+        ("--n-gen", bench.generate),
+        ("--repetitions", bench.repeats),
+        ("--threads", 1),
+        ("--repack", u32::from(class.source)),
+        ("--flash-attn", 1),
+    ];
+    words.extend(numbers.iter().flat_map(|(name, value)| [(*name).into(), value.to_string()]));
+    words.extend(["--output".into(), "json".into()]);
+    let (log, out) = (places.work.join("llama-bench.log"), out.display().to_string());
+    // What it says apart from results goes to the log.
+    let shell = ["sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\"", "sh", out.as_str()];
+    let words: Vec<&str> = shell.into_iter().chain(words.iter().map(String::as_str)).collect();
+    let setup = Setup { log: &log, variables: &[] };
+    Child::start("llama-bench", &words, &cpu, setup)?.finish(LONGEST)
+}
