@@ -110,6 +110,8 @@ const PAGE: u64 = 1024;
 const LARGE: f64 = (8 << 20) as f64;
 /// Matrices of scores that attention holds at once.
 const SCORES: f64 = 3.0;
+/// Activations of so many floats leave the first cache while the weights of a row pass through it.
+const LONG: u64 = 8192;
 /// From so many floats on, elementwise work is divided among threads.
 const MANY: f64 = (128 << 10) as f64;
 
@@ -130,7 +132,8 @@ fn product(format: Format, rows: u64, row_len: u64, batch: u64) -> (Kind, Point)
     let weights = float(rows) * float(row_len);
     // Operations, activations in (some engines quantize them) and out; weights read, overhead.
     let by_row = vec![weights, float(row_len), float(rows)];
-    let mut by_pass = vec![weights, 1.0];
+    let long = if batch == 1 && row_len >= LONG { weights } else { 0.0 };
+    let mut by_pass = vec![weights, 1.0, long];
     if dense {
         // Weights are repacked in every pass of several rows, and halves widened in every pass;
         // short matrices do not occupy all threads.
