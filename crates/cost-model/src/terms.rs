@@ -15,7 +15,8 @@ pub(crate) struct Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Family {
-    /// Of weights that are quantized, those of whole tiles have a kernel of their own.
+    /// Weights that [`in_tiles`] have two kernels: one of whole tiles, one of the others. All other
+    /// formats count as tiled.
     Matmul {
         format: Format,
         tiled: bool,
@@ -125,9 +126,15 @@ fn elementwise(family: Family, width: u64, batch: u64) -> (Kind, Point) {
     (Kind { family, several: true }, point)
 }
 
+/// The formats whose matrices of whole tiles some processor multiplies by a kernel of its own
+/// (candle 0.11, `quantized/repack.rs`).
+fn in_tiles(format: Format) -> bool {
+    matches!(format, Format::Q4_0 | Format::Q4K | Format::Q5K | Format::Q6K | Format::Q8_0)
+}
+
 fn product(format: Format, rows: u64, row_len: u64, batch: u64) -> (Kind, Point) {
     let dense = matches!(format, Format::F32 | Format::F16 | Format::BF16);
-    let family = Family::Matmul { format, tiled: dense || whole_tiles(rows, row_len) };
+    let family = Family::Matmul { format, tiled: !in_tiles(format) || whole_tiles(rows, row_len) };
     let kind = Kind { family, several: batch > 1 };
     let weights = float(rows) * float(row_len);
     // Operations, activations in (some engines quantize them) and out; weights read, overhead.
