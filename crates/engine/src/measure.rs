@@ -42,8 +42,8 @@ pub struct Measured {
     pub layers: Vec<Times<Nanos>>,
     /// Of whole passes.
     pub passes: Times<Sample>,
-    /// The sum over layers of a time that one run of the layer in ten stays below: what a pass takes
-    /// while nothing else works, even if that never lasts for a whole pass.
+    /// Summed over layers, what one run of the layer in ten stays below: a pass while nothing else
+    /// works, even if that never lasts for a whole pass.
     pub quick: Times<Nanos>,
     /// What this process grew by when the model was loaded and had run; none where the system does
     /// not tell.
