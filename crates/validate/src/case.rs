@@ -61,7 +61,8 @@ impl<'a> Case<'a> {
             cluster: folder.join("cluster.toml"),
             workload: folder.join("workload.toml"),
         };
-        write_atomic(&question.cluster, &setting.cluster())?;
+        let links = trial::links(places, planner, setting)?;
+        write_atomic(&question.cluster, &(setting.devices() + &links))?;
         write_atomic(&question.workload, &model.workload())?;
         Ok(Self { planner, places, setting, model, question, folder })
     }

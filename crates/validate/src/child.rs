@@ -22,6 +22,8 @@ impl Child {
     pub(crate) fn start(what: &str, command: &[&str], cpu: &Cpu, setup: Setup) -> Result<Self> {
         let log = File::create(setup.log).with_context(|| setup.log.display().to_string())?;
         let mut all = cpu.prefix();
+        // It ends with this program, too, however that ends.
+        all.extend(["setpriv", "--pdeathsig", "KILL"].map(str::to_owned));
         all.extend(command.iter().map(|&word| word.to_owned()));
         let process = Command::new(&all[0])
             .args(&all[1..])

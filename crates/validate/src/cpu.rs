@@ -41,7 +41,9 @@ impl Cpu {
         let root = Path::new("/sys/fs/cgroup");
         let unified = root.join("cgroup.controllers").exists();
         let parent = if unified { root.to_path_buf() } else { root.join("cpu") };
-        let folder = parent.join(format!("edgeplan-{}-{name}", std::process::id()));
+        let folder = parent.join(format!("edgeplan-{name}"));
+        // What an interrupted run left is empty, or in use and said to be there.
+        let _ = fs::remove_dir(&folder);
         fs::create_dir(&folder)
             .with_context(|| format!("{}: a share of a core needs root", folder.display()))?;
         Ok(Self { core: Some(core), group: Some(Group { folder, unified }), percent })

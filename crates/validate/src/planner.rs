@@ -7,6 +7,8 @@ use std::process::Command;
 use anyhow::{Context as _, Result, bail};
 use serde::Deserialize;
 
+use crate::suite::SOURCE;
+
 /// The command `edgeplan`.
 #[derive(Debug, Clone)]
 pub(crate) struct Planner {
@@ -62,6 +64,15 @@ impl Planner {
         let mut all = vec!["import", "llama-bench", "--memory", "2 GiB", "--out", &out];
         all.extend(benches.iter().map(String::as_str));
         self.run(&all).map(drop)
+    }
+
+    /// The `[[link]]` between the source and a worker whose `edgeplan profile --serve` is there.
+    pub(crate) fn link(&self, address: &str, worker: &str) -> Result<String> {
+        let between = format!("{SOURCE},{worker}");
+        match self.run(&["profile", "--link", address, "--between", &between])? {
+            Answer::Found(text) => Ok(text),
+            Answer::Nothing(text) => bail!("edgeplan profile --link: {text}"),
+        }
     }
 
     /// Writes a plan for llama.cpp; without one, the reason.

@@ -160,8 +160,8 @@ impl Setting {
         self.machines().into_iter().map(|(_, class)| class)
     }
 
-    /// The `cluster.toml`, beside which the profiles of classes lie.
-    pub(crate) fn cluster(&self) -> String {
+    /// The devices of the `cluster.toml`, beside which the profiles of classes lie.
+    pub(crate) fn devices(&self) -> String {
         let mut text = format!("source = \"{SOURCE}\"\n");
         for (name, class) in self.machines() {
             let memory = self.worker.get(name).map_or(self.source.memory, |worker| worker.memory);
@@ -172,6 +172,12 @@ impl Setting {
                 class.name()
             );
         }
+        text
+    }
+
+    /// The `cluster.toml`, with links as they are meant.
+    pub(crate) fn cluster(&self) -> String {
+        let mut text = self.devices();
         for (name, worker) in &self.worker {
             let Worker { bandwidth, latency, .. } = worker;
             let _ = write!(

@@ -95,7 +95,7 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
          exported, started by the exported scripts, and asked for tokens; `default` is llama.cpp \
          told of its servers and nothing else. Predictions are those of `edgeplan export`, on \
          profiles that llama.cpp's own `llama-bench` yielded on each machine before and after its \
-         cuts were run. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
+         cuts were run, and on links as `edgeplan profile --link` measured them. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
          | | |\n| --- | --: |\n\
          | median error of the time per generated token | {} |\n\
          | median error of the time of the prompt | {} |\n\

@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::child::{Child, Setup};
 use crate::cpu::Cpu;
+use crate::planner::Planner;
 use crate::relay::{Relay, Shape};
 use crate::server::{Server, Timings};
-use crate::suite::{Model, SOURCE, Setting};
+use crate::suite::{self, Model, SOURCE, Setting};
 
 /// Where the first worker listens, and its relay on another address of this machine.
 const WORKER_PORT: u16 = 50_070;
@@ -110,10 +111,7 @@ fn worker(
     (index, name): (usize, &str),
 ) -> Result<Worker> {
     let shape = setting.worker[name];
-    // The source has a core for itself; workers take turns, so they may share the rest.
-    let cores = std::thread::available_parallelism()?.get();
-    let core = if cores == 1 { 0 } else { 1 + index % (cores - 1) };
-    let cpu = Cpu::part(name, core, shape.percent)?;
+    let cpu = Cpu::part(name, core(index)?, shape.percent)?;
     let port = WORKER_PORT + u16::try_from(index)?;
     let program = places.programs.join("ggml-rpc-server").display().to_string();
     let variables = [
@@ -136,13 +134,45 @@ fn worker(
         }
     };
     let child = Child::start(name, &words, &cpu, setup)?;
-    let listen = address(index).parse()?;
-    let shape = Shape {
-        bits_per_second: shape.bandwidth.0,
-        latency: Duration::from_nanos(shape.latency.0),
-    };
-    let relay = Relay::start(listen, ([127, 0, 0, 1], port).into(), shape)?;
+    let relay = relay(index, port, &shape)?;
     Ok(Worker { child, cpu, relay })
+}
+
+/// The links as `edgeplan profile` measures them: delays of relays, of threads that wake up, and of
+/// whatever else runs on this machine are part of them.
+pub(crate) fn links(places: &Places, planner: &Planner, setting: &Setting) -> Result<String> {
+    let mut text = String::new();
+    for (index, (name, worker)) in setting.worker.iter().enumerate() {
+        let port = WORKER_PORT + u16::try_from(index)?;
+        let cpu = Cpu::part(name, core(index)?, 100)?;
+        let binary = planner.binary.display().to_string();
+        let listen = format!("127.0.0.1:{port}");
+        let log = places.work.join(format!("link-{name}.log"));
+        let setup = Setup { log: &log, variables: &[] };
+        let mut child =
+            Child::start("serve", &[&binary, "profile", "--serve", &listen], &cpu, setup)?;
+        let relay = relay(index, port, worker)?;
+        relay.shape(true);
+        std::thread::sleep(Duration::from_millis(500));
+        child.check()?;
+        text += &format!("\n{}", planner.link(&address(index), name)?);
+    }
+    Ok(text)
+}
+
+/// The source has a core for itself; workers take turns, so they may share the rest.
+fn core(index: usize) -> Result<usize> {
+    let cores = std::thread::available_parallelism()?.get();
+    Ok(if cores == 1 { 0 } else { 1 + index % (cores - 1) })
+}
+
+/// The link to a worker, at full speed until told otherwise.
+fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
+    let shape = Shape {
+        bits_per_second: worker.bandwidth.0,
+        latency: Duration::from_nanos(worker.latency.0),
+    };
+    Relay::start(address(index).parse()?, ([127, 0, 0, 1], port).into(), shape)
 }
 
 /// Addresses of the servers that llama.cpp is told of when it gets no export.
