@@ -156,8 +156,8 @@ pub struct Along {
     /// Bytes that describe the computation of a block. They are sent again when a pass has another
     /// shape than the last one.
     pub graph: u64,
-    /// Hidden states that leave a block of the source: more than one where an engine leaves its last
-    /// addition to the next device.
+    /// Hidden states that leave a block of the source: more than one where an engine leaves its
+    /// last addition to the next device.
     pub states: u64,
 }
 

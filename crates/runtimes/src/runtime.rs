@@ -77,7 +77,7 @@ const GGUF: &[Format] = &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1,
 
 /// What an RPC server gets with every pass: a description of 296 bytes for each input and each
 /// tensor of a graph (`rpc_tensor`), positions and their places in the cache, a mask in f16 over
-/// all cached positions, in steps of 256 (`llama_kv_cache::get_n_kv`); graphs only when they change.
+/// all cached positions, in steps of 256 (`llama_kv_cache::get_n_kv`); graphs when they change.
 /// A block's last addition has no weights and goes to the device of the next block
 /// (`ggml_backend_sched_split_graph`, pass 2), so that both of its operands cross. Prompts of which
 /// the source computes blocks cross twice between servers, too (`full_offload` in

@@ -42,7 +42,8 @@ impl Record {
             let case = Case::new(&self.planner, &self.places, setting, model)?;
             for row in case.rows(&suite.bench)? {
                 println!(
-                    "{}, {}: {}{} per token {:.1} ms predicted, {:.1} measured; prompt {:.0}, {:.0}",
+                    "{}, {}: {}{} per token {:.1} ms predicted, {:.1} measured; \
+                     prompt {:.0}, {:.0}",
                     row.setting,
                     row.split,
                     row.layers,

@@ -54,8 +54,8 @@ impl Split {
     }
 }
 
-/// Devices of blocks and head by llama.cpp's rule for equal shares (`load_tensors`): the first whose
-/// share ends after the layer, the head counting as one.
+/// Devices of blocks and head by llama.cpp's rule for equal shares (`load_tensors`): the first
+/// whose share ends after the layer, the head counting as one.
 fn by_share<'a>(blocks: usize, workers: &[&'a str]) -> Vec<&'a str> {
     let layers = blocks + 1;
     (0..layers).map(|layer| workers[layer * workers.len() / layers]).collect()
