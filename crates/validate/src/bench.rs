@@ -21,8 +21,7 @@ pub(crate) fn measure(
     class: Class,
     out: &Path,
 ) -> Result<()> {
-    let core = usize::from(!class.source && std::thread::available_parallelism()?.get() > 1);
-    let cpu = Cpu::part(&class.name(), core, class.percent)?;
+    let cpu = Cpu::part(&class.name(), class.percent)?;
     cpu.limit(true)?;
     let program = places.programs.join("llama-bench").display().to_string();
     let mut words = vec![program];

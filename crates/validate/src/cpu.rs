@@ -1,5 +1,6 @@
-//! A slower processor: one core, and of that only a share of the time (Linux's CFS bandwidth
-//! control, `Documentation/scheduler/sched-bwc.rst`).
+//! A slower processor: a share of a core's time (Linux's CFS bandwidth control,
+//! `Documentation/scheduler/sched-bwc.rst`). No core is fixed: machines of a pipeline take turns, and
+//! so move away from whatever else runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,6 @@ const PERIOD_US: u64 = 4_000;
 /// A part of the processor; the limit is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct Cpu {
-    core: Option<usize>,
     group: Option<Group>,
     percent: u64,
 }
@@ -27,16 +27,16 @@ struct Group {
 impl Cpu {
     /// All of it.
     pub(crate) fn whole() -> Self {
-        Self { core: None, group: None, percent: 100 }
+        Self { group: None, percent: 100 }
     }
 
-    /// A core, and of it that many percent of the time once [`Cpu::limit`] says so.
+    /// That many percent of a core's time once [`Cpu::limit`] says so.
     ///
     /// # Errors
     /// Where groups of processes cannot be made: that needs root.
-    pub(crate) fn part(name: &str, core: usize, percent: u64) -> Result<Self> {
+    pub(crate) fn part(name: &str, percent: u64) -> Result<Self> {
         if percent >= 100 {
-            return Ok(Self { core: Some(core), group: None, percent });
+            return Ok(Self { group: None, percent });
         }
         let root = Path::new("/sys/fs/cgroup");
         let unified = root.join("cgroup.controllers").exists();
@@ -46,7 +46,7 @@ impl Cpu {
         let _ = fs::remove_dir(&folder);
         fs::create_dir(&folder)
             .with_context(|| format!("{}: a share of a core needs root", folder.display()))?;
-        Ok(Self { core: Some(core), group: Some(Group { folder, unified }), percent })
+        Ok(Self { group: Some(Group { folder, unified }), percent })
     }
 
     /// What a command must follow to run on this part.
@@ -56,9 +56,6 @@ impl Cpu {
             let join = "echo $$ >\"$0/cgroup.procs\" && exec \"$@\"";
             words.extend(["sh".into(), "-c".into(), join.into()]);
             words.push(group.folder.display().to_string());
-        }
-        if let Some(core) = self.core {
-            words.extend(["taskset".into(), "--cpu-list".into(), core.to_string()]);
         }
         words
     }
@@ -118,8 +115,8 @@ mod tests {
 
     #[test]
     fn a_whole_core_needs_no_group() {
-        let cpu = Cpu::part("a", 1, 100).unwrap();
-        assert_eq!(cpu.prefix(), ["taskset", "--cpu-list", "1"]);
+        let cpu = Cpu::part("a", 100).unwrap();
+        assert!(cpu.prefix().is_empty());
         cpu.limit(true).unwrap();
         assert!(Cpu::whole().prefix().is_empty());
     }

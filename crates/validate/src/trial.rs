@@ -86,7 +86,7 @@ pub(crate) fn run(
         workers.iter().filter_map(|worker| worker.child.resident_bytes()).sum()
     };
     let before = resident(&workers);
-    let cpu = Cpu::part(SOURCE, 0, setting.source.percent)?;
+    let cpu = Cpu::part(SOURCE, setting.source.percent)?;
     let mut serving = serve(places, model, command, (&cpu, &endpoints(setting, command, used)))?;
     let server = Server::at(SERVER_PORT);
     let mut children: Vec<&mut Child> =
@@ -111,7 +111,7 @@ fn worker(
     (index, name): (usize, &str),
 ) -> Result<Worker> {
     let shape = setting.worker[name];
-    let cpu = Cpu::part(name, core(index)?, shape.percent)?;
+    let cpu = Cpu::part(name, shape.percent)?;
     let port = WORKER_PORT + u16::try_from(index)?;
     let program = places.programs.join("ggml-rpc-server").display().to_string();
     let variables = [
@@ -144,7 +144,7 @@ pub(crate) fn links(places: &Places, planner: &Planner, setting: &Setting) -> Re
     let mut text = String::new();
     for (index, (name, worker)) in setting.worker.iter().enumerate() {
         let port = WORKER_PORT + u16::try_from(index)?;
-        let cpu = Cpu::part(name, core(index)?, 100)?;
+        let cpu = Cpu::part(name, 100)?;
         let binary = planner.binary.display().to_string();
         let listen = format!("127.0.0.1:{port}");
         let log = places.work.join(format!("link-{name}.log"));
@@ -158,12 +158,6 @@ pub(crate) fn links(places: &Places, planner: &Planner, setting: &Setting) -> Re
         text += &format!("\n{}", planner.link(&address(index), name)?);
     }
     Ok(text)
-}
-
-/// The source has a core for itself; workers take turns, so they may share the rest.
-fn core(index: usize) -> Result<usize> {
-    let cores = std::thread::available_parallelism()?.get();
-    Ok(if cores == 1 { 0 } else { 1 + index % (cores - 1) })
 }
 
 /// The link to a worker, at full speed until told otherwise.
