@@ -1,6 +1,6 @@
 //! A slower processor: a share of a core's time (Linux's CFS bandwidth control,
-//! `Documentation/scheduler/sched-bwc.rst`). No core is fixed: machines of a pipeline take turns, and
-//! so move away from whatever else runs.
+//! `Documentation/scheduler/sched-bwc.rst`). No core is fixed: machines of a pipeline take turns,
+//! and so move away from whatever else runs.
 
 use std::fs;
 use std::path::{Path, PathBuf};
