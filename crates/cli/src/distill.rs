@@ -6,9 +6,9 @@ use anyhow::Result;
 use clap::value_parser;
 use edgeplan_instances::file::check_writable;
 use edgeplan_instances::model;
-use edgeplan_quality::apply::{apply, bytes};
+use edgeplan_quality::apply::{bytes, write};
 use edgeplan_quality::distill::{Lessons, distill};
-use edgeplan_quality::{Checkpoint, Reference, Text};
+use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -17,6 +17,8 @@ use crate::reply::Reply;
 
 /// Tokens of the held-out part that students are compared on.
 const HELD_OUT: usize = 8192;
+/// Bytes of its logits that are kept.
+const KEPT_MAX: usize = 128 << 20;
 /// One part in so many is held out.
 const PARTS: usize = 10;
 
@@ -39,7 +41,7 @@ pub(crate) struct Arguments {
     /// Rate of learning
     #[arg(long, default_value_t = 2e-3)]
     rate: f64,
-    /// Teach matrices as well as norms and biases: slower, and better
+    /// Teach matrices as well as norms and biases: better, slower, and several times the memory
     #[arg(long)]
     matrices: bool,
     /// Seed of the order of windows
@@ -65,9 +67,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let held_out = Text { file: words.file.clone(), tokens: words.tokens.split_off(kept) };
     let held_out = held_out.pieces(HELD_OUT, context)?;
     let pieces = words.pieces(arguments.tokens as usize, context)?;
-    let mut checkpoint = Checkpoint::open(path)?;
-    let teacher = checkpoint.decoder(context)?;
-    let reference = Reference::new(&teacher, held_out, &mut || {})?;
+    let teacher = load(path, context)?;
+    let reference = Reference::new(&teacher, held_out, KEPT_MAX, &mut || {})?;
     let lessons = Lessons {
         steps: arguments.steps as usize,
         rate: arguments.rate,
@@ -85,8 +86,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     });
     bar.finish_and_clear();
     let taught = taught?;
-    apply(&mut checkpoint, &formats, &taught.values, out, |_| {})?;
-    let size = bytes(&checkpoint, &formats)?;
+    write(path, &formats, &taught.values, out, |_| {})?;
+    let size = bytes(&spec, &formats);
     let recovered = match taught.before > 0.0 {
         true => 1.0 - taught.after / taught.before,
         false => 0.0,
