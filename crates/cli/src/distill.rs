@@ -15,8 +15,6 @@ use serde_json::json;
 use crate::apply::Wanted;
 use crate::reply::Reply;
 
-/// Tokens of the held-out part that students are compared on.
-const HELD_OUT: usize = 8192;
 /// Bytes of its logits that are kept.
 const KEPT_MAX: usize = 128 << 20;
 /// One part in so many is held out.
@@ -32,6 +30,9 @@ pub(crate) struct Arguments {
     /// Tokens of it
     #[arg(long, default_value_t = 65_536, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
+    /// Tokens of the held-out part that students are compared on
+    #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
+    held_out: u32,
     /// Tokens of a window
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
@@ -65,7 +66,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let mut words = Text::read(text, path)?;
     let kept = words.tokens.len() - words.tokens.len() / PARTS;
     let held_out = Text { file: words.file.clone(), tokens: words.tokens.split_off(kept) };
-    let held_out = held_out.pieces(HELD_OUT, context)?;
+    let held_out = held_out.pieces(arguments.held_out as usize, context)?;
     let pieces = words.pieces(arguments.tokens as usize, context)?;
     let teacher = load(path, context)?;
     let reference = Reference::new(&teacher, held_out, KEPT_MAX, &mut || {})?;
