@@ -98,3 +98,23 @@ fn a_measured_device_is_shown_with_its_errors() {
     std::fs::write(&laptop, "{\"schema\": 7}").unwrap();
     refused(&["inspect", "device", &laptop], "laptop.json: schema: 7; 2 is allowed");
 }
+
+#[test]
+fn the_recorded_machine_and_its_twin_can_be_planned_for() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-data");
+    let path = |name: &str| folder.join(name).display().to_string();
+    let cluster = path("clusters/epyc-twins.toml");
+    let plan = json(&["plan", "--model", "catalog:llama-3.1-8b", "--cluster", &cluster]);
+    assert_eq!(plan["verdict"], "optimal");
+    assert_eq!(plan["times"].as_array().unwrap().len(), 2, "8B on 4 GiB each: {plan}");
+    assert_eq!(plan["times"][0]["basis"], "measured");
+    // These were measured to be ten times slower than q8_0, which is twice as large.
+    for slow in ["q4_1", "q5_0", "q5_1"] {
+        assert_eq!(count(&plan, slow), 0, "{slow}: {plan}");
+    }
+    let profile = path("calibration/2026-11-21-epyc-2/profile.json");
+    let held_out = &json(&["inspect", "device", &profile])["held_out_products"];
+    let error = |whose: &str, quantile: &str| held_out[whose][quantile].as_f64().unwrap();
+    assert!(error("ours", "median") <= 0.08 && error("ours", "ninth_decile") <= 0.2, "{held_out}");
+    assert!(error("naive", "median") > 1.0, "{held_out}");
+}

@@ -201,8 +201,12 @@ impl CostModel {
         })
     }
 
-    /// How well everything was predicted that the fit had not seen: products in every format,
-    /// attention, norms and activations.
+    /// How well products in every format were predicted that the fit had not seen.
+    pub fn accuracy_of_products(&self) -> Accuracy {
+        self.pooled(|kind| kind.family.format().is_some())
+    }
+
+    /// The same of everything: products, attention, norms and activations.
     pub fn accuracy_of_all(&self) -> Accuracy {
         self.pooled(|_| true)
     }

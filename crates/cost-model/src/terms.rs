@@ -15,7 +15,8 @@ pub(crate) struct Kind {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Family {
-    /// Of weights that are quantized, those of whole tiles have a kernel of their own.
+    /// Weights that [`in_tiles`] have two kernels: one of whole tiles, one of the others. All other
+    /// formats count as tiled.
     Matmul {
         format: Format,
         tiled: bool,
@@ -110,6 +111,8 @@ const PAGE: u64 = 1024;
 const LARGE: f64 = (8 << 20) as f64;
 /// Matrices of scores that attention holds at once.
 const SCORES: f64 = 3.0;
+/// Activations of so many floats leave the first cache while the weights of a row pass through it.
+const LONG: u64 = 8192;
 /// From so many floats on, elementwise work is divided among threads.
 const MANY: f64 = (128 << 10) as f64;
 
@@ -123,14 +126,21 @@ fn elementwise(family: Family, width: u64, batch: u64) -> (Kind, Point) {
     (Kind { family, several: true }, point)
 }
 
+/// The formats whose matrices of whole tiles some processor multiplies by a kernel of its own
+/// (candle 0.11, `quantized/repack.rs`).
+fn in_tiles(format: Format) -> bool {
+    matches!(format, Format::Q4_0 | Format::Q4K | Format::Q5K | Format::Q6K | Format::Q8_0)
+}
+
 fn product(format: Format, rows: u64, row_len: u64, batch: u64) -> (Kind, Point) {
     let dense = matches!(format, Format::F32 | Format::F16 | Format::BF16);
-    let family = Family::Matmul { format, tiled: dense || whole_tiles(rows, row_len) };
+    let family = Family::Matmul { format, tiled: !in_tiles(format) || whole_tiles(rows, row_len) };
     let kind = Kind { family, several: batch > 1 };
     let weights = float(rows) * float(row_len);
     // Operations, activations in (some engines quantize them) and out; weights read, overhead.
     let by_row = vec![weights, float(row_len), float(rows)];
-    let mut by_pass = vec![weights, 1.0];
+    let long = if batch == 1 && row_len >= LONG { weights } else { 0.0 };
+    let mut by_pass = vec![weights, 1.0, long];
     if dense {
         // Weights are repacked in every pass of several rows, and halves widened in every pass;
         // short matrices do not occupy all threads.

@@ -35,13 +35,16 @@ impl Runs {
     }
 }
 
-/// Medians over the repeats.
+/// Medians over the prompts, and over the tokens after them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
     /// By layer as a plan counts them: embedding, blocks, head.
     pub layers: Vec<Times<Nanos>>,
     /// Of whole passes.
     pub passes: Times<Sample>,
+    /// Summed over layers, what one run of the layer in ten stays below: a pass while nothing else
+    /// works, even if that never lasts for a whole pass.
+    pub quick: Times<Nanos>,
     /// What this process grew by when the model was loaded and had run; none where the system does
     /// not tell.
     pub resident: Option<Bytes>,
@@ -52,7 +55,7 @@ pub struct Measured {
 pub struct Times<T> {
     /// Of the whole prompt.
     pub prompt: T,
-    /// On average over the generated tokens.
+    /// Of a generated token.
     pub token: Option<T>,
 }
 
@@ -88,13 +91,13 @@ fn measure_here(
     let prompt: Vec<u32> =
         (0..runs.prompt as u32).map(|n| n.wrapping_mul(2_654_435_761) % vocab).collect();
     repeat(&mut session, &prompt, WARM_UP, &mut || {})?;
-    let mut repeats = Vec::new();
+    let (mut prompts, mut tokens) = (Vec::new(), Vec::new());
     for _ in 0..runs.repeats {
-        repeats.push(repeat(&mut session, &prompt, runs.generate, progress)?);
+        let (first, others) = repeat(&mut session, &prompt, runs.generate, progress)?;
+        prompts.push(first);
+        tokens.extend(others);
     }
     let resident = before.zip(resident_bytes()).map(|(a, b)| Bytes(b.saturating_sub(a)));
-    let prompts: Vec<&Pass> = repeats.iter().map(|repeat| &repeat.prompt).collect();
-    let tokens: Vec<&Pass> = repeats.iter().filter_map(|repeat| repeat.token.as_ref()).collect();
     let layers = (0..model.layers()).map(|layer| {
         let at = |pass: &Pass| pass.layers[layer];
         let prompt = sample(&prompts, at).unwrap_or(NEVER).median;
@@ -103,28 +106,30 @@ fn measure_here(
     let whole = |pass: &Pass| pass.whole;
     let prompt = sample(&prompts, whole).unwrap_or(NEVER);
     let passes = Times { prompt, token: sample(&tokens, whole) };
-    Ok(Measured { layers: layers.collect(), passes, resident })
+    let quick = |passes: &[Pass]| (0..model.layers()).map(|layer| quick(passes, layer)).sum();
+    let token = (!tokens.is_empty()).then(|| quick(&tokens));
+    let quick = Times { prompt: quick(&prompts), token };
+    Ok(Measured { layers: layers.collect(), passes, quick, resident })
 }
 
 /// Unreachable: there is one repeat or more.
 const NEVER: Sample = Sample { median: Nanos::ZERO, mad: Nanos::ZERO, repeats: 0 };
 
-fn sample(passes: &[&Pass], time: impl Fn(&Pass) -> Nanos) -> Option<Sample> {
-    Sample::of(&passes.iter().map(|pass| time(pass)).collect::<Vec<_>>())
+fn sample(passes: &[Pass], time: impl Fn(&Pass) -> Nanos) -> Option<Sample> {
+    Sample::of(&passes.iter().map(time).collect::<Vec<_>>())
 }
 
-/// The time of one pass, or the mean of several.
+/// One time of this layer in ten is shorter.
+fn quick(passes: &[Pass], layer: usize) -> Nanos {
+    let mut times: Vec<Nanos> = passes.iter().map(|pass| pass.layers[layer]).collect();
+    times.sort_unstable();
+    times[times.len() / 10]
+}
+
+/// The time of one pass.
 struct Pass {
     whole: Nanos,
     layers: Vec<Nanos>,
-}
-
-impl Pass {
-    /// The mean over that many passes.
-    fn mean(whole: Duration, layers: Stopwatch, passes: u32) -> Self {
-        let nanos = |time: Duration| Nanos((time / passes).as_nanos() as u64);
-        Self { whole: nanos(whole), layers: layers.times.into_iter().map(nanos).collect() }
-    }
 }
 
 /// A prompt, then tokens.
@@ -133,25 +138,27 @@ fn repeat(
     prompt: &[u32],
     generate: usize,
     progress: &mut dyn FnMut(),
-) -> Result<Times<Pass>, EngineError> {
+) -> Result<(Pass, Vec<Pass>), EngineError> {
     session.clear();
-    let mut timed = |tokens: &[u32], watch: &mut Stopwatch| -> Result<_, EngineError> {
+    let mut timed = |tokens: &[u32]| -> Result<_, EngineError> {
+        let mut watch = Stopwatch::default();
         let begin = Instant::now();
-        let logits = session.run(tokens, Positions::Last, watch)?;
+        let logits = session.run(tokens, Positions::Last, &mut watch)?;
         logits.device().synchronize()?;
-        let time = begin.elapsed();
+        let whole = begin.elapsed();
         progress();
+        let nanos = |time: Duration| Nanos(time.as_nanos() as u64);
+        let layers = watch.times.into_iter().map(nanos).collect();
+        let pass = Pass { whole: nanos(whole), layers };
         // Choosing a token is the sampler's work, not the model's.
-        Ok((time, logits.argmax(D::Minus1)?.to_vec1::<u32>()?[0]))
+        Ok((pass, logits.argmax(D::Minus1)?.to_vec1::<u32>()?[0]))
     };
-    let mut watch = Stopwatch::default();
-    let (time, mut next) = timed(prompt, &mut watch)?;
-    let prompt = Pass::mean(time, watch, 1);
-    let (mut watch, mut whole) = (Stopwatch::default(), Duration::ZERO);
+    let (first, mut next) = timed(prompt)?;
+    let mut others = Vec::new();
     for _ in 0..generate {
-        let (time, chosen) = timed(&[next], &mut watch)?;
-        (whole, next) = (whole + time, chosen);
+        let (pass, chosen) = timed(&[next])?;
+        others.push(pass);
+        next = chosen;
     }
-    let token = (generate > 0).then(|| Pass::mean(whole, watch, generate as u32));
-    Ok(Times { prompt, token })
+    Ok((first, others))
 }

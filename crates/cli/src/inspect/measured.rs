@@ -29,6 +29,7 @@ pub(super) fn one(machine: &Measured, as_json: bool) -> Result<Reply> {
         .map(|format| FormatRow::new(machine, &seven, format))
         .collect::<Result<_>>()?;
     let naive = Naive::new(&machine.profile);
+    let products = HeldOut::from(machine.model.accuracy_of_products());
     let all = HeldOut::from(machine.model.accuracy_of_all());
     if as_json {
         let json = json!({
@@ -40,13 +41,14 @@ pub(super) fn one(machine: &Measured, as_json: bool) -> Result<Reply> {
             "bandwidth_bytes_per_s": naive.map(|naive| 1e9 * naive.bandwidth),
             "coverage": COVERAGE,
             "held_out": all,
+            "held_out_products": products,
             "formats": formats,
         });
         return Ok(Reply::json(&json));
     }
     let mut lines = vec![facts(machine, naive)];
     lines.push(speeds(&formats));
-    lines.push(errors(&formats, &all));
+    lines.push(errors(&formats, [&products, &all]));
     let seven = SEVEN_B.trim_start_matches("catalog:");
     lines.push(format!(
         "7B is {seven} at batch 1, whether it fits or not: a prompt of {TOKENS} tokens, then \
@@ -211,7 +213,7 @@ fn speeds(formats: &[FormatRow]) -> String {
     format!("A matrix of {SIDE} x {SIDE}: reads at 1 row, computes at up to {batch}.\n{rows}")
 }
 
-fn errors(formats: &[FormatRow], all: &HeldOut) -> String {
+fn errors(formats: &[FormatRow], [products, all]: [&HeldOut; 2]) -> String {
     let header = ["format", "1 row", "rule of thumb", "more rows", "rule of thumb", "times"];
     let mut rows = table(&header, &[1, 2, 3, 4, 5]);
     let median = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.median));
@@ -226,16 +228,21 @@ fn errors(formats: &[FormatRow], all: &HeldOut) -> String {
         ]);
     }
     let ninth = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.ninth_decile));
+    let line = |what: &str, held: &HeldOut| {
+        format!(
+            "{} {what}: median {}, nine in ten below {}; by the rule of thumb {} and {}.",
+            held.times,
+            median(held.ours),
+            ninth(held.ours),
+            median(held.naive),
+            ninth(held.naive),
+        )
+    };
     format!(
         "Median error on times that the fit had not seen; the rule of thumb is bytes over\n\
-         bandwidth, or operations over the best rate of any format.\n{rows}\n\
-         All {} times, attention, norms and activations included: median {}, nine in ten below \
-         {};\nby the rule of thumb {} and {}.",
-        all.times,
-        median(all.ours),
-        ninth(all.ours),
-        median(all.naive),
-        ninth(all.naive),
+         bandwidth, or operations over the best rate of any format.\n{rows}\n{}\n{}",
+        line("products", products),
+        line("times, attention, norms and activations included", all),
     )
 }
 

@@ -64,9 +64,9 @@ impl Comparison<'_> {
     }
 
     fn sums(&self) -> String {
-        let header = ["", "predicted", "interval", "measured", "off"];
-        let mut rows = table(&header, &[1, 2, 3, 4]);
-        let mut time = |what: &str, predicted: Predicted, measured: Sample| {
+        let header = ["", "predicted", "interval", "measured", "off", "quick", "off"];
+        let mut rows = table(&header, &[1, 2, 3, 4, 5, 6]);
+        let mut time = |what: &str, predicted: Predicted, measured: Sample, quick: Nanos| {
             let ends = predicted.ends.map(|(low, high)| format!("{low} .. {high}"));
             rows.add_row([
                 what.to_owned(),
@@ -74,12 +74,16 @@ impl Comparison<'_> {
                 ends.unwrap_or("-".into()),
                 format!("{} +- {}", measured.median, measured.mad),
                 off_text(predicted.median.0, measured.median.0),
+                quick.to_string(),
+                off_text(predicted.median.0, quick.0),
             ]);
         };
         let (predicted, measured) = (self.predicted.passes, self.measured.passes);
-        time("first token", predicted.prompt, measured.prompt);
-        if let Some((predicted, measured)) = predicted.token.zip(measured.token) {
-            time("each further token", predicted, measured);
+        let quick = self.measured.quick;
+        time("first token", predicted.prompt, measured.prompt, quick.prompt);
+        let tokens = predicted.token.zip(measured.token).zip(quick.token);
+        if let Some(((predicted, measured), quick)) = tokens {
+            time("each further token", predicted, measured, quick);
         }
         let needed = self.predicted.memory;
         let account = &self.predicted.account;
@@ -90,12 +94,17 @@ impl Comparison<'_> {
             format!("{needed} .. {}", account.memory()),
             grown.map_or("-".into(), |grown| grown.to_string()),
             grown.map_or("-".into(), |grown| off_text(needed.0, grown.0)),
+            "-".into(),
+            "-".into(),
         ]);
         let parts = [("weights", account.weights), ("cache", account.kv)];
         let parts = parts.map(|(what, bytes)| format!("{what} {bytes}")).join(", ");
         let rest =
             format!("activations {}, runtime up to {}", account.activations, account.overhead);
-        format!("{rows}\nmemory is {parts}, {rest}")
+        format!(
+            "{rows}\nquick is every layer in the tenth of its runs that other work slowed least\n\
+             memory is {parts}, {rest}"
+        )
     }
 
     pub(super) fn json(&self) -> Value {
@@ -106,12 +115,15 @@ impl Comparison<'_> {
             json!({"name": layer.name, "prompt": prompt, "token": token})
         };
         let layers: Vec<Value> = self.spec.layers.iter().enumerate().map(layer).collect();
-        let sample = |predicted: Predicted, measured: Sample| {
+        let sample = |predicted: Predicted, (measured, quick): (Sample, Nanos)| {
             let mut json = time_json(predicted, measured.median);
             json["measured_mad_ns"] = json!(measured.mad);
+            json["quick_ns"] = json!(quick);
+            json["quick_off"] = json!(off(predicted.median.0, quick.0));
             json
         };
-        let passes = pairs(self.predicted.passes, self.measured.passes, sample);
+        let measured = pairs(self.measured.passes, self.measured.quick, |a, b| (a, b));
+        let passes = pairs(self.predicted.passes, measured, sample);
         let account = &self.predicted.account;
         let grown = self.measured.resident;
         json!({
