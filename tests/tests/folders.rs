@@ -86,6 +86,8 @@ fn an_opt_is_measured_and_planned_but_never_written() {
     let out = path(folder.path(), "out.gguf");
     let no = "config.json: model_type: `opt` is measured and planned, but no engine reads one";
     refused(&["apply", "--recipe", "q8_0", &model, "--out", &out], no);
+    let distill = ["distill", "--recipe", "q8_0", &model, "--text", &words, "--out", &out];
+    refused(&distill, no);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
     let long = ["--tokens", "96", "--context", "48", "--out", &out];
     refused(
@@ -100,7 +102,11 @@ fn a_llama_becomes_a_file_that_says_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let words = words(folder.path());
     let model = path(folder.path(), "llama");
-    Tiny::llama(7).write(Path::new(&model), 3, true);
+    let mut tiny = Tiny::llama(7);
+    // Which becomes a tensor of the file.
+    tiny.config["rope_scaling"] = serde_json::json!({"rope_type": "llama3", "factor": 8.0,
+        "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64});
+    tiny.write(Path::new(&model), 3, true);
     let (plain, coarse) = (path(folder.path(), "plain.gguf"), path(folder.path(), "q4.gguf"));
     for (recipe, out) in [("f32", &plain), ("q4_0+output:q8_0", &coarse)] {
         let made = run(&["apply", "--recipe", recipe, &model, "--out", out]);
@@ -188,7 +194,9 @@ fn what_is_broken_is_refused_and_leaves_no_file() {
     broken.get_mut("model.norm.weight").unwrap().1[5] = f32::NAN;
     good();
     let parts = [first, "model-00002-of-00002.safetensors", "model.safetensors.index.json"];
-    parts.map(|part| std::fs::remove_file(file(part)).unwrap());
+    for part in parts {
+        std::fs::remove_file(file(part)).unwrap();
+    }
     complains("holds no *.safetensors");
     std::fs::write(file("model.safetensors"), safetensors(&broken)).unwrap();
     complains("model.norm.weight: element 5 is NaN; finite numbers are needed");

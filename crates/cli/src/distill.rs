@@ -6,7 +6,7 @@ use anyhow::Result;
 use clap::value_parser;
 use edgeplan_instances::file::check_writable;
 use edgeplan_instances::model;
-use edgeplan_quality::apply::{bytes, write};
+use edgeplan_quality::apply::{bytes, check, write};
 use edgeplan_quality::distill::{Lessons, distill};
 use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -62,6 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let path = wanted.model()?;
     let spec = model::load(&path.display().to_string())?;
     let (formats, _) = wanted.formats(&spec)?;
+    check(path, &formats)?;
     let context = arguments.context as usize;
     let mut words = Text::read(text, path)?;
     let kept = words.tokens.len() - words.tokens.len() / PARTS;

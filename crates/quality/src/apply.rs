@@ -164,6 +164,17 @@ pub fn write(
     }
 }
 
+/// Whether [`write`] could: worth asking before long work.
+///
+/// # Errors
+/// As [`write`], but for those of reading and writing tensors.
+pub fn check(model: &Path, formats: &Formats) -> Result<(), InputError> {
+    match model.is_dir() {
+        true => Folder::open(model)?.draft(formats).map(drop),
+        false => steps(&Checkpoint::open(model)?, formats).map(drop),
+    }
+}
+
 /// Bytes of all tensors of a model in these formats; those that have none stay as they are, f32
 /// where nothing is known of it. A tied head in the format of the embedding is none of its own.
 pub fn bytes(model: &ModelSpec, formats: &Formats) -> u64 {

@@ -1,6 +1,8 @@
 //! What quantization costs in quality, how distillation wins some of it back, and the file that a
 //! plan describes.
 
+use std::path::Path;
+
 pub mod additivity;
 pub mod apply;
 mod attention;
@@ -21,8 +23,6 @@ pub use folder::Folder;
 pub use measure::{Distance, Reference};
 pub use quantize::{dequantize, quantize, stored};
 pub use text::Text;
-
-use std::path::Path;
 
 /// The model of a GGUF file, or of a folder of safetensors, in f32, with room for that many
 /// positions.

@@ -184,3 +184,26 @@ fn listed(folder: &Path) -> Result<Vec<PathBuf>, InputError> {
         false => Ok(paths),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    #[test]
+    fn half_floats_are_widened() {
+        let folder = tempfile::tempdir().unwrap();
+        let plain = Tensor::new(&[[1.5f32, -2.0, 0.25], [3.0, 0.0, -0.5]], &Device::Cpu).unwrap();
+        let kinds = [("f16", DType::F16), ("bf16", DType::BF16), ("f32", DType::F32)];
+        let tensors: HashMap<&str, Tensor> =
+            kinds.iter().map(|&(name, kind)| (name, plain.to_dtype(kind).unwrap())).collect();
+        let path = folder.path().join("model.safetensors");
+        candle_core::safetensors::save(&tensors, path).unwrap();
+        let mut shards = Shards::open(folder.path()).unwrap();
+        for (name, _) in kinds {
+            let found = shards.widened(name, &[2, 3]).unwrap();
+            assert_eq!(found.to_vec2::<f32>().unwrap(), plain.to_vec2::<f32>().unwrap(), "{name}");
+        }
+    }
+}

@@ -36,11 +36,6 @@ impl Folder {
         out: &Path,
         mut progress: impl FnMut(u64),
     ) -> Result<(), EngineError> {
-        if self.config.is_opt() {
-            let problem = "`opt` is measured and planned, but no engine reads one from GGUF, so \
-                           none is written; llama, mistral and qwen2 are allowed";
-            return Err(InputError::key(&self.file, "model_type", problem).into());
-        }
         let (tensors, draft) = self.draft(formats)?;
         let mut failed = None;
         let written = stream_atomic(out, |file| {
@@ -79,7 +74,18 @@ impl Folder {
     }
 
     /// The header, and each tensor in it with what the files call it.
-    fn draft(&self, formats: &Formats) -> Result<(Vec<(TensorSpec, String)>, Draft), InputError> {
+    ///
+    /// # Errors
+    /// As [`Folder::write`], but for those of reading and writing tensors.
+    pub(crate) fn draft(
+        &self,
+        formats: &Formats,
+    ) -> Result<(Vec<(TensorSpec, String)>, Draft), InputError> {
+        if self.config.is_opt() {
+            let problem = "`opt` is measured and planned, but no engine reads one from GGUF, so \
+                           none is written; llama, mistral and qwen2 are allowed";
+            return Err(InputError::key(&self.file, "model_type", problem));
+        }
         let shape = &self.shape;
         let mut draft = Draft::llama(&self.spec.name, shape, self.config.context());
         let epsilon = Value::F32(self.config.epsilon());
