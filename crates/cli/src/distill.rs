@@ -16,7 +16,7 @@ use crate::apply::Wanted;
 use crate::reply::Reply;
 
 /// Bytes of its logits that are kept.
-const KEPT_MAX: usize = 128 << 20;
+const KEPT_MAX: usize = 32 << 20;
 /// One part in so many is held out.
 const PARTS: usize = 10;
 

@@ -22,7 +22,7 @@ use crate::measure::Reference;
 use crate::quantize::stored;
 
 /// Positions whose logits are in memory at once.
-const ROWS: usize = 128;
+const ROWS: usize = 32;
 
 const EMBEDDING: &str = "token_embd.weight";
 const HEAD: &str = "output.weight";
