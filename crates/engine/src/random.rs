@@ -9,7 +9,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use edgeplan_formats::Format;
 use edgeplan_instances::file::{InputError, stream_atomic};
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place};
 use edgeplan_instances::model::{Shape, TensorClass, TensorSpec};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
@@ -73,8 +73,8 @@ impl Random {
 
     fn draft(&self) -> Result<Draft, InputError> {
         self.check()?;
-        let mut draft = Draft { version: 3, ..Draft::default() };
-        self.metadata(&mut draft);
+        let name = format!("{} with random weights", self.name);
+        let mut draft = Draft::llama(&name, &self.shape, 131_072);
         let model = self.shape.model(&self.name);
         for layer in &model.layers {
             for tensor in &layer.tensors {
@@ -137,31 +137,6 @@ impl Random {
             return Err(self.error(key, "is not that of a llama; only llamas can be made"));
         }
         Ok(())
-    }
-
-    fn metadata(&self, draft: &mut Draft) {
-        let shape = &self.shape;
-        draft.set("general.architecture", Value::Text("llama".into()));
-        draft.set("general.name", Value::Text(format!("{} with random weights", self.name)));
-        let numbers = [
-            ("block_count", shape.blocks),
-            ("context_length", 131_072),
-            ("embedding_length", shape.hidden),
-            ("feed_forward_length", shape.ffn),
-            ("vocab_size", shape.vocab),
-            ("attention.head_count", shape.heads),
-            ("attention.head_count_kv", shape.kv_heads),
-            ("attention.key_length", shape.head_dim),
-            ("attention.value_length", shape.head_dim),
-            ("rope.dimension_count", shape.head_dim),
-        ];
-        for (key, number) in numbers {
-            // Shapes are far below that.
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            draft.set(&format!("llama.{key}"), Value::U32(number));
-        }
-        draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
-        draft.set("llama.rope.freq_base", Value::F32(10_000.0));
     }
 }
 
