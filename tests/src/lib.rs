@@ -3,6 +3,7 @@
 
 mod batching;
 mod command;
+mod folders;
 mod oracle;
 mod random;
 mod schedules;
@@ -10,6 +11,7 @@ mod small;
 
 pub use batching::{batching_optimum, small_batching};
 pub use command::{edgeplan, generate, json, refused, run, text};
+pub use folders::{Tensors, Tiny, safetensors};
 pub use oracle::{Optimum, brute_force};
 pub use schedules::{best_schedule, small_schedule};
 pub use small::{plans, small};

@@ -6,9 +6,11 @@ mod bench; // suites measured in processes of their own
 mod certificate; // bounds that are checked again
 mod cli; // the command line
 mod export; // plans for engines
+mod folders; // models as Hugging Face stores them
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
+mod memory; // what a model takes while it is measured, taught, and written
 mod planned; // DFTSP as a policy of the simulator
 mod profile; // measuring machines and links
 mod quality; // what quantization costs, and the files that plans describe

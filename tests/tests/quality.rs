@@ -112,6 +112,33 @@ fn fewer_bits_are_further_away_and_distillation_comes_back() {
 }
 
 #[test]
+fn matrices_are_taught_too_and_better() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = path(folder.path(), "taught.gguf");
+    let taught = |rest: &[&str]| {
+        let asked = ["distill", "--recipe", "q2_K", TEACHER, "--text", TEXT, "--out", &out];
+        json(&[&asked[..], &["--tokens", "4096"], rest].concat())
+    };
+    let after = |taught: &serde_json::Value| taught["kl_after_nats"].as_f64().unwrap();
+    let norms = after(&taught(&["--rate", "0.001", "--steps", "20"]));
+    let found = taught(&["--matrices", "--rate", "0.001", "--steps", "20"]);
+    assert!(after(&found) < norms, "{norms} {found}");
+    // What is written is what was measured: another text, but the same direction.
+    let plain = applied(folder.path(), "q2_K");
+    let kl = |file: &str| distance(file, &[])["kl_nats"].as_f64().unwrap();
+    assert!(kl(&out) < kl(&plain));
+    let size = |file: &str| std::fs::metadata(file).unwrap().len();
+    assert_eq!(size(&out), size(&plain));
+    let name = "blk.1.ffn_up.weight";
+    let (ours, theirs) = (tensor(&out, name), tensor(&plain, name));
+    assert!(ours.1 == "q2_K" && theirs.1 == "q2_K" && ours.0 != theirs.0);
+    // A rate that ruins everything changes nothing.
+    let ruined = taught(&["--matrices", "--rate", "1000", "--steps", "1"]);
+    assert_eq!((&ruined["steps"], &ruined["recovered"]), (&0.into(), &0.0.into()));
+    assert!(std::fs::read(&out).unwrap() == std::fs::read(&plain).unwrap());
+}
+
+#[test]
 fn a_broken_off_measurement_is_taken_up() {
     let folder = tempfile::tempdir().unwrap();
     let asked = |out: &str, mixes: &str| {

@@ -8,8 +8,7 @@ use edgeplan_instances::file::{InputError, check_writable, read_text, to_json, w
 use edgeplan_instances::instance::{PlanFile, PlannedModel};
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_problem::Bytes;
-use edgeplan_quality::Checkpoint;
-use edgeplan_quality::apply::{Formats, apply, bytes, from_plan, from_recipe};
+use edgeplan_quality::apply::{Formats, bytes, from_plan, from_recipe, write};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -20,7 +19,7 @@ use crate::report::table;
 /// A model, and how its matrices are to be stored.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Wanted {
-    /// Plan file and GGUF file; with --recipe, the GGUF file alone
+    /// Plan file, and GGUF file or folder of safetensors; with --recipe, the model alone
     #[arg(required = true, num_args = 1..=2)]
     files: Vec<PathBuf>,
     /// Instead of a plan: a format, and other formats for classes of tensors, as
@@ -70,14 +69,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     for path in [Some(out), lists.as_ref()].into_iter().flatten() {
         check_writable(path)?;
     }
-    let mut checkpoint = Checkpoint::open(path)?;
     let spec = model::load(&path.display().to_string())?;
     let (formats, planned) = wanted.formats(&spec)?;
-    let quantized = checkpoint.header.tensors.iter().any(|tensor| tensor.stored.is_quantized());
-    let total = bytes(&checkpoint, &formats)?;
+    let mut stored = spec.layers.iter().flat_map(|layer| &layer.tensors).map(|t| t.native);
+    let quantized = stored.any(|stored| stored.is_some_and(|stored| stored.is_quantized()));
+    let total = bytes(&spec, &formats);
     let bar = ProgressBar::new(total);
     bar.set_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")?);
-    let written = apply(&mut checkpoint, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes));
+    let written = write(path, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes));
     bar.finish_and_clear();
     written?;
     let made = model::load(&out.display().to_string())?;

@@ -6,17 +6,17 @@ use anyhow::Result;
 use clap::value_parser;
 use edgeplan_instances::file::check_writable;
 use edgeplan_instances::model;
-use edgeplan_quality::apply::{apply, bytes};
+use edgeplan_quality::apply::{bytes, check, write};
 use edgeplan_quality::distill::{Lessons, distill};
-use edgeplan_quality::{Checkpoint, Reference, Text};
+use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::apply::Wanted;
 use crate::reply::Reply;
 
-/// Tokens of the held-out part that students are compared on.
-const HELD_OUT: usize = 8192;
+/// Bytes of its logits that are kept.
+const KEPT_MAX: usize = 32 << 20;
 /// One part in so many is held out.
 const PARTS: usize = 10;
 
@@ -30,6 +30,9 @@ pub(crate) struct Arguments {
     /// Tokens of it
     #[arg(long, default_value_t = 65_536, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
+    /// Tokens of the held-out part that students are compared on
+    #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
+    held_out: u32,
     /// Tokens of a window
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
@@ -39,7 +42,7 @@ pub(crate) struct Arguments {
     /// Rate of learning
     #[arg(long, default_value_t = 2e-3)]
     rate: f64,
-    /// Teach matrices as well as norms and biases: slower, and better
+    /// Teach matrices as well as norms and biases: better, slower, and several times the memory
     #[arg(long)]
     matrices: bool,
     /// Seed of the order of windows
@@ -59,15 +62,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let path = wanted.model()?;
     let spec = model::load(&path.display().to_string())?;
     let (formats, _) = wanted.formats(&spec)?;
+    check(path, &formats)?;
     let context = arguments.context as usize;
     let mut words = Text::read(text, path)?;
     let kept = words.tokens.len() - words.tokens.len() / PARTS;
     let held_out = Text { file: words.file.clone(), tokens: words.tokens.split_off(kept) };
-    let held_out = held_out.pieces(HELD_OUT, context)?;
+    let held_out = held_out.pieces(arguments.held_out as usize, context)?;
     let pieces = words.pieces(arguments.tokens as usize, context)?;
-    let mut checkpoint = Checkpoint::open(path)?;
-    let teacher = checkpoint.decoder(context)?;
-    let reference = Reference::new(&teacher, held_out, &mut || {})?;
+    let teacher = load(path, context)?;
+    let reference = Reference::new(&teacher, held_out, KEPT_MAX, &mut || {})?;
     let lessons = Lessons {
         steps: arguments.steps as usize,
         rate: arguments.rate,
@@ -85,8 +88,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     });
     bar.finish_and_clear();
     let taught = taught?;
-    apply(&mut checkpoint, &formats, &taught.values, out, |_| {})?;
-    let size = bytes(&checkpoint, &formats)?;
+    write(path, &formats, &taught.values, out, |_| {})?;
+    let size = bytes(&spec, &formats);
     let recovered = match taught.before > 0.0 {
         true => 1.0 - taught.after / taught.before,
         false => 0.0,

@@ -13,7 +13,7 @@ use edgeplan_instances::sensitivity::measured::{Header, Line, SCHEMA, Sensed};
 use edgeplan_instances::workload::USUAL_FORMATS;
 use edgeplan_quality::additivity::Additivity;
 use edgeplan_quality::sense::{self, Trial, predicted, sense, sense_mix, trials};
-use edgeplan_quality::{Checkpoint, Reference, Text};
+use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -22,7 +22,7 @@ use crate::report::table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// GGUF file of a llama, in floats
+    /// GGUF file of a llama, or folder of safetensors of a llama or an OPT; in floats
     model: PathBuf,
     /// Text to measure on
     #[arg(long)]
@@ -78,9 +78,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let measured = known.map_or(0, |known| known.mixes.len() as u64);
     let mixes = measured..arguments.mixes.max(measured);
     if !left.is_empty() || !mixes.is_empty() {
-        let original = Checkpoint::open(path)?.decoder(arguments.context as usize)?;
+        let original = load(path, arguments.context as usize)?;
         let bar = bar(pieces.len(), "the original, {pos}/{len} pieces, {elapsed}")?;
-        let reference = Reference::new(&original, pieces, &mut || bar.inc(1))?;
+        let reference = Reference::new(&original, pieces, original.kept_max(), &mut || bar.inc(1))?;
         bar.finish_and_clear();
         let header = Header { loss_nats: Some(reference.loss), ..header };
         measure(&reference, header, left, mixes, out)?;

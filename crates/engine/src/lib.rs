@@ -25,6 +25,7 @@ pub use error::EngineError;
 pub use llama::Llama;
 pub use model::Model;
 pub use observe::{Observer, Stopwatch};
+pub use rope::turns;
 pub use session::{CHUNK, Positions, Session};
 pub use weights::ggml_type;
 pub use worker::on_worker;

@@ -73,8 +73,9 @@ impl Random {
 
     fn draft(&self) -> Result<Draft, InputError> {
         self.check()?;
-        let mut draft = Draft { version: 3, ..Draft::default() };
-        self.metadata(&mut draft);
+        let name = format!("{} with random weights", self.name);
+        let mut draft = Draft::llama(&name, &self.shape, 131_072);
+        self.words(&mut draft);
         let model = self.shape.model(&self.name);
         for layer in &model.layers {
             for tensor in &layer.tensors {
@@ -139,31 +140,9 @@ impl Random {
         Ok(())
     }
 
-    fn metadata(&self, draft: &mut Draft) {
-        let shape = &self.shape;
-        draft.set("general.architecture", Value::Text("llama".into()));
-        draft.set("general.name", Value::Text(format!("{} with random weights", self.name)));
-        let numbers = [
-            ("block_count", shape.blocks),
-            ("context_length", 131_072),
-            ("embedding_length", shape.hidden),
-            ("feed_forward_length", shape.ffn),
-            ("vocab_size", shape.vocab),
-            ("attention.head_count", shape.heads),
-            ("attention.head_count_kv", shape.kv_heads),
-            ("attention.key_length", shape.head_dim),
-            ("attention.value_length", shape.head_dim),
-            ("rope.dimension_count", shape.head_dim),
-        ];
-        for (key, number) in numbers {
-            // Shapes are far below that.
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            draft.set(&format!("llama.{key}"), Value::U32(number));
-        }
-        draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
-        draft.set("llama.rope.freq_base", Value::F32(10_000.0));
-        // Words that mean nothing, without which llama.cpp loads no model.
-        let count = i32::try_from(shape.vocab).unwrap_or(i32::MAX);
+    /// Words that mean nothing, without which llama.cpp loads no model.
+    fn words(&self, draft: &mut Draft) {
+        let count = i32::try_from(self.shape.vocab).unwrap_or(i32::MAX);
         let words = (0..count).map(|index| format!("t{index}")).collect();
         draft.set("tokenizer.ggml.model", Value::Text("gpt2".into()));
         draft.set("tokenizer.ggml.pre", Value::Text("gpt-2".into()));

@@ -137,6 +137,24 @@ impl Rotation {
     }
 }
 
+/// Cosines and sines of the first positions, `[positions, pairs]` each, on the CPU: at each of
+/// them, pair i of the first `dims` elements of a head turns by base^(-2i/dims) over its factor.
+///
+/// # Errors
+/// Those of candle.
+///
+/// # Panics
+/// When there are fewer factors than pairs.
+pub fn turns(
+    base: f64,
+    dims: usize,
+    factors: Option<&[f32]>,
+    positions: usize,
+) -> candle_core::Result<(Tensor, Tensor)> {
+    let rotation = Rotation { dims, base, scaling: Scaling::Linear { factor: 1.0 } };
+    rotation.table(factors, positions, &Device::Cpu).map(Table::into_parts)
+}
+
 /// Cosines and sines by position and pair.
 #[derive(Debug, Clone)]
 pub(crate) struct Table {

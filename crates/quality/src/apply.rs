@@ -5,6 +5,7 @@ use std::io::{Error, Write};
 use std::path::Path;
 
 use candle_core::Tensor;
+use edgeplan_engine::EngineError;
 use edgeplan_formats::Format;
 use edgeplan_instances::file::{InputError, stream_atomic};
 use edgeplan_instances::instance::PlannedModel;
@@ -15,6 +16,7 @@ use edgeplan_instances::recipes::parse_label;
 use rayon::prelude::*;
 
 use crate::checkpoint::Checkpoint;
+use crate::folder::Folder;
 use crate::quantize::{dequantize, quantize};
 
 /// Elements that one thread quantizes at once.
@@ -145,12 +147,45 @@ pub fn apply(
     }
 }
 
-/// Bytes of all tensors when these formats are applied.
+/// As [`apply`], from a GGUF file or a folder of safetensors.
 ///
 /// # Errors
-/// As [`apply`].
-pub fn bytes(checkpoint: &Checkpoint, formats: &Formats) -> Result<u64, InputError> {
-    Ok(steps(checkpoint, formats)?.iter().map(|step| step.place.bytes()).sum())
+/// As [`apply`]; a folder whose model has no form as GGUF.
+pub fn write(
+    model: &Path,
+    formats: &Formats,
+    trained: &BTreeMap<String, Tensor>,
+    out: &Path,
+    progress: impl FnMut(u64),
+) -> Result<(), EngineError> {
+    match model.is_dir() {
+        true => Folder::open(model)?.write(formats, trained, out, progress),
+        false => Ok(apply(&mut Checkpoint::open(model)?, formats, trained, out, progress)?),
+    }
+}
+
+/// Whether [`write`] could: worth asking before long work.
+///
+/// # Errors
+/// As [`write`], but for those of reading and writing tensors.
+pub fn check(model: &Path, formats: &Formats) -> Result<(), InputError> {
+    match model.is_dir() {
+        true => Folder::open(model)?.draft(formats).map(drop),
+        false => steps(&Checkpoint::open(model)?, formats).map(drop),
+    }
+}
+
+/// Bytes of all tensors of a model in these formats; those that have none stay as they are, f32
+/// where nothing is known of it. A tied head in the format of the embedding is none of its own.
+pub fn bytes(model: &ModelSpec, formats: &Formats) -> u64 {
+    let shared = model.tied && formats.get(HEAD) == formats.get(EMBEDDING);
+    let tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
+    let stored = tensors.filter(|tensor| !(shared && tensor.name == HEAD)).map(|tensor| {
+        let kept = tensor.native.unwrap_or(Format::F32.into());
+        let stored = formats.get(&tensor.name).map_or(kept, |&format| format.into());
+        stored.bytes(tensor.rows, tensor.row_len).unwrap_or_default().0
+    });
+    stored.sum()
 }
 
 fn steps(checkpoint: &Checkpoint, formats: &Formats) -> Result<Vec<Step>, InputError> {

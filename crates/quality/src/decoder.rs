@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{CpuStorage, CustomOp1, D, DType, Device, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use candle_nn::ops;
 use edgeplan_engine::{Llama, Observer};
 
@@ -15,11 +15,24 @@ pub(crate) struct Architecture {
     pub(crate) heads: usize,
     pub(crate) kv_heads: usize,
     pub(crate) head_dim: usize,
+    pub(crate) norm: Norm,
     pub(crate) epsilon: f32,
+    /// Whether attention and the feed-forward part read what is normalized, as in a llama; else
+    /// their sum with what they read is.
+    pub(crate) norm_first: bool,
     /// Positions that attention looks back on; all if none.
     pub(crate) window: Option<usize>,
-    /// Cosines and sines, `[room, pairs]`.
-    pub(crate) turns: (Tensor, Tensor),
+    /// Cosines and sines, `[room, pairs]`; none where positions are learned.
+    pub(crate) turns: Option<(Tensor, Tensor)>,
+}
+
+/// What normalizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Norm {
+    /// Zhang and Sennrich 2019, equation 4.
+    Rms,
+    /// Ba, Kiros and Hinton 2016, equation 4, with a bias.
+    Layer,
 }
 
 impl Architecture {
@@ -30,9 +43,11 @@ impl Architecture {
             heads: llama.heads,
             kv_heads: llama.kv_heads,
             head_dim: llama.head_dim,
+            norm: Norm::Rms,
             epsilon: llama.epsilon,
+            norm_first: true,
             window: llama.window,
-            turns: llama.turns(factors, room, &Device::Cpu)?,
+            turns: Some(llama.turns(factors, room, &Device::Cpu)?),
         })
     }
 }
@@ -50,6 +65,10 @@ pub struct Decoder {
 
 const HEAD: &str = "output";
 
+/// Rows of a table of learned positions before that of the first position: an OPT's leftover of
+/// padding (Zhang et al. 2022; `OPTLearnedPositionalEmbedding` of Hugging Face's transformers).
+pub(crate) const POSITIONS_BEFORE: usize = 2;
+
 impl Decoder {
     /// The same decoder with other weights under these names.
     #[must_use]
@@ -59,9 +78,41 @@ impl Decoder {
         decoder
     }
 
+    /// Bytes of logits that are worth keeping beside it: half of what it takes, and 256 MiB.
+    pub fn kept_max(&self) -> usize {
+        2 * self.elements() + (256 << 20)
+    }
+
+    /// The same, as it is, without a way back for gradients.
+    pub(crate) fn without_gradients(&self) -> Self {
+        let mut decoder = self.clone();
+        decoder.weights.values_mut().for_each(|weight| *weight = weight.detach());
+        decoder.trains = false;
+        decoder
+    }
+
+    /// The layer that a weight belongs to.
+    pub(crate) fn layer_of(&self, name: &str) -> usize {
+        let block = name.strip_prefix("blk.").and_then(|rest| rest.split('.').next());
+        match block.and_then(|block| block.parse::<usize>().ok()) {
+            Some(block) => 1 + block,
+            None if name.starts_with("output") || name.starts_with("project_out") => {
+                self.layers() - 1
+            }
+            None => 0,
+        }
+    }
+
     /// Layers as a plan counts them: embedding, blocks, head.
     pub fn layers(&self) -> usize {
         self.architecture.blocks + 2
+    }
+
+    /// Elements of all weights, a tied one once.
+    pub(crate) fn elements(&self) -> usize {
+        let own = |name: &str| !(self.tied && name == "output.weight");
+        let weights = self.weights.iter().filter(|(name, _)| own(name));
+        weights.map(|(_, weight)| weight.elem_count()).sum()
     }
 
     /// A weight by its name. The head has one of its own, which shares the memory of the
@@ -99,7 +150,7 @@ impl Decoder {
         for layer in first..end {
             observer.enters(layer, &hidden);
             hidden = match layer {
-                0 => self.embed(&hidden)?,
+                0 => self.embed(&hidden, observer)?,
                 _ => self.block(layer - 1, &hidden, observer)?,
             };
             observer.leaves(layer, &hidden);
@@ -107,11 +158,18 @@ impl Decoder {
         Ok(hidden)
     }
 
-    fn embed(&self, tokens: &Tensor) -> Result<Tensor> {
+    fn embed(&self, tokens: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
         let (batch, positions) = tokens.dims2()?;
         let table = self.weight("token_embd.weight")?;
         let rows = table.index_select(&tokens.flatten_all()?, 0)?;
-        rows.reshape((batch, positions, table.dim(1)?))
+        let rows = rows.reshape((batch, positions, table.dim(1)?))?;
+        let hidden = self.project_if("project_in", rows, observer)?;
+        match self.weights.get("position_embd.weight") {
+            Some(table) => {
+                hidden.broadcast_add(&table.narrow(0, POSITIONS_BEFORE, positions)?.contiguous()?)
+            }
+            None => Ok(hidden),
+        }
     }
 
     /// Logits of hidden states.
@@ -119,25 +177,67 @@ impl Decoder {
     /// # Errors
     /// Those of candle.
     pub fn head(&self, hidden: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
-        let normed = self.norm("output_norm", hidden)?;
-        self.project(HEAD, &normed, observer)
+        let normed = match self.weights.contains_key("output_norm.weight") {
+            true => self.norm("output_norm", hidden)?,
+            false => hidden.clone(),
+        };
+        let narrow = self.project_if("project_out", normed, observer)?;
+        self.project(HEAD, &narrow, observer)
     }
 
     /// One block: attention, then the feed-forward part, each beside a residual stream.
     fn block(&self, index: usize, input: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
-        let name = |stem: &str| format!("blk.{index}.{stem}");
-        let normed = self.norm(&name("attn_norm"), input)?;
-        let query = self.project(&name("attn_q"), &normed, observer)?;
-        let key = self.project(&name("attn_k"), &normed, observer)?;
-        let value = self.project(&name("attn_v"), &normed, observer)?;
-        let attended = self.attend(&query, &key, &value)?;
-        let middle = (input + self.project(&name("attn_output"), &attended, observer)?)?;
+        let first = self.architecture.norm_first;
+        let norms = ["attn_norm", "ffn_norm"].map(|stem| format!("blk.{index}.{stem}"));
+        let normed = |norm: &str, hidden: &Tensor, now: bool| match now {
+            true => self.norm(norm, hidden),
+            false => Ok(hidden.clone()),
+        };
+        let attended = self.attention(index, &normed(&norms[0], input, first)?, observer)?;
+        let middle = normed(&norms[0], &(input + attended)?, !first)?;
+        let fed = self.feed_forward(index, &normed(&norms[1], &middle, first)?, observer)?;
+        normed(&norms[1], &(middle + fed)?, !first)
+    }
 
-        // W_down (silu(W_gate x) * W_up x) (Shazeer 2020, equation 6)
-        let normed = self.norm(&name("ffn_norm"), &middle)?;
-        let gate = self.project(&name("ffn_gate"), &normed, observer)?.silu()?;
-        let gated = (gate * self.project(&name("ffn_up"), &normed, observer)?)?;
-        middle + self.project(&name("ffn_down"), &gated, observer)?
+    fn attention(
+        &self,
+        index: usize,
+        input: &Tensor,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
+        let name = |stem: &str| format!("blk.{index}.{stem}");
+        let query = self.project(&name("attn_q"), input, observer)?;
+        let key = self.project(&name("attn_k"), input, observer)?;
+        let value = self.project(&name("attn_v"), input, observer)?;
+        let attended = self.attend(&query, &key, &value)?;
+        self.project(&name("attn_output"), &attended, observer)
+    }
+
+    /// With a gate, W_down (silu(W_gate x) * W_up x) (Shazeer 2020, equation 6); else
+    /// W_down max(0, W_up x) (Vaswani et al. 2017, equation 2).
+    fn feed_forward(
+        &self,
+        index: usize,
+        input: &Tensor,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
+        let name = |stem: &str| format!("blk.{index}.{stem}");
+        let inner = match self.weights.contains_key(&name("ffn_gate.weight")) {
+            true => {
+                let gate = self.project(&name("ffn_gate"), input, observer)?.silu()?;
+                (gate * self.project(&name("ffn_up"), input, observer)?)?
+            }
+            false => self.project(&name("ffn_up"), input, observer)?.relu()?,
+        };
+        self.project(&name("ffn_down"), &inner, observer)
+    }
+
+    /// The same where there is no such matrix.
+    fn project_if(&self, stem: &str, input: Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
+        match self.weights.contains_key(&format!("{stem}.weight")) {
+            true => self.project(stem, &input, observer),
+            false => Ok(input),
+        }
     }
 
     /// y = W x + b, over the last dimension.
@@ -158,75 +258,20 @@ impl Decoder {
         }
     }
 
-    /// RMS norm (Zhang and Sennrich 2019, equation 4).
     fn norm(&self, stem: &str, input: &Tensor) -> Result<Tensor> {
         let weight = self.weight(&format!("{stem}.weight"))?;
-        let epsilon = self.architecture.epsilon;
+        let &Architecture { norm, epsilon, .. } = &self.architecture;
+        if norm == Norm::Rms {
+            return match self.trains {
+                true => ops::rms_norm_slow(input, weight, epsilon),
+                false => ops::rms_norm(&input.contiguous()?, weight, epsilon),
+            };
+        }
+        let bias = self.weight(&format!("{stem}.bias"))?;
         match self.trains {
-            true => ops::rms_norm_slow(input, weight, epsilon),
-            false => ops::rms_norm(&input.contiguous()?, weight, epsilon),
+            true => ops::layer_norm_slow(input, weight, bias, epsilon),
+            false => ops::layer_norm(&input.contiguous()?, weight, bias, epsilon),
         }
-    }
-
-    /// softmax(Q K^T / sqrt(head_dim)) V, no query looking ahead; keys and values are shared by
-    /// groups of queries (Ainslie et al. 2023). All `[batch, positions, heads * head_dim]`.
-    fn attend(&self, query: &Tensor, key: &Tensor, value: &Tensor) -> Result<Tensor> {
-        let &Architecture { heads, kv_heads, head_dim, .. } = &self.architecture;
-        let (batch, positions, _) = query.dims3()?;
-        let split = |flat: &Tensor, heads: usize| {
-            flat.reshape((batch, positions, heads, head_dim))?.transpose(1, 2)?.contiguous()
-        };
-        let query = self.turn(&split(query, heads)?)?;
-        let key = self.shared(&self.turn(&split(key, kv_heads)?)?)?;
-        let value = self.shared(&split(value, kv_heads)?)?;
-        let scores = (query.matmul(&key.t()?)? * (head_dim as f64).powf(-0.5))?;
-        let scores = scores.broadcast_add(&self.mask(positions)?)?;
-        let weights = match self.trains {
-            true => ops::softmax(&scores, D::Minus1)?,
-            false => ops::softmax_last_dim(&scores)?,
-        };
-        let attended = weights.matmul(&value)?.transpose(1, 2)?;
-        attended.reshape((batch, positions, heads * head_dim))
-    }
-
-    /// Heads for every query, `[batch, heads, positions, head_dim]`.
-    fn shared(&self, heads: &Tensor) -> Result<Tensor> {
-        let (batch, count, positions, head_dim) = heads.dims4()?;
-        let group = self.architecture.heads / count;
-        if group == 1 {
-            return Ok(heads.clone());
-        }
-        let shape = (batch, count, group, positions, head_dim);
-        let repeated = heads.unsqueeze(2)?.broadcast_as(shape)?.contiguous()?;
-        repeated.reshape((batch, count * group, positions, head_dim))
-    }
-
-    /// Turns heads `[batch, heads, positions, head_dim]` by their positions.
-    fn turn(&self, heads: &Tensor) -> Result<Tensor> {
-        let (cos, sin) = &self.architecture.turns;
-        let (_, _, positions, head_dim) = heads.dims4()?;
-        let dims = 2 * cos.dim(1)?;
-        let (cos, sin) = (cos.narrow(0, 0, positions)?, sin.narrow(0, 0, positions)?);
-        let front = heads.narrow(3, 0, dims)?.contiguous()?;
-        let turned = match self.trains {
-            true => candle_nn::rotary_emb::rope_i_slow(&front, &cos, &sin)?,
-            false => candle_nn::rotary_emb::rope_i(&front, &cos, &sin)?,
-        };
-        if dims == head_dim {
-            return Ok(turned);
-        }
-        Tensor::cat(&[&turned, &heads.narrow(3, dims, head_dim - dims)?], 3)
-    }
-
-    /// `[positions, positions]`: minus infinity where a query would look ahead or beyond the
-    /// window, else 0.
-    fn mask(&self, positions: usize) -> Result<Tensor> {
-        let window = self.architecture.window.unwrap_or(positions);
-        let hidden = |row: usize, at: usize| at > row || at + window <= row;
-        let value = |row, at| if hidden(row, at) { f32::NEG_INFINITY } else { 0.0 };
-        let values: Vec<f32> =
-            (0..positions).flat_map(|row| (0..positions).map(move |at| value(row, at))).collect();
-        Tensor::from_vec(values, (positions, positions), &Device::Cpu)?.to_dtype(DType::F32)
     }
 }
 

@@ -9,8 +9,9 @@
 
 use std::collections::BTreeMap;
 
-use candle_core::{D, Result, Tensor, Var};
-use candle_nn::ops::{log_softmax, softmax};
+use candle_core::backprop::GradStore;
+use candle_core::{D, DType, Result, Tensor, Var};
+use candle_nn::ops::log_softmax;
 use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
 use edgeplan_formats::Format;
 use rand::{RngExt as _, SeedableRng as _};
@@ -19,6 +20,12 @@ use rand_pcg::Pcg64;
 use crate::decoder::Decoder;
 use crate::measure::Reference;
 use crate::quantize::stored;
+
+/// Positions whose logits are in memory at once.
+const ROWS: usize = 32;
+
+const EMBEDDING: &str = "token_embd.weight";
+const HEAD: &str = "output.weight";
 
 /// How a student is taught.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -90,7 +97,7 @@ pub fn distill(
         let done = step as f64 / lessons.steps as f64;
         adam.set_learning_rate(lessons.rate * (1.0 - 0.9 * done));
         let piece = &pieces[rng.random_range(0..pieces.len())];
-        adam.backward_step(&student.loss(piece, lessons.layers)?)?;
+        adam.step(&student.gradients(piece, lessons.layers)?)?;
         if step % lessons.every != 0 && step != lessons.steps {
             continue;
         }
@@ -116,18 +123,22 @@ impl<'a> Student<'a> {
     ) -> Result<Self> {
         let mut decoder = teacher.clone();
         let mut vars = BTreeMap::new();
+        // A tied matrix has two uses, and one place in the file if both have one format.
+        let one = teacher.tied && formats.get(HEAD) == formats.get(EMBEDDING);
         for (name, weight) in &teacher.weights {
             let format = formats.get(name);
-            // A tied matrix has two uses but may have one place in the file.
-            let shared =
-                teacher.tied && ["token_embd.weight", "output.weight"].contains(&&name[..]);
+            let shared = teacher.tied && [EMBEDDING, HEAD].contains(&&name[..]);
             if weight.rank() == 1 || matrices && format.is_some() && !shared {
                 // A copy: a variable would change in place what the teacher has.
                 vars.insert(name.clone(), Var::from_tensor(&weight.copy()?)?);
             }
-            if let Some(&format) = format {
+            if let Some(&format) = format.filter(|_| !(one && name == HEAD)) {
                 decoder.weights.insert(name.clone(), stored(weight, format)?);
             }
+        }
+        if one {
+            let embedding = decoder.weight(EMBEDDING)?.clone();
+            decoder.weights.insert(HEAD.into(), embedding);
         }
         decoder.trains = true;
         Ok(Self { teacher, formats, decoder, vars })
@@ -149,40 +160,145 @@ impl<'a> Student<'a> {
         Ok(decoder)
     }
 
-    /// Divergence of predictions, and the error of hidden states.
-    fn loss(&self, tokens: &Tensor, layers: f64) -> Result<Tensor> {
+    /// Gradients of the loss on a piece. From the last layer to the first, each run again from what
+    /// entered it, so that there is never more than the graph of one (Chen et al. 2016,
+    /// arXiv:1604.06174).
+    fn gradients(&self, tokens: &Tensor, share: f64) -> Result<GradStore> {
         let student = self.now()?;
-        let (mut ours, mut theirs) = (tokens.clone(), tokens.clone());
-        let mut apart: Option<Tensor> = None;
+        let plain = student.without_gradients();
         let head = student.layers() - 1;
+        let (mut ours, mut theirs) = (vec![tokens.clone()], vec![tokens.clone()]);
         for layer in 0..head {
-            ours = student.run(layer, layer + 1, &ours, &mut ())?;
-            theirs = self.teacher.run(layer, layer + 1, &theirs, &mut ())?;
-            let scale = theirs.sqr()?.mean_all()?.to_scalar::<f32>()?;
-            let error = ((&ours - &theirs)?.sqr()?.mean_all()? / f64::from(scale.max(1e-12)))?;
-            apart = Some(apart.map_or(Ok(error.clone()), |apart| apart + &error)?);
+            ours.push(plain.run(layer, layer + 1, &ours[layer], &mut ())?);
+            theirs.push(self.teacher.run(layer, layer + 1, &theirs[layer], &mut ())?);
         }
-        let ours = log_softmax(&student.head(&ours, &mut ())?, D::Minus1)?;
-        let theirs = self.teacher.head(&theirs, &mut ())?;
-        let expected = softmax(&theirs, D::Minus1)?;
-        let known = log_softmax(&theirs, D::Minus1)?;
-        let divergence = (expected * (known - ours)?)?.sum(D::Minus1)?.mean_all()?;
-        match apart {
-            Some(apart) => divergence + (apart * (layers / head as f64))?,
-            None => Ok(divergence),
+        let mut sums = BTreeMap::new();
+        let mut above = self.of_predictions(&student, (&ours[head], &theirs[head]), &mut sums)?;
+        for layer in (0..head).rev() {
+            // Token ids have no gradient.
+            let input = match layer {
+                0 => tokens.clone(),
+                _ => Var::from_tensor(&ours[layer])?.into_inner(),
+            };
+            let output = student.run(layer, layer + 1, &input, &mut ())?;
+            let scale = theirs[layer + 1].sqr()?.mean_all()?.to_scalar::<f32>()?;
+            let share = share / head as f64 / f64::from(scale.max(1e-12));
+            let apart = ((&output - &theirs[layer + 1])?.sqr()?.mean_all()? * share)?;
+            let found = ((&output * above)?.sum_all()? + apart)?.backward()?;
+            self.add(&found, &mut sums)?;
+            above = found.get(&input).cloned().unwrap_or(output);
         }
+        let mut all = Tensor::zeros((), DType::F32, tokens.device())?.backward()?;
+        for (name, sum) in sums {
+            all.insert(&self.vars[&name], sum);
+        }
+        Ok(all)
+    }
+
+    /// Adds gradients of the divergence of predictions, made from the hidden states of both; that
+    /// by the student's. Some rows at a time, because a vocabulary is large.
+    fn of_predictions(
+        &self,
+        student: &Decoder,
+        (ours, theirs): (&Tensor, &Tensor),
+        sums: &mut BTreeMap<String, Tensor>,
+    ) -> Result<Tensor> {
+        let (ours, theirs, shape) = (ours.flatten(0, 1)?, theirs.flatten(0, 1)?, ours.shape());
+        let count = ours.dim(0)?;
+        let mut by_input = Vec::new();
+        for first in (0..count).step_by(ROWS) {
+            let some = |all: &Tensor| all.narrow(0, first, ROWS.min(count - first))?.unsqueeze(0);
+            let input = Var::from_tensor(&some(&ours)?)?.into_inner();
+            let found = log_softmax(&student.head(&input, &mut ())?, D::Minus1)?;
+            let known = log_softmax(&self.teacher.head(&some(&theirs)?, &mut ())?, D::Minus1)?;
+            let divergence = (known.exp()? * (known - found)?)?.sum_all()?;
+            let found = (divergence / count as f64)?.backward()?;
+            self.add(&found, sums)?;
+            let gradient = found.get(&input).cloned();
+            by_input.push(gradient.map_or_else(|| input.zeros_like(), Ok)?.squeeze(0)?);
+        }
+        Tensor::cat(&by_input, 0)?.reshape(shape)
+    }
+
+    /// Adds what was found for variables.
+    fn add(&self, found: &GradStore, sums: &mut BTreeMap<String, Tensor>) -> Result<()> {
+        for (name, var) in &self.vars {
+            let Some(gradient) = found.get(var) else { continue };
+            let sum = match sums.get(name) {
+                Some(sum) => (sum + gradient)?,
+                None => gradient.clone(),
+            };
+            sums.insert(name.clone(), sum);
+        }
+        Ok(())
     }
 
     fn divergence(&self, held_out: &Reference<'_>) -> Result<f64> {
-        let mut decoder = self.now()?;
-        // As it is, without a way back for gradients.
-        decoder.weights.values_mut().for_each(|weight| *weight = weight.detach());
-        decoder.trains = false;
+        let decoder = self.now()?.without_gradients();
         Ok(held_out.distance(&decoder, 0, &held_out.tokens())?.kl)
     }
 
     fn values(&self) -> Result<BTreeMap<String, Tensor>> {
         let values = self.vars.iter();
         values.map(|(name, var)| Ok((name.clone(), var.as_detached_tensor().copy()?))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use candle_core::Device;
+
+    use super::*;
+    use crate::checkpoint::Checkpoint;
+
+    const TEACHER: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/teacher/teacher.gguf");
+
+    /// The loss of the module's first lines, with the graph of the whole model.
+    fn loss(student: &Student<'_>, tokens: &Tensor, share: f64) -> Tensor {
+        let decoder = student.now().unwrap();
+        let head = decoder.layers() - 1;
+        let (mut ours, mut theirs) = (tokens.clone(), tokens.clone());
+        let mut sum = Tensor::zeros((), DType::F32, &Device::Cpu).unwrap();
+        for layer in 0..head {
+            ours = decoder.run(layer, layer + 1, &ours, &mut ()).unwrap();
+            theirs = student.teacher.run(layer, layer + 1, &theirs, &mut ()).unwrap();
+            let mean = |t: Tensor| t.sqr().unwrap().mean_all().unwrap();
+            let apart = mean((&ours - &theirs).unwrap()).div(&mean(theirs.clone())).unwrap();
+            sum = (sum + apart * (share / head as f64)).unwrap();
+        }
+        let logs = |decoder: &Decoder, last: &Tensor| {
+            log_softmax(&decoder.head(last, &mut ()).unwrap(), D::Minus1).unwrap()
+        };
+        let (found, known) = (logs(&decoder, &ours), logs(student.teacher, &theirs));
+        let each = (known.exp().unwrap() * (known - found).unwrap()).unwrap();
+        (sum + each.sum(D::Minus1).unwrap().mean_all().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn gradients_by_layers_are_those_of_the_whole() {
+        let teacher = Checkpoint::open(Path::new(TEACHER)).unwrap().decoder(128).unwrap();
+        let matrices = teacher.weights.iter().filter(|(_, weight)| weight.rank() == 2);
+        let formats = matrices.map(|(name, _)| (name.clone(), Format::Q2K)).collect();
+        let student = Student::new(&teacher, &formats, true).unwrap();
+        let bytes = b"And the evening and the morning were the first day.".repeat(4);
+        let tokens: Vec<u32> = bytes[..200].iter().map(|&byte| byte.into()).collect();
+        let tokens = Tensor::from_vec(tokens, (2, 100), &Device::Cpu).unwrap();
+        // A large share, so that both parts count.
+        let share = 3.0;
+        let whole = loss(&student, &tokens, share).backward().unwrap();
+        let found = student.gradients(&tokens, share).unwrap();
+        for (name, var) in &student.vars {
+            let flat = |store: &GradStore| {
+                let gradient = store.get(var).unwrap().flatten_all().unwrap();
+                gradient.to_vec1::<f32>().unwrap()
+            };
+            let (found, expected) = (flat(&found), flat(&whole));
+            let norm = |values: &[f32]| values.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let off: Vec<f32> = found.iter().zip(&expected).map(|(a, b)| a - b).collect();
+            assert!(norm(&off) < 1e-3 * norm(&expected), "{name}: {}", norm(&expected));
+        }
     }
 }

@@ -1,11 +1,15 @@
 //! What quantization costs in quality, how distillation wins some of it back, and the file that a
 //! plan describes.
 
+use std::path::Path;
+
 pub mod additivity;
 pub mod apply;
+mod attention;
 mod checkpoint;
 mod decoder;
 pub mod distill;
+mod folder;
 mod measure;
 mod quantize;
 pub mod sense;
@@ -15,6 +19,20 @@ mod text;
 pub use checkpoint::Checkpoint;
 pub use decoder::Decoder;
 pub use edgeplan_engine::EngineError;
+pub use folder::Folder;
 pub use measure::{Distance, Reference};
 pub use quantize::{dequantize, quantize, stored};
 pub use text::Text;
+
+/// The model of a GGUF file, or of a folder of safetensors, in f32, with room for that many
+/// positions.
+///
+/// # Errors
+/// Files that cannot be read or are cut off, an architecture that cannot be run, a missing or
+/// superfluous tensor.
+pub fn load(path: &Path, room: usize) -> Result<Decoder, EngineError> {
+    match path.is_dir() {
+        true => Folder::open(path)?.decoder(room),
+        false => Checkpoint::open(path)?.decoder(room),
+    }
+}

@@ -7,8 +7,6 @@ use crate::decoder::Decoder;
 
 /// Positions whose logits are in memory at once, where these are not kept.
 const ROWS: usize = 128;
-/// Bytes of the original's logits that are kept, so that they need not be computed again.
-const KEPT_MAX: usize = 256 << 20;
 
 /// Distance from an original, in nats per token.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -41,19 +39,21 @@ struct Piece {
 }
 
 impl<'a> Reference<'a> {
-    /// Runs the original over pieces of a text, `[windows, context]` each; `progress` hears of
-    /// every piece.
+    /// Runs the original over pieces of a text, `[windows, context]` each. Its logits are kept if
+    /// they take no more than `kept_max` bytes; else they are computed again whenever they are
+    /// needed. `progress` hears of every piece.
     ///
     /// # Errors
     /// Those of candle.
     pub fn new(
         original: &'a Decoder,
         pieces: Vec<Tensor>,
+        kept_max: usize,
         progress: &mut dyn FnMut(),
     ) -> Result<Self> {
         let vocab = original.weight("output.weight")?.dim(0)?;
         let tokens: usize = pieces.iter().map(Tensor::elem_count).sum();
-        let keeps = tokens * vocab * 4 <= KEPT_MAX;
+        let keeps = tokens * vocab * 4 <= kept_max;
         let mut reference = Self { original, loss: 0.0, pieces: Vec::new() };
         for tokens in pieces {
             let last = original.run(0, original.layers() - 1, &tokens, &mut ())?;
@@ -64,6 +64,14 @@ impl<'a> Reference<'a> {
         let lasts: Vec<Tensor> = reference.pieces.iter().map(|piece| piece.last.clone()).collect();
         reference.loss = reference.distance(original, original.layers() - 1, &lasts)?.loss;
         Ok(reference)
+    }
+
+    /// Bytes that hidden states and logits take while one student runs, roughly.
+    pub(crate) fn working_bytes(&self) -> Result<usize> {
+        let Some(piece) = self.pieces.first() else { return Ok(1) };
+        let vocab = self.original.weight("output.weight")?.dim(0)?;
+        // About a dozen at a time in a block, and three in the head.
+        Ok(4 * (12 * piece.last.elem_count() + 3 * ROWS * vocab))
     }
 
     /// Token ids by piece, `[windows, context]`: what enters layer 0.
@@ -107,6 +115,7 @@ impl<'a> Reference<'a> {
             let ours = logits(student, last)?;
             let theirs = match &piece.logits {
                 Some(kept) => kept.narrow(0, first, rows)?,
+                None if std::ptr::eq(student, self.original) => ours.clone(),
                 None => logits(self.original, &piece.last)?,
             };
             let vocab = ours.dim(1)?;

@@ -18,8 +18,12 @@ use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
 
+use crate::decoder::Decoder;
 use crate::measure::Reference;
 use crate::quantize::stored;
+
+/// Elements that are compared at once.
+const PIECE: usize = 1 << 20;
 
 /// One tensor in one format.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,15 +111,27 @@ pub fn sense(
             }
         }
         let here: Vec<&Trial> = trials.iter().filter(|trial| trial.layer == layer).collect();
-        here.par_iter().try_for_each(|trial| {
-            let row = trial.run(reference, &states, &inputs)?;
-            // A thread that panicked while it wrote ends the program anyway.
-            let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            Ok::<(), EngineError>((*done)(row)?)
-        })?;
+        for trials in here.chunks(at_once(reference, &here)?) {
+            trials.par_iter().try_for_each(|trial| {
+                let row = trial.run(reference, &states, &inputs)?;
+                // A thread that panicked while it wrote ends the program anyway.
+                let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                Ok::<(), EngineError>((*done)(row)?)
+            })?;
+        }
         states = next;
     }
     Ok(())
+}
+
+/// Trials whose students and hidden states fit into half of what the model takes and 128 MiB.
+fn at_once(reference: &Reference<'_>, trials: &[&Trial]) -> Result<usize> {
+    let original = reference.original;
+    let sizes = trials.iter().map(|trial| Ok(original.weight(&trial.tensor)?.elem_count()));
+    let largest = sizes.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or(1);
+    let room = 2 * original.elements() + (128 << 20);
+    // A copy on its way through a format, and what came of it.
+    Ok((room / (8 * largest + reference.working_bytes()?)).max(1))
 }
 
 /// What enters matrices.
@@ -148,12 +164,9 @@ impl Inputs {
     /// Norm of the weights, that of the difference over it, and variance of the error of the
     /// outputs over that of the outputs.
     fn errors(&self, name: &str, original: &Tensor, student: &Tensor) -> Result<(f64, f64, f64)> {
-        let row_len = original.dim(1)?;
-        let squares = |tensor: Tensor| tensor.sqr()?.flatten_all()?.to_vec1::<f32>();
-        let weights = squares(original.clone())?;
-        let errors = squares((original - student)?)?;
-        let weigh = |values: &[f32]| -> (f64, f64) {
-            let mut sums = (0.0, 0.0);
+        let (rows, row_len) = original.dims2()?;
+        let weigh = |first: usize, tensor: Tensor, sums: &mut (f64, f64)| -> Result<()> {
+            let values = tensor.sqr()?.flatten_all()?.to_vec1::<f32>()?;
             for (row, values) in values.chunks(row_len).enumerate() {
                 let plain: f64 = values.iter().map(|&value| f64::from(value)).sum();
                 sums.0 += plain;
@@ -161,12 +174,20 @@ impl Inputs {
                     Some(inputs) => {
                         values.iter().zip(inputs).map(|(&value, x)| f64::from(value) * x).sum()
                     }
-                    None => plain * self.rows.get(row).copied().unwrap_or(1.0),
+                    None => plain * self.rows.get(first + row).copied().unwrap_or(1.0),
                 };
             }
-            sums
+            Ok(())
         };
-        let (weights, errors) = (weigh(&weights), weigh(&errors));
+        let (mut weights, mut errors) = ((0.0, 0.0), (0.0, 0.0));
+        // Some rows at a time: an embedding can be most of a model.
+        let each = (PIECE / row_len).max(1);
+        for first in (0..rows).step_by(each) {
+            let some = |tensor: &Tensor| tensor.narrow(0, first, each.min(rows - first));
+            let (original, student) = (some(original)?, some(student)?);
+            weigh(first, (&original - student)?, &mut errors)?;
+            weigh(first, original, &mut weights)?;
+        }
         let over = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
         Ok((weights.0.sqrt(), over(errors.0, weights.0).sqrt(), over(errors.1, weights.1)))
     }
@@ -204,7 +225,8 @@ pub fn predicted(sensed: &Sensed, mix: &BTreeMap<String, Format>) -> Option<f64>
     mix.iter().map(|(tensor, &format)| sensed.divergence(tensor, format)).sum()
 }
 
-/// Runs a model whose tensors are stored in these formats.
+/// Runs a model whose tensors are stored in these formats, a layer at a time over all of the text,
+/// so that never more than a layer of it is in memory beside the original.
 ///
 /// # Errors
 /// Those of candle.
@@ -213,11 +235,21 @@ pub fn run_mix(
     formats: &BTreeMap<String, Format>,
 ) -> Result<crate::Distance> {
     let original = reference.original;
-    let stored = formats
-        .par_iter()
-        .map(|(name, &format)| Ok((name.clone(), stored(original.weight(name)?, format)?)));
-    let student = original.with(stored.collect::<Result<Vec<_>>>()?);
-    reference.distance(&student, 0, &reference.tokens())
+    let head = original.layers() - 1;
+    let student = |layer: usize| -> Result<Decoder> {
+        let here = formats.par_iter().filter(|(name, _)| original.layer_of(name) == layer);
+        let stored =
+            here.map(|(name, &format)| Ok((name.clone(), stored(original.weight(name)?, format)?)));
+        Ok(original.with(stored.collect::<Result<Vec<_>>>()?))
+    };
+    let mut states = reference.tokens();
+    for layer in 0..head {
+        let student = student(layer)?;
+        for state in &mut states {
+            *state = student.run(layer, layer + 1, state, &mut ())?;
+        }
+    }
+    reference.distance(&student(head)?, head, &states)
 }
 
 /// Measures one random mix.

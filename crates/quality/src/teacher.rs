@@ -177,8 +177,9 @@ impl Training {
     }
 
     fn write(&self, vars: &BTreeMap<String, Var>, out: &Path) -> Result<(), InputError> {
-        let mut draft = Draft::default();
-        self.metadata(&mut draft);
+        let mut draft = Draft::llama("teacher of bytes", &self.shape, self.context as u64);
+        draft.set("general.license", Value::Text("cc0-1.0".into()));
+        vocabulary(&mut draft);
         let model = self.shape.model("teacher");
         for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {
             let (dimensions, format) = match tensor.class {
@@ -198,41 +199,20 @@ impl Training {
             })
         })
     }
+}
 
-    fn metadata(&self, draft: &mut Draft) {
-        let shape = &self.shape;
-        draft.set("general.architecture", Value::Text("llama".into()));
-        draft.set("general.name", Value::Text("teacher of bytes".into()));
-        draft.set("general.license", Value::Text("cc0-1.0".into()));
-        let numbers = [
-            ("block_count", shape.blocks),
-            ("context_length", self.context as u64),
-            ("embedding_length", shape.hidden),
-            ("feed_forward_length", shape.ffn),
-            ("vocab_size", shape.vocab),
-            ("attention.head_count", shape.heads),
-            ("attention.head_count_kv", shape.kv_heads),
-            ("attention.key_length", shape.head_dim),
-            ("attention.value_length", shape.head_dim),
-            ("rope.dimension_count", shape.head_dim),
-        ];
-        for (key, number) in numbers {
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            draft.set(&format!("llama.{key}"), Value::U32(number));
-        }
-        draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
-        draft.set("llama.rope.freq_base", Value::F32(10_000.0));
-        draft.set("tokenizer.ggml.model", Value::Text("gpt2".into()));
-        draft.set("tokenizer.ggml.pre", Value::Text("gpt-2".into()));
-        let tokens = (0..=u8::MAX).map(|byte| character(byte).to_string()).collect();
-        draft.set("tokenizer.ggml.tokens", Value::Texts(tokens));
-        // Byte 0 is no text: it stands for beginning and end.
-        let kinds = (0..256).map(|byte| if byte == 0 { 3 } else { 1 }).collect();
-        draft.set("tokenizer.ggml.token_type", Value::Numbers(kinds));
-        draft.set("tokenizer.ggml.merges", Value::Texts(Vec::new()));
-        draft.set("tokenizer.ggml.bos_token_id", Value::U32(0));
-        draft.set("tokenizer.ggml.eos_token_id", Value::U32(0));
-    }
+/// The 256 bytes, as byte pairs without merges.
+fn vocabulary(draft: &mut Draft) {
+    draft.set("tokenizer.ggml.model", Value::Text("gpt2".into()));
+    draft.set("tokenizer.ggml.pre", Value::Text("gpt-2".into()));
+    let tokens = (0..=u8::MAX).map(|byte| character(byte).to_string()).collect();
+    draft.set("tokenizer.ggml.tokens", Value::Texts(tokens));
+    // Byte 0 is no text: it stands for beginning and end.
+    let kinds = (0..256).map(|byte| if byte == 0 { 3 } else { 1 }).collect();
+    draft.set("tokenizer.ggml.token_type", Value::Numbers(kinds));
+    draft.set("tokenizer.ggml.merges", Value::Texts(Vec::new()));
+    draft.set("tokenizer.ggml.bos_token_id", Value::U32(0));
+    draft.set("tokenizer.ggml.eos_token_id", Value::U32(0));
 }
 
 /// The character that stands for a byte in vocabularies of byte pairs: printable bytes for

@@ -12,6 +12,8 @@ use edgeplan_instances::file::{InputError, read_text};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{PreTokenizerWrapper, Tokenizer};
 
+use crate::folder;
+
 /// Positions that go through a layer together: enough for products to be efficient.
 const PIECE: usize = 1024;
 
@@ -25,13 +27,16 @@ pub struct Text {
 }
 
 impl Text {
-    /// Reads a text in the vocabulary of a GGUF file.
+    /// Reads a text in the vocabulary of a GGUF file, or of a folder of safetensors.
     ///
     /// # Errors
     /// Files that cannot be read, a file without a vocabulary of byte pairs.
     pub fn read(text: &Path, model: &Path) -> Result<Self, EngineError> {
         let words = read_text(text)?;
-        let tokenizer = tokenizer(model)?;
+        let tokenizer = match model.is_dir() {
+            true => folder::tokenizer(model)?,
+            false => tokenizer(model)?,
+        };
         let file = text.display().to_string();
         // Line by line, so that a long text is never split at once.
         let mut tokens = Vec::new();

@@ -55,7 +55,9 @@ const TRACES_MAX: usize = 64_000_000;
 /// Labels of a round whose width follows from the time of its climb.
 pub(crate) const BALANCED: usize = 0;
 /// Values of a table that may be computed for each label that such a round extends.
-const VALUES_PER_LABEL: usize = 500;
+const VALUES_PER_LABEL: usize = 2_000;
+/// Labels of a layer that such a round may extend if that seems to complete its proof.
+const WIDEST: usize = 100_000;
 
 /// What rounding in floating point may add to a bound, in scaled units: products of prices are not
 /// exact, sums are. Nothing is cut off, and no bound believed, by less than this.
@@ -232,8 +234,10 @@ impl Search<'_> {
         }
         self.report(run, self.cost(relaxation.bound));
         let passes = passed(run) - before;
-        let width = self.width(round.width, passes * relaxation.work);
-        let found = self.labels(run, &relaxation, width)?;
+        let found = match round.width.labels {
+            BALANCED => self.balanced(run, &relaxation, passes * relaxation.work)?,
+            _ => self.labels(run, &relaxation, round.width)?,
+        };
         let limit = self.limit(run);
         let Some(dropped) = found.dropped else { return Ok(Left::Nothing) };
         let bound = relaxation.bound.max(dropped);
@@ -249,14 +253,28 @@ impl Search<'_> {
         Ok(Left::Open(Open { bound, state }))
     }
 
-    /// As many labels as take about the time of a climb that computed so many values, where the
-    /// width leaves it open.
-    fn width(&self, width: Width, values: u64) -> Width {
+    /// Searches with as many labels as take about the time of a climb that computed so many values;
+    /// if some had to be dropped, then once more with as many as seem to be missing. Their number
+    /// grows exponentially with the bound up to which none is dropped.
+    fn balanced(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        relaxation: &Relaxation,
+        values: u64,
+    ) -> Result<Found, Stop> {
+        let width = |labels| Width { labels, alike: usize::MAX };
         let labels = values as usize / (VALUES_PER_LABEL * self.chain.layers);
-        match width.labels {
-            BALANCED => Width { labels: labels.clamp(2_000, 100_000), ..width },
-            _ => width,
+        let labels = labels.clamp(1_000, WIDEST);
+        let found = self.labels(run, relaxation, width(labels))?;
+        let Some(dropped) = found.dropped else { return Ok(found) };
+        let (bound, limit) = (relaxation.bound, self.limit(run));
+        // From the bound to the limit, how far this was complete.
+        let reach = (dropped - bound) / (limit - bound);
+        let needed = 2.0 * (labels as f64).powf(1.0 / reach);
+        if (0.0..1.0).contains(&reach) && needed <= WIDEST as f64 {
+            return self.labels(run, relaxation, width(needed as usize));
         }
+        Ok(found)
     }
 
     /// The relaxation of a round, and the mixture of paths that attains its bound.

@@ -15,7 +15,7 @@ use edgeplan_instances::sensitivity::measured::Sensed;
 use edgeplan_problem::Bytes;
 use edgeplan_quality::apply::{self, Formats};
 use edgeplan_quality::sense::{predicted, run_mix};
-use edgeplan_quality::{Checkpoint, Distance, Reference, Text};
+use edgeplan_quality::{Distance, Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -25,7 +25,7 @@ use crate::report::{command_line, table};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// GGUF file of a llama, in floats
+    /// GGUF file of a llama, or folder of safetensors of a llama or an OPT; in floats
     model: PathBuf,
     /// What `edgeplan sense` measured of it
     #[arg(long)]
@@ -82,12 +82,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let spec = sensed.attach(model::load(&path.display().to_string())?)?;
     let context = arguments.context as usize;
     let pieces = Text::read(&arguments.text, path)?.pieces(arguments.tokens as usize, context)?;
-    let mut checkpoint = Checkpoint::open(path)?;
-    let original = checkpoint.decoder(context)?;
+    let original = load(path, context)?;
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} plans measured, {elapsed} {msg}")?);
-    let reference = Reference::new(&original, pieces, &mut || bar.tick())?;
-    let mut trade = Trade { spec, sensed, checkpoint, reference, points: Vec::new(), bar };
+    let reference = Reference::new(&original, pieces, original.kept_max(), &mut || bar.tick())?;
+    let mut trade = Trade { spec, sensed, reference, points: Vec::new(), bar };
     trade.measure(arguments)?;
     trade.bar.finish_and_clear();
     let csv = trade.csv();
@@ -105,7 +104,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 struct Trade<'a> {
     spec: ModelSpec,
     sensed: Sensed,
-    checkpoint: Checkpoint,
     reference: Reference<'a>,
     points: Vec<Point>,
     bar: ProgressBar,
@@ -129,8 +127,7 @@ impl Trade<'_> {
                 continue;
             }
             let name = format.to_string();
-            let of = |formats: &Formats| apply::bytes(&self.checkpoint, formats);
-            if let Some(formats) = planner.within(uniform.bytes, of)? {
+            if let Some(formats) = planner.within(uniform.bytes)? {
                 self.point(SAME_SIZE, name.clone(), formats)?;
             }
             self.no_worse(&planner, &uniform)?;
@@ -172,7 +169,7 @@ impl Trade<'_> {
 
     fn point(&mut self, series: &'static str, what: String, formats: Formats) -> Result<Point> {
         let measured = self.run(&formats)?;
-        let bytes = apply::bytes(&self.checkpoint, &formats)?;
+        let bytes = apply::bytes(&self.spec, &formats);
         let ratio = bytes as f64 / (4 * self.spec.parameters()) as f64;
         let predicted = predicted(&self.sensed, &formats).unwrap_or(f64::NAN);
         let point = Point { series, what, formats, bytes, ratio, predicted, measured };

@@ -6,14 +6,13 @@ use anyhow::Result;
 use edgeplan_formats::Format;
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::{Cluster, Host};
-use edgeplan_instances::file::InputError;
 use edgeplan_instances::instance::PlanFile;
 use edgeplan_instances::model::ModelSpec;
 use edgeplan_instances::quantity::{Fraction, Memory};
 use edgeplan_instances::sensitivity::Sensitivity;
 use edgeplan_instances::workload::{Goal, Granularity, Quality, Workload};
 use edgeplan_problem::{Limits, Silent, solve};
-use edgeplan_quality::apply::{Formats, from_plan};
+use edgeplan_quality::apply::{self, Formats, from_plan};
 
 use crate::question::find_solver;
 
@@ -108,17 +107,13 @@ impl Planner {
     }
 
     /// The least divergence of all plans of at most that many bytes, as found by halving.
-    pub(super) fn within(
-        &self,
-        bytes: u64,
-        of: impl Fn(&Formats) -> Result<u64, InputError>,
-    ) -> Result<Option<Formats>> {
+    pub(super) fn within(&self, bytes: u64) -> Result<Option<Formats>> {
         let (mut low, mut high) = (1e-7f64, 100.0f64);
         let mut best = None;
         for _ in 0..18 {
             let middle = (low * high).sqrt();
             match self.plan(Measure::Divergence, middle)? {
-                Some(formats) if of(&formats)? <= bytes => {
+                Some(formats) if apply::bytes(&self.spec, &formats) <= bytes => {
                     best = Some(formats);
                     high = middle;
                 }

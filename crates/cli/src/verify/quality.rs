@@ -9,9 +9,9 @@ use edgeplan_instances::file::{check_writable, read_text, to_json, write_atomic}
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::sensitivity::measured::Sensed;
 use edgeplan_problem::Bytes;
-use edgeplan_quality::apply::Formats;
+use edgeplan_quality::apply::{Formats, bytes};
 use edgeplan_quality::sense::predicted;
-use edgeplan_quality::{Checkpoint, Reference, Text};
+use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -57,18 +57,17 @@ impl Quality {
         let context = self.context as usize;
         let pieces = Text::read(text, against)?.pieces(self.tokens as usize, context)?;
         let tokens: usize = pieces.iter().map(|piece| piece.elem_count()).sum();
-        let original = Checkpoint::open(against)?.decoder(context)?;
-        let student = Checkpoint::open(path)?.decoder(context)?;
+        let (original, student) = (load(against, context)?, load(path, context)?);
         if original_spec.vocab != spec.vocab || original.layers() != student.layers() {
             bail!("{}: another model than {}", path.display(), against.display());
         }
         let bar = ProgressBar::new(pieces.len() as u64);
         bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pieces, {elapsed}")?);
-        let reference = Reference::new(&original, pieces, &mut || bar.inc(1))?;
+        let reference = Reference::new(&original, pieces, original.kept_max(), &mut || bar.inc(1))?;
         let found = reference.distance(&student, 0, &reference.tokens())?;
         bar.finish_and_clear();
-        let (bytes, before) = (spec.stored_bytes(), original_spec.stored_bytes());
-        let (bytes, before) = (bytes.unwrap_or_default(), before.unwrap_or_default());
+        let stored = |spec: &ModelSpec| Bytes(bytes(spec, &Formats::new()));
+        let (bytes, before) = (stored(&spec), stored(&original_spec));
         let json = json!({
             "model": spec.name,
             "tokens": tokens,
@@ -92,8 +91,8 @@ impl Quality {
             found.loss,
             reference.loss,
             100.0 * (found.loss / reference.loss - 1.0),
-            Bytes(bytes.0),
-            Bytes(before.0),
+            bytes,
+            before,
             100.0 * bytes.as_f64() / before.as_f64().max(1.0)
         );
         Ok(Some(Reply::either(arguments.json, &json, &text)))

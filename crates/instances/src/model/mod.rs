@@ -139,7 +139,7 @@ pub enum TensorClass {
 
 impl TensorClass {
     /// Classes whose format a plan may choose.
-    pub const MATRICES: [Self; 10] = [
+    pub const MATRICES: [Self; 11] = [
         Self::AttnQ,
         Self::AttnK,
         Self::AttnV,
@@ -149,6 +149,7 @@ impl TensorClass {
         Self::FfnUp,
         Self::FfnDown,
         Self::TokenEmbd,
+        Self::Projection,
         Self::Output,
     ];
 
