@@ -108,8 +108,11 @@ impl Runtime {
             }
             match self.ends {
                 Ends::BothAtSource => self.join_ends(model)?,
-                Ends::Everywhere => everywhere += ends_bytes(model),
-                Ends::EmbeddingAtSource => {}
+                Ends::Everywhere => {
+                    everywhere += ends_bytes(model);
+                    keep_head(model, None, devices);
+                }
+                Ends::EmbeddingAtSource => keep_head(model, Some(source), devices),
             }
         }
         for device in &mut question.devices {
@@ -249,6 +252,20 @@ fn relay(model: &mut Model, source: DeviceId, devices: usize) {
             }
         }
     }
+}
+
+/// Keeps the head with the last block, or on one other device: what that block sends goes nowhere
+/// else.
+fn keep_head(model: &mut Model, other: Option<DeviceId>, devices: usize) {
+    let [.., block, _] = &mut model.layers[..] else { return };
+    let mut message = model.messages[block.output].clone();
+    for (from, to) in (0..devices * devices).map(|pair| (pair / devices, pair % devices)) {
+        if from != to && other.map(DeviceId::index) != Some(to) {
+            message.time[from * devices + to] = None;
+        }
+    }
+    block.output = model.messages.len();
+    model.messages.push(message);
 }
 
 /// Bytes of embedding and head, the largest of each if there is a choice.

@@ -6,7 +6,7 @@ use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
 use edgeplan_instances::model;
 use edgeplan_instances::workload::Workload;
-use edgeplan_problem::deployment::{Deployment, Placement, Plan};
+use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Placement, Plan};
 use edgeplan_problem::{Bytes, Problem as _};
 use edgeplan_runtimes::{RUNTIMES, Runtime, nearest, placed};
 
@@ -132,10 +132,23 @@ fn a_restricted_question_has_only_plans_that_can_be_run() {
         for layer in &within.models[0].layers {
             assert!(!layer.options.is_empty(), "{}: {}", engine.name, layer.name);
         }
-        // All on the source, with whatever is first.
-        let assignment = within.models[0].layers.iter().map(|_| Default::default()).collect();
-        let misfits = engine.misfits(&within, &Plan::single(assignment)).unwrap();
-        assert_eq!(misfits, Vec::<String>::new(), "{}", engine.name);
+        // On every device each, with whatever is first: what is feasible can be run.
+        let (layers, devices) = (within.models[0].layers.len(), within.devices.len());
+        let mut feasible = 0;
+        for word in 0..devices.pow(layers as u32) {
+            let device = |layer: usize| word / devices.pow(layer as u32) % devices;
+            let assignment = (0..layers).map(|layer| Assignment {
+                device: DeviceId(device(layer) as u16),
+                ..Assignment::default()
+            });
+            let plan = Plan::single(assignment.collect());
+            if within.evaluate(&plan).is_feasible() {
+                let misfits = engine.misfits(&within, &plan).unwrap();
+                assert_eq!(misfits, Vec::<String>::new(), "{}: {plan:?}", engine.name);
+                feasible += 1;
+            }
+        }
+        assert!(feasible > 0, "{}", engine.name);
     }
 }
 
