@@ -1,5 +1,6 @@
 //! The grid of `edgeplan profile` under criterion: products as operations a second, what moves
-//! memory as bytes a second.
+//! memory as bytes a second. With `EDGEPLAN_GRID=quick` that of `edgeplan profile --quick`: all of
+//! it takes half an hour or more.
 
 use std::time::Duration;
 
@@ -14,7 +15,12 @@ use edgeplan_problem::Bytes;
 fn kernels(criterion: &mut Criterion) {
     let machine = Machine::here();
     let cold_bytes = cold_bytes(&machine);
-    let scope = Scope { size: Size::Standard, threads: threads(), cold_bytes };
+    let size = match std::env::var("EDGEPLAN_GRID").as_deref() {
+        Ok("quick") => Size::Quick,
+        Ok(other) => panic!("EDGEPLAN_GRID: {other}; quick is allowed"),
+        Err(_) => Size::Standard,
+    };
+    let scope = Scope { size, threads: threads(), cold_bytes };
     let accelerated = cfg!(feature = "cuda");
     let mut candle = Candle::new(accelerated, cold_bytes).expect("the device works");
     let tasks = grid(&scope).expect("the embedded catalog");
