@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use candle_core::{D, Device};
 use edgeplan_measure::machine::resident_bytes;
-use edgeplan_measure::sample::Sample;
+use edgeplan_measure::sample::{Sample, quick};
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::error::EngineError;
@@ -106,9 +106,12 @@ fn measure_here(
     let whole = |pass: &Pass| pass.whole;
     let prompt = sample(&prompts, whole).unwrap_or(NEVER);
     let passes = Times { prompt, token: sample(&tokens, whole) };
-    let quick = |passes: &[Pass]| (0..model.layers()).map(|layer| quick(passes, layer)).sum();
-    let token = (!tokens.is_empty()).then(|| quick(&tokens));
-    let quick = Times { prompt: quick(&prompts), token };
+    let quickest = |passes: &[Pass]| {
+        let times = |layer| passes.iter().map(|pass| pass.layers[layer]).collect::<Vec<_>>();
+        (0..model.layers()).map(|layer| quick(&times(layer))).sum::<Option<Nanos>>()
+    };
+    let prompt = quickest(&prompts).unwrap_or(NEVER.median);
+    let quick = Times { prompt, token: quickest(&tokens) };
     Ok(Measured { layers: layers.collect(), passes, quick, resident })
 }
 
@@ -117,13 +120,6 @@ const NEVER: Sample = Sample { median: Nanos::ZERO, mad: Nanos::ZERO, repeats: 0
 
 fn sample(passes: &[Pass], time: impl Fn(&Pass) -> Nanos) -> Option<Sample> {
     Sample::of(&passes.iter().map(time).collect::<Vec<_>>())
-}
-
-/// One time of this layer in ten is shorter.
-fn quick(passes: &[Pass], layer: usize) -> Nanos {
-    let mut times: Vec<Nanos> = passes.iter().map(|pass| pass.layers[layer]).collect();
-    times.sort_unstable();
-    times[times.len() / 10]
 }
 
 /// The time of one pass.

@@ -69,6 +69,16 @@ fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, InputError> {
     }
     let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = parent.unwrap_or(Path::new("."));
+    builder(path, folder, 0o666)?.tempfile_in(folder).map_err(|error| failure(path, &error))
+}
+
+/// Makes temporary files and folders in `folder`, for what will be called `path`, that may be read
+/// and written as any others: what the user's umask leaves of `mode`.
+fn builder(
+    path: &Path,
+    folder: &Path,
+    mode: u32,
+) -> Result<tempfile::Builder<'static, 'static>, InputError> {
     if !folder.is_dir() {
         let problem = format!("there is no folder {}", folder.display());
         return Err(InputError::file(path.display().to_string(), problem));
@@ -76,11 +86,12 @@ fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, InputError> {
     let mut builder = tempfile::Builder::new();
     #[cfg(unix)]
     {
-        // As any other new file: what the user's umask leaves of it, not a secret.
         use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    builder.tempfile_in(folder).map_err(|error| failure(path, &error))
+    #[cfg(not(unix))]
+    let _ = mode;
+    Ok(builder)
 }
 
 /// Parses TOML; `file` is only named in errors.
@@ -176,18 +187,7 @@ fn temporary_folder(path: &Path) -> Result<tempfile::TempDir, InputError> {
     // `out/` has the parent of `out`, and `.` that of where we are.
     let whole = std::path::absolute(path).map_err(|error| failure(path, &error))?;
     let parent = whole.parent().unwrap_or(&whole);
-    if !parent.is_dir() {
-        let problem = format!("there is no folder {}", parent.display());
-        return Err(InputError::file(path.display().to_string(), problem));
-    }
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        // As any other new folder: what the user's umask leaves of it, not a secret.
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o777));
-    }
-    builder.tempdir_in(parent).map_err(|error| failure(path, &error))
+    builder(path, parent, 0o777)?.tempdir_in(parent).map_err(|error| failure(path, &error))
 }
 
 /// Pretty JSON with a final newline.

@@ -83,11 +83,16 @@ pub fn load_average() -> f64 {
 
 /// Bytes of this process that are in memory; none where the system does not tell.
 pub fn resident_bytes() -> Option<u64> {
-    let own = Pid::from_u32(std::process::id());
+    resident_bytes_of(std::process::id())
+}
+
+/// The same of the process with this id.
+pub fn resident_bytes_of(process: u32) -> Option<u64> {
+    let id = Pid::from_u32(process);
     let mut system = System::new();
     let wanted = ProcessRefreshKind::nothing().with_memory();
-    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[own]), false, wanted);
-    system.process(own).map(sysinfo::Process::memory).filter(|&bytes| bytes > 0)
+    system.refresh_processes_specifics(ProcessesToUpdate::Some(&[id]), false, wanted);
+    system.process(id).map(sysinfo::Process::memory).filter(|&bytes| bytes > 0)
 }
 
 /// Today, UTC: `2026-11-21`.

@@ -1,5 +1,7 @@
 //! How well a sum over tensors tells what a mix of formats costs.
 
+use statrs::statistics::{Data, Median as _};
+
 /// Predictions held against measurements.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Additivity {
@@ -36,12 +38,16 @@ impl Additivity {
         Some(Self {
             mixes: pairs.len(),
             rank_correlation: spearman(&pairs),
-            error: median(pairs.iter().map(|&(x, y)| off(x, y)).collect()),
-            calibrated_error: median((0..pairs.len()).map(left_out).collect()),
+            error: median(pairs.iter().map(|&(x, y)| off(x, y))),
+            calibrated_error: median((0..pairs.len()).map(left_out)),
             scale,
             power,
         })
     }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    Data::new(values.collect::<Vec<f64>>()).median()
 }
 
 /// Least squares of the logarithms.
@@ -54,15 +60,6 @@ fn fit(pairs: &[(f64, f64)]) -> (f64, f64) {
     let square: f64 = logs.iter().map(|(x, _)| (x - mean_x).powi(2)).sum();
     let power = if square > 0.0 { product / square } else { 1.0 };
     ((mean_y - power * mean_x).exp(), power)
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() % 2 {
-        1 => values[middle],
-        _ => (values[middle - 1] + values[middle]) / 2.0,
-    }
 }
 
 /// Spearman's rank correlation: that of the ranks, equal values sharing theirs.

@@ -6,6 +6,7 @@ use std::process::{Child as Process, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use edgeplan_measure::machine;
 
 use crate::cpu::Cpu;
 
@@ -61,8 +62,7 @@ impl Child {
 
     /// Bytes in memory; `None` where the system does not tell.
     pub(crate) fn resident_bytes(&self) -> Option<u64> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id()));
-        resident(&status.ok()?)
+        machine::resident_bytes_of(self.process.id())
     }
 }
 
@@ -71,13 +71,6 @@ impl Child {
 pub(crate) struct Setup<'a> {
     pub(crate) log: &'a Path,
     pub(crate) variables: &'a [(&'a str, String)],
-}
-
-/// The peak of a `/proc/PID/status`.
-fn resident(status: &str) -> Option<u64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
 }
 
 impl Drop for Child {
@@ -93,12 +86,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn memory_is_read_in_bytes() {
-        assert_eq!(resident("VmPeak:\t9 kB\nVmRSS:\t  123 kB\n"), Some(123 << 10));
-        assert_eq!(resident("VmPeak:\t9 kB\n"), None);
-    }
-
-    #[test]
     fn a_process_ends_with_its_owner() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("log");
@@ -107,6 +94,7 @@ mod tests {
         let mut child = Child::start("sleep", &script, &Cpu::whole(), setup).unwrap();
         let id = child.process.id();
         child.check().unwrap();
+        assert!(child.resident_bytes().unwrap() > 0);
         while std::fs::read_to_string(&log).unwrap() != "seen\n" {
             std::thread::sleep(Duration::from_millis(5));
         }

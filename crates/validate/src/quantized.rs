@@ -47,22 +47,12 @@ mod tests {
     use edgeplan_instances::format::Format;
     use edgeplan_instances::model::StoredType;
 
+    use crate::splits::tests::plan;
+
     #[test]
     fn a_tensor_of_another_type_is_named() {
         let mut model = model::load("catalog:tinyllama-1.1b").unwrap();
-        let layer = |layer: &model::LayerSpec| {
-            let name = &layer.name;
-            format!(
-                "{{\"layer\": \"{name}\", \"device\": \"a\", \"recipe\": \"q4_K+attn_v:q6_K\"}}"
-            )
-        };
-        let layers: Vec<String> = model.layers.iter().map(layer).collect();
-        let text = format!(
-            "{{\"schema\": \"edgeplan-plan/1\", \"instance\": \"x\", \"models\": [{{\"name\": \
-             \"m\", \"layers\": [{}]}}]}}",
-            layers.join(", ")
-        );
-        let plan = PlanFile::parse("plan.json", &text).unwrap();
+        let plan = plan(model.layers.len() - 2, "q4_K+attn_v:q6_K");
         assert!(chooses(&plan));
         for tensor in model.layers.iter_mut().flat_map(|layer| &mut layer.tensors) {
             let right = match tensor.class {

@@ -41,18 +41,7 @@ impl Record {
             let model = &suite.model[&setting.model];
             let case = Case::new(&self.planner, &self.places, setting, model)?;
             for row in case.rows(&suite.bench)? {
-                println!(
-                    "{}, {}: {}{} per token {:.1} ms predicted, {:.1} measured; \
-                     prompt {:.0}, {:.0}",
-                    row.setting,
-                    row.split,
-                    row.layers,
-                    row.reason,
-                    row.token_ms_predicted,
-                    row.token_ms,
-                    row.prompt_ms_predicted,
-                    row.prompt_ms
-                );
+                println!("{}", row.line());
                 rows.push(row);
             }
             rows::write(&path, &rows)?;

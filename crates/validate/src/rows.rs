@@ -41,6 +41,19 @@ impl Row {
     pub(crate) fn measured(&self) -> bool {
         self.requests > 0
     }
+
+    /// What somebody who waits wants to see of it.
+    pub(crate) fn line(&self) -> String {
+        let Self { setting, split, layers, reason, .. } = self;
+        if !self.measured() {
+            return format!("{setting}, {split}: {reason}");
+        }
+        format!(
+            "{setting}, {split}: {layers}; per token {:.1} ms predicted, {:.1} measured; \
+             prompt {:.0}, {:.0}",
+            self.token_ms_predicted, self.token_ms, self.prompt_ms_predicted, self.prompt_ms
+        )
+    }
 }
 
 /// All rows of a file; none where there is no such file.

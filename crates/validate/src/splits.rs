@@ -93,12 +93,13 @@ pub(crate) fn summary(plan: &PlanFile) -> String {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    fn plan(blocks: usize) -> PlanFile {
+    /// All layers on one device, in one recipe.
+    pub(crate) fn plan(blocks: usize, recipe: &str) -> PlanFile {
         let layer = |name: String| {
-            format!("{{\"layer\": \"{name}\", \"device\": \"b\", \"recipe\": \"q4_K\"}}")
+            format!("{{\"layer\": \"{name}\", \"device\": \"b\", \"recipe\": \"{recipe}\"}}")
         };
         let mut layers = vec![layer("embedding".into())];
         layers.extend((0..blocks).map(|block| layer(format!("block {block}"))));
@@ -119,12 +120,12 @@ mod tests {
             (Split::Default, 1, "a 1, b head"),
         ];
         for (split, blocks, expected) in cases {
-            let cut = split.cut(&plan(blocks), &["a", "b"]).unwrap();
+            let cut = split.cut(&plan(blocks, "q4_K"), &["a", "b"]).unwrap();
             assert_eq!(summary(&cut), expected, "{split:?}");
             assert_eq!(cut.models[0].layers[0].device, SOURCE);
         }
-        let three = Split::Default.cut(&plan(22), &["a", "b", "c"]).unwrap();
+        let three = Split::Default.cut(&plan(22, "q4_K"), &["a", "b", "c"]).unwrap();
         assert_eq!(summary(&three), "a 8, b 8, c 6 + head");
-        assert_eq!(Split::Plan.cut(&plan(3), &["a"]), None);
+        assert_eq!(Split::Plan.cut(&plan(3, "q4_K"), &["a"]), None);
     }
 }

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, ensure};
+use statrs::statistics::{Data, Median as _};
 
 use crate::child::{Child, Setup};
 use crate::cpu::Cpu;
@@ -54,6 +55,14 @@ pub(crate) enum Command<'a> {
     Plain,
 }
 
+impl Command<'_> {
+    /// Whether a worker must run: llama.cpp waits for all servers that it was told of, even if
+    /// nothing is placed there.
+    fn wants(self, name: &str, used: &[&str]) -> bool {
+        matches!(self, Self::Plain) || used.contains(&name)
+    }
+}
+
 /// The address of a worker as the source sees it, which is that of its relay.
 pub(crate) fn address(index: usize) -> String {
     format!("127.0.0.2:{}", WORKER_PORT as usize + index)
@@ -75,9 +84,7 @@ pub(crate) fn run(
 ) -> Result<Trial> {
     let mut workers = Vec::new();
     for (index, name) in setting.worker.keys().enumerate() {
-        // llama.cpp waits for servers that it was told of, even if nothing is placed there.
-        let wanted = matches!(command, Command::Plain) || used.contains(&name.as_str());
-        if wanted {
+        if command.wants(name, used) {
             workers.push(worker(places, setting, command, (index, name))?);
         }
     }
@@ -171,8 +178,7 @@ fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
 
 /// Addresses of the servers that llama.cpp is told of when it gets no export.
 fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
-    let wanted = |name: &str| matches!(command, Command::Plain) || used.contains(&name);
-    let all = setting.worker.keys().enumerate().filter(|(_, name)| wanted(name));
+    let all = setting.worker.keys().enumerate().filter(|(_, name)| command.wants(name, used));
     all.map(|(index, _)| address(index)).collect::<Vec<_>>().join(",")
 }
 
@@ -242,14 +248,9 @@ fn tokens(model: &Model, request: usize) -> Vec<u32> {
 /// # Errors
 /// There is none.
 pub(crate) fn median(values: impl IntoIterator<Item = f64>) -> Result<f64> {
-    let mut values: Vec<f64> = values.into_iter().collect();
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => Err(anyhow!("nothing was measured")),
-        odd if odd % 2 == 1 => Ok(values[middle]),
-        _ => Ok(f64::midpoint(values[middle - 1], values[middle])),
-    }
+    let values: Vec<f64> = values.into_iter().collect();
+    ensure!(!values.is_empty(), "nothing was measured");
+    Ok(Data::new(values).median())
 }
 
 #[cfg(test)]

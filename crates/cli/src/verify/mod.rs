@@ -16,6 +16,7 @@ use edgeplan_instances::model;
 use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_problem::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::Value;
 
 use self::prediction::predict;
 use self::table::Comparison;
@@ -53,12 +54,21 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    if let Some(reply) = arguments.quality.run(arguments)? {
-        return Ok(reply);
-    }
     if let Some(out) = &arguments.out {
         check_writable(out)?;
     }
+    let (json, text) = match arguments.quality.measured(&arguments.model)? {
+        Some(found) => found,
+        None => times(arguments)?,
+    };
+    if let Some(out) = &arguments.out {
+        write_atomic(out, &to_json(&json))?;
+    }
+    Ok(Reply::either(arguments.json, &json, &text))
+}
+
+/// Runs the model, and what came of it as data and for people.
+fn times(arguments: &Arguments) -> Result<(Value, String)> {
     let known = device::load(&arguments.profile)?;
     let path = &arguments.model;
     let spec = model::load(&path.display().to_string())?.as_stored();
@@ -92,11 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         ));
     }
     let comparison = Comparison { spec: &spec, runs, predicted: &predicted, measured, notes };
-    let json = comparison.json();
-    if let Some(out) = &arguments.out {
-        write_atomic(out, &to_json(&json))?;
-    }
-    Ok(Reply::either(arguments.json, &json, &comparison.text()))
+    Ok((comparison.json(), comparison.text()))
 }
 
 /// Says so if the profile is another machine's.

@@ -1,11 +1,11 @@
 //! How far a file is from its original on a text, and whether that is what was promised.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::value_parser;
 use edgeplan_formats::Format;
-use edgeplan_instances::file::{check_writable, read_text, to_json, write_atomic};
+use edgeplan_instances::file::read_text;
 use edgeplan_instances::model::{self, ModelSpec};
 use edgeplan_instances::sensitivity::measured::Sensed;
 use edgeplan_problem::Bytes;
@@ -13,10 +13,7 @@ use edgeplan_quality::apply::{Formats, bytes};
 use edgeplan_quality::sense::predicted;
 use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::json;
-
-use super::Arguments;
-use crate::reply::Reply;
+use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Quality {
@@ -38,13 +35,9 @@ pub(super) struct Quality {
 }
 
 impl Quality {
-    /// Measures it, if that was asked for.
-    pub(super) fn run(&self, arguments: &Arguments) -> Result<Option<Reply>> {
+    /// Measures it, if that was asked for: as data and for people.
+    pub(super) fn measured(&self, path: &Path) -> Result<Option<(Value, String)>> {
         let (Some(text), Some(against)) = (&self.text, &self.against) else { return Ok(None) };
-        if let Some(out) = &arguments.out {
-            check_writable(out)?;
-        }
-        let path = &arguments.model;
         let spec = model::load(&path.display().to_string())?;
         let original_spec = model::load(&against.display().to_string())?;
         let promised = match &self.sensitivity {
@@ -78,9 +71,6 @@ impl Quality {
             "bytes": bytes,
             "original_bytes": before,
         });
-        if let Some(out) = &arguments.out {
-            write_atomic(out, &to_json(&json))?;
-        }
         let expected = promised.map(|kl| format!(", {kl:.5} expected")).unwrap_or_default();
         let text = format!(
             "{} on {tokens} tokens: divergence {:.5} nats per token{expected}\n\
@@ -95,7 +85,7 @@ impl Quality {
             before,
             100.0 * bytes.as_f64() / before.as_f64().max(1.0)
         );
-        Ok(Some(Reply::either(arguments.json, &json, &text)))
+        Ok(Some((json, text)))
     }
 }
 

@@ -55,9 +55,13 @@ impl Matrix {
 /// Memory of a matrix, or of as many as `bytes` of the file hold, on the device that needs the
 /// least for it.
 pub(super) fn least(machines: &[Machine], matrix: Matrix, bytes: Bytes) -> Bytes {
+    Bytes((bytes.as_f64() * least_share(machines, matrix).unwrap_or(1.0)).round() as u64)
+}
+
+/// The least share of the devices that run the matrix's format; `None` without one.
+fn least_share(machines: &[Machine], matrix: Matrix) -> Option<f64> {
     let able = machines.iter().filter(|machine| machine.runs(matrix.format));
-    let share = able.map(|machine| matrix.share(machine)).min_by(f64::total_cmp);
-    Bytes((bytes.as_f64() * share.unwrap_or(1.0)).round() as u64)
+    able.map(|machine| matrix.share(machine)).min_by(f64::total_cmp)
 }
 
 /// The matrices of these models in every format that they may have.
@@ -82,11 +86,9 @@ pub(super) fn matrices(models: &[ModelSpec], workload: &Workload) -> BTreeSet<Ma
 /// By how much a device needs more memory for weights than the most sparing one, at most.
 fn excess(machines: &[Machine], machine: &Machine, matrices: &BTreeSet<Matrix>) -> f64 {
     let usable = matrices.iter().filter(|matrix| machine.runs(matrix.format));
-    let least = |matrix: Matrix| {
-        let able = machines.iter().filter(|machine| machine.runs(matrix.format));
-        able.map(|machine| matrix.share(machine)).fold(f64::INFINITY, f64::min)
-    };
-    usable.map(|matrix| matrix.share(machine) / least(*matrix)).fold(1.0, f64::max)
+    let shares =
+        usable.filter_map(|matrix| Some(matrix.share(machine) / least_share(machines, *matrix)?));
+    shares.fold(1.0, f64::max)
 }
 
 /// What is left of `memory` on a device once copies are paid that others do not make; the runtime's

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use edgeplan_cost_model::least_squares;
 use serde::Deserialize;
+use statrs::statistics::{Data, Median as _};
 
 use super::File;
 use crate::build::{format_of, multiplied};
@@ -204,13 +205,9 @@ impl Test {
 
     /// The median of its runs.
     fn nanos(&self) -> f64 {
-        let mut samples = self.samples_ns.clone();
-        samples.sort_by(f64::total_cmp);
-        let middle = samples.len() / 2;
-        match samples.len() {
-            0 => self.avg_ns,
-            odd if odd % 2 == 1 => samples[middle],
-            _ => f64::midpoint(samples[middle - 1], samples[middle]),
+        match self.samples_ns.is_empty() {
+            true => self.avg_ns,
+            false => Data::new(self.samples_ns.clone()).median(),
         }
     }
 

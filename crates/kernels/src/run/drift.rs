@@ -4,7 +4,7 @@
 use edgeplan_cost_model::profile::Work;
 use edgeplan_formats::Format;
 use edgeplan_measure::clock::Clock;
-use edgeplan_measure::sample::Sample;
+use edgeplan_measure::sample::{Sample, quick};
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::engine::{Engine, Kernel};
@@ -72,11 +72,9 @@ impl Drift {
         (slowest / self.quiet().max(1.0) - 1.0).max(0.0)
     }
 
-    /// What it takes on a quiet machine: one time in ten was shorter.
+    /// What it takes on a quiet machine.
     fn quiet(&self) -> f64 {
-        let mut sorted = self.times.clone();
-        sorted.sort_unstable();
-        sorted.get(sorted.len() / 10).map_or(0.0, |time| time.as_f64())
+        quick(&self.times).map_or(0.0, |time| time.as_f64())
     }
 
     /// What a reader must know.
