@@ -69,7 +69,7 @@ pub(crate) fn dominate(labels: &mut Vec<Label>, rule: &Rule<'_>, dropped: &mut d
             fronts[kind].labels.push(index);
         }
     }
-    let mut kept = Vec::with_capacity(labels.len());
+    let mut kept = vec![false; labels.len()];
     for Front { labels: mut front, .. } in fronts {
         if front.len() > rule.alike {
             front.select_nth_unstable_by(rule.alike, |&a, &b| {
@@ -77,9 +77,10 @@ pub(crate) fn dominate(labels: &mut Vec<Label>, rule: &Rule<'_>, dropped: &mut d
             });
             front.drain(rule.alike..).for_each(|index| dropped(labels[index].bound));
         }
-        kept.extend(front.into_iter().map(|index| labels[index]));
+        front.into_iter().for_each(|index| kept[index] = true);
     }
-    *labels = kept;
+    let mut kept = kept.into_iter();
+    labels.retain(|_| kept.next().expect("a flag for each"));
 }
 
 /// The undominated labels of a kind.
@@ -92,13 +93,18 @@ struct Front {
 /// The kinds, and of every label its kind and index, cheapest first.
 fn by_cost(labels: &[Label], kind: &dyn Fn(&Label) -> Kind) -> (Vec<Kind>, Vec<(usize, usize)>) {
     let mut numbers: FxHashMap<Kind, u32> = FxHashMap::default();
-    let mut kinds = Vec::new();
+    let mut kinds: Vec<Kind> = Vec::new();
+    let mut last = 0;
     let key = |(index, label): (usize, &Label)| {
         let kind = kind(label);
-        let number = *numbers.entry(kind).or_insert_with(|| {
-            kinds.push(kind);
-            kinds.len() as u32 - 1
-        });
+        // Labels of one parent follow each other.
+        if kinds.get(last as usize) != Some(&kind) {
+            last = *numbers.entry(kind).or_insert_with(|| {
+                kinds.push(kind);
+                kinds.len() as u32 - 1
+            });
+        }
+        let number = last;
         // Costs are not negative: their bits are in their order.
         u128::from(label.cost.to_bits()) << 64 | u128::from(number) << 32 | index as u128
     };

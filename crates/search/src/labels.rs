@@ -6,6 +6,7 @@ use edgeplan_problem::deployment::{Assignment, DeviceId};
 use crate::chain::{Chain, Choice, Scarce};
 use crate::dominance::{Kind, Rule, dominate};
 use crate::relaxation::{Place, Relaxation};
+use crate::ticks::Row;
 
 /// Sets of devices are bits of this.
 pub(crate) type Devices = u128;
@@ -105,8 +106,8 @@ pub(crate) struct Labels<'a> {
     least_loss: Vec<u64>,
     /// Whether labels differ in cost, loss and memory only.
     simple: bool,
-    /// By layer: the devices that can hold a later one.
-    alive: Vec<Devices>,
+    /// By place: the devices to which a plan can still go from there.
+    ahead: Vec<Devices>,
 }
 
 impl<'a> Labels<'a> {
@@ -122,15 +123,10 @@ impl<'a> Labels<'a> {
             let losses = chain.choices[places].iter().flatten().map(|choice| choice.loss);
             least_loss[layer - 1] = least_loss[layer] + losses.min().unwrap_or(0);
         }
-        let mut alive: Vec<Devices> = vec![0; chain.layers];
-        for layer in (1..chain.layers).rev() {
-            let able = |device: &usize| !chain.choices[chain.at(layer, *device)].is_empty();
-            let able = (0..chain.devices).filter(able).map(|device| 1 << device);
-            alive[layer - 1] = alive[layer] | able.fold(0, |set: Devices, bit: Devices| set | bit);
-        }
         let run_limited = chain.room.iter().any(|room| room.time != u64::MAX);
         let simple = chain.time_max.is_none() && !run_limited;
-        Self { chain, relaxation, others, limit, one_run, least_loss, simple, alive }
+        let ahead = ahead(chain);
+        Self { chain, relaxation, others, limit, one_run, least_loss, simple, ahead }
     }
 
     /// Searches forward, layer by layer. Exact where no label had to be dropped: then no plan costs
@@ -142,10 +138,11 @@ impl<'a> Labels<'a> {
     ) -> Result<Found, Stop> {
         let mut found = Found::default();
         let mut traces: Vec<Vec<Trace>> = Vec::with_capacity(self.chain.layers);
-        let mut reached = self.first();
+        let (mut reached, mut spare) = (self.first(), Vec::new());
         for layer in 0..self.chain.layers {
             if layer > 0 {
-                let mut next = Layer { dropped: reached.dropped, ..Layer::default() };
+                let mut next =
+                    Layer { labels: spare, dropped: reached.dropped, ..Layer::default() };
                 for (index, label) in reached.labels.iter().enumerate() {
                     tick()?;
                     self.extend(layer, index as u32, label, &mut next);
@@ -153,7 +150,8 @@ impl<'a> Labels<'a> {
                         self.thin(layer, &mut next, width);
                     }
                 }
-                reached = next;
+                spare = std::mem::replace(&mut reached, next).labels;
+                spare.clear();
             }
             self.thin(layer, &mut reached, width);
             found.labels += reached.labels.len() as u64;
@@ -236,6 +234,9 @@ impl<'a> Labels<'a> {
         let subset = self.relaxation.neighbours.remembered(device, label.used);
         let rest = self.relaxation.row(Place { layer, device, subset });
         let grid = &self.relaxation.grids[device];
+        let here = Place { layer, device, subset };
+        let others: [_; OTHERS] =
+            std::array::from_fn(|at| self.others.get(at).map(|other| (other, other.row(here))));
         for (index, choice) in chain.choices[place].iter().enumerate() {
             let Some(mut child) = self.stored(label, choice) else { continue };
             child.loss += choice.loss;
@@ -257,11 +258,10 @@ impl<'a> Labels<'a> {
             };
             let step = grid.step(layer, left);
             child.bound = bound(self.relaxation, &child, rest.at(step));
-            let within = |other: &Relaxation| {
-                let rest = other.row(Place { layer, device, subset });
+            let within = |(other, rest): &(&Relaxation, Row<'_>)| {
                 bound(other, &child, rest.at(step)) <= self.limit
             };
-            if child.bound > self.limit || !self.others.iter().all(within) {
+            if child.bound > self.limit || !others.iter().flatten().all(within) {
                 continue;
             }
             if child.bound > next.cut {
@@ -292,16 +292,18 @@ impl<'a> Labels<'a> {
     /// Drops dominated labels, then those beyond the width.
     fn thin(&self, at: usize, layer: &mut Layer, width: Width) {
         let mut labels = std::mem::take(&mut layer.labels);
-        let (chain, alive) = (self.chain, self.alive[at]);
+        let chain = self.chain;
         let limited = chain.source_limit != (u64::MAX, u64::MAX);
         let kind = |label: &Label| {
-            let sends = usize::from(label.device) == chain.source || alive >> chain.source & 1 == 1;
+            let device = usize::from(label.device);
+            let ahead = self.ahead[chain.at(at, device)];
+            let sends = device == chain.source || ahead >> chain.source & 1 == 1;
             Kind {
                 device: label.device,
                 first: if limited && sends { label.first } else { 0 },
                 lone: !self.one_run && label.used.count_ones() == 1,
                 stored: label.stored,
-                used: label.used & alive,
+                used: label.used & ahead,
             }
         };
         let rule = Rule { kind: &kind, simple: self.simple, alike: width.alike };
@@ -343,14 +345,32 @@ impl<'a> Labels<'a> {
     }
 }
 
+/// By place: the devices to which a plan can go later.
+fn ahead(chain: &Chain) -> Vec<Devices> {
+    let mut ahead: Vec<Devices> = vec![0; chain.choices.len()];
+    for layer in (1..chain.layers).rev() {
+        for device in 0..chain.devices {
+            let (from, stay) = (chain.at(layer - 1, device), chain.at(layer, device));
+            let staying = if chain.choices[stay].is_empty() { 0 } else { ahead[stay] };
+            let hops = chain.hops[from].iter();
+            let moving = hops.map(|hop| 1 << hop.to | ahead[chain.at(layer, hop.to)]);
+            ahead[from] = moving.fold(staying, |set: Devices, more: Devices| set | more);
+        }
+    }
+    ahead
+}
+
 /// Least cost of a plan that begins with a label and goes on at that priced cost.
 fn bound(relaxation: &Relaxation, label: &Label, rest: f64) -> f64 {
     let priced = relaxation.prices.resources(label.loss, label.time);
     label.cost + priced + label.visits + rest - relaxation.budget
 }
 
+/// Relaxations besides the first, at most.
+pub(crate) const OTHERS: usize = 4;
+
 /// New labels up to which a layer is not thinned before it is complete.
-const CANDIDATES_MIN: usize = 1 << 14;
+const CANDIDATES_MIN: usize = 1 << 12;
 
 impl Label {
     fn trace(&self) -> Trace {

@@ -25,6 +25,7 @@ mod joint;
 mod labels;
 mod near;
 mod neighbours;
+mod order;
 mod prefix;
 mod relaxation;
 mod rounds;

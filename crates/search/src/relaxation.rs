@@ -26,12 +26,12 @@ impl Prices {
 
     /// The priced cost of resources, rounded down.
     pub(crate) fn resources(&self, loss: u64, time: u64) -> f64 {
-        (self.loss * loss as f64).floor() + (self.time * time as f64).floor()
+        down(self.loss * loss as f64) + down(self.time * time as f64)
     }
 
     /// The priced cost of a choice's resources on a device, rounded down.
     pub(crate) fn choice(&self, device: usize, choice: &Choice) -> f64 {
-        let bytes = (self.bytes[device] * choice.bytes as f64).floor();
+        let bytes = down(self.bytes[device] * choice.bytes as f64);
         self.resources(choice.loss, choice.time) + bytes
     }
 
@@ -50,6 +50,11 @@ impl Prices {
         let rewards = self.visit.iter().filter(|&&price| price < 0.0).sum::<f64>();
         self.budget(chain) - 2.0 * rewards
     }
+}
+
+/// An amount that is not negative, rounded down; quicker than `floor` of old instruction sets.
+fn down(amount: f64) -> f64 {
+    amount as i64 as f64
 }
 
 /// The value tables of one set of prices.

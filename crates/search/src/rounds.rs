@@ -3,11 +3,13 @@
 use edgeplan_problem::deployment::{Deployment, Objective, OptionId, Plan};
 use edgeplan_problem::{Cost, Run, Stop};
 
+use rustc_hash::FxHashSet;
+
 use crate::ascent::{Climb, Mixture, climb};
 use crate::chain::Chain;
 use crate::fixing::fix;
 use crate::grid::Grid;
-use crate::labels::{Found, Labels, Width};
+use crate::labels::{Found, Labels, OTHERS, Width};
 use crate::neighbours::Neighbours;
 use crate::relaxation::{Path, Prices, Relaxation};
 use crate::solver::ChainSearch;
@@ -17,7 +19,7 @@ use crate::solver::ChainSearch;
 pub(crate) struct Round {
     /// Steps of the grid.
     pub(crate) steps: u64,
-    /// Evaluations of a climb.
+    /// Evaluations of a climb, unless it stops rising before.
     climb: u32,
     /// Climbs between which neighbour sets may grow.
     grow: u32,
@@ -25,10 +27,10 @@ pub(crate) struct Round {
 }
 
 const SCHEDULE: [Round; ROUNDS] = [
-    round((64, 30, 0), (100, 10)),
-    round((256, 40, 12), (1_000, 50)),
-    round((256, 30, 12), (4_000, 100)),
-    round((1024, 30, 12), (10_000, 200)),
+    round((64, 90, 0), (100, 10)),
+    round((256, 120, 12), (1_000, 50)),
+    round((256, 90, 12), (4_000, 100)),
+    round((1024, 90, 12), (10_000, 200)),
 ];
 
 /// Rounds before branching.
@@ -42,7 +44,7 @@ pub(crate) const fn round(
 }
 
 /// Other prices of loss, relative to the best one.
-const OTHER_PRICES: [f64; 4] = [0.88, 1.14, 0.7, 1.5];
+const OTHER_PRICES: [f64; OTHERS] = [0.88, 1.14, 0.7, 1.5];
 /// Values of a table that neighbour sets may grow to.
 const GROWN_MAX: usize = 8_000_000;
 /// Table values that the climbs of one round may fill between growths.
@@ -200,7 +202,7 @@ impl Search<'_> {
         effort: Effort,
     ) -> Result<Cost, Stop> {
         let mut state = State::new(&self.chain);
-        let mut bound = 0.0f64;
+        let (mut bound, mut tried) = (0.0f64, FxHashSet::default());
         for round in SCHEDULE.into_iter().take(effort.rounds) {
             match self.round(run, round, state)? {
                 Left::Nothing => return Ok(self.beyond(run)),
@@ -215,6 +217,7 @@ impl Search<'_> {
             }
             if round.grow > 0 {
                 self.look_near(run, &state)?;
+                self.look_along(run, &state, &mut tried)?;
             }
         }
         self.branch(run, Open { bound, state }, effort.nodes)
@@ -234,9 +237,12 @@ impl Search<'_> {
         }
         self.report(run, self.cost(relaxation.bound));
         let passes = passed(run) - before;
+        let complete = round.width.alike == usize::MAX;
+        let others = if complete { self.others(&relaxation) } else { Vec::new() };
+        let relaxations = (&relaxation, &others[..]);
         let found = match round.width.labels {
-            BALANCED => self.balanced(run, &relaxation, passes * relaxation.work)?,
-            _ => self.labels(run, &relaxation, round.width)?,
+            BALANCED => self.balanced(run, relaxations, passes * relaxation.work)?,
+            _ => self.labels(run, relaxations, round.width)?,
         };
         let limit = self.limit(run);
         let Some(dropped) = found.dropped else { return Ok(Left::Nothing) };
@@ -259,20 +265,20 @@ impl Search<'_> {
     fn balanced(
         &self,
         run: &mut Run<'_, Deployment>,
-        relaxation: &Relaxation,
+        relaxations: (&Relaxation, &[Relaxation]),
         values: u64,
     ) -> Result<Found, Stop> {
         let width = |labels| Width { labels, alike: usize::MAX };
         let labels = values as usize / (VALUES_PER_LABEL * self.chain.layers);
         let labels = labels.clamp(1_000, WIDEST);
-        let found = self.labels(run, relaxation, width(labels))?;
+        let found = self.labels(run, relaxations, width(labels))?;
         let Some(dropped) = found.dropped else { return Ok(found) };
-        let (bound, limit) = (relaxation.bound, self.limit(run));
+        let (bound, limit) = (relaxations.0.bound, self.limit(run));
         // From the bound to the limit, how far this was complete.
         let reach = (dropped - bound) / (limit - bound);
         let needed = 2.0 * (labels as f64).powf(1.0 / reach);
         if (0.0..1.0).contains(&reach) && needed <= WIDEST as f64 {
-            return self.labels(run, relaxation, width(needed as usize));
+            return self.labels(run, relaxations, width(needed as usize));
         }
         Ok(found)
     }
@@ -350,18 +356,15 @@ impl Search<'_> {
         })
     }
 
-    /// Searches forward, and offers what it finds.
+    /// Searches forward under a relaxation, and others that cut, too; offers what it finds.
     fn labels(
         &self,
         run: &mut Run<'_, Deployment>,
-        relaxation: &Relaxation,
+        relaxations: (&Relaxation, &[Relaxation]),
         width: Width,
     ) -> Result<Found, Stop> {
         let most = self.solver.labels_max.min(TRACES_MAX / self.chain.layers);
-        let complete = width.alike == usize::MAX;
         let width = Width { labels: width.labels.min(most), ..width };
-        let others = if complete { self.others(relaxation) } else { Vec::new() };
-        let relaxations = (relaxation, &others[..]);
         let labels = Labels::new(&self.chain, relaxations, self.limit(run), self.one_run);
         let found = labels.search(width, &mut || run.step())?;
         run.count("labels", found.labels);
