@@ -15,6 +15,7 @@ mod branching;
 mod bundle;
 mod certify;
 mod chain;
+mod corridor;
 mod cycle;
 mod dominance;
 mod fixing;

@@ -1,7 +1,7 @@
 //! Relaxation induced neighbourhood search (Danna, Rothberg and Le Pape, Math. Program. 102, 2005):
 //! good plans are likely near the paths that the relaxation mixes and the best plan so far.
 
-use edgeplan_problem::deployment::Deployment;
+use edgeplan_problem::deployment::{Assignment, Deployment};
 use edgeplan_problem::{Run, Stop};
 
 use crate::chain::Chain;
@@ -24,14 +24,10 @@ impl Search<'_> {
     ) -> Result<(), Stop> {
         for _ in 0..TIMES {
             let before = run.best().map(|(_, cost)| *cost);
-            let near = near(run, &self.chain, state);
-            let mut chain = self.chain.clone();
-            for (choices, near) in chain.choices.iter_mut().zip(near) {
-                if !near {
-                    choices.clear();
-                }
-            }
-            drop_dangling(&mut chain);
+            let paths = state.mixture.iter().map(|(path, _)| path.iter().map(|step| step.0));
+            let best = run.best().map(|(plan, _)| devices(&plan.models[0]));
+            let places = paths.flat_map(Iterator::enumerate).chain(best.into_iter().flatten());
+            let chain = near(&self.chain, places, AROUND);
             let mut part = Search { chain, goal: self.goal.of_a_part(), ..*self };
             part.round(run, NEAR, state.clone())?;
             if run.best().map(|(_, cost)| *cost) == before {
@@ -42,20 +38,31 @@ impl Search<'_> {
     }
 }
 
-/// By place: whether a path or the best plan is there, or a few layers away.
-fn near(run: &Run<'_, Deployment>, chain: &Chain, state: &State) -> Vec<bool> {
+/// The devices of a plan, layer by layer.
+pub(crate) fn devices(plan: &[Assignment]) -> impl Iterator<Item = (usize, usize)> {
+    plan.iter().map(|assignment| assignment.device.index()).enumerate()
+}
+
+/// What is left of a chain where devices hold no layer but those up to `around` away from one of
+/// these layers and devices.
+pub(crate) fn near(
+    chain: &Chain,
+    places: impl Iterator<Item = (usize, usize)>,
+    around: usize,
+) -> Chain {
     let mut near = vec![false; chain.choices.len()];
-    let mut mark = |layer: usize, device: usize| {
-        let last = (layer + AROUND).min(chain.layers - 1);
-        for layer in layer.saturating_sub(AROUND)..=last {
+    for (layer, device) in places {
+        let last = (layer + around).min(chain.layers - 1);
+        for layer in layer.saturating_sub(around)..=last {
             near[chain.at(layer, device)] = true;
         }
-    };
-    for (path, _) in &state.mixture {
-        path.iter().enumerate().for_each(|(layer, &(device, _))| mark(layer, device));
     }
-    for assignment in run.best().iter().flat_map(|(plan, _)| plan.models[0].iter().enumerate()) {
-        mark(assignment.0, assignment.1.device.index());
+    let mut chain = chain.clone();
+    for (choices, near) in chain.choices.iter_mut().zip(near) {
+        if !near {
+            choices.clear();
+        }
     }
-    near
+    drop_dangling(&mut chain);
+    chain
 }

@@ -53,11 +53,12 @@ impl ChainSearch {
             proven = proven.max(unscaled(sum, scale));
             run.lower_bound(proven);
             let found = self.joint(run, (&chains, &relaxations, &bounds), round)?;
-            let limit = limit(run, scale);
-            match found {
-                None => return Ok(beyond(run, scale)),
-                Some(dropped) => proven = proven.max(unscaled(dropped.min(limit), scale)),
+            let Some(dropped) = found else { return Ok(beyond(run, scale)) };
+            if sums {
+                self.look_around(run, (&chains, &relaxations, &bounds))?;
             }
+            let limit = limit(run, scale);
+            proven = proven.max(unscaled(dropped.min(limit), scale));
             run.lower_bound(proven);
             for (model, relaxation) in relaxations.into_iter().enumerate() {
                 let limit = if sums { limit - others(&bounds, model) } else { f64::MAX };
@@ -71,7 +72,7 @@ impl ChainSearch {
     }
 
     /// The relaxation of one model.
-    fn part(
+    pub(crate) fn part(
         &self,
         run: &mut Run<'_, Deployment>,
         chain: &mut Chain,
@@ -84,7 +85,7 @@ impl ChainSearch {
     }
 
     /// Searches forward; the least bound of what was dropped, if anything was.
-    fn joint(
+    pub(crate) fn joint(
         &self,
         run: &mut Run<'_, Deployment>,
         (chains, relaxations, bounds): (&[Chain], &[Relaxation], &[f64]),
@@ -123,7 +124,7 @@ impl ChainSearch {
 }
 
 /// Least cost of all models but one.
-fn others(bounds: &[f64], model: usize) -> f64 {
+pub(crate) fn others(bounds: &[f64], model: usize) -> f64 {
     bounds.iter().sum::<f64>() - bounds[model]
 }
 
