@@ -20,22 +20,22 @@ const AROUND: usize = 2;
 const CORRIDOR: Round = round((1024, 40, 4), (5_000, 0));
 
 impl ChainSearch {
-    /// Moves on to better plans, until the corridor is too wide to be searched completely. `bounds`
-    /// are those of the models.
+    /// Moves on to better plans, until the corridor is too wide to be searched completely, or it took
+    /// four times the labels that were extended before. `bounds` are those of the models.
     pub(crate) fn look_around(
         &self,
         run: &mut Run<'_, Deployment>,
         (chains, relaxations, bounds): (&[Chain], &[Relaxation], &[f64]),
     ) -> Result<(), Stop> {
         let widest = chains.iter().map(|chain| chain.layers).max().unwrap_or(0);
-        let mut around = AROUND;
+        let (mut around, most) = (AROUND, 5 * labels(run));
         while around < widest {
             let before = run.best().map(|(_, cost)| *cost);
             let complete = self.corridor(run, (chains, relaxations, bounds), around)?;
             if run.best().map(|(_, cost)| *cost) != before {
                 continue;
             }
-            if !complete {
+            if !complete || labels(run) > most {
                 break;
             }
             around += 1;
@@ -67,4 +67,9 @@ impl ChainSearch {
         }
         Ok(self.joint(run, (&parts, &tables, &bounds), CORRIDOR)?.is_none())
     }
+}
+
+/// Labels so far.
+fn labels(run: &Run<'_, Deployment>) -> u64 {
+    run.work().get("labels").copied().unwrap_or(0)
 }

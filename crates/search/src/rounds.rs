@@ -22,7 +22,7 @@ pub(crate) struct Round {
     /// Evaluations of a climb, unless it stops rising before.
     climb: u32,
     /// Climbs between which neighbour sets may grow.
-    grow: u32,
+    pub(crate) grow: u32,
     pub(crate) width: Width,
 }
 

@@ -36,7 +36,7 @@ impl ChainSearch {
         let scale = chains[0].scale;
         let mut states: Vec<State> = chains.iter().map(State::new).collect();
         let mut bounds = vec![0.0; chains.len()];
-        let mut proven = Cost::ZERO;
+        let (mut proven, mut looked_around) = (Cost::ZERO, None);
         for round in SCHEDULE {
             let mut relaxations = Vec::new();
             for (model, state) in states.drain(..).enumerate() {
@@ -54,8 +54,10 @@ impl ChainSearch {
             run.lower_bound(proven);
             let found = self.joint(run, (&chains, &relaxations, &bounds), round)?;
             let Some(dropped) = found else { return Ok(beyond(run, scale)) };
-            if sums {
+            let best = run.best().map(|(_, cost)| *cost);
+            if sums && round.grow > 0 && best != looked_around {
                 self.look_around(run, (&chains, &relaxations, &bounds))?;
+                looked_around = run.best().map(|(_, cost)| *cost);
             }
             let limit = limit(run, scale);
             proven = proven.max(unscaled(dropped.min(limit), scale));
