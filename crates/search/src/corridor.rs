@@ -1,8 +1,8 @@
 //! Corridors of the joint search: plans that hold layers where the best one does, or a few layers
 //! before or after (Sniedovich and Voss, Control and Cybernetics 35, 2006).
 //!
-//! Prices climb again in a corridor: the whole's price memory where such plans need none. A corridor
-//! that is searched completely widens; where a better plan is found, the corridor moves there.
+//! Prices climb again in a corridor: the whole's price memory where such plans need none. A
+//! corridor that is searched completely widens; where a better plan is found, it moves there.
 
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Run, Stop};
@@ -20,8 +20,8 @@ const AROUND: usize = 2;
 const CORRIDOR: Round = round((1024, 40, 4), (5_000, 0));
 
 impl ChainSearch {
-    /// Moves on to better plans, until the corridor is too wide to be searched completely, or it took
-    /// four times the labels that were extended before. `bounds` are those of the models.
+    /// Moves on to better plans, until the corridor is too wide to be searched completely, or it
+    /// took four times the labels that were extended before. `bounds` are those of the models.
     pub(crate) fn look_around(
         &self,
         run: &mut Run<'_, Deployment>,

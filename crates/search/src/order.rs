@@ -1,8 +1,8 @@
 //! The best plan along an order of devices: a plan may skip some, but visits none before its turn.
 //!
 //! There no path returns to a device, so the relaxation has little left to price and a narrow
-//! search is nearly exact: a corridor of the whole dynamic program (Sniedovich and Voss, Control and
-//! Cybernetics 35, 2006) that moves to better plans' orders.
+//! search is nearly exact: a corridor of the whole dynamic program (Sniedovich and Voss, Control
+//! and Cybernetics 35, 2006) that moves to better plans' orders.
 
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Run, Stop};
