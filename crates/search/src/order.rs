@@ -37,11 +37,12 @@ impl Search<'_> {
         let orders = paths.iter().map(|(path, _)| visits(path));
         let orders: Vec<Order> = best_order(run).into_iter().chain(orders).take(ORDERS).collect();
         for mut order in orders {
-            while tried.insert(order.clone()) {
-                while self.is_better_along(run, state, &order)? {
-                    order = best_order(run).unwrap_or_default();
-                    tried.insert(order.clone());
-                }
+            if !tried.insert(order.clone()) {
+                continue;
+            }
+            while self.is_better_along(run, state, &order)? {
+                order = best_order(run).unwrap_or_default();
+                tried.insert(order.clone());
             }
         }
         Ok(())
