@@ -1,13 +1,11 @@
-//! The checker: one pass over (layer, device, remembered devices, memory left), last layer first.
-//!
-//! Every plan is a path of this relaxation, at no more than its cost: loss is priced against the
-//! budget, a device's second visit against its first, memory left is rounded up, a tensor that
-//! layers share is not counted. So the least path is a bound whatever the prices are.
+//! The door of the checker: what it refuses, and what an accepted certificate proves.
 
 use edgeplan_problem::Cost;
-use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Objective, OptionId, Placement};
+use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
-use crate::{Certificate, LOSS_PARTS};
+use crate::Certificate;
+use crate::relaxation::Relaxation;
+use crate::size;
 
 /// Why a certificate proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -15,9 +13,30 @@ pub enum Rejected {
     /// The checker does not know such instances.
     #[error("{0}")]
     Unsupported(&'static str),
+    /// The instance itself makes no sense.
+    #[error("the instance makes no sense: {0}")]
+    Instance(String),
     /// The certificate is not of this instance's size, or its numbers make no sense.
     #[error("{0}")]
     Malformed(&'static str),
+    /// Checking it would take more memory or time than is allowed for the instance.
+    #[error("checking it takes {needed} {what}; at most {allowed} are allowed for this instance")]
+    TooLarge {
+        /// What of.
+        what: &'static str,
+        /// How many it takes.
+        needed: u128,
+        /// How many are allowed.
+        allowed: u128,
+    },
+    /// A feasible plan costs less than the bound.
+    #[error("it says that no plan is below {bound}, but a feasible plan costs {cost}")]
+    AbovePlan {
+        /// The claim, or what the checker found.
+        bound: Cost,
+        /// The cost of that plan.
+        cost: Cost,
+    },
     /// The prices prove less than is claimed.
     #[error("it claims {claimed}, its prices prove {proven}")]
     Unproven {
@@ -28,255 +47,134 @@ pub enum Rejected {
     },
 }
 
-/// No path.
-const NONE: i128 = i128::MAX / 4;
+/// A finer scale than 2^-40 is of no use.
+const SCALE_BITS_MAX: u32 = 40;
 /// Remembered devices per device, at most: rows double with each.
 const REMEMBERED_MAX: usize = 16;
-/// Steps of a device's grid, at most.
-const STEPS_MAX: u64 = 1 << 20;
 
-/// Checks a certificate; what it proves is at least what it claims.
+/// Checks a certificate and returns what it proves, at least what it claims. `known` is the cost of
+/// a plan that `evaluate()` found feasible, if there is one.
 ///
 /// # Errors
-/// When it proves less, or nothing at all.
+/// When it proves less, nothing at all, or more than the known plan costs; when checking it would
+/// take more memory or time than is allowed for an instance of that size.
 ///
 /// # Complexity
-/// O(layers * rows * (options * steps + devices)), rows being devices times remembered subsets.
-pub fn check(instance: &Deployment, certificate: &Certificate) -> Result<Cost, Rejected> {
-    let checker = Checker::new(instance, certificate)?;
-    let proven = checker.bound();
+/// O(layers * rows * (options * steps + devices * remembered)) time and O(rows * (steps + devices))
+/// memory, rows being devices times remembered subsets; see the crate's documentation for the
+/// limits.
+///
+/// # Examples
+/// A bound above a plan's cost is refused before anything is computed:
+///
+/// ```
+/// # use edgeplan_certificate::{Certificate, Rejected, check};
+/// # use edgeplan_problem::deployment::*;
+/// # use edgeplan_problem::*;
+/// # let option = LayerOption {
+/// #     recipe: "f16".into(), bytes: Bytes(3), shared: None, loss: Loss(0),
+/// #     compute: vec![Some(Nanos(7))],
+/// # };
+/// # let layer = Layer {
+/// #     name: "block".into(), options: vec![option], kv: Bytes(0), pin: None, output: 0,
+/// # };
+/// # let model = Model {
+/// #     name: "m".into(), weight: 1, layers: vec![layer], loss_max: None, activation: Bytes(0),
+/// #     shared: vec![], enter: 0, leave: 0,
+/// #     messages: vec![Message { bytes: Bytes(1), time: vec![Some(Nanos(0))] }],
+/// # };
+/// # let device = Device {
+/// #     name: "d".into(), memory: Bytes(8), overhead: Bytes(0), compute_max: None,
+/// #     traffic_max: None,
+/// # };
+/// # let instance = Deployment {
+/// #     name: "one layer of 7 ns".into(), objective: Objective::Latency,
+/// #     placement: Placement::Contiguous, source: DeviceId(0), devices: vec![device],
+/// #     models: vec![model], latency_max: None, bottleneck_max: None,
+/// # };
+/// let mut certificate = Certificate {
+///     lower_bound: Cost(7),
+///     scale_bits: 0,
+///     loss_price: 0,
+///     visit_price: vec![0],
+///     remembered: vec![vec![]],
+///     unit: vec![1],
+///     reference: vec![vec![3]],
+/// };
+/// assert_eq!(check(&instance, &certificate, Some(Cost(7))), Ok(Cost(7)));
+/// certificate.lower_bound = Cost(8);
+/// let refused = check(&instance, &certificate, Some(Cost(7)));
+/// assert_eq!(refused, Err(Rejected::AbovePlan { bound: Cost(8), cost: Cost(7) }));
+/// ```
+pub fn check(
+    instance: &Deployment,
+    certificate: &Certificate,
+    known: Option<Cost>,
+) -> Result<Cost, Rejected> {
+    supported(instance)?;
+    shaped(instance, certificate)?;
+    size::allowed(instance, certificate)?;
+    // Magnitudes: the instance may come from anywhere, too.
+    instance.clone().checked().map_err(|invalid| Rejected::Instance(invalid.to_string()))?;
+    not_above(certificate.lower_bound, known)?;
+    let proven = Relaxation::new(instance, certificate).bound();
+    not_above(proven, known)?;
     match proven >= certificate.lower_bound {
         true => Ok(proven),
         false => Err(Rejected::Unproven { claimed: certificate.lower_bound, proven }),
     }
 }
 
-struct Checker<'a> {
-    instance: &'a Deployment,
-    model: &'a Model,
-    certificate: &'a Certificate,
+/// A bound above the cost of a feasible plan is false, whoever says so.
+fn not_above(bound: Cost, known: Option<Cost>) -> Result<(), Rejected> {
+    match known.filter(|&cost| bound > cost) {
+        Some(cost) => Err(Rejected::AbovePlan { bound, cost }),
+        None => Ok(()),
+    }
 }
 
-/// What follows a layer on a device, by remembered subset and step.
-type Rows = Vec<Vec<Vec<i128>>>;
-
-impl<'a> Checker<'a> {
-    fn new(instance: &'a Deployment, certificate: &'a Certificate) -> Result<Self, Rejected> {
-        let [model] = instance.models.as_slice() else {
-            return Err(Rejected::Unsupported("only one model can be checked"));
-        };
-        if instance.placement != Placement::Contiguous {
-            return Err(Rejected::Unsupported("only contiguous placement can be checked"));
-        }
-        if instance.objective == Objective::Bottleneck {
-            return Err(Rejected::Unsupported("a bottleneck cannot be checked"));
-        }
-        let devices = instance.devices.len();
-        let Certificate { visit_price, remembered, unit, reference, .. } = certificate;
-        let lists = [visit_price.len(), remembered.len(), unit.len(), reference.len()];
-        if lists.iter().any(|&length| length != devices) {
-            return Err(Rejected::Malformed("not as many entries as devices"));
-        }
-        if reference.iter().any(|layers| layers.len() != model.layers.len()) {
-            return Err(Rejected::Malformed("not as many references as layers"));
-        }
-        if certificate.scale_bits > 40 || visit_price.iter().any(|&price| price > 1 << 60) {
-            return Err(Rejected::Malformed("a price or scale is out of range"));
-        }
-        if reference.iter().flatten().any(|&bytes| bytes > 1 << 60) {
-            return Err(Rejected::Malformed("a reference is out of range"));
-        }
-        let strange = |(own, set): (usize, &Vec<usize>)| {
-            let mut sorted = set.clone();
-            sorted.sort_unstable();
-            sorted.dedup();
-            set.len() > REMEMBERED_MAX
-                || sorted.len() != set.len()
-                || set.iter().any(|&device| device >= devices || device == own)
-        };
-        if remembered.iter().enumerate().any(strange) {
-            return Err(Rejected::Malformed("a list of remembered devices makes no sense"));
-        }
-        let checker = Self { instance, model, certificate };
-        let fine = |device: usize| {
-            let room = checker.room(device).unwrap_or(0);
-            unit[device] > 0 && room / unit[device] <= STEPS_MAX
-        };
-        if !(0..devices).all(fine) {
-            return Err(Rejected::Malformed("a unit of memory is zero or too fine"));
-        }
-        Ok(checker)
+fn supported(instance: &Deployment) -> Result<(), Rejected> {
+    let unsupported = |text| Err(Rejected::Unsupported(text));
+    if instance.models.len() != 1 {
+        return unsupported("only one model can be checked");
     }
-
-    /// Bytes for layers on a device.
-    fn room(&self, device: usize) -> Option<u64> {
-        self.instance.room(DeviceId(device as u16), self.model).map(|bytes| bytes.0)
+    if instance.placement != Placement::Contiguous {
+        return unsupported("only contiguous placement can be checked");
     }
-
-    fn scaled(&self, cost: u64) -> i128 {
-        i128::from(cost) << self.certificate.scale_bits
+    if instance.objective == Objective::Bottleneck {
+        return unsupported("a bottleneck cannot be checked");
     }
+    Ok(())
+}
 
-    /// Priced cost and bytes of the usable options of a layer on a device.
-    fn options(&self, layer: usize, device: usize) -> Vec<(i128, u64)> {
-        let Some(room) = self.room(device) else { return Vec::new() };
-        let priced = |id: OptionId| {
-            let time = self.model.compute(layer, DeviceId(device as u16), id)?.0;
-            let spec = &self.model.layers[layer];
-            let option = &spec.options[id.index()];
-            let bytes = option.bytes.0 + spec.kv.0;
-            let cost = match self.instance.objective {
-                Objective::Memory => bytes,
-                _ => time * u64::from(self.model.weight),
-            };
-            let loss = i128::from(option.loss.0) * i128::from(self.certificate.loss_price);
-            let priced = self.scaled(cost) + loss.div_euclid(i128::from(LOSS_PARTS));
-            (bytes <= room).then_some((priced, bytes))
-        };
-        self.model.option_ids(layer).filter_map(priced).collect()
+/// Whether the certificate's lists are those of an instance of that size.
+fn shaped(instance: &Deployment, certificate: &Certificate) -> Result<(), Rejected> {
+    let malformed = |text| Err(Rejected::Malformed(text));
+    let (devices, layers) = (instance.devices.len(), instance.models[0].layers.len());
+    let Certificate { visit_price, remembered, unit, reference, .. } = certificate;
+    let lists = [visit_price.len(), remembered.len(), unit.len(), reference.len()];
+    if lists.iter().any(|&length| length != devices) {
+        return malformed("not as many entries as devices");
     }
-
-    /// Cost of a message that takes that time and leads to a device, the visit included.
-    fn arrive(&self, time: Option<edgeplan_problem::Nanos>, device: usize) -> Option<i128> {
-        let cost = match self.instance.objective {
-            Objective::Memory => self.instance.devices[device].overhead.0 + self.model.activation.0,
-            _ => time?.0 * u64::from(self.model.weight),
-        };
-        time?;
-        Some(self.scaled(cost) + i128::from(self.certificate.visit_price[device]))
+    if reference.iter().any(|references| references.len() != layers) {
+        return malformed("not as many references as layers");
     }
-
-    fn leave(&self, device: usize) -> i128 {
-        match (self.instance.leave(self.model, DeviceId(device as u16)), self.instance.objective) {
-            (None, _) => NONE,
-            (Some(_), Objective::Memory) => 0,
-            (Some(time), _) => self.scaled(time.0 * u64::from(self.model.weight)),
-        }
+    if certificate.scale_bits > SCALE_BITS_MAX {
+        return malformed("a scale of more than 40 bits");
     }
-
-    /// What a path remembers on `to` that remembered `subset` on `from`; none if it may not move.
-    fn remember(&self, from: usize, subset: usize, to: usize) -> Option<usize> {
-        let known = &self.certificate.remembered[from];
-        let holds = |device: usize| {
-            known
-                .iter()
-                .position(|&other| other == device)
-                .is_some_and(|bit| subset >> bit & 1 == 1)
-        };
-        let wanted = self.certificate.remembered[to].iter().enumerate();
-        (!holds(to)).then(|| {
-            wanted.map(|(bit, &device)| usize::from(device == from || holds(device)) << bit).sum()
-        })
+    if unit.contains(&0) {
+        return malformed("a step of 0 bytes");
     }
-
-    /// The least path of all.
-    fn bound(&self) -> Cost {
-        let (layers, devices) = (self.model.layers.len(), self.instance.devices.len());
-        let sums: Vec<Vec<u64>> = (0..devices).map(|device| self.sums(device)).collect();
-        let mut rest: Rows = Vec::new();
-        let mut arriving: Vec<Vec<i128>> = Vec::new();
-        for layer in (0..layers).rev() {
-            let row = |device: usize, subset: usize| {
-                self.row((layer, device, subset), &sums[device], &rest, &arriving)
-            };
-            let rows: Rows = (0..devices)
-                .map(|device| {
-                    let subsets = 1 << self.certificate.remembered[device].len();
-                    (0..subsets).map(|subset| row(device, subset)).collect()
-                })
-                .collect();
-            arriving = (0..devices)
-                .map(|device| {
-                    let start = |row: &Vec<i128>| self.start((layer, device), &sums[device], row);
-                    rows[device].iter().map(start).collect()
-                })
-                .collect();
-            rest = rows;
-        }
-        let enter = |device: usize| {
-            let time = self.instance.enter(self.model, DeviceId(device as u16));
-            self.arrive(time, device).map_or(NONE, |cost| cost + arriving[device][0])
-        };
-        let least = (0..devices).map(enter).min().unwrap_or(NONE);
-        if least >= NONE {
-            return Cost::MAX;
-        }
-        let bound = least - self.budget();
-        let unit = 1i128 << self.certificate.scale_bits;
-        Cost(u64::try_from((bound + unit - 1).div_euclid(unit).max(0)).unwrap_or(u64::MAX))
+    let strange = |(own, set): (usize, &Vec<usize>)| {
+        let repeated = |(at, device): (usize, &usize)| set[..at].contains(device);
+        set.len() > REMEMBERED_MAX
+            || set.iter().any(|&device| device >= devices || device == own)
+            || set.iter().enumerate().any(repeated)
+    };
+    if remembered.iter().enumerate().any(strange) {
+        return malformed(
+            "a list of remembered devices names itself, a stranger, one twice, or 17",
+        );
     }
-
-    /// The prices of all that is allowed, rounded up.
-    fn budget(&self) -> i128 {
-        let visits =
-            self.certificate.visit_price.iter().map(|&price| i128::from(price)).sum::<i128>();
-        let loss = match (self.model.loss_max, self.certificate.loss_price) {
-            (_, 0) => 0,
-            // Without a budget there is nothing to price.
-            (None, _) => NONE,
-            (Some(max), price) => {
-                let parts = i128::from(LOSS_PARTS);
-                (i128::from(max.0) * i128::from(price) + parts - 1).div_euclid(parts)
-            }
-        };
-        visits + loss
-    }
-
-    /// By layer: bytes of the references up to it.
-    fn sums(&self, device: usize) -> Vec<u64> {
-        let bytes = self.certificate.reference[device].iter();
-        bytes
-            .scan(0u64, |sum, &bytes| {
-                *sum = sum.saturating_add(bytes);
-                Some(*sum)
-            })
-            .collect()
-    }
-
-    /// Cost of all that follows a layer on a device, by step.
-    fn row(
-        &self,
-        (layer, device, subset): (usize, usize, usize),
-        sums: &[u64],
-        rest: &Rows,
-        arriving: &[Vec<i128>],
-    ) -> Vec<i128> {
-        let unit = self.certificate.unit[device];
-        let width = (self.room(device).unwrap_or(0) / unit) as usize + 3;
-        let first = usize::from(!sums[layer].is_multiple_of(unit));
-        let mut row = vec![NONE; width];
-        if layer + 1 == self.model.layers.len() {
-            row[first..].fill(self.leave(device));
-            return row;
-        }
-        let id = DeviceId(device as u16);
-        let moves = (0..self.instance.devices.len()).filter(|&to| to != device).filter_map(|to| {
-            let next = self.remember(device, subset, to)?;
-            let time = self.instance.transfer(self.model, layer, id, DeviceId(to as u16));
-            Some(self.arrive(time, to)? + arriving[to][next])
-        });
-        row[first..].fill(moves.min().unwrap_or(NONE).min(NONE));
-        let moved = (sums[layer + 1] / unit) as i64 - (sums[layer] / unit) as i64;
-        let reference = self.certificate.reference[device][layer + 1] as i64;
-        for (cost, bytes) in self.options(layer + 1, device) {
-            let shift = moved + (bytes as i64 - reference).div_euclid(unit as i64);
-            for (step, value) in row.iter_mut().enumerate().skip(first) {
-                let Ok(to) = usize::try_from(step as i64 - shift) else { continue };
-                *value = (*value).min(cost + rest[device][subset][to.min(width - 1)]);
-            }
-        }
-        row.iter_mut().for_each(|value| *value = (*value).min(NONE));
-        row
-    }
-
-    /// Cost of a layer and all that follows, with the device's whole memory.
-    fn start(&self, (layer, device): (usize, usize), sums: &[u64], row: &[i128]) -> i128 {
-        let unit = self.certificate.unit[device];
-        let room = self.room(device).unwrap_or(0);
-        let cost = |(cost, bytes): (i128, u64)| {
-            let step = (room - bytes + sums[layer] % unit).div_ceil(unit) as usize;
-            (cost + row[step]).min(NONE)
-        };
-        self.options(layer, device).into_iter().map(cost).min().unwrap_or(NONE)
-    }
+    Ok(())
 }
