@@ -34,7 +34,7 @@ fn a_plan_is_found_proven_written_and_checked() {
         "\"lower_bound\": 123456789123456",
     );
     std::fs::write(&bound, spoiled).unwrap();
-    refused(&["check", &instance, &plan, "--certificate", &bound], "its prices prove");
+    refused(&["check", &instance, &plan, "--certificate", &bound], "a feasible plan costs");
 }
 
 #[test]

@@ -60,8 +60,8 @@ const REMEMBERED_MAX: usize = 16;
 /// take more memory or time than is allowed for an instance of that size.
 ///
 /// # Complexity
-/// O(layers * rows * (options * steps + devices * remembered)) time and O(rows * (steps + devices))
-/// memory, rows being devices times remembered subsets; see the crate's documentation for the
+/// O(layers * rows * (options * steps + devices * remembered)) time and O(rows * steps) memory,
+/// rows being devices times remembered subsets; see the crate's documentation for the
 /// limits.
 ///
 /// # Examples

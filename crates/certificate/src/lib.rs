@@ -29,7 +29,8 @@
 //!    not in the relaxation: without them there are only more paths, and none costs more.
 //!
 //! So the shortest path is a bound whatever the certificate says; a bad one proves little. If there
-//! is no path at all there is no plan, and the bound is [`Cost::MAX`].
+//! is no path at all, or the bound is above what any plan could cost, then there is no plan, and the
+//! bound is [`Cost::MAX`].
 //!
 //! # Arithmetic
 //!

@@ -71,7 +71,35 @@ impl<'a> Relaxation<'a> {
         let bound = least - self.budget();
         // Costs are whole: rounded up.
         let whole = bound.div_euclid(unit) + i128::from(bound.rem_euclid(unit) > 0);
-        Cost(u64::try_from(whole.max(0)).unwrap_or(u64::MAX))
+        match whole > self.most() {
+            true => Cost::MAX,
+            false => Cost(u64::try_from(whole.max(0)).unwrap_or(u64::MAX)),
+        }
+    }
+
+    /// No plan costs more: a bound above it says that there is none.
+    fn most(&self) -> i128 {
+        let (model, wide) = (self.model, |number: u64| i128::from(number));
+        let layers = model.layers.iter();
+        if self.instance.objective == Objective::Memory {
+            let tied = wide(model.shared.iter().map(|bytes| bytes.0).max().unwrap_or(0));
+            let stored = layers.map(|layer| {
+                let own = layer.options.iter().map(|option| option.bytes.0).max();
+                wide(own.unwrap_or(0)) + wide(layer.kv.0) + tied
+            });
+            let fixed = self.instance.devices.iter();
+            let fixed = fixed.map(|device| wide(device.overhead.0) + wide(model.activation.0));
+            return stored.sum::<i128>() + fixed.sum::<i128>();
+        }
+        let longest = |times: &mut dyn Iterator<Item = &Option<Nanos>>| {
+            wide(times.flatten().map(|time| time.0).max().unwrap_or(0))
+        };
+        let sent = longest(&mut model.messages.iter().flat_map(|message| &message.time));
+        let computed = layers.map(|layer| {
+            longest(&mut layer.options.iter().flat_map(|option| &option.compute)) + sent
+        });
+        // The ways in and out are one message more than layers.
+        (computed.sum::<i128>() + sent) * i128::from(model.weight)
     }
 
     /// The prices of all that is allowed, rounded up. No plan loses more than the worst options do.

@@ -25,7 +25,8 @@ pub(crate) fn allowed(instance: &Deployment, certificate: &Certificate) -> Resul
         let room = instance.room(device, model).unwrap_or_default().0;
         let width = width(room, certificate.unit[device.index()]);
         let subsets = 1u128 << set;
-        values += subsets * (width + devices);
+        // A row's steps, and what it takes besides.
+        values += subsets * (width + 3);
         let moves = layers.saturating_mul(devices * (1 + set as u128));
         let stays = options.saturating_mul(width);
         work = work.saturating_add(moves.saturating_add(stays).saturating_mul(subsets));

@@ -8,7 +8,7 @@ use edgeplan_instances::instance::{PlanFile, read_instance};
 use edgeplan_problem::{Problem as _, gap};
 use serde_json::json;
 
-use crate::certificate::proven;
+use crate::certificate::{bound_json, bound_text, proven};
 use crate::reply::Reply;
 use crate::report::{account_json, account_tables, amount, cost_key};
 
@@ -45,12 +45,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     json.insert("violations".into(), json!(violations));
     json.insert(cost_key(&instance).into(), json!(evaluation.cost));
     if let Some(path) = &arguments.certificate {
-        let bound = proven(path, &instance)?;
-        let gap = gap(evaluation.cost, bound);
-        json.insert("certified_lower_bound".into(), json!(bound));
-        json.insert("certified_gap".into(), json!(gap));
-        let (bound, gap) = (amount(&instance, bound), 100.0 * gap);
-        text = format!("{text}\ncertified: no plan is below {bound} (gap {gap:.4} %)");
+        let known = feasible.then_some(evaluation.cost);
+        let bound = proven(path, &instance, known)?;
+        json.append(&mut bound_json(bound));
+        text = format!("{text}\n{}", bound_text(&instance, bound));
+        if let Some(cost) = known {
+            let gap = gap(cost, bound);
+            json.insert("certified_gap".into(), json!(gap));
+            text = format!("{text} (gap {:.4} %)", 100.0 * gap);
+        }
     }
     Ok(Reply::either(arguments.json, &json, &text).found(feasible))
 }

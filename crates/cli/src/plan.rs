@@ -9,7 +9,6 @@ use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Outcome, Problem as _, Stop, Verdict, gap};
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
-use serde_json::json;
 
 use crate::baselines::Baselines;
 use crate::certificate;
@@ -18,6 +17,7 @@ use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
 use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
+use crate::second_opinion::Opinion;
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -33,7 +33,8 @@ pub(crate) struct Arguments {
     /// Write a page with the picture and every number to this file
     #[arg(long)]
     html: Option<PathBuf>,
-    /// Write a certificate of a lower bound to this file; `edgeplan check` verifies it
+    /// Write a certificate of a lower bound to this file; `edgeplan check` verifies it. The exit
+    /// code is 1 if there is none, for that kind of question or in that time
     #[arg(long)]
     certificate: Option<PathBuf>,
 }
@@ -49,7 +50,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     watch::listen();
     let solver = (entry.make)();
-    let outcome = watch::answer(instance, entry.name, solver.as_ref(), question);
+    let mut outcome = watch::answer(instance, entry.name, solver.as_ref(), question);
+    let opinion = Opinion::on(instance, entry.name, &mut outcome, question);
     let mut json = outcome_json(instance, entry.name, &outcome);
     let mut text = String::new();
     if let Some(plan) = &outcome.plan {
@@ -82,18 +84,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
             write_atomic(path, &html(&picture, &command_line()))?;
         }
     }
-    if let Some(path) = certificate {
-        let bound = certificate::write(path, instance, question)?;
-        json.insert("certified_lower_bound".into(), json!(bound));
-        text = format!("{text}\ncertified: no plan is below {}", amount(instance, bound));
-    }
     if let Verdict::Infeasible = outcome.verdict {
         let diagnosis = Diagnosis::of(instance, solver.as_ref(), question);
         json.append(&mut diagnosis.json(instance));
         text = diagnosis.text(instance);
     }
+    if let Some(opinion) = opinion {
+        json.append(&mut opinion.json());
+        text = format!("{text}\n{}", opinion.text(instance, entry.name));
+    }
+    let mut found = outcome.plan.is_some();
+    if let Some(path) = certificate {
+        let written = certificate::write(path, instance, question, outcome.cost())?;
+        json.append(&mut written.json());
+        text = format!("{text}\n{}", written.text(instance));
+        found &= !written.is_missing();
+    }
     let text = format!("{}\n{text}", headline(instance, entry.name, &outcome));
-    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
+    Ok(Reply::either(*as_json, &json, &text).found(found))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.

@@ -2,71 +2,112 @@
 
 use edgeplan_certificate::{Certificate, LOSS_PARTS};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
-use edgeplan_problem::{Run, SolverError};
+use edgeplan_problem::{Cost, Run, SolverError, Stop};
 
-use crate::ascent::Mixture;
-use crate::chain::{Chain, Measure};
+use crate::chain::{Chain, Measure, Scarce};
 use crate::fixing::fix;
 use crate::relaxation::{Prices, Relaxation};
 use crate::rounds::{Goal, Round, Search, State, round, unscaled};
 use crate::solver::ChainSearch;
+use crate::ticks::MUCH;
 
-/// Only climbs: nothing is fixed, so that the bound is the whole instance's.
-const SCHEDULE: [Round; 3] =
+/// Climbs only: nothing is fixed, so that the bound is the whole instance's.
+const THOROUGH: [Round; 3] =
     [round((64, 40, 4), (0, 0)), round((256, 40, 8), (0, 0)), round((1024, 30, 4), (0, 0))];
+/// A second opinion takes milliseconds.
+const BRIEF: [Round; 2] = [round((64, 40, 3), (0, 0)), round((256, 20, 2), (0, 0))];
 /// Prices stay below this.
 const PRICE_MAX: f64 = (1u64 << 60) as f64;
 /// What the checker's other order of rounding may take, per layer, in scaled units.
 const SLACK: f64 = 4.0;
+/// Table values per layer and device: half of what the checker allows.
+const VALUES_PER_PLACE: usize = 1 << 17;
+/// Table values of a second opinion.
+const BRIEF_TABLE_MAX: usize = 1 << 20;
+
+/// How far a certificate's relaxation is climbed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Climbing {
+    /// Until finer grids and more memory of devices gain little.
+    Thorough,
+    /// As far as bounded work leads: a second opinion on a plan of that cost, if there is one.
+    Brief(Option<Cost>),
+}
+
+/// Why an instance has no certificate; none if it has one.
+pub fn uncertified(instance: &Deployment) -> Option<&'static str> {
+    if instance.objective == Objective::Bottleneck {
+        return Some("a bottleneck has no certificate");
+    }
+    let one = instance.models.len() == 1 && instance.placement == Placement::Contiguous;
+    (!one).then_some("only one model in contiguous placement has a certificate")
+}
 
 impl ChainSearch {
-    /// Climbs the relaxation of the whole instance and writes down what proves its bound.
+    /// Climbs the relaxation of the whole instance and writes down what proves its bound. The bound
+    /// is what this crate's own tables show; [`edgeplan_certificate::check()`] says whether it holds.
     ///
     /// # Errors
     /// When the instance has several models, is free, or minimises the bottleneck; when a limit is
-    /// reached.
-    pub fn certify(&self, run: &mut Run<'_, Deployment>) -> Result<Certificate, SolverError> {
-        let instance = run.problem();
-        let one = instance.models.len() == 1 && instance.placement == Placement::Contiguous;
-        let measure = match instance.objective {
-            Objective::Latency => Measure::Latency,
-            Objective::Memory => Measure::Memory,
-            Objective::Bottleneck => {
-                return Err(SolverError::Engine("a bottleneck has no certificate".into()));
+    /// reached before the first climb ends.
+    pub fn certify(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        climbing: Climbing,
+    ) -> Result<Certificate, SolverError> {
+        if let Some(reason) = uncertified(run.problem()) {
+            return Err(SolverError::Engine(reason.into()));
+        }
+        let chain = whole(run.problem());
+        let (schedule, limit): (&[Round], f64) = match climbing {
+            // A bound above every plan's cost proves that there is none.
+            Climbing::Thorough => (&THOROUGH, chain.most),
+            Climbing::Brief(cost) => {
+                let known = cost.map_or(f64::MAX, |cost| cost.as_f64() * chain.scale);
+                (&BRIEF, known.min(chain.most))
             }
         };
-        if !one {
-            let text = "only one model in contiguous placement has a certificate";
-            return Err(SolverError::Engine(text.into()));
-        }
-        let chain = Chain::new(&unlimited(instance), measure, None);
-        // A bound above every plan's cost proves that there is none.
-        let goal = Goal::Part { limit: chain.most };
-        let search = Search { solver: self, chain, one_run: true, goal };
-        let mut state = State::new(&search.chain);
-        for round in SCHEDULE {
+        let table_max = match climbing {
+            Climbing::Thorough => self.table_max.min(chain.choices.len() * VALUES_PER_PLACE),
+            Climbing::Brief(_) => BRIEF_TABLE_MAX,
+        };
+        let solver = Self { table_max, starts: Vec::new(), ..*self };
+        let search = Search { solver: &solver, chain, one_run: true, goal: Goal::Part { limit } };
+        let (mut state, mut best) = (State::new(&search.chain), None);
+        for &round in schedule {
             let references = state.references.clone();
-            let (relaxation, _) = search.relax(run, round, state)?;
-            if round.steps == SCHEDULE[SCHEDULE.len() - 1].steps {
-                return Ok(certificate(&search.chain, relaxation, &references));
-            }
+            let (relaxation, mixture) = match search.relax(run, round, state) {
+                Ok(climbed) => climbed,
+                Err(stop) => return best.ok_or(SolverError::Stopped(stop)),
+            };
             // Nothing is removed: only the likely choices are of interest.
-            let references = fix(&mut search.chain.clone(), &relaxation, f64::MAX).best;
-            let Relaxation { prices, neighbours, .. } = relaxation;
-            let mixture = Mixture::new();
-            state = State { prices, neighbours, references, mixture };
+            let likely = fix(&mut search.chain.clone(), &relaxation, f64::MAX).best;
+            state = State {
+                prices: relaxation.prices.clone(),
+                neighbours: relaxation.neighbours.clone(),
+                references: likely,
+                mixture,
+            };
+            best = Some(certificate(&search.chain, relaxation, &references));
         }
-        unreachable!("the last round returns")
+        best.ok_or(SolverError::Stopped(Stop::Steps))
     }
 }
 
-/// The instance without the limits that the checker does not know: its plans are at least as many.
-fn unlimited(instance: &Deployment) -> Deployment {
+/// The chain without the limits that the checker does not know: its plans are at least as many.
+fn whole(instance: &Deployment) -> Chain {
     let mut open = Deployment { latency_max: None, bottleneck_max: None, ..instance.clone() };
     for device in &mut open.devices {
         (device.compute_max, device.traffic_max) = (None, None);
     }
-    open
+    let measure = match instance.objective {
+        Objective::Memory => Measure::Memory,
+        Objective::Latency | Objective::Bottleneck => Measure::Latency,
+    };
+    let mut chain = Chain::new(&open, measure, None);
+    // Only memory is limited, and the checker's grids are of bytes: also where no layer takes any.
+    chain.room.iter_mut().for_each(|room| room.scarce = Scarce::Bytes);
+    chain
 }
 
 /// What proves the bound of a relaxation at nearly its prices.
@@ -79,7 +120,9 @@ fn certificate(
     let loss_price = (relaxation.prices.loss * LOSS_PARTS as f64).round().min(PRICE_MAX);
     let prices = Prices { loss: loss_price / LOSS_PARTS as f64, ..relaxation.prices.clone() };
     relaxation.solve(chain, &prices);
-    let bound = relaxation.bound - SLACK * chain.layers as f64;
+    // Where the tables have no path, they show this much: plans may be dearer than they tell apart.
+    let most = relaxation.tick.scaled(MUCH) - relaxation.budget;
+    let bound = relaxation.bound.min(most) - SLACK * chain.layers as f64;
     let bytes = |device: usize, layer: usize, choice: usize| {
         chain.choices[chain.at(layer, device)].get(choice).map_or(0, |choice| choice.bytes)
     };

@@ -36,5 +36,6 @@ mod ticks;
 mod together;
 mod tree;
 
+pub use certify::{Climbing, uncertified};
 pub use schedule::ScheduleSearch;
 pub use solver::ChainSearch;
