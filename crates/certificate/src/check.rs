@@ -172,9 +172,7 @@ fn shaped(instance: &Deployment, certificate: &Certificate) -> Result<(), Reject
             || set.iter().enumerate().any(repeated)
     };
     if remembered.iter().enumerate().any(strange) {
-        return malformed(
-            "a list of remembered devices names itself, a stranger, one twice, or 17",
-        );
+        return malformed("a device remembers itself, an unknown one, one twice, or more than 16");
     }
     Ok(())
 }

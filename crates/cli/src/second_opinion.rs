@@ -16,8 +16,8 @@ use crate::question::Question;
 use crate::report::amount;
 use crate::watch;
 
-/// A second opinion takes milliseconds; one that takes longer is not waited for.
-const TIME_MAX: Duration = Duration::from_secs(2);
+/// Mostly it takes milliseconds; after this long the last grid that was climbed counts.
+const TIME_MAX: Duration = Duration::from_secs(1);
 /// The solver whose relaxation it is.
 const CHAIN_SEARCH: &str = "chain-search";
 

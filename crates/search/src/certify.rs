@@ -14,8 +14,9 @@ use crate::ticks::MUCH;
 /// Climbs only: nothing is fixed, so that the bound is the whole instance's.
 const THOROUGH: [Round; 3] =
     [round((64, 40, 4), (0, 0)), round((256, 40, 8), (0, 0)), round((1024, 30, 4), (0, 0))];
-/// A second opinion takes milliseconds.
-const BRIEF: [Round; 2] = [round((64, 40, 3), (0, 0)), round((256, 20, 2), (0, 0))];
+/// A second opinion takes milliseconds; the first climb, on a coarse grid, so on any instance.
+const BRIEF: [Round; 3] =
+    [round((16, 20, 1), (0, 0)), round((64, 40, 3), (0, 0)), round((256, 20, 2), (0, 0))];
 /// Prices stay below this.
 const PRICE_MAX: f64 = (1u64 << 60) as f64;
 /// What the checker's other order of rounding may take, per layer, in scaled units.
