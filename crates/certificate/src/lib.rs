@@ -10,7 +10,8 @@
 //! remembered sets, any steps of memory and any references. Then the cost of `P` is at least
 //!
 //! ```text
-//! min over paths of (cost + p * loss + sum of v[d] over visits) - p * loss_max - sum over d of v[d]
+//! min over paths of (cost + p * loss + sum of v[d] over visits)
+//!     - p * loss_max - sum over d of v[d]
 //! ```
 //!
 //! where a path walks the layers in order, pays for every layer, message and visit, and obeys:
@@ -29,8 +30,8 @@
 //!    not in the relaxation: without them there are only more paths, and none costs more.
 //!
 //! So the shortest path is a bound whatever the certificate says; a bad one proves little. If there
-//! is no path at all, or the bound is above what any plan could cost, then there is no plan, and the
-//! bound is [`Cost::MAX`].
+//! is no path at all, or the bound is above what any plan could cost, then there is no plan, and
+//! the bound is [`Cost::MAX`].
 //!
 //! # Arithmetic
 //!

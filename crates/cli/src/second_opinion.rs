@@ -83,10 +83,10 @@ impl Opinion {
                 let amount = amount(instance, *bound);
                 let rest = match *bound >= self.claimed {
                     true => "the whole bound".into(),
-                    false => format!("what is beyond rests on {solver}"),
+                    false => format!("the rest of the bound rests on {solver}"),
                 };
                 format!(
-                    "derived again by the independent checker: no plan is below {amount}; {rest}"
+                    "derived again by the independent checker: no plan is below {amount} ({rest})"
                 )
             }
         };
@@ -101,6 +101,7 @@ fn derive(
     cost: Option<Cost>,
     question: &Question,
 ) -> Result<Cost, Rejected> {
+    let _line = watch::busy("deriving the bound again");
     let mut silent = Silent;
     let limits = Limits { time: Some(TIME_MAX), ..watch::limits(question) };
     let mut run = Run::new(instance, limits, &mut silent);

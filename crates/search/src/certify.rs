@@ -6,6 +6,7 @@ use edgeplan_problem::{Cost, Run, SolverError, Stop};
 
 use crate::chain::{Chain, Measure, Scarce};
 use crate::fixing::fix;
+use crate::labels::DEVICES_MAX;
 use crate::relaxation::{Prices, Relaxation};
 use crate::rounds::{Goal, Round, Search, State, round, unscaled};
 use crate::solver::ChainSearch;
@@ -40,13 +41,17 @@ pub fn uncertified(instance: &Deployment) -> Option<&'static str> {
     if instance.objective == Objective::Bottleneck {
         return Some("a bottleneck has no certificate");
     }
+    if instance.devices.len() > DEVICES_MAX {
+        return Some("so many devices have no certificate");
+    }
     let one = instance.models.len() == 1 && instance.placement == Placement::Contiguous;
     (!one).then_some("only one model in contiguous placement has a certificate")
 }
 
 impl ChainSearch {
     /// Climbs the relaxation of the whole instance and writes down what proves its bound. The bound
-    /// is what this crate's own tables show; [`edgeplan_certificate::check()`] says whether it holds.
+    /// is what this crate's own tables show; [`edgeplan_certificate::check()`] says whether it
+    /// holds.
     ///
     /// # Errors
     /// When the instance has several models, is free, or minimises the bottleneck; when a limit is
