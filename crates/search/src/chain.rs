@@ -5,8 +5,23 @@
 
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model, OptionId, Placement};
 
-/// Scaled costs stay below this: sums of them are exact.
-const COST_MAX: f64 = (1u64 << 50) as f64;
+/// Costs of plans stay below this, scaled or not: sums of them and of prices are exact.
+pub(crate) const COST_MAX: f64 = (1u64 << 50) as f64;
+/// An amount without a limit.
+pub(crate) const UNLIMITED: u64 = u64::MAX;
+/// No plan of a checked instance takes as much of anything: a limit of as much is none.
+const ABSURD: u64 = 1 << 62;
+
+/// The least of some limits.
+fn least(limits: impl IntoIterator<Item = Option<u64>>) -> u64 {
+    let limits = limits.into_iter().flatten();
+    limits.min().filter(|&limit| limit < ABSURD).unwrap_or(UNLIMITED)
+}
+
+/// What one of so many requests may take of a limit on all.
+fn of_one(limit: u64, weight: u32) -> u64 {
+    if limit == UNLIMITED { UNLIMITED } else { limit / u64::from(weight) }
+}
 
 /// One usable way to hold a layer on a device.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +64,7 @@ pub(crate) struct Shared {
 pub(crate) struct Room {
     /// Bytes for layers, once overhead and activations are paid.
     pub(crate) bytes: u64,
-    /// Most compute time of the run, by one request.
+    /// Most compute time of the run, by one request; or [`UNLIMITED`].
     pub(crate) time: u64,
     /// Which of the two the tables follow; labels follow both.
     pub(crate) scarce: Scarce,
@@ -113,10 +128,11 @@ pub(crate) struct Chain {
     /// Whether a device may be visited only once.
     pub(crate) once: bool,
     pub(crate) shared: Vec<Shared>,
-    /// Where requests start, and what it may send in all: time and bytes of one request.
+    /// Where requests start, and what it may send in all: time and bytes of one request, each
+    /// perhaps [`UNLIMITED`].
     pub(crate) source: usize,
     pub(crate) source_limit: (u64, u64),
-    /// Most loss.
+    /// Most loss, or [`UNLIMITED`].
     pub(crate) loss_max: u64,
     /// Most time of a request, where it is limited besides the objective.
     pub(crate) time_max: Option<u64>,
@@ -142,16 +158,29 @@ impl Chain {
         let builder = |model| Builder { instance, model, cost, time_run_max: None };
         let mut chains: Vec<Self> =
             instance.models.iter().map(|model| builder(model).chain()).collect();
-        let scale = scale(chains.iter().map(|chain| chain.most).sum());
+        // What devices need once is in no chain, and yet a part of plans' costs.
+        let fixed = if cost == Measure::Memory { fixed(instance) } else { 0.0 };
+        let scale = scale(chains.iter().map(|chain| chain.most).sum::<f64>() + fixed);
         for chain in &mut chains {
             chain.rescale(scale);
         }
         chains
     }
 
-    /// Whether all layers together would fill a device's memory or its time first.
+    /// More than any plan of the instance costs, in units of that cost.
+    pub(crate) fn dearest(instance: &Deployment, cost: Measure) -> f64 {
+        let builder = |model| Builder { instance, model, cost, time_run_max: None };
+        let most = instance.models.iter().map(|model| builder(model).chain().most);
+        most.sum::<f64>() + if cost == Measure::Memory { fixed(instance) } else { 0.0 }
+    }
+
+    /// Whether all layers together would fill a device's memory or its time first. Time that is
+    /// not limited never ends, however few bytes there are to compare it with.
     fn scarce(&self, device: usize) -> Scarce {
         let room = self.room[device];
+        if room.time == UNLIMITED {
+            return Scarce::Bytes;
+        }
         let least = |amount: fn(&Choice) -> u64| {
             let places = (0..self.layers).map(|layer| &self.choices[self.at(layer, device)]);
             places.filter_map(|choices| choices.iter().map(amount).min()).sum::<u64>() as f64
@@ -237,6 +266,13 @@ fn most(chain: &Chain) -> f64 {
     (0..chain.layers).map(layer).sum::<f64>() + 2.0 * ends.fold(0.0, f64::max) + shared
 }
 
+/// Bytes that all devices need once, with every model on each.
+fn fixed(instance: &Deployment) -> f64 {
+    let overheads: f64 = instance.devices.iter().map(|device| device.overhead.as_f64()).sum();
+    let buffers: f64 = instance.models.iter().map(|model| model.activation.as_f64()).sum();
+    overheads + buffers * instance.devices.len() as f64
+}
+
 /// The largest power of two that keeps every sum exact.
 fn scale(most: f64) -> f64 {
     let exponent = (COST_MAX / most.max(1.0)).log2().floor().clamp(0.0, 40.0);
@@ -271,6 +307,7 @@ impl Builder<'_> {
         // A limit on the latency is one on the cost, where that is the latency.
         let latency = self.cost == Measure::Latency;
         let time_max = self.instance.latency_max.filter(|_| !latency).map(|limit| limit.0);
+        let time_max = time_max.filter(|&limit| limit < ABSURD);
         let mut chain = Chain {
             layers,
             devices,
@@ -285,7 +322,7 @@ impl Builder<'_> {
             shared: self.model.shared.iter().map(|bytes| self.shared(bytes.0)).collect(),
             source: self.instance.source.index(),
             source_limit: self.sending_limit(self.instance.source.index()),
-            loss_max: self.model.loss_max.map_or(u64::MAX, |loss| loss.0),
+            loss_max: least([self.model.loss_max.map(|loss| loss.0)]),
             time_max,
             class: (0..devices).map(|device| self.class(device)).collect(),
             required: vec![false; devices],
@@ -305,9 +342,9 @@ impl Builder<'_> {
             self.instance.bottleneck_max.map(|limit| limit.0),
             self.time_run_max,
         ];
-        let time = limits.into_iter().flatten().min().unwrap_or(u64::MAX);
+        let time = of_one(least(limits), self.model.weight);
         let bytes = self.instance.room(id, self.model).map_or(0, |bytes| bytes.0);
-        Room { bytes, time: time / u64::from(self.model.weight), scarce: Scarce::Bytes }
+        Room { bytes, time, scarce: Scarce::Bytes }
     }
 
     /// The usable options of a layer on a device that no other one beats; the first of equals
@@ -370,11 +407,10 @@ impl Builder<'_> {
 
     /// Most time and bytes that a device may send, by one request.
     fn sending_limit(&self, device: usize) -> (u64, u64) {
-        let weight = u64::from(self.model.weight);
+        let weight = self.model.weight;
         let time = [self.instance.bottleneck_max.map(|limit| limit.0), self.time_run_max];
         let bytes = self.instance.device(DeviceId(device as u16)).traffic_max;
-        let time = time.into_iter().flatten().min().unwrap_or(u64::MAX);
-        (time / weight, bytes.map_or(u64::MAX, |limit| limit.0) / weight)
+        (of_one(least(time), weight), of_one(least([bytes.map(|limit| limit.0)]), weight))
     }
 
     /// A tensor of that many bytes.

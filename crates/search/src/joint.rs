@@ -314,14 +314,16 @@ impl<'a> Joint<'a> {
 
     /// What is left of the scarce resource on a device.
     fn left(&self, model: usize, device: usize, spent: &[u64], room: &Room) -> u64 {
-        let at = device * self.parts;
+        let weight = u64::from(self.model(model).weight);
+        let spent = &spent[device * self.parts..(device + 1) * self.parts];
         match room.scarce {
             Scarce::Bytes => {
                 let memory = self.instance.device(DeviceId(device as u16)).memory.0;
-                (memory - spent[at + BYTES]).min(room.bytes)
+                memory.saturating_sub(spent[BYTES]).min(room.bytes)
             }
             Scarce::Time => {
-                let used = spent[at + COMPUTE] / u64::from(self.model(model).weight);
+                // Where no time is limited, none is booked and none is scarce.
+                let used = spent.get(COMPUTE).map_or(0, |used| used / weight);
                 room.time.saturating_sub(used)
             }
         }

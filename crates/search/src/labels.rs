@@ -3,7 +3,7 @@
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
-use crate::chain::{Chain, Choice, Scarce};
+use crate::chain::{Chain, Choice, Scarce, UNLIMITED};
 use crate::dominance::{Kind, Rule, dominate};
 use crate::relaxation::{Place, Relaxation};
 use crate::ticks::Row;
@@ -123,7 +123,7 @@ impl<'a> Labels<'a> {
             let losses = chain.choices[places].iter().flatten().map(|choice| choice.loss);
             least_loss[layer - 1] = least_loss[layer] + losses.min().unwrap_or(0);
         }
-        let run_limited = chain.room.iter().any(|room| room.time != u64::MAX);
+        let run_limited = chain.room.iter().any(|room| room.time != UNLIMITED);
         let simple = chain.time_max.is_none() && !run_limited;
         let ahead = ahead(chain);
         Self { chain, relaxation, others, limit, one_run, least_loss, simple, ahead }
@@ -230,7 +230,7 @@ impl<'a> Labels<'a> {
         let (chain, device) = (self.chain, usize::from(label.device));
         let place = chain.at(layer, device);
         let room = &chain.room[device];
-        let run_limited = room.time != u64::MAX;
+        let run_limited = room.time != UNLIMITED;
         let subset = self.relaxation.neighbours.remembered(device, label.used);
         let rest = self.relaxation.row(Place { layer, device, subset });
         let grid = &self.relaxation.grids[device];
@@ -293,7 +293,7 @@ impl<'a> Labels<'a> {
     fn thin(&self, at: usize, layer: &mut Layer, width: Width) {
         let mut labels = std::mem::take(&mut layer.labels);
         let chain = self.chain;
-        let limited = chain.source_limit != (u64::MAX, u64::MAX);
+        let limited = chain.source_limit != (UNLIMITED, UNLIMITED);
         let kind = |label: &Label| {
             let device = usize::from(label.device);
             let ahead = self.ahead[chain.at(at, device)];

@@ -241,7 +241,7 @@ impl Search<'_> {
         let others = if complete { self.others(&relaxation) } else { Vec::new() };
         let relaxations = (&relaxation, &others[..]);
         let found = match round.width.labels {
-            BALANCED => self.balanced(run, relaxations, passes * relaxation.work)?,
+            BALANCED => self.balanced(run, relaxations, passes.saturating_mul(relaxation.work))?,
             _ => self.labels(run, relaxations, round.width)?,
         };
         let limit = self.limit(run);
@@ -314,7 +314,7 @@ impl Search<'_> {
     ) -> Result<(Relaxation, Mixture), Stop> {
         let mut work = 0;
         for _ in 0..round.grow {
-            work += relaxation.work * u64::from(round.climb);
+            work = relaxation.work.saturating_mul(u64::from(round.climb)).saturating_add(work);
             if relaxation.bound > self.limit(run) || work > GROW_WORK_MAX {
                 break;
             }

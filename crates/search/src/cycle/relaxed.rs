@@ -42,8 +42,10 @@ const CLIMB_PER_DEVICE: usize = 2;
 const STEP: f64 = 0.02;
 /// What the model may still promise, relative to the budget, when climbing ends.
 const PROMISE_MIN: f64 = 1e-5;
-/// Prices of all visits that matter, relative to the budget.
+/// Ticks are made for prices of all visits of at most so many budgets; for more they grow.
 const PRICES_MAX: f64 = 15.0;
+/// Prices of all visits are at most so many budgets: more is worth nothing in floating point.
+const PRICES_LIMIT: f64 = (1u64 << 30) as f64;
 /// Rows that neighbour sets may grow to.
 const ROWS_MAX: usize = 4_000;
 
@@ -53,13 +55,12 @@ impl<'a> Relaxed<'a> {
             (0..chain.layers).map(move |first| runs.losses(chain.class[device], first, time))
         });
         let budget = if chain.loss_max == u64::MAX { 0.0 } else { chain.loss_max as f64 };
-        let tick = Tick::for_costs_up_to((1.0 + PRICES_MAX) * budget);
         let losses: Vec<Vec<u64>> = places.collect();
-        let ticks = |runs: &Vec<u64>| runs.iter().map(|&loss| tick.floor(loss as f64)).collect();
+        let tick = Tick::for_costs_up_to((1.0 + PRICES_MAX) * budget);
         let mut relaxed = Self {
             chain,
             time,
-            ticks: losses.iter().map(ticks).collect(),
+            ticks: in_ticks(&losses, tick),
             losses,
             neighbours: Neighbours::none(0),
             tick,
@@ -163,6 +164,13 @@ impl<'a> Relaxed<'a> {
             if self.is_beyond() || bundle.promise() < PROMISE_MIN {
                 break;
             }
+            let all: f64 = point.iter().sum();
+            if !all.is_finite() {
+                break;
+            }
+            // A bound holds for any prices.
+            let part = (PRICES_LIMIT / all).min(1.0);
+            point.iter_mut().for_each(|x| *x *= part);
             let prices: Vec<f64> = point.iter().map(|x| x * unit).collect();
             self.fill(&prices);
             let Some(path) = self.path() else { break };
@@ -184,6 +192,13 @@ impl<'a> Relaxed<'a> {
     /// # Complexity
     /// O(layers * rows * (length of a run + devices)), rows being devices times remembered subsets.
     fn fill(&mut self, prices: &[f64]) {
+        // A path of interest costs no more than the budget and one visit of each device: it must
+        // stay far below what reads as no path at all.
+        let visits: f64 = prices.iter().sum();
+        let tick = Tick::for_costs_up_to(self.budget + visits.max(PRICES_MAX * self.budget));
+        if tick != self.tick {
+            (self.tick, self.ticks) = (tick, in_ticks(&self.losses, tick));
+        }
         self.prices = prices.iter().map(|&price| self.tick.floor(price)).collect();
         let (layers, length) = (self.chain.layers, self.chain.layers + 1);
         for device in 0..self.chain.devices {
@@ -288,4 +303,10 @@ impl<'a> Relaxed<'a> {
         }
         layers
     }
+}
+
+/// Losses as whole ticks.
+fn in_ticks(losses: &[Vec<u64>], tick: Tick) -> Vec<Vec<i32>> {
+    let runs = |runs: &Vec<u64>| runs.iter().map(|&loss| tick.floor(loss as f64)).collect();
+    losses.iter().map(runs).collect()
 }
