@@ -93,7 +93,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         text = diagnosis.text(instance);
     }
     let text = format!("{}\n{text}", headline(instance, entry.name, &outcome));
-    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
+    let reply = Reply::either(*as_json, &json, &text).found(outcome.plan.is_some());
+    Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.

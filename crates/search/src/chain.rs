@@ -479,3 +479,106 @@ impl Builder<'_> {
             && self.model.messages.iter().all(message)
     }
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use edgeplan_problem::deployment::{Device, Layer, LayerOption, Message, Objective};
+    use edgeplan_problem::{Bytes, Loss, Nanos};
+
+    use super::*;
+
+    /// A model of one-option layers, `(bytes, time)` each, the same on all devices of that memory;
+    /// messages take no time.
+    pub(crate) fn question(memory: &[u64], layers: &[(u64, u64)]) -> Deployment {
+        let devices = memory.len();
+        let layer = |(index, &(bytes, time)): (usize, &(u64, u64))| {
+            let compute = vec![Some(Nanos(time)); devices];
+            let (recipe, bytes, loss) = ("r".to_owned(), Bytes(bytes), Loss::ZERO);
+            let option = LayerOption { recipe, bytes, shared: None, loss, compute };
+            let name = format!("l{index}");
+            Layer { name, options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
+        };
+        let device = |(index, &memory): (usize, &u64)| Device {
+            name: format!("d{index}"),
+            memory: Bytes(memory),
+            overhead: Bytes::ZERO,
+            compute_max: None,
+            traffic_max: None,
+        };
+        let model = Model {
+            name: "m".into(),
+            weight: 1,
+            layers: layers.iter().enumerate().map(layer).collect(),
+            loss_max: None,
+            activation: Bytes::ZERO,
+            shared: Vec::new(),
+            messages: vec![Message {
+                bytes: Bytes::ZERO,
+                time: vec![Some(Nanos::ZERO); devices * devices],
+            }],
+            enter: 0,
+            leave: 0,
+        };
+        let question = Deployment {
+            name: "t".into(),
+            objective: Objective::Latency,
+            placement: Placement::Contiguous,
+            source: DeviceId(0),
+            devices: memory.iter().enumerate().map(device).collect(),
+            models: vec![model],
+            latency_max: None,
+            bottleneck_max: None,
+        };
+        question.checked().expect("the question makes sense")
+    }
+
+    #[test]
+    fn time_without_a_limit_is_never_scarce() {
+        for memory in [0, 7] {
+            let question = question(&[memory], &[(0, 5), (0, 1 << 40)]);
+            let chain = Chain::new(&question, Measure::Latency, None);
+            assert_eq!(chain.room[0].scarce, Scarce::Bytes);
+            assert_eq!(chain.room[0].whole(), memory);
+        }
+    }
+
+    #[test]
+    fn limits_that_nothing_reaches_are_none_whatever_the_weight() {
+        for limit in [u64::MAX, u64::MAX - 1, 1 << 62] {
+            let mut question = question(&[9, 9], &[(1, 1), (1, 1)]);
+            question.models[0].weight = 3;
+            question.models[0].loss_max = Some(Loss(limit));
+            question.bottleneck_max = Some(Nanos(limit));
+            question.latency_max = Some(Nanos(limit));
+            for device in &mut question.devices {
+                device.compute_max = Some(Nanos(limit));
+                device.traffic_max = Some(Bytes(limit));
+            }
+            let question = question.checked().expect("limits may be anything");
+            let chain = Chain::new(&question, Measure::Memory, Some(1 << 62));
+            assert!(chain.room.iter().all(|room| room.time == UNLIMITED), "{:?}", chain.room);
+            assert_eq!(chain.source_limit, (UNLIMITED, UNLIMITED));
+            assert_eq!((chain.loss_max, chain.time_max), (UNLIMITED, None));
+        }
+    }
+
+    #[test]
+    fn a_limit_on_all_requests_is_shared_by_them() {
+        let mut question = question(&[9], &[(1, 1)]);
+        question.models[0].weight = 3;
+        question.devices[0].compute_max = Some(Nanos(8));
+        let question = question.checked().expect("the question makes sense");
+        assert_eq!(Chain::new(&question, Measure::Latency, None).room[0].time, 2);
+    }
+
+    #[test]
+    fn what_devices_need_once_counts_towards_exact_sums() {
+        let mut question = question(&[1 << 40], &[(1, 1)]);
+        question.objective = Objective::Memory;
+        question.placement = Placement::Free;
+        question.devices[0].overhead = Bytes(1 << 39);
+        let chain = &Chain::all(&question, Measure::Memory)[0];
+        assert!(chain.scale * ((1u64 << 39) + 1) as f64 <= COST_MAX, "{}", chain.scale);
+        assert!(Chain::dearest(&question, Measure::Memory) >= ((1u64 << 39) + 1) as f64);
+    }
+}

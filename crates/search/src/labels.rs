@@ -377,3 +377,64 @@ impl Label {
         Trace { parent: self.parent, device: self.device, choice: self.choice }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+    use crate::grid::Grid;
+    use crate::neighbours::Neighbours;
+    use crate::relaxation::Prices;
+    use edgeplan_problem::Nanos;
+    use edgeplan_problem::deployment::Deployment;
+
+    const ALL: Width = Width { labels: usize::MAX / 4, alike: usize::MAX };
+
+    fn search(question: &Deployment, limit: f64, width: Width) -> Found {
+        let chain = Chain::new(question, Measure::Latency, None);
+        let reference = vec![0; chain.layers];
+        let grids = (0..chain.devices).map(|device| Grid::new(&chain, device, 64, &reference));
+        let none = Neighbours::none(chain.devices);
+        let mut relaxation = Relaxation::new(&chain, grids.collect(), none);
+        relaxation.solve(&chain, &Prices::zero(chain.devices));
+        let labels = Labels::new(&chain, (&relaxation, &[]), limit * chain.scale, true);
+        labels.search(width, &mut || Ok(())).expect("nothing stops it")
+    }
+
+    #[test]
+    fn layers_that_need_nothing_lie_on_a_device_that_has_nothing() {
+        let found = search(&question(&[0], &[(0, 0), (0, 0)]), 0.0, ALL);
+        assert_eq!(found.plan.map(|(plan, cost)| (plan.len(), cost)), Some((2, 0.0)));
+        assert_eq!(found.dropped, None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_found_and_nothing_is_dropped() {
+        let found = search(&question(&[1, 1], &[(1, 1), (1, 1), (1, 1)]), f64::MAX, ALL);
+        assert!(found.plan.is_none() && found.dropped.is_none(), "{found:?}");
+    }
+
+    #[test]
+    fn a_limit_is_met_exactly_or_not_at_all() {
+        let question = question(&[2, 2], &[(1, 3), (1, 4), (1, 5)]);
+        assert!(search(&question, 12.0, ALL).plan.is_some());
+        assert!(search(&question, 11.9, ALL).plan.is_none());
+    }
+
+    #[test]
+    fn compute_time_of_a_run_is_met_exactly_or_not_at_all() {
+        let mut question = question(&[9], &[(0, 3), (0, 4)]);
+        for (limit, found) in [(7, true), (6, false), (0, false), (u64::MAX, true)] {
+            question.devices[0].compute_max = Some(Nanos(limit));
+            assert_eq!(search(&question, f64::MAX, ALL).plan.is_some(), found, "{limit}");
+        }
+    }
+
+    #[test]
+    fn whoever_drops_a_label_says_so() {
+        let question = question(&[2, 3, 4], &[(1, 3), (1, 4), (1, 5)]);
+        let found = search(&question, f64::MAX, Width { labels: 1, alike: 1 });
+        assert!(found.dropped.is_some(), "{found:?}");
+    }
+}

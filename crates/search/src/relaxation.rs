@@ -457,3 +457,73 @@ fn reached(chain: &Chain, neighbours: &Neighbours) -> Vec<bool> {
     }
     reached
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+    use edgeplan_problem::Loss;
+    use edgeplan_problem::deployment::Deployment;
+
+    fn relaxation(question: &Deployment, prices: &Prices) -> (Chain, Relaxation) {
+        let chain = Chain::new(question, Measure::Latency, None);
+        let reference = vec![0; chain.layers];
+        let grids = (0..chain.devices).map(|device| Grid::new(&chain, device, 64, &reference));
+        let none = Neighbours::none(chain.devices);
+        let mut relaxation = Relaxation::new(&chain, grids.collect(), none);
+        relaxation.solve(&chain, prices);
+        (chain, relaxation)
+    }
+
+    #[test]
+    fn a_bound_holds_at_any_prices() {
+        // Two layers that fit one device each: every plan costs 5 + 7.
+        let mut question = question(&[1, 1], &[(1, 5), (1, 7)]);
+        question.models[0].loss_max = Some(Loss(3));
+        let visits = [0.0, 1.0, 1e9, 1e15, 1e18, 1e30, f64::MAX, f64::INFINITY, f64::NAN, -1e18];
+        for visit in visits {
+            for loss in [0.0, 1e15, 1e40, f64::MAX] {
+                let prices = Prices { loss, visit: vec![visit; 2], ..Prices::zero(2) };
+                let (chain, relaxation) = relaxation(&question, &prices);
+                let bound = relaxation.bound / chain.scale;
+                assert!(bound <= 12.0, "visits at {visit}, loss at {loss}: {bound}");
+                assert!(bound.is_finite() && relaxation.path(&chain).is_some(), "{visit}, {loss}");
+            }
+        }
+    }
+
+    #[test]
+    fn rewards_of_many_visits_stay_countable() {
+        let layers = vec![(0, 1); 120];
+        for reward in [1e3, 1e12, 1e15, 1e18] {
+            let prices = Prices { visit: vec![-reward, 0.0], ..Prices::zero(2) };
+            let (chain, relaxation) = relaxation(&question(&[9, 9], &layers), &prices);
+            assert!(relaxation.bound / chain.scale <= 120.0, "{reward}: {}", relaxation.bound);
+            let least = relaxation.rest.iter().chain(&relaxation.arriving).min();
+            assert!(least.is_some_and(|&least| (-NONE..=NONE).contains(&least)), "{least:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_way_in_or_out_there_is_no_path_whatever_a_visit_earns() {
+        let times = [Some(edgeplan_problem::Nanos::ZERO), None];
+        let mut question = question(&[0, 1], &[(1, 1)]);
+        for (from, to) in [(0, 1), (1, 0)] {
+            for (pair, time) in question.models[0].messages[0].time.iter_mut().enumerate() {
+                *time = times[usize::from(pair == from * 2 + to)];
+            }
+            let prices = Prices { visit: vec![0.0, -1e12], ..Prices::zero(2) };
+            let (chain, relaxation) = relaxation(&question, &prices);
+            assert_eq!(relaxation.bound, f64::INFINITY);
+            assert_eq!(relaxation.path(&chain), None);
+        }
+    }
+
+    #[test]
+    fn prices_of_sums_that_are_exact_are_taken_as_they_are() {
+        let question = question(&[1, 1], &[(1, 5), (1, 7)]);
+        let prices = Prices { visit: vec![3.0, -4.0], ..Prices::zero(2) };
+        assert_eq!(relaxation(&question, &prices).1.prices, prices);
+    }
+}

@@ -122,8 +122,7 @@ impl ChainSearch {
             (Objective::Latency, problem.latency_max.is_some()),
             (Objective::Bottleneck, problem.bottleneck_max.is_some()),
         ];
-        let others =
-            limits.into_iter().filter(|&(other, is)| is && other != problem.objective);
+        let others = limits.into_iter().filter(|&(other, is)| is && other != problem.objective);
         for (objective, _) in others {
             if run.best().is_some() {
                 break;

@@ -125,6 +125,17 @@ mod tests {
     }
 
     #[test]
+    fn extremes_stay_within_32_bits() {
+        let tick = Tick::for_costs_up_to(1e18);
+        for value in [-NONE, NONE] {
+            for cost in [tick.floor(f64::NEG_INFINITY), tick.floor(f64::INFINITY)] {
+                assert!(value.checked_add(cost).and_then(|sum| sum.checked_add(value)).is_some());
+            }
+        }
+        assert_eq!(Tick::for_costs_up_to(f64::INFINITY).floor(1.0), 0);
+    }
+
+    #[test]
     fn a_row_is_lowered_by_the_shifted_next_one() {
         let next = [NONE, 30, 20, 10];
         let mut here = [25, 25, 25, 25];

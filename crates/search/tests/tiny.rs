@@ -43,7 +43,9 @@ fn agrees(instance: &Deployment, best: Option<Cost>) -> Result<(), String> {
     });
     let Ok(verdict) = std::panic::catch_unwind(search) else { return Err("a panic".into()) };
     let right = match (&verdict, best) {
-        (Verdict::Optimal { cost, lower_bound }, Some(best)) => *cost == best && *lower_bound == best,
+        (Verdict::Optimal { cost, lower_bound }, Some(best)) => {
+            *cost == best && *lower_bound == best
+        }
         (Verdict::Infeasible, None) => true,
         _ => false,
     };
@@ -75,7 +77,8 @@ fn least(instance: &Deployment) -> Option<Cost> {
 
 fn ways(instance: &Deployment, layer: &Layer) -> Vec<Assignment> {
     let options = 0..layer.options.len() as u16;
-    let way = |device| options.clone().map(move |option| Assignment { device, option: OptionId(option) });
+    let way =
+        |device| options.clone().map(move |option| Assignment { device, option: OptionId(option) });
     instance.device_ids().flat_map(way).collect()
 }
 
