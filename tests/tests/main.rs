@@ -13,6 +13,7 @@ mod measured; // plans for machines that were measured
 mod memory; // what a model takes while it is measured, taught, and written
 mod planned; // DFTSP as a policy of the simulator
 mod profile; // measuring machines and links
+mod proof; // proofs that were false once
 mod quality; // what quantization costs, and the files that plans describe
 mod report; // pages made from records, in a browser, too
 mod schedule; // edgeplan schedule

@@ -16,7 +16,7 @@ use edgeplan_harness::trial::{Allowance, answer};
 use edgeplan_instances::quantity::Memory;
 use edgeplan_problem::Bytes;
 use edgeplan_records::folder::{Folder, merge};
-use edgeplan_records::row::Record;
+use edgeplan_records::row::{Record, Word};
 use edgeplan_records::summary::{reconciled, summarize};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -107,13 +107,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         folders => (Folder::read_all(folders)?, folders.to_vec()),
     };
     let records = reconciled(records);
+    let wrong = records.iter().any(|record| record.verdict == Word::Wrong);
     if arguments.rank {
         let curve = Folder::read_all_curves(&folders)?;
-        return Ok(rank::reply(&records, &curve, arguments.json));
+        return Ok(rank::reply(&records, &curve, arguments.json).wrong(wrong));
     }
     let suites = summarize(&records);
     let text = show::text(&suites, &records, arguments.table);
-    Ok(Reply::either(arguments.json, &suites, &text))
+    Ok(Reply::either(arguments.json, &suites, &text).wrong(wrong))
 }
 
 /// The process of one trial.

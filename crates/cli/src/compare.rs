@@ -39,12 +39,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         (outcome.cost().is_none(), outcome.cost(), !proof, outcome.elapsed)
     });
     let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
+    let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
     let bound: Option<Cost> = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
     if arguments.json {
         let rows: Vec<_> =
             outcomes.iter().map(|(name, outcome)| outcome_json(&instance, name, outcome)).collect();
         let json = json!({ "instance": instance.name, "solvers": rows });
-        return Ok(Reply::json(&json).found(found));
+        return Ok(Reply::json(&json).found(found).wrong(wrong));
     }
     let mut ranking = table(
         &["solver", "verdict", "cost", "its bound", "gap to best bound", "seconds"],
@@ -69,5 +70,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if !found {
         text += "No plan was found; `edgeplan plan` says what stands in the way.";
     }
-    Ok(Reply::text(&text).found(found))
+    Ok(Reply::text(&text).found(found).wrong(wrong))
 }

@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::plan::headline;
 use crate::question::{Asked, Scope};
-use crate::reply::Reply;
+use crate::reply::{Reply, believed};
 use crate::report::{amount, command_line};
 use crate::watch;
 
@@ -127,6 +127,7 @@ fn planned(arguments: &Arguments, entry: &Entry) -> Result<Option<Chosen>> {
     one_model(&deployment)?;
     let solver = (entry.make)();
     let outcome = watch::answer(&deployment, entry.name, solver.as_ref(), question);
+    let outcome = believed(entry.name, outcome)?;
     let remark = headline(&deployment, entry.name, &outcome);
     Ok(outcome.plan.map(|plan| Chosen { deployment, plan, scope, remarks: vec![remark] }))
 }
@@ -173,6 +174,7 @@ fn given(arguments: &Arguments, path: &Path, entry: &Entry) -> Result<Option<Cho
     let deployment = question.read_in(scope)?.deployment;
     let near = nearest(&deployment, (&original, &plan)).map_err(|text| anyhow!(text))?;
     let outcome = watch::answer(&near, entry.name, (entry.make)().as_ref(), question);
+    let outcome = believed(entry.name, outcome)?;
     let proven = matches!(outcome.verdict, Verdict::Optimal { .. });
     Ok(outcome.plan.map(|plan| {
         let after = deployment.evaluate(&plan).cost;

@@ -142,6 +142,6 @@ fn main() -> ExitCode {
     result.and_then(Reply::print).unwrap_or_else(|error| {
         // Nobody is left to be told if this fails, too.
         let _ = writeln!(std::io::stderr(), "error: {error:#}");
-        ExitCode::from(2)
+        ExitCode::from(reply::exit_code(&error))
     })
 }

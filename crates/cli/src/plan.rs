@@ -101,7 +101,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         found &= !written.is_missing();
     }
     let text = format!("{}\n{text}", headline(instance, entry.name, &outcome));
-    Ok(Reply::either(*as_json, &json, &text).found(found))
+    let reply = Reply::either(*as_json, &json, &text).found(found);
+    Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.

@@ -6,12 +6,49 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use edgeplan_instances::file::{to_json, write_atomic};
+use edgeplan_problem::{Outcome, Verdict};
 use serde::Serialize;
 
-/// What a command prints, and whether it found what was asked for.
+/// What a command prints, and how it ends.
 pub(crate) struct Reply {
     text: String,
-    found: bool,
+    ending: Ending,
+}
+
+/// How a command ends: its exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ending {
+    /// With what was asked for: 0.
+    Found = 0,
+    /// Without: 1. An error ends with 2.
+    NotFound = 1,
+    /// With a solver's answer that contradicts itself or another one: 3.
+    Wrong = 3,
+}
+
+/// A solver's answer that contradicts itself, where a command builds on it.
+#[derive(Debug)]
+pub(crate) struct WrongAnswer(String);
+
+impl std::fmt::Display for WrongAnswer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for WrongAnswer {}
+
+/// The answer, unless it is wrong: nothing is built on that.
+pub(crate) fn believed<Plan>(solver: &str, outcome: Outcome<Plan>) -> Result<Outcome<Plan>> {
+    match outcome.verdict {
+        Verdict::Wrong(why) => Err(WrongAnswer(format!("{solver}: wrong: {why}")).into()),
+        _ => Ok(outcome),
+    }
+}
+
+/// The exit code of an error.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<WrongAnswer>() { Ending::Wrong as u8 } else { 2 }
 }
 
 impl Reply {
@@ -42,12 +79,18 @@ impl Reply {
 
     /// Exactly this text.
     pub(crate) fn raw(text: String) -> Self {
-        Self { text, found: true }
+        Self { text, ending: Ending::Found }
     }
 
     /// Says whether there was an answer; the exit code is 1 if not.
     pub(crate) fn found(self, found: bool) -> Self {
-        Self { found, ..self }
+        Self { ending: if found { Ending::Found } else { Ending::NotFound }, ..self }
+    }
+
+    /// Says whether some solver's answer is wrong, whatever else was found; the exit code is 3 if
+    /// so.
+    pub(crate) fn wrong(self, wrong: bool) -> Self {
+        if wrong { Self { ending: Ending::Wrong, ..self } } else { self }
     }
 
     /// Prints it.
@@ -58,7 +101,7 @@ impl Reply {
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(error).context("standard output")
             }
-            _ => Ok(if self.found { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+            _ => Ok(ExitCode::from(self.ending as u8)),
         }
     }
 }
@@ -66,6 +109,30 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgeplan_problem::{Contradiction, Cost};
+
+    #[test]
+    fn a_wrong_answer_ends_otherwise_than_none_and_than_an_error() {
+        let ending = |reply: Reply| reply.ending as u8;
+        let reply = || Reply::text("");
+        assert_eq!(ending(reply().found(true).wrong(false)), 0);
+        assert_eq!(ending(reply().found(false).wrong(false)), 1);
+        assert_eq!(ending(reply().found(true).wrong(true)), 3);
+        assert_eq!(ending(reply().found(false).wrong(true)), 3);
+        let by = "its own plan".to_owned();
+        let why = Contradiction::BoundAboveCost { bound: Cost(2), cost: Cost(1), by };
+        let outcome = |verdict| Outcome::<()> {
+            verdict,
+            plan: Some(()),
+            elapsed: std::time::Duration::ZERO,
+            stopped: None,
+            work: std::collections::BTreeMap::new(),
+        };
+        let error = believed("s", outcome(Verdict::Wrong(why))).map(|_| ()).expect_err("is wrong");
+        assert_eq!(exit_code(&error.context("more words")), 3);
+        assert_eq!(exit_code(&anyhow::anyhow!("something else")), 2);
+        assert!(believed("s", outcome(Verdict::Infeasible)).is_ok());
+    }
 
     #[test]
     fn names_cannot_paint_the_terminal() {

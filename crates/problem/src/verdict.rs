@@ -40,6 +40,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
+    /// Whether the answer contradicts itself or another one.
+    pub fn is_wrong(&self) -> bool {
+        matches!(self, Self::Wrong(_))
+    }
+
     /// `optimal`, `feasible`, `infeasible`, `unknown`, `wrong`, `unsupported` or `failed`: the
     /// words of tables and files.
     pub fn word(&self) -> &'static str {

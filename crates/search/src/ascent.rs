@@ -3,7 +3,7 @@
 use edgeplan_problem::Stop;
 
 use crate::bundle::Bundle;
-use crate::chain::{Chain, Room};
+use crate::chain::{Chain, Room, UNLIMITED};
 use crate::relaxation::{Path, Prices, Relaxation, visits};
 
 /// How far to climb.
@@ -63,8 +63,13 @@ pub(crate) fn climb(
         if bundle.promise() < PROMISE_MIN {
             break;
         }
-        let prices = scales.prices(&point);
-        relaxation.solve(chain, &prices);
+        let asked = scales.prices(&point);
+        relaxation.solve(chain, &asked);
+        let prices = relaxation.prices.clone();
+        if prices != asked {
+            // What was learnt is true of the prices that the tables are of.
+            point = scales.point(&prices);
+        }
         let Some(path) = relaxation.path(chain) else {
             // No path at all: the bound is infinite.
             best = (relaxation.bound, prices);
@@ -102,7 +107,7 @@ struct Scales {
 impl Scales {
     fn new(chain: &Chain, target: f64) -> Self {
         let budget = |allowed: f64| target / allowed.max(1.0);
-        let loss = if chain.loss_max == u64::MAX { 0.0 } else { budget(chain.loss_max as f64) };
+        let loss = if chain.loss_max == UNLIMITED { 0.0 } else { budget(chain.loss_max as f64) };
         let time = chain.time_max.map_or(0.0, |max| budget(max as f64));
         let visit = if chain.once { target } else { 0.0 };
         let bytes = |room: &Room| if chain.once { 0.0 } else { budget(room.bytes as f64) };

@@ -167,7 +167,8 @@ fn guides(instance: &Deployment) -> Vec<(Measure, Option<u64>)> {
     let model = &instance.models[0];
     let loss = (Measure::Loss, model.loss_max.map(|loss| loss.0));
     let weight = u64::from(model.weight);
-    let latency = (Measure::Latency, instance.latency_max.map(|limit| limit.0 * weight));
+    let latency =
+        (Measure::Latency, instance.latency_max.map(|limit| limit.0.saturating_mul(weight)));
     let chosen = model.layers.iter().any(|layer| layer.options.len() > 1);
     match chosen && model.loss_max.is_some() {
         true => vec![loss, latency],

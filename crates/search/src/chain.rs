@@ -5,8 +5,23 @@
 
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model, OptionId, Placement};
 
-/// Scaled costs stay below this: sums of them are exact.
-const COST_MAX: f64 = (1u64 << 50) as f64;
+/// Costs of plans stay below this, scaled or not: sums of them and of prices are exact.
+pub(crate) const COST_MAX: f64 = (1u64 << 50) as f64;
+/// An amount without a limit.
+pub(crate) const UNLIMITED: u64 = u64::MAX;
+/// No plan of a checked instance takes as much of anything: a limit of as much is none.
+const ABSURD: u64 = 1 << 62;
+
+/// The least of some limits.
+fn least(limits: impl IntoIterator<Item = Option<u64>>) -> u64 {
+    let limits = limits.into_iter().flatten();
+    limits.min().filter(|&limit| limit < ABSURD).unwrap_or(UNLIMITED)
+}
+
+/// What one of so many requests may take of a limit on all.
+fn of_one(limit: u64, weight: u32) -> u64 {
+    if limit == UNLIMITED { UNLIMITED } else { limit / u64::from(weight) }
+}
 
 /// One usable way to hold a layer on a device.
 #[derive(Debug, Clone, Copy)]
@@ -49,7 +64,7 @@ pub(crate) struct Shared {
 pub(crate) struct Room {
     /// Bytes for layers, once overhead and activations are paid.
     pub(crate) bytes: u64,
-    /// Most compute time of the run, by one request.
+    /// Most compute time of the run, by one request; or [`UNLIMITED`].
     pub(crate) time: u64,
     /// Which of the two the tables follow; labels follow both.
     pub(crate) scarce: Scarce,
@@ -113,10 +128,11 @@ pub(crate) struct Chain {
     /// Whether a device may be visited only once.
     pub(crate) once: bool,
     pub(crate) shared: Vec<Shared>,
-    /// Where requests start, and what it may send in all: time and bytes of one request.
+    /// Where requests start, and what it may send in all: time and bytes of one request, each
+    /// perhaps [`UNLIMITED`].
     pub(crate) source: usize,
     pub(crate) source_limit: (u64, u64),
-    /// Most loss.
+    /// Most loss, or [`UNLIMITED`].
     pub(crate) loss_max: u64,
     /// Most time of a request, where it is limited besides the objective.
     pub(crate) time_max: Option<u64>,
@@ -142,16 +158,29 @@ impl Chain {
         let builder = |model| Builder { instance, model, cost, time_run_max: None };
         let mut chains: Vec<Self> =
             instance.models.iter().map(|model| builder(model).chain()).collect();
-        let scale = scale(chains.iter().map(|chain| chain.most).sum());
+        // What devices need once is in no chain, and yet a part of plans' costs.
+        let fixed = if cost == Measure::Memory { fixed(instance) } else { 0.0 };
+        let scale = scale(chains.iter().map(|chain| chain.most).sum::<f64>() + fixed);
         for chain in &mut chains {
             chain.rescale(scale);
         }
         chains
     }
 
-    /// Whether all layers together would fill a device's memory or its time first.
+    /// More than any plan of the instance costs, in units of that cost.
+    pub(crate) fn dearest(instance: &Deployment, cost: Measure) -> f64 {
+        let builder = |model| Builder { instance, model, cost, time_run_max: None };
+        let most = instance.models.iter().map(|model| builder(model).chain().most);
+        most.sum::<f64>() + if cost == Measure::Memory { fixed(instance) } else { 0.0 }
+    }
+
+    /// Whether all layers together would fill a device's memory or its time first. Time that is
+    /// not limited never ends, however few bytes there are to compare it with.
     fn scarce(&self, device: usize) -> Scarce {
         let room = self.room[device];
+        if room.time == UNLIMITED {
+            return Scarce::Bytes;
+        }
         let least = |amount: fn(&Choice) -> u64| {
             let places = (0..self.layers).map(|layer| &self.choices[self.at(layer, device)]);
             places.filter_map(|choices| choices.iter().map(amount).min()).sum::<u64>() as f64
@@ -237,6 +266,13 @@ fn most(chain: &Chain) -> f64 {
     (0..chain.layers).map(layer).sum::<f64>() + 2.0 * ends.fold(0.0, f64::max) + shared
 }
 
+/// Bytes that all devices need once, with every model on each.
+fn fixed(instance: &Deployment) -> f64 {
+    let overheads: f64 = instance.devices.iter().map(|device| device.overhead.as_f64()).sum();
+    let buffers: f64 = instance.models.iter().map(|model| model.activation.as_f64()).sum();
+    overheads + buffers * instance.devices.len() as f64
+}
+
 /// The largest power of two that keeps every sum exact.
 fn scale(most: f64) -> f64 {
     let exponent = (COST_MAX / most.max(1.0)).log2().floor().clamp(0.0, 40.0);
@@ -271,6 +307,7 @@ impl Builder<'_> {
         // A limit on the latency is one on the cost, where that is the latency.
         let latency = self.cost == Measure::Latency;
         let time_max = self.instance.latency_max.filter(|_| !latency).map(|limit| limit.0);
+        let time_max = time_max.filter(|&limit| limit < ABSURD);
         let mut chain = Chain {
             layers,
             devices,
@@ -285,7 +322,7 @@ impl Builder<'_> {
             shared: self.model.shared.iter().map(|bytes| self.shared(bytes.0)).collect(),
             source: self.instance.source.index(),
             source_limit: self.sending_limit(self.instance.source.index()),
-            loss_max: self.model.loss_max.map_or(u64::MAX, |loss| loss.0),
+            loss_max: least([self.model.loss_max.map(|loss| loss.0)]),
             time_max,
             class: (0..devices).map(|device| self.class(device)).collect(),
             required: vec![false; devices],
@@ -305,9 +342,9 @@ impl Builder<'_> {
             self.instance.bottleneck_max.map(|limit| limit.0),
             self.time_run_max,
         ];
-        let time = limits.into_iter().flatten().min().unwrap_or(u64::MAX);
+        let time = of_one(least(limits), self.model.weight);
         let bytes = self.instance.room(id, self.model).map_or(0, |bytes| bytes.0);
-        Room { bytes, time: time / u64::from(self.model.weight), scarce: Scarce::Bytes }
+        Room { bytes, time, scarce: Scarce::Bytes }
     }
 
     /// The usable options of a layer on a device that no other one beats; the first of equals
@@ -370,11 +407,10 @@ impl Builder<'_> {
 
     /// Most time and bytes that a device may send, by one request.
     fn sending_limit(&self, device: usize) -> (u64, u64) {
-        let weight = u64::from(self.model.weight);
+        let weight = self.model.weight;
         let time = [self.instance.bottleneck_max.map(|limit| limit.0), self.time_run_max];
         let bytes = self.instance.device(DeviceId(device as u16)).traffic_max;
-        let time = time.into_iter().flatten().min().unwrap_or(u64::MAX);
-        (time / weight, bytes.map_or(u64::MAX, |limit| limit.0) / weight)
+        (of_one(least(time), weight), of_one(least([bytes.map(|limit| limit.0)]), weight))
     }
 
     /// A tensor of that many bytes.
@@ -441,5 +477,108 @@ impl Builder<'_> {
             && same
             && self.model.layers.iter().all(layer)
             && self.model.messages.iter().all(message)
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use edgeplan_problem::deployment::{Device, Layer, LayerOption, Message, Objective};
+    use edgeplan_problem::{Bytes, Loss, Nanos};
+
+    use super::*;
+
+    /// A model of one-option layers, `(bytes, time)` each, the same on all devices of that memory;
+    /// messages take no time.
+    pub(crate) fn question(memory: &[u64], layers: &[(u64, u64)]) -> Deployment {
+        let devices = memory.len();
+        let layer = |(index, &(bytes, time)): (usize, &(u64, u64))| {
+            let compute = vec![Some(Nanos(time)); devices];
+            let (recipe, bytes, loss) = ("r".to_owned(), Bytes(bytes), Loss::ZERO);
+            let option = LayerOption { recipe, bytes, shared: None, loss, compute };
+            let name = format!("l{index}");
+            Layer { name, options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
+        };
+        let device = |(index, &memory): (usize, &u64)| Device {
+            name: format!("d{index}"),
+            memory: Bytes(memory),
+            overhead: Bytes::ZERO,
+            compute_max: None,
+            traffic_max: None,
+        };
+        let model = Model {
+            name: "m".into(),
+            weight: 1,
+            layers: layers.iter().enumerate().map(layer).collect(),
+            loss_max: None,
+            activation: Bytes::ZERO,
+            shared: Vec::new(),
+            messages: vec![Message {
+                bytes: Bytes::ZERO,
+                time: vec![Some(Nanos::ZERO); devices * devices],
+            }],
+            enter: 0,
+            leave: 0,
+        };
+        let question = Deployment {
+            name: "t".into(),
+            objective: Objective::Latency,
+            placement: Placement::Contiguous,
+            source: DeviceId(0),
+            devices: memory.iter().enumerate().map(device).collect(),
+            models: vec![model],
+            latency_max: None,
+            bottleneck_max: None,
+        };
+        question.checked().expect("the question makes sense")
+    }
+
+    #[test]
+    fn time_without_a_limit_is_never_scarce() {
+        for memory in [0, 7] {
+            let question = question(&[memory], &[(0, 5), (0, 1 << 40)]);
+            let chain = Chain::new(&question, Measure::Latency, None);
+            assert_eq!(chain.room[0].scarce, Scarce::Bytes);
+            assert_eq!(chain.room[0].whole(), memory);
+        }
+    }
+
+    #[test]
+    fn limits_that_nothing_reaches_are_none_whatever_the_weight() {
+        for limit in [u64::MAX, u64::MAX - 1, 1 << 62] {
+            let mut question = question(&[9, 9], &[(1, 1), (1, 1)]);
+            question.models[0].weight = 3;
+            question.models[0].loss_max = Some(Loss(limit));
+            question.bottleneck_max = Some(Nanos(limit));
+            question.latency_max = Some(Nanos(limit));
+            for device in &mut question.devices {
+                device.compute_max = Some(Nanos(limit));
+                device.traffic_max = Some(Bytes(limit));
+            }
+            let question = question.checked().expect("limits may be anything");
+            let chain = Chain::new(&question, Measure::Memory, Some(1 << 62));
+            assert!(chain.room.iter().all(|room| room.time == UNLIMITED), "{:?}", chain.room);
+            assert_eq!(chain.source_limit, (UNLIMITED, UNLIMITED));
+            assert_eq!((chain.loss_max, chain.time_max), (UNLIMITED, None));
+        }
+    }
+
+    #[test]
+    fn a_limit_on_all_requests_is_shared_by_them() {
+        let mut question = question(&[9], &[(1, 1)]);
+        question.models[0].weight = 3;
+        question.devices[0].compute_max = Some(Nanos(8));
+        let question = question.checked().expect("the question makes sense");
+        assert_eq!(Chain::new(&question, Measure::Latency, None).room[0].time, 2);
+    }
+
+    #[test]
+    fn what_devices_need_once_counts_towards_exact_sums() {
+        let mut question = question(&[1 << 40], &[(1, 1)]);
+        question.objective = Objective::Memory;
+        question.placement = Placement::Free;
+        question.devices[0].overhead = Bytes(1 << 39);
+        let chain = &Chain::all(&question, Measure::Memory)[0];
+        assert!(chain.scale * ((1u64 << 39) + 1) as f64 <= COST_MAX, "{}", chain.scale);
+        assert!(Chain::dearest(&question, Measure::Memory) >= ((1u64 << 39) + 1) as f64);
     }
 }

@@ -89,7 +89,7 @@ impl Forward {
     fn new(chain: &Chain, relaxation: &Relaxation) -> Self {
         let neighbours = &relaxation.neighbours;
         let mut arrived = vec![NONE; neighbours.rows() + 1];
-        for device in 0..chain.devices {
+        for device in (0..chain.devices).filter(|&device| chain.enter[device].is_some()) {
             let entering = relaxation.tick.floor(relaxation.entering(chain, device));
             arrived[neighbours.row(device, 0)] = entering;
         }

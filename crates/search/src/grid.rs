@@ -79,3 +79,44 @@ fn best_unit(chain: &Chain, device: usize, least: u64, reference: &[usize]) -> u
     let trials = (0..TRIALS).map(|trial| least + least * trial / (4 * TRIALS));
     trials.min_by(|&a, &b| lost(a).total_cmp(&lost(b))).unwrap_or(least)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+
+    #[test]
+    fn every_step_is_in_the_table_and_never_less_than_what_is_left() {
+        let layers: [&[(u64, u64)]; 4] =
+            [&[(0, 0)], &[(0, 1), (0, 0)], &[(1, 1), (3, 1), (0, 1)], &[(1 << 60, 1)]];
+        for (layers, memory) in layers.into_iter().flat_map(|layers| {
+            [0, 1, 2, 5, 1000, (1 << 61) + 3, (1 << 62) - 1].map(|memory| (layers, memory))
+        }) {
+            let chain = Chain::new(&question(&[memory], layers), Measure::Latency, None);
+            for steps in [1, 2, 16, 64] {
+                let grid = Grid::new(&chain, 0, steps, &vec![0; layers.len()]);
+                for layer in 0..layers.len() {
+                    for left in [0, memory / 3, memory.saturating_sub(1), memory] {
+                        let step = grid.step(layer, left);
+                        assert!(step < grid.width, "{layers:?}, {memory}: {left} at {step}");
+                        assert!(step >= grid.first(layer));
+                        // The state is what is left and the references' sum up to there.
+                        let held = u128::from(step as u64) * u128::from(grid.unit());
+                        assert!(held >= u128::from(left + grid.remainder[layer]));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn limited_time_is_a_grid_of_its_own() {
+        let mut question = question(&[10], &[(0, 4), (0, 5)]);
+        question.devices[0].compute_max = Some(edgeplan_problem::Nanos(9));
+        let chain = Chain::new(&question, Measure::Latency, None);
+        let grid = Grid::new(&chain, 0, 1_000, &[0, 0]);
+        assert_eq!((chain.room[0].whole(), grid.unit()), (9, 1));
+        assert_eq!((grid.step(0, 5), grid.step(1, 0)), (9, 9));
+    }
+}

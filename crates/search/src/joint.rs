@@ -314,14 +314,16 @@ impl<'a> Joint<'a> {
 
     /// What is left of the scarce resource on a device.
     fn left(&self, model: usize, device: usize, spent: &[u64], room: &Room) -> u64 {
-        let at = device * self.parts;
+        let weight = u64::from(self.model(model).weight);
+        let spent = &spent[device * self.parts..(device + 1) * self.parts];
         match room.scarce {
             Scarce::Bytes => {
                 let memory = self.instance.device(DeviceId(device as u16)).memory.0;
-                (memory - spent[at + BYTES]).min(room.bytes)
+                memory.saturating_sub(spent[BYTES]).min(room.bytes)
             }
             Scarce::Time => {
-                let used = spent[at + COMPUTE] / u64::from(self.model(model).weight);
+                // Where no time is limited, none is booked and none is scarce.
+                let used = spent.get(COMPUTE).map_or(0, |used| used / weight);
                 room.time.saturating_sub(used)
             }
         }
@@ -397,4 +399,73 @@ fn reset(label: &Label) -> Label {
 /// No worse in anything but what the devices have spent.
 fn dominates(a: &Label, b: &Label) -> bool {
     a.cost <= b.cost && a.loss <= b.loss && a.latency <= b.latency
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+    use edgeplan_problem::{Bytes, Cost, Loss, Nanos, Problem as _};
+
+    const ALL: Width = Width { labels: usize::MAX / 4, alike: usize::MAX };
+
+    /// The least cost, without any tables.
+    fn least(question: &Deployment) -> Option<Cost> {
+        let measure = match question.objective {
+            Objective::Memory => Measure::Memory,
+            Objective::Latency | Objective::Bottleneck => Measure::Latency,
+        };
+        let chains = Chain::all(question, measure);
+        let stage = |chain| Stage { chain, relaxation: None, later: 0.0 };
+        let joint = Joint::new(question, chains.iter().map(stage).collect(), f64::MAX);
+        let found = joint.search(ALL, &mut || Ok(())).expect("nothing stops it");
+        assert_eq!(found.dropped, None);
+        let evaluation = question.evaluate(&found.plan?);
+        assert!(evaluation.is_feasible(), "{:?}", evaluation.violations);
+        Some(evaluation.cost)
+    }
+
+    fn free(memory: &[u64], layers: &[(u64, u64)]) -> Deployment {
+        Deployment { placement: Placement::Free, ..question(memory, layers) }
+    }
+
+    #[test]
+    fn nothing_is_read_beyond_a_row_where_no_time_is_limited() {
+        let mut question = free(&[0], &[(0, 0), (0, 1)]);
+        assert_eq!(least(&question), Some(Cost(1)));
+        question.models[0].layers[1].options[0].loss = Loss(2);
+        question.models[0].loss_max = Some(Loss(0));
+        assert_eq!(least(&question), None);
+        // Neither is the next device's memory taken for this one's time.
+        assert_eq!(least(&free(&[0, 5], &[(0, 3), (0, 4)])), Some(Cost(7)));
+    }
+
+    #[test]
+    fn a_device_is_visited_again_where_it_may_be() {
+        let mut question = free(&[2, 2], &[(1, 1), (2, 1), (1, 1)]);
+        assert_eq!(least(&question), Some(Cost(3)));
+        question.placement = Placement::Contiguous;
+        assert_eq!(least(&question), None);
+    }
+
+    #[test]
+    fn what_a_device_needs_once_is_paid_once() {
+        let mut question = free(&[10, 10], &[(1, 1), (1, 1)]);
+        question.objective = Objective::Memory;
+        question.devices[0].overhead = Bytes(3);
+        question.devices[1].overhead = Bytes(2);
+        question.models[0].activation = Bytes(1);
+        assert_eq!(least(&question), Some(Cost(5)));
+    }
+
+    #[test]
+    fn limits_on_time_are_met_exactly_or_not_at_all() {
+        let mut question = free(&[9], &[(0, 3), (0, 4)]);
+        question.models[0].weight = 2;
+        for (limit, cost) in [(14, Some(Cost(14))), (13, None), (u64::MAX, Some(Cost(14)))] {
+            question.devices[0].compute_max = Some(Nanos(limit));
+            assert_eq!(least(&question), cost, "{limit}");
+        }
+    }
 }

@@ -3,7 +3,7 @@
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
-use crate::chain::{Chain, Choice, Scarce};
+use crate::chain::{Chain, Choice, Scarce, UNLIMITED};
 use crate::dominance::{Kind, Rule, dominate};
 use crate::relaxation::{Place, Relaxation};
 use crate::ticks::Row;
@@ -123,7 +123,7 @@ impl<'a> Labels<'a> {
             let losses = chain.choices[places].iter().flatten().map(|choice| choice.loss);
             least_loss[layer - 1] = least_loss[layer] + losses.min().unwrap_or(0);
         }
-        let run_limited = chain.room.iter().any(|room| room.time != u64::MAX);
+        let run_limited = chain.room.iter().any(|room| room.time != UNLIMITED);
         let simple = chain.time_max.is_none() && !run_limited;
         let ahead = ahead(chain);
         Self { chain, relaxation, others, limit, one_run, least_loss, simple, ahead }
@@ -230,7 +230,7 @@ impl<'a> Labels<'a> {
         let (chain, device) = (self.chain, usize::from(label.device));
         let place = chain.at(layer, device);
         let room = &chain.room[device];
-        let run_limited = room.time != u64::MAX;
+        let run_limited = room.time != UNLIMITED;
         let subset = self.relaxation.neighbours.remembered(device, label.used);
         let rest = self.relaxation.row(Place { layer, device, subset });
         let grid = &self.relaxation.grids[device];
@@ -293,7 +293,7 @@ impl<'a> Labels<'a> {
     fn thin(&self, at: usize, layer: &mut Layer, width: Width) {
         let mut labels = std::mem::take(&mut layer.labels);
         let chain = self.chain;
-        let limited = chain.source_limit != (u64::MAX, u64::MAX);
+        let limited = chain.source_limit != (UNLIMITED, UNLIMITED);
         let kind = |label: &Label| {
             let device = usize::from(label.device);
             let ahead = self.ahead[chain.at(at, device)];
@@ -375,5 +375,66 @@ const CANDIDATES_MIN: usize = 1 << 12;
 impl Label {
     fn trace(&self) -> Trace {
         Trace { parent: self.parent, device: self.device, choice: self.choice }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+    use crate::grid::Grid;
+    use crate::neighbours::Neighbours;
+    use crate::relaxation::Prices;
+    use edgeplan_problem::Nanos;
+    use edgeplan_problem::deployment::Deployment;
+
+    const ALL: Width = Width { labels: usize::MAX / 4, alike: usize::MAX };
+
+    fn search(question: &Deployment, limit: f64, width: Width) -> Found {
+        let chain = Chain::new(question, Measure::Latency, None);
+        let reference = vec![0; chain.layers];
+        let grids = (0..chain.devices).map(|device| Grid::new(&chain, device, 64, &reference));
+        let none = Neighbours::none(chain.devices);
+        let mut relaxation = Relaxation::new(&chain, grids.collect(), none);
+        relaxation.solve(&chain, &Prices::zero(chain.devices));
+        let labels = Labels::new(&chain, (&relaxation, &[]), limit * chain.scale, true);
+        labels.search(width, &mut || Ok(())).expect("nothing stops it")
+    }
+
+    #[test]
+    fn layers_that_need_nothing_lie_on_a_device_that_has_nothing() {
+        let found = search(&question(&[0], &[(0, 0), (0, 0)]), 0.0, ALL);
+        assert_eq!(found.plan.map(|(plan, cost)| (plan.len(), cost)), Some((2, 0.0)));
+        assert_eq!(found.dropped, None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_not_found_and_nothing_is_dropped() {
+        let found = search(&question(&[1, 1], &[(1, 1), (1, 1), (1, 1)]), f64::MAX, ALL);
+        assert!(found.plan.is_none() && found.dropped.is_none(), "{found:?}");
+    }
+
+    #[test]
+    fn a_limit_is_met_exactly_or_not_at_all() {
+        let question = question(&[2, 2], &[(1, 3), (1, 4), (1, 5)]);
+        assert!(search(&question, 12.0, ALL).plan.is_some());
+        assert!(search(&question, 11.9, ALL).plan.is_none());
+    }
+
+    #[test]
+    fn compute_time_of_a_run_is_met_exactly_or_not_at_all() {
+        let mut question = question(&[9], &[(0, 3), (0, 4)]);
+        for (limit, found) in [(7, true), (6, false), (0, false), (u64::MAX, true)] {
+            question.devices[0].compute_max = Some(Nanos(limit));
+            assert_eq!(search(&question, f64::MAX, ALL).plan.is_some(), found, "{limit}");
+        }
+    }
+
+    #[test]
+    fn whoever_drops_a_label_says_so() {
+        let question = question(&[2, 3, 4], &[(1, 3), (1, 4), (1, 5)]);
+        let found = search(&question, f64::MAX, Width { labels: 1, alike: 1 });
+        assert!(found.dropped.is_some(), "{found:?}");
     }
 }

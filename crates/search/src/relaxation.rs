@@ -1,13 +1,13 @@
 //! The Lagrangian relaxation: quality, limited time and "each device at most once" are priced; what
 //! is left is a shortest path over (layer, device, devices remembered, memory left to the run).
 
-use crate::chain::{Chain, Choice, Hop};
+use crate::chain::{COST_MAX, Chain, Choice, Hop};
 use crate::grid::Grid;
 use crate::neighbours::Neighbours;
-use crate::ticks::{MUCH, NONE, Row, Tick, lower};
+use crate::ticks::{MUCH, NONE, REWARDS, Row, Tick, lower};
 
 /// Prices of what is relaxed, in scaled cost.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Prices {
     /// Per unit of loss.
     pub(crate) loss: f64,
@@ -18,6 +18,9 @@ pub(crate) struct Prices {
     /// Per byte on a device; zero where placement is contiguous.
     pub(crate) bytes: Vec<f64>,
 }
+
+/// The prices of all that is allowed stay below this: their sums with costs are exact.
+const PRICED_MAX: f64 = 4.0 * COST_MAX;
 
 impl Prices {
     pub(crate) fn zero(devices: usize) -> Self {
@@ -45,10 +48,38 @@ impl Prices {
         priced(self.loss, chain.loss_max as f64) + time + bytes + self.visit.iter().sum::<f64>()
     }
 
-    /// How far a path's priced cost may go beyond its cost, up or down.
-    fn reach(&self, chain: &Chain) -> f64 {
-        let rewards = self.visit.iter().filter(|&&price| price < 0.0).sum::<f64>();
-        self.budget(chain) - 2.0 * rewards
+    /// The same prices, or lower ones in the same proportions where sums would not be exact: a
+    /// bound holds for any prices.
+    fn exact(&self, chain: &Chain) -> Self {
+        // Where nothing is allowed, a price costs nothing however high it is.
+        let mut prices = Self {
+            loss: self.loss.min(PRICED_MAX),
+            time: self.time.min(PRICED_MAX),
+            visit: self.visit.clone(),
+            bytes: self.bytes.iter().map(|price| price.min(PRICED_MAX)).collect(),
+        };
+        let rewards: f64 = self.visit.iter().filter(|&&price| price < 0.0).sum();
+        let all = prices.budget(chain) - 2.0 * rewards;
+        if !all.is_finite() {
+            return Self::zero(chain.devices);
+        }
+        if all > PRICED_MAX {
+            let part = PRICED_MAX / all / 2.0;
+            prices.loss *= part;
+            prices.time *= part;
+            prices.visit.iter_mut().for_each(|price| *price = (*price * part).floor());
+            prices.bytes.iter_mut().for_each(|price| *price *= part);
+        }
+        prices
+    }
+
+    /// The dearest that a path of interest may be, priced: beyond its cost at most `ceiling`, and
+    /// dear enough for rewards of every layer's visit to stay countable.
+    fn dearest(&self, chain: &Chain, ceiling: f64) -> f64 {
+        let rewards = self.visit.iter().filter(|&&price| price < 0.0);
+        let most = rewards.clone().fold(0.0, |most: f64, price| most.max(-price));
+        let reach = self.budget(chain) - 2.0 * rewards.sum::<f64>();
+        (ceiling + reach).max(most * chain.layers as f64 / REWARDS)
     }
 }
 
@@ -192,9 +223,9 @@ impl Relaxation {
     /// # Complexity
     /// O(layers * rows * (options * steps + devices)), rows being devices times remembered subsets.
     pub(crate) fn solve(&mut self, chain: &Chain, prices: &Prices) {
-        self.prices.clone_from(prices);
-        self.budget = prices.budget(chain);
-        self.tick = Tick::for_costs_up_to(self.ceiling + prices.reach(chain));
+        self.prices = prices.exact(chain);
+        self.budget = self.prices.budget(chain);
+        self.tick = Tick::for_costs_up_to(self.prices.dearest(chain, self.ceiling));
         self.price(chain);
         self.work = 0;
         for layer in (0..chain.layers).rev() {
@@ -228,6 +259,9 @@ impl Relaxation {
 
     /// Ticks of the best path that starts on a device.
     fn starting(&self, chain: &Chain, device: usize) -> i32 {
+        if chain.enter[device].is_none() {
+            return NONE;
+        }
         let arriving = self.arriving(0)[self.neighbours.row(device, 0)];
         self.tick.floor(self.entering(chain, device)) + arriving
     }
@@ -246,7 +280,9 @@ impl Relaxation {
     fn away(&self, chain: &Chain, layer: usize, device: usize) -> Vec<i32> {
         let subsets = self.neighbours.subsets(device);
         if layer + 1 == chain.layers {
-            return vec![self.tick.floor(self.leaving(chain, device)); subsets];
+            let leaves = chain.leave[device].is_some();
+            let leaving = leaves.then(|| self.tick.floor(self.leaving(chain, device)));
+            return vec![leaving.unwrap_or(NONE); subsets];
         }
         let (at, arriving) = (chain.at(layer, device), self.arriving(layer + 1));
         let mut away = vec![NONE; subsets];
@@ -420,4 +456,74 @@ fn reached(chain: &Chain, neighbours: &Neighbours) -> Vec<bool> {
         (0..chain.devices).for_each(|device| visited[device] |= able(device));
     }
     reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+    use edgeplan_problem::Loss;
+    use edgeplan_problem::deployment::Deployment;
+
+    fn relaxation(question: &Deployment, prices: &Prices) -> (Chain, Relaxation) {
+        let chain = Chain::new(question, Measure::Latency, None);
+        let reference = vec![0; chain.layers];
+        let grids = (0..chain.devices).map(|device| Grid::new(&chain, device, 64, &reference));
+        let none = Neighbours::none(chain.devices);
+        let mut relaxation = Relaxation::new(&chain, grids.collect(), none);
+        relaxation.solve(&chain, prices);
+        (chain, relaxation)
+    }
+
+    #[test]
+    fn a_bound_holds_at_any_prices() {
+        // Two layers that fit one device each: every plan costs 5 + 7.
+        let mut question = question(&[1, 1], &[(1, 5), (1, 7)]);
+        question.models[0].loss_max = Some(Loss(3));
+        let visits = [0.0, 1.0, 1e9, 1e15, 1e18, 1e30, f64::MAX, f64::INFINITY, f64::NAN, -1e18];
+        for visit in visits {
+            for loss in [0.0, 1e15, 1e40, f64::MAX] {
+                let prices = Prices { loss, visit: vec![visit; 2], ..Prices::zero(2) };
+                let (chain, relaxation) = relaxation(&question, &prices);
+                let bound = relaxation.bound / chain.scale;
+                assert!(bound <= 12.0, "visits at {visit}, loss at {loss}: {bound}");
+                assert!(bound.is_finite() && relaxation.path(&chain).is_some(), "{visit}, {loss}");
+            }
+        }
+    }
+
+    #[test]
+    fn rewards_of_many_visits_stay_countable() {
+        let layers = vec![(0, 1); 120];
+        for reward in [1e3, 1e12, 1e15, 1e18] {
+            let prices = Prices { visit: vec![-reward, 0.0], ..Prices::zero(2) };
+            let (chain, relaxation) = relaxation(&question(&[9, 9], &layers), &prices);
+            assert!(relaxation.bound / chain.scale <= 120.0, "{reward}: {}", relaxation.bound);
+            let least = relaxation.rest.iter().chain(&relaxation.arriving).min();
+            assert!(least.is_some_and(|&least| (-NONE..=NONE).contains(&least)), "{least:?}");
+        }
+    }
+
+    #[test]
+    fn without_a_way_in_or_out_there_is_no_path_whatever_a_visit_earns() {
+        let times = [Some(edgeplan_problem::Nanos::ZERO), None];
+        let mut question = question(&[0, 1], &[(1, 1)]);
+        for (from, to) in [(0, 1), (1, 0)] {
+            for (pair, time) in question.models[0].messages[0].time.iter_mut().enumerate() {
+                *time = times[usize::from(pair == from * 2 + to)];
+            }
+            let prices = Prices { visit: vec![0.0, -1e12], ..Prices::zero(2) };
+            let (chain, relaxation) = relaxation(&question, &prices);
+            assert_eq!(relaxation.bound, f64::INFINITY);
+            assert_eq!(relaxation.path(&chain), None);
+        }
+    }
+
+    #[test]
+    fn prices_of_sums_that_are_exact_are_taken_as_they_are() {
+        let question = question(&[1, 1], &[(1, 5), (1, 7)]);
+        let prices = Prices { visit: vec![3.0, -4.0], ..Prices::zero(2) };
+        assert_eq!(relaxation(&question, &prices).1.prices, prices);
+    }
 }

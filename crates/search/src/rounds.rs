@@ -241,7 +241,7 @@ impl Search<'_> {
         let others = if complete { self.others(&relaxation) } else { Vec::new() };
         let relaxations = (&relaxation, &others[..]);
         let found = match round.width.labels {
-            BALANCED => self.balanced(run, relaxations, passes * relaxation.work)?,
+            BALANCED => self.balanced(run, relaxations, passes.saturating_mul(relaxation.work))?,
             _ => self.labels(run, relaxations, round.width)?,
         };
         let limit = self.limit(run);
@@ -314,7 +314,7 @@ impl Search<'_> {
     ) -> Result<(Relaxation, Mixture), Stop> {
         let mut work = 0;
         for _ in 0..round.grow {
-            work += relaxation.work * u64::from(round.climb);
+            work = relaxation.work.saturating_mul(u64::from(round.climb)).saturating_add(work);
             if relaxation.bound > self.limit(run) || work > GROW_WORK_MAX {
                 break;
             }
@@ -430,5 +430,55 @@ impl Search<'_> {
         if matches!(self.goal, Goal::Cheapest { report: true }) && bound < Cost::MAX {
             run.lower_bound(bound);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+    use edgeplan_problem::{Limits, Nanos, Silent};
+
+    #[test]
+    fn a_scaled_bound_is_never_more_than_a_cost() {
+        for scale in [1.0, 64.0, 1024.0, (1u64 << 40) as f64] {
+            for cost in [0u64, 1, 2, 1_000] {
+                let bound = unscaled(cost as f64 * scale, scale);
+                assert!(bound.0 <= cost && bound.0 + 64 >= cost, "{cost} at {scale}: {bound}");
+                assert!(scale < 1_000.0 || bound.0 == cost, "{cost} at {scale}: {bound}");
+            }
+        }
+        assert_eq!(unscaled(f64::INFINITY, 1.0), Cost::MAX);
+        assert_eq!(unscaled(f64::NEG_INFINITY, 1.0), Cost::ZERO);
+        assert_eq!(unscaled(f64::MAX, 8.0), Cost::MAX);
+    }
+
+    #[test]
+    fn without_a_plan_only_a_limit_on_the_objective_limits() {
+        let mut question = question(&[0], &[(0, 1)]);
+        let mut observer = Silent;
+        assert_eq!(limit(&Run::new(&question, Limits::default(), &mut observer), 2.0), f64::MAX);
+        question.latency_max = Some(Nanos(10));
+        let run = Run::new(&question, Limits::default(), &mut observer);
+        assert_eq!(limit(&run, 2.0), 20.0 + SLACK);
+        question.latency_max = Some(Nanos::MAX);
+        let run = Run::new(&question, Limits::default(), &mut observer);
+        assert!(limit(&run, 2.0) > 1e18);
+    }
+
+    #[test]
+    fn a_plan_of_no_cost_is_proven_at_once() {
+        let question = question(&[0, 0], &[(0, 0), (0, 0)]);
+        let chain = Chain::new(&question, Measure::Latency, None);
+        let mut observer = Silent;
+        let limits = Limits { gap: 0.0, ..Limits::default() };
+        let mut run = Run::new(&question, limits, &mut observer);
+        let solver = ChainSearch::default();
+        let goal = Goal::Cheapest { report: true };
+        let effort = Effort { rounds: ROUNDS, nodes: usize::MAX };
+        let search = Search { solver: &solver, chain, one_run: true, goal };
+        assert_eq!(search.prove(&mut run, effort).expect("nothing stops it"), Cost::ZERO);
+        assert_eq!(run.best().map(|(_, cost)| *cost), Some(Cost::ZERO));
     }
 }

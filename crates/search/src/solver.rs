@@ -1,10 +1,12 @@
 //! The chain solver: which searches an instance needs, and what they prove together.
 
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
-use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError, Stop, Unsupported};
+use edgeplan_problem::{
+    Answer, Cost, Limits, Run, Silent, Solver, SolverError, Stop, Unsupported, Verdict, solve,
+};
 
 use crate::bottleneck::Narrowest;
-use crate::chain::{Chain, Measure};
+use crate::chain::{COST_MAX, Chain, Measure};
 use crate::joint::can_share;
 use crate::labels::DEVICES_MAX;
 use crate::rounds::{Effort, Goal, ROUNDS, Search};
@@ -17,11 +19,14 @@ pub struct ChainSearch {
     pub labels_max: usize,
     /// Values that the tables may hold; 8 bytes each.
     pub table_max: usize,
+    /// Whether it first looks for the least of what is limited besides the objective, where no plan
+    /// is known.
+    pub guided: bool,
 }
 
 impl Default for ChainSearch {
     fn default() -> Self {
-        Self { starts: Vec::new(), labels_max: 1_000_000, table_max: 32_000_000 }
+        Self { starts: Vec::new(), labels_max: 1_000_000, table_max: 32_000_000, guided: true }
     }
 }
 
@@ -36,6 +41,10 @@ impl std::fmt::Debug for ChainSearch {
 
 /// The part of the time that the starting solvers may use, each.
 const START_SHARE: u32 = 10;
+/// The part of the time in which the least of what is limited is looked for.
+const LIMIT_SHARE: u32 = 4;
+/// Layers are numbered in 16 bits.
+const LAYERS_MAX: usize = u16::MAX as usize;
 
 impl ChainSearch {
     /// Starts from that solver's plan, if it is the best of those given.
@@ -59,11 +68,29 @@ impl Solver<Deployment> for ChainSearch {
         if is_joint(problem) && !can_share(problem) {
             return unsupported(format!("{shared} shared tensors on {devices} devices"));
         }
-        Ok(())
+        let layers = problem.models.iter().map(|model| model.layers.len()).max().unwrap_or(0);
+        if layers > LAYERS_MAX {
+            return unsupported(format!("{layers} layers; at most {LAYERS_MAX} are allowed"));
+        }
+        match measures(problem).find(|&measure| Chain::dearest(problem, measure) > COST_MAX) {
+            Some(measure) => {
+                let amount = match measure {
+                    Measure::Latency => "nanoseconds, by the models' weights",
+                    Measure::Memory => "bytes",
+                    Measure::Loss => "billionths of loss",
+                };
+                let text = format!("plans of more than 2^50 {amount}; so large sums are not exact");
+                unsupported(text)
+            }
+            None => Ok(()),
+        }
     }
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         run.start_from(&self.starts, START_SHARE);
+        if self.starts_from_limits(run) == Start::Infeasible {
+            return Ok(Answer::Infeasible);
+        }
         let bound = match run.problem().objective {
             _ if is_joint(run.problem()) => self.together(run)?,
             Objective::Latency | Objective::Memory => self.cheapest(run)?,
@@ -77,7 +104,48 @@ impl Solver<Deployment> for ChainSearch {
     }
 }
 
+/// What is known before the search begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// There is no plan at all.
+    Infeasible,
+    /// There may be.
+    Open,
+}
+
 impl ChainSearch {
+    /// Where no plan is known yet and something else than the objective is limited: looks for the
+    /// plan of the least of that. It is a plan if there is one at all.
+    fn starts_from_limits(&self, run: &mut Run<'_, Deployment>) -> Start {
+        let problem = run.problem();
+        let limits = [
+            (Objective::Latency, problem.latency_max.is_some()),
+            (Objective::Bottleneck, problem.bottleneck_max.is_some()),
+        ];
+        let others = limits.into_iter().filter(|&(other, is)| is && other != problem.objective);
+        for (objective, _) in others {
+            if run.best().is_some() {
+                break;
+            }
+            // The same plans are allowed, so that infeasible is infeasible; and whatever is limited
+            // is now what guides and cuts the search. One limit at a time is no limit's guide.
+            let sibling = Deployment { objective, ..problem.clone() };
+            let quick = Self { starts: Vec::new(), guided: false, ..*self };
+            if !self.guided || quick.supports(&sibling).is_err() {
+                continue;
+            }
+            let time = run.remaining().map(|time| time / LIMIT_SHARE);
+            let found = solve(&sibling, &quick, Limits { time, ..run.limits() }, &mut Silent);
+            if found.verdict == Verdict::Infeasible {
+                return Start::Infeasible;
+            }
+            if let Some(plan) = found.plan {
+                run.incumbent(&plan);
+            }
+        }
+        Start::Open
+    }
+
     /// The plan of least cost. No plan costs less than what is returned; [`Cost::MAX`] if there is
     /// none.
     fn cheapest(&self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
@@ -94,6 +162,17 @@ impl ChainSearch {
         }
         Ok(least)
     }
+}
+
+/// What plans' costs are in the searches that a question takes.
+fn measures(problem: &Deployment) -> impl Iterator<Item = Measure> {
+    let limited = problem.models.iter().any(|model| model.loss_max.is_some());
+    let (first, second) = match problem.objective {
+        Objective::Latency => (Measure::Latency, None),
+        Objective::Memory => (Measure::Memory, None),
+        Objective::Bottleneck => (Measure::Latency, limited.then_some(Measure::Loss)),
+    };
+    [first].into_iter().chain(second)
 }
 
 /// Whether a device's memory is not one run's alone.

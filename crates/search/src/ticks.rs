@@ -2,18 +2,25 @@
 //!
 //! Tables are larger than any cache: their size is what a pass takes time for. Rounding goes down,
 //! and what cannot be reached is only a large number, so that every sum is a lower bound.
+//!
+//! No sum leaves 32 bits: a value of a table is at most [`NONE`] and no less than minus that, a
+//! cost at most [`MUCH`] and no less than minus half of it, and at most two values and a cost are
+//! added. Ticks are chosen so that this is true whatever the prices are.
 
 use multiversion::multiversion;
 
-/// Ticks where no path leads. Sums with costs stay within 32 bits.
+/// Ticks where no path leads.
 pub(crate) const NONE: i32 = 1 << 29;
 /// Ticks that what matters may take in all.
 const ALL: f64 = (1u32 << 27) as f64;
 /// Ticks above which nothing matters.
 pub(crate) const MUCH: i32 = 1 << 28;
 
+/// Rewards of all of a path's visits may come to so many times what matters: [`NONE`].
+pub(crate) const REWARDS: f64 = 4.0;
+
 /// Scaled cost of a tick, a power of two.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Tick(f64);
 
 impl Tick {
@@ -64,7 +71,8 @@ pub(crate) fn lower(here: &mut [i32], offset: usize, next: &[i32], shift: i64, c
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "x86_64+sse4.1"))]
 fn lower_all(here: &mut [i32], next: &[i32], cost: i32) {
     for (value, &after) in here.iter_mut().zip(next) {
-        *value = (*value).min(after + cost);
+        // Not checked, for speed: see above why this stays within 32 bits.
+        *value = (*value).min(after.wrapping_add(cost));
     }
 }
 
@@ -88,8 +96,9 @@ pub(crate) fn raise(to: &mut [i32], from: &[i32], rest: &[i32], shift: i64, cost
 fn raise_all(to: &mut [i32], from: &[i32], rest: &[i32], cost: i32) -> i32 {
     let mut least = i32::MAX;
     for ((to, &from), &rest) in to.iter_mut().zip(from).zip(rest) {
-        *to = (*to).min(from + cost);
-        least = least.min(from + cost + rest);
+        let raised = from.wrapping_add(cost);
+        *to = (*to).min(raised);
+        least = least.min(raised.wrapping_add(rest));
     }
     least
 }
@@ -97,7 +106,7 @@ fn raise_all(to: &mut [i32], from: &[i32], rest: &[i32], cost: i32) -> i32 {
 /// The least `a[i] + b[i]`, as far as both go; much where neither does.
 #[multiversion(targets("x86_64+avx512f+avx512vl", "x86_64+avx2", "x86_64+sse4.1"))]
 pub(crate) fn least_sum(a: &[i32], b: &[i32]) -> i32 {
-    a.iter().zip(b).fold(i32::MAX, |least, (a, b)| least.min(a + b))
+    a.iter().zip(b).fold(i32::MAX, |least, (a, b)| least.min(a.wrapping_add(*b)))
 }
 
 #[cfg(test)]
@@ -113,6 +122,17 @@ mod tests {
         assert_eq!(tick.floor(f64::INFINITY), MUCH);
         assert!(tick.floor(3e12) <= MUCH / 2);
         assert_eq!(Tick::for_costs_up_to(0.0).scaled(7), 7.0);
+    }
+
+    #[test]
+    fn extremes_stay_within_32_bits() {
+        let tick = Tick::for_costs_up_to(1e18);
+        for value in [-NONE, NONE] {
+            for cost in [tick.floor(f64::NEG_INFINITY), tick.floor(f64::INFINITY)] {
+                assert!(value.checked_add(cost).and_then(|sum| sum.checked_add(value)).is_some());
+            }
+        }
+        assert_eq!(Tick::for_costs_up_to(f64::INFINITY).floor(1.0), 0);
     }
 
     #[test]

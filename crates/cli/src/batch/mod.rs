@@ -114,7 +114,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut account_json(&instance, plan, &account));
         text = format!("{text}\n{}", account_tables(&instance, plan, &account));
     }
-    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
+    let reply = Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some());
+    Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 
 /// The batching solver of that name, or an error with the nearest one.
@@ -157,11 +158,12 @@ impl Arguments {
         reconcile(&mut outcomes);
         outcomes.sort_by_key(|(_, o)| (o.cost().is_none(), o.cost(), o.elapsed));
         let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
+        let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
         if self.json {
             let rows: Vec<_> =
                 outcomes.iter().map(|(name, o)| outcome_json(instance, name, o)).collect();
             let json = json!({ "instance": instance.name, "solvers": rows });
-            return Reply::json(&json).found(found);
+            return Reply::json(&json).found(found).wrong(wrong);
         }
         let mut ranking =
             table(&["solver", "verdict", "served", "at most", "nodes", "seconds"], &[2, 3, 4, 5]);
@@ -182,7 +184,8 @@ impl Arguments {
             reason(&outcome.verdict).map(|reason| format!("{name}: {reason}\n"))
         });
         let reasons: String = reasons.collect();
-        Reply::text(&format!("{}\n{ranking}\n{reasons}", instance.name)).found(found)
+        let text = format!("{}\n{ranking}\n{reasons}", instance.name);
+        Reply::text(&text).found(found).wrong(wrong)
     }
 }
 

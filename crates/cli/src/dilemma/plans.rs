@@ -15,6 +15,7 @@ use edgeplan_problem::{Limits, Silent, solve};
 use edgeplan_quality::apply::{self, Formats, from_plan};
 
 use crate::question::find_solver;
+use crate::reply::believed;
 
 const NAME: &str = "device";
 /// Any device does: only its memory matters, and there is enough of it.
@@ -101,6 +102,7 @@ impl Planner {
         let solver = (find_solver(name)?.make)();
         let limits = Limits { time: Some(TIME), gap: 1e-4, ..Limits::default() };
         let outcome = solve(&instance, solver.as_ref(), limits, &mut Silent);
+        let outcome = believed(name, outcome)?;
         let Some(plan) = outcome.plan else { return Ok(None) };
         let file = PlanFile::new(&instance, &plan);
         Ok(Some(from_plan("plan", &file.models[0], &self.spec)?))

@@ -13,6 +13,7 @@ use edgeplan_solvers::Entry;
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 use statrs::statistics::{Data, OrderStatistics as _, Statistics as _};
 
+use crate::reply::believed;
 use crate::watch;
 
 /// What is simulated.
@@ -78,6 +79,7 @@ pub(super) fn simulate(case: &Case, entry: &'static Entry<Batching>) -> Result<R
         };
         let problem = problem.checked()?;
         let outcome = solve(&problem, solver.as_ref(), limits, &mut Silent);
+        let outcome = believed(entry.name, outcome)?;
         tally.thought += outcome.elapsed;
         tally.nodes.extend(outcome.work.get("nodes").map(|&nodes| nodes as f64));
         tally.unproven += u32::from(!matches!(outcome.verdict, Verdict::Optimal { .. }));

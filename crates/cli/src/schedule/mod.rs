@@ -91,7 +91,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         }
         text = format!("{text}\n{}", view::account(&instance, &account));
     }
-    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
+    let reply = Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some());
+    Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 
 /// The solver of that name, or an error with the nearest one.
@@ -130,8 +131,10 @@ fn compare(arguments: &Arguments, instance: &Scheduling) -> Reply {
     outcomes
         .sort_by_key(|(_, outcome)| (outcome.cost().is_none(), outcome.cost(), outcome.elapsed));
     let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
-    if arguments.json {
-        return Reply::json(&view::ranking_json(instance, &outcomes)).found(found);
-    }
-    Reply::text(&view::ranking(instance, &outcomes)).found(found)
+    let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
+    let reply = match arguments.json {
+        true => Reply::json(&view::ranking_json(instance, &outcomes)),
+        false => Reply::text(&view::ranking(instance, &outcomes)),
+    };
+    reply.found(found).wrong(wrong)
 }

@@ -17,7 +17,7 @@ use serde_json::json;
 
 pub(crate) use self::arguments::Arguments;
 use crate::question::find_solver;
-use crate::reply::Reply;
+use crate::reply::{Reply, believed};
 use crate::report::command_line;
 use crate::watch;
 
@@ -84,6 +84,7 @@ fn plan(arguments: &Arguments, instance: &Deployment) -> Result<Option<(Plan, St
     watch::listen();
     let solver = (entry.make)();
     let outcome = watch::answer(instance, entry.name, solver.as_ref(), &arguments.question);
+    let outcome = believed(entry.name, outcome)?;
     let origin = format!("{} plan of {}", outcome.verdict.word(), entry.name);
     Ok(outcome.plan.map(|plan| (plan, origin)))
 }

@@ -93,7 +93,8 @@ impl<'a> Forward<'a> {
         for (&loss, end) in self.relaxed.runs(device, done).iter().zip(done + 1..) {
             let cost = label.cost + loss as f64;
             let onward = self.relaxed.onward(used, device, end);
-            let bound = cost + onward + visits - self.refund;
+            // Prices first: they are whole ticks, and their sum is exact.
+            let bound = cost + (onward + visits - self.refund);
             if bound <= self.relaxed.budget {
                 labels[end].push(Label {
                     bound,

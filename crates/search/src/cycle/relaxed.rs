@@ -42,8 +42,10 @@ const CLIMB_PER_DEVICE: usize = 2;
 const STEP: f64 = 0.02;
 /// What the model may still promise, relative to the budget, when climbing ends.
 const PROMISE_MIN: f64 = 1e-5;
-/// Prices of all visits that matter, relative to the budget.
+/// Ticks are made for prices of all visits of at most so many budgets; for more they grow.
 const PRICES_MAX: f64 = 15.0;
+/// Prices of all visits are at most so many budgets: more is worth nothing in floating point.
+const PRICES_LIMIT: f64 = (1u64 << 30) as f64;
 /// Rows that neighbour sets may grow to.
 const ROWS_MAX: usize = 4_000;
 
@@ -53,13 +55,12 @@ impl<'a> Relaxed<'a> {
             (0..chain.layers).map(move |first| runs.losses(chain.class[device], first, time))
         });
         let budget = if chain.loss_max == u64::MAX { 0.0 } else { chain.loss_max as f64 };
-        let tick = Tick::for_costs_up_to((1.0 + PRICES_MAX) * budget);
         let losses: Vec<Vec<u64>> = places.collect();
-        let ticks = |runs: &Vec<u64>| runs.iter().map(|&loss| tick.floor(loss as f64)).collect();
+        let tick = Tick::for_costs_up_to((1.0 + PRICES_MAX) * budget);
         let mut relaxed = Self {
             chain,
             time,
-            ticks: losses.iter().map(ticks).collect(),
+            ticks: in_ticks(&losses, tick),
             losses,
             neighbours: Neighbours::none(0),
             tick,
@@ -163,6 +164,13 @@ impl<'a> Relaxed<'a> {
             if self.is_beyond() || bundle.promise() < PROMISE_MIN {
                 break;
             }
+            let all: f64 = point.iter().sum();
+            if !all.is_finite() {
+                break;
+            }
+            // A bound holds for any prices.
+            let part = (PRICES_LIMIT / all).min(1.0);
+            point.iter_mut().for_each(|x| *x *= part);
             let prices: Vec<f64> = point.iter().map(|x| x * unit).collect();
             self.fill(&prices);
             let Some(path) = self.path() else { break };
@@ -184,6 +192,13 @@ impl<'a> Relaxed<'a> {
     /// # Complexity
     /// O(layers * rows * (length of a run + devices)), rows being devices times remembered subsets.
     fn fill(&mut self, prices: &[f64]) {
+        // A path of interest costs no more than the budget and one visit of each device: it must
+        // stay far below what reads as no path at all.
+        let visits: f64 = prices.iter().sum();
+        let tick = Tick::for_costs_up_to(self.budget + visits.max(PRICES_MAX * self.budget));
+        if tick != self.tick {
+            (self.tick, self.ticks) = (tick, in_ticks(&self.losses, tick));
+        }
         self.prices = prices.iter().map(|&price| self.tick.floor(price)).collect();
         let (layers, length) = (self.chain.layers, self.chain.layers + 1);
         for device in 0..self.chain.devices {
@@ -287,5 +302,39 @@ impl<'a> Relaxed<'a> {
             layers.extend((visit.first..visit.end).map(|_| (visit.device, 0)));
         }
         layers
+    }
+}
+
+/// Losses as whole ticks.
+fn in_ticks(losses: &[Vec<u64>], tick: Tick) -> Vec<Vec<i32>> {
+    let runs = |runs: &Vec<u64>| runs.iter().map(|&loss| tick.floor(loss as f64)).collect();
+    losses.iter().map(runs).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_problem::Loss;
+
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+
+    #[test]
+    fn a_path_is_a_path_at_any_prices() {
+        // Three layers of a loss of 1 each, one on each device: 3 of 4 are lost at least.
+        let mut question = question(&[1, 1, 1], &[(1, 1); 3]);
+        question.models[0].loss_max = Some(Loss(4));
+        question.models[0].layers.iter_mut().for_each(|layer| layer.options[0].loss = Loss(1));
+        let chain = Chain::new(&question, Measure::Loss, Some(1));
+        let runs = Runs::new(&chain, &mut || Ok(())).expect("nothing stops it");
+        let mut relaxed = Relaxed::new(&chain, &runs, 1);
+        for price in [0.0, 1.0, 20.0, 80.0, 400.0, 5e4, 1e9] {
+            relaxed.fill(&[price * 4.0, price * 4.0, price * 4.0]);
+            assert!(relaxed.bound <= 3.0 && !relaxed.is_beyond(), "{price}: {}", relaxed.bound);
+            assert!(relaxed.path().is_some(), "{price}");
+        }
+        // And back: what is learnt at lower prices is as fine as ever.
+        relaxed.fill(&[0.0; 3]);
+        assert_eq!(relaxed.bound, 3.0);
     }
 }
