@@ -30,6 +30,10 @@ impl<P: Problem> std::fmt::Debug for Ilp<P> {
     }
 }
 
+/// Version of the programs that this crate states, for records: 1 bounded memory by the device's
+/// whole room, 2 by the room of what lies there. To be raised with every change of a program.
+pub const FORMULATION: u32 = 2;
+
 /// Coefficients of the largest program that is stated by default: about 1 GiB in HiGHS.
 const NONZEROS_MAX: usize = 3_000_000;
 /// Columns from which on the relaxation is solved on its own first.

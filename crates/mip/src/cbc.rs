@@ -12,9 +12,9 @@ use crate::{Engine, EngineError, Program, Progress, Reply, Request};
 
 /// CBC. Its claims of optimality are sometimes false: judge them against another solver's plan.
 ///
-/// At its limit, and when `progress` breaks, the process is asked to stop (`SIGINT`, which CBC takes
-/// between nodes) and has [`Cbc::GRACE`] for its answer before it is killed. CBC tells of no vector
-/// and no exact bound on the way, so `progress` hears of none.
+/// At its limit, and when `progress` breaks, the process is asked to stop (`SIGINT`, which CBC
+/// takes between nodes) and has [`Cbc::GRACE`] for its answer before it is killed. CBC tells of no
+/// vector and no exact bound on the way, so `progress` hears of none.
 #[derive(Debug, Clone, Default)]
 pub struct Cbc {
     /// The executable; where `None`, `edgeplan-cbc` is looked for in `$EDGEPLAN_CBC`, beside this
@@ -68,7 +68,14 @@ impl Engine for Cbc {
         let ended = wait(&mut child, request, progress);
         let (answer, complaint) = pipes.join();
         let status = ended.map_err(crashed)?;
-        parse(&answer).ok_or_else(|| crashed(death(status, &complaint)))
+        let reply = parse(&answer).ok_or_else(|| crashed(death(status, &complaint)))?;
+        let (given, columns) = (reply.values.as_ref().map(Vec::len), program.columns.len());
+        match given.filter(|&given| given != columns) {
+            Some(given) => {
+                Err(crashed(format!("answered with {given} values for {columns} columns")))
+            }
+            None => Ok(reply),
+        }
     }
 }
 
