@@ -1,5 +1,6 @@
 //! `edgeplan-cbc`: reads a program and a request on standard input, lets CBC solve it, and writes
-//! the reply as the last line of standard output. Not for people: `edgeplan` starts it.
+//! the reply as a line of standard output, among the lines of CBC's log. Not for people: `edgeplan`
+//! starts it. `SIGINT` ends CBC's search with the best that it has.
 
 use std::io::Read as _;
 use std::process::ExitCode;
@@ -9,6 +10,11 @@ use coin_cbc::{Model, Sense, Solution};
 use edgeplan_mip::{Program, Reply, Request, Status};
 
 fn main() -> ExitCode {
+    // CBC takes the signal while it searches; before and after that, it must not end the process.
+    if let Err(error) = ctrlc::set_handler(|| {}) {
+        eprintln!("cannot take signals: {error}");
+        return ExitCode::FAILURE;
+    }
     let mut question = Vec::new();
     if let Err(error) = std::io::stdin().read_to_end(&mut question) {
         eprintln!("cannot read the question: {error}");
@@ -45,7 +51,7 @@ fn answer(program: &Program, request: &Request) -> Reply {
             objective,
             bound: objective,
             nodes: None,
-            iterations: u64::try_from(raw.iteration_count()).ok(),
+            iterations: None,
         };
     }
     let status = status(&solution);
@@ -60,8 +66,9 @@ fn answer(program: &Program, request: &Request) -> Reply {
         bound: Some(raw.best_possible_value())
             .filter(|bound| bound.is_finite() && bound.abs() < 1e49)
             .map(|bound| bound + program.constant),
-        nodes: None, // coin_cbc hides the pointer that Cbc_getNodeCount needs
-        iterations: u64::try_from(raw.iteration_count()).ok(),
+        // Whoever reads the log adds these: coin_cbc hides the pointer that Cbc_getNodeCount needs.
+        nodes: None,
+        iterations: None,
     }
 }
 
@@ -117,7 +124,7 @@ fn state(program: &Program, request: &Request) -> Model {
 }
 
 fn configure(model: &mut Model, request: &Request) {
-    model.set_log_level(0);
+    model.set_log_level(1); // nodes and iterations are counted in the log alone
     model.set_parameter("ratioGap", &request.gap.to_string());
     model.set_parameter("allowableGap", "0");
     model.set_parameter("randomCbcSeed", &request.seed.max(1).to_string());

@@ -51,15 +51,22 @@ pub(crate) struct Arguments {
     /// Address space of a solver's process
     #[arg(long, default_value = "4 GiB")]
     memory: Memory,
-    /// Seconds of processor time of a solver's process [default: --time and --grace]
+    /// Seconds of processor time of a solver's process [default: --time and --grace, for each
+    /// thread]
     #[arg(long, value_parser = seconds)]
     cpu: Option<f64>,
+    /// Threads of HiGHS and CBC; the other solvers use one
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: u32,
     /// Run a part of the instances, such as 2/8; --merge joins the parts' records
     #[arg(long, default_value_t = Shard::WHOLE, hide_default_value = true)]
     shard: Shard,
-    /// Instances to work on at once; times are only worth comparing with 1
+    /// Instances to work on at once; times are only worth comparing with 1, or with --pin
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
+    /// Keep each trial on as many cores of its own as it has threads (Linux)
+    #[arg(long)]
+    pin: bool,
     /// Sum up the records of these folders instead; the later one holds for a trial of both
     #[arg(long, value_name = "FOLDER", num_args = 1.., conflicts_with_all = ["suites", "out"])]
     summary: Vec<PathBuf>,
@@ -138,10 +145,14 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
             grace_s: arguments.grace,
             gap: arguments.gap,
             memory: Bytes(arguments.memory.0),
-            cpu_s: arguments.cpu.unwrap_or(arguments.time + arguments.grace),
+            cpu_s: arguments
+                .cpu
+                .unwrap_or((arguments.time + arguments.grace) * f64::from(arguments.threads)),
+            threads: arguments.threads,
         },
         shard: arguments.shard,
         jobs: arguments.jobs.into(),
+        pin: arguments.pin,
         registry: ALL,
         executable: std::env::current_exe().context("this executable cannot be found")?,
         command: &command_line(),

@@ -53,6 +53,9 @@ pub(crate) struct Question {
     /// Seed of whatever is random
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
+    /// Threads of HiGHS and CBC; the other solvers use one
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: u32,
 }
 
 /// A question for one solver.

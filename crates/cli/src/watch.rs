@@ -34,6 +34,7 @@ pub(crate) fn limits(question: &Question) -> Limits<'static> {
         time: Some(Duration::from_secs_f64(question.time)),
         gap: question.gap,
         seed: question.seed,
+        threads: question.threads,
         interrupt: Some(&INTERRUPTED),
         ..Limits::default()
     }

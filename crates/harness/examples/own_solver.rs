@@ -84,7 +84,7 @@ fn measure(suite: &Path, folder: &Path, registry: Registry<'_>) -> Result<(), In
         suites: &[suite],
         solvers: &solvers,
         seeds: &[0],
-        allowance: Allowance { time_s: 10.0, grace_s: 5.0, gap, memory, cpu_s: 15.0 },
+        allowance: Allowance { time_s: 10.0, grace_s: 5.0, gap, memory, cpu_s: 15.0, threads: 1 },
         shard: Shard::WHOLE,
         jobs: 1,
         registry,

@@ -148,10 +148,12 @@ mod tests {
 
     fn reply(script: &str, interrupt: bool) -> Option<Reply> {
         let (memory, cpu_s) = (Bytes(1 << 30), 9.0);
-        let allowance = Allowance { time_s: 0.1, grace_s: 0.2, gap: 0.0, memory, cpu_s };
+        let allowance =
+            Allowance { time_s: 0.1, grace_s: 0.2, gap: 0.0, memory, cpu_s, threads: 1 };
         let instance = random(&Random { layers: 3, devices: 2, ..Random::default() });
         let instance = Instance::Deployment(instance);
-        let question = Question { solver: "any".into(), seed: 0, allowance, instance };
+        let question =
+            Question { solver: "any".into(), seed: 0, allowance, cores: vec![], instance };
         let mut command = Command::new("sh");
         ask(command.args(["-c", script]), &question, &AtomicBool::new(interrupt))
     }

@@ -38,6 +38,47 @@ pub(crate) fn limit_cpu(_seconds: f64) -> Result<(), String> {
     Ok(())
 }
 
+/// The cores that this process may use.
+///
+/// # Errors
+/// When the system cannot tell.
+#[cfg(target_os = "linux")]
+pub(crate) fn cores() -> Result<Vec<usize>, String> {
+    use nix::sched::{CpuSet, sched_getaffinity};
+    let allowed = sched_getaffinity(nix::unistd::Pid::from_raw(0))
+        .map_err(|error| format!("cores cannot be told: {error}"))?;
+    Ok((0..CpuSet::count()).filter(|&core| allowed.is_set(core).unwrap_or(false)).collect())
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn cores() -> Result<Vec<usize>, String> {
+    Err("trials can be kept on cores on Linux only".into())
+}
+
+/// Keeps this process, and those that it starts, on these cores; on any where there are none.
+///
+/// # Errors
+/// A core that this process may not use.
+#[cfg(target_os = "linux")]
+pub(crate) fn pin(cores: &[usize]) -> Result<(), String> {
+    use nix::sched::{CpuSet, sched_setaffinity};
+    if cores.is_empty() {
+        return Ok(());
+    }
+    let mut set = CpuSet::new();
+    let all = cores.iter().try_for_each(|&core| set.set(core));
+    all.and_then(|()| sched_setaffinity(nix::unistd::Pid::from_raw(0), &set))
+        .map_err(|error| format!("{cores:?}: cannot be kept on: {error}"))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn pin(cores: &[usize]) -> Result<(), String> {
+    match cores {
+        [] => Ok(()),
+        _ => Err("trials can be kept on cores on Linux only".into()),
+    }
+}
+
 /// Seconds of processor time of this process and of those that it started and waited for.
 #[cfg(unix)]
 pub(crate) fn cpu_time() -> Option<f64> {

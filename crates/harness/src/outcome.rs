@@ -1,9 +1,10 @@
 //! The row of a trial.
 
-use edgeplan_measure::machine::REVISION;
+use edgeplan_measure::machine::{REVISION, load_average};
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::gap;
 use edgeplan_records::row::{Point, PointKind, Record, Word};
+use edgeplan_solvers::FORMULATION;
 
 use crate::child::Reply;
 use crate::instance::Instance;
@@ -63,6 +64,10 @@ pub(crate) fn record(question: &Question, reply: &Reply) -> Record {
         parameters: String::new(),
         cpu_s: end.cpu_s,
         cpu_limit_s: Some(allowance.cpu_s),
+        threads: Some(allowance.threads),
+        cores: question.cores.iter().map(usize::to_string).collect::<Vec<_>>().join(";"),
+        load: cfg!(unix).then(load_average),
+        formulation: Some(FORMULATION),
     }
 }
 

@@ -8,11 +8,13 @@ use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use edgeplan_instances::file::InputError;
-use edgeplan_measure::machine::Machine;
+use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_records::folder::Folder;
 use edgeplan_records::row::{Key, Point, Record};
+use edgeplan_solvers::FORMULATION;
 
 use crate::child::ask;
+use crate::limit;
 use crate::outcome::record;
 use crate::registry::Registry;
 use crate::shard::Shard;
@@ -32,8 +34,10 @@ pub struct Bench<'a> {
     pub allowance: Allowance,
     /// The part of all instances that is run here.
     pub shard: Shard,
-    /// Instances that are worked on at once. Times are only worth comparing with 1.
+    /// Instances that are worked on at once. Times are only worth comparing with 1, or pinned.
     pub jobs: usize,
+    /// Keep each trial on as many cores of its own as it has threads (Linux).
+    pub pin: bool,
     /// The registry that names are looked up in; that of the executable.
     pub registry: Registry<'a>,
     /// The executable whose arguments `trial` make it answer a [`Question`].
@@ -91,7 +95,8 @@ impl Bench<'_> {
         }
         let machine = Machine::here();
         self.check_folder(folder, &machine)?;
-        folder.note(self.command, &machine.description())?;
+        let cores = self.cores()?;
+        folder.note(self.command, &format!("{}{}", machine.description(), self.load()))?;
         let (tasks, all) = self.tasks(folder);
         let mut pace = Pace::of(&tasks, folder.records());
         let known = digests(folder);
@@ -101,10 +106,16 @@ impl Bench<'_> {
         let mut result = Ok(());
         std::thread::scope(|scope| {
             let (sender, messages) = channel();
-            for _ in 0..self.jobs.max(1) {
+            for cores in cores {
                 let (sender, tasks, next, known) = (sender.clone(), &tasks, &next, &known);
-                let worker =
-                    Worker { bench: self, file: folder.file(), known, interrupt, stop: &stop };
+                let worker = Worker {
+                    bench: self,
+                    file: folder.file(),
+                    known,
+                    interrupt,
+                    stop: &stop,
+                    cores,
+                };
                 scope.spawn(move || {
                     while let Some(task) = tasks.get(next.fetch_add(1, Ordering::Relaxed)) {
                         if worker.is_over() || worker.work(task, &sender).is_none() {
@@ -164,6 +175,37 @@ impl Bench<'_> {
         (tasks, all)
     }
 
+    /// The cores of each worker, none each where trials are not pinned.
+    fn cores(&self) -> Result<Vec<Vec<usize>>, InputError> {
+        let jobs = self.jobs.max(1);
+        if !self.pin {
+            return Ok(vec![Vec::new(); jobs]);
+        }
+        let cores = limit::cores().map_err(|problem| InputError::key("bench", "pin", problem))?;
+        let each = self.allowance.threads.max(1) as usize;
+        match cores.len() / each >= jobs {
+            true => Ok(cores.chunks(each).take(jobs).map(<[usize]>::to_vec).collect()),
+            false => {
+                let (has, needed) = (cores.len(), jobs.saturating_mul(each));
+                let problem =
+                    format!("{jobs} jobs of {each} threads need {needed} cores, has {has}");
+                Err(InputError::key("bench", "pin", problem))
+            }
+        }
+    }
+
+    /// What else the machine did and was to do, one `key: value` a line.
+    fn load(&self) -> String {
+        let Allowance { threads, .. } = self.allowance;
+        let cores = if self.pin { "one trial per core and thread, pinned" } else { "not pinned" };
+        let jobs = self.jobs.max(1);
+        let load = load_average();
+        format!(
+            "trials_at_once: {jobs}\nthreads_of_engines: {threads}\ncores: {cores}\n\
+             load_average_before: {load:.2}\nformulation: {FORMULATION}\n"
+        )
+    }
+
     /// One folder, one machine, one set of limits: its rows can be compared.
     fn check_folder(&self, folder: &Folder, machine: &Machine) -> Result<(), InputError> {
         let mut names = BTreeSet::new();
@@ -172,13 +214,17 @@ impl Bench<'_> {
             return Err(InputError::file("bench", problem));
         }
         let Some(record) = folder.records().first() else { return Ok(()) };
-        let Allowance { time_s, gap, memory, cpu_s, .. } = self.allowance;
+        let Allowance { time_s, gap, memory, cpu_s, threads, .. } = self.allowance;
+        let number = |value: Option<u32>| value.map_or("none".into(), |value| value.to_string());
         let cpu = record.cpu_limit_s.map_or("none".into(), |seconds| seconds.to_string());
         let facts = [
             ("time_limit_s", record.time_limit_s.to_string(), time_s.to_string()),
             ("gap_limit", record.gap_limit.to_string(), gap.to_string()),
             ("memory_limit_bytes", record.memory_limit_bytes.to_string(), memory.0.to_string()),
             ("cpu_limit_s", cpu, cpu_s.to_string()),
+            ("threads", number(record.threads), threads.to_string()),
+            ("formulation", number(record.formulation), FORMULATION.to_string()),
+            ("cores", pinned(record.cores.is_empty()), pinned(!self.pin)),
             ("machine", record.machine.clone(), machine.name()),
         ];
         for (column, there, here) in facts {
@@ -189,6 +235,10 @@ impl Bench<'_> {
         }
         Ok(())
     }
+}
+
+fn pinned(free: bool) -> String {
+    if free { "any core" } else { "cores of its own" }.into()
 }
 
 /// Digests of the instances that a folder has, by suite and name.
@@ -205,6 +255,8 @@ struct Worker<'a> {
     known: &'a BTreeMap<(String, String), String>,
     interrupt: &'a AtomicBool,
     stop: &'a AtomicBool,
+    /// Cores that its trials are kept on; none where the system chooses.
+    cores: Vec<usize>,
 }
 
 impl Worker<'_> {
@@ -228,7 +280,8 @@ impl Worker<'_> {
             return sender.send(Message::Failed(error)).ok();
         }
         let allowance = self.bench.allowance;
-        let mut question = Question { solver: String::new(), seed: 0, allowance, instance };
+        let cores = self.cores.clone();
+        let mut question = Question { solver: String::new(), seed: 0, allowance, cores, instance };
         for &(solver, seed) in trials {
             if self.is_over() {
                 return None;

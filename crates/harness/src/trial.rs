@@ -28,6 +28,8 @@ pub struct Allowance {
     pub memory: Bytes,
     /// Seconds of processor time of the process, and of each that it starts (Unix only).
     pub cpu_s: f64,
+    /// Threads of an engine; this project's own solvers use one.
+    pub threads: u32,
 }
 
 /// What the process of a trial reads from its standard input, as JSON.
@@ -40,6 +42,8 @@ pub struct Question {
     pub seed: u64,
     /// What it may use.
     pub allowance: Allowance,
+    /// Cores that it is kept on (Linux); none where the system chooses.
+    pub cores: Vec<usize>,
     /// The instance.
     pub instance: Instance,
 }
@@ -84,6 +88,7 @@ pub fn answer(
     let question: Question = parse_json(FILE, &text)?;
     drop(text);
     let Allowance { memory, cpu_s, .. } = question.allowance;
+    limit::pin(&question.cores).map_err(|error| InputError::key(FILE, "cores", error))?;
     limit::limit_memory(memory)
         .map_err(|error| InputError::key(FILE, "allowance.memory", error))?;
     limit::limit_cpu(cpu_s).map_err(|error| InputError::key(FILE, "allowance.cpu_s", error))?;
@@ -105,11 +110,12 @@ fn run<P: Problem>(
     question: &Question,
     output: &mut dyn Write,
 ) -> Result<End, InputError> {
-    let Allowance { time_s, gap, .. } = question.allowance;
+    let Allowance { time_s, gap, threads, .. } = question.allowance;
     let time = Duration::try_from_secs_f64(time_s).map_err(|error| {
         InputError::key("standard input", "allowance.time_s", error.to_string())
     })?;
-    let limits = Limits { time: Some(time), gap, seed: question.seed, ..Limits::default() };
+    let limits =
+        Limits { time: Some(time), gap, seed: question.seed, threads, ..Limits::default() };
     let entry = find(entries, &question.solver).expect("checked before");
     Ok(End::of(&solve(problem, (entry.make)().as_ref(), limits, &mut Teller(output))))
 }

@@ -152,9 +152,10 @@ fn bench(
         suites: &[suite],
         solvers: &solvers,
         seeds: &[0],
-        allowance: Allowance { time_s, grace_s: 1.5, gap: 0.0, memory, cpu_s: 1.0 },
+        allowance: Allowance { time_s, grace_s: 1.5, gap: 0.0, memory, cpu_s: 1.0, threads: 1 },
         shard,
         jobs: 1,
+        pin: cfg!(target_os = "linux"),
         registry: *registry,
         executable: std::env::current_exe().expect("this test has a path"),
         command: "planted",
@@ -184,6 +185,7 @@ fn whatever_a_solver_does_costs_one_row(registry: &Registry<'_>) {
             "panicker" => "planted",
             _ => {
                 assert_eq!(record.verdict, Word::Optimal, "{record:?}");
+                assert_eq!(record.cores.is_empty(), cfg!(not(target_os = "linux")), "{record:?}");
                 continue;
             }
         };

@@ -16,4 +16,4 @@ pub use deployment::Layout;
 pub use formulation::{Formulated, Formulation, TooLarge};
 pub use scale::safe_bound;
 pub use scheduling::Requests;
-pub use solver::Ilp;
+pub use solver::{FORMULATION, Ilp};

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use edgeplan_mip::{Engine, EngineError, Highs, Program, Progress, Reply, Request, Status};
+use edgeplan_mip::{Engine, EngineError, Program, Progress, Reply, Request, Status};
 use edgeplan_problem::{Answer, Limits, Problem, Run, Solver, SolverError, Unsupported};
 
 use crate::{Formulated, Formulation};
@@ -29,6 +29,10 @@ impl<P: Problem> std::fmt::Debug for Ilp<P> {
             .finish_non_exhaustive()
     }
 }
+
+/// Version of the programs that this crate states, for records: 1 bounded memory by the device's
+/// whole room, 2 by the room of what lies there. To be raised with every change of a program.
+pub const FORMULATION: u32 = 2;
 
 /// Coefficients of the largest program that is stated by default: about 1 GiB in HiGHS.
 const NONZEROS_MAX: usize = 3_000_000;
@@ -93,7 +97,8 @@ impl<P: Formulation> Solver<P> for Ilp<P> {
 
 impl<P: Formulation> Ilp<P> {
     /// The bound of a large program's relaxation: engines say nothing for minutes while they
-    /// presolve it, which can be all the time there is.
+    /// presolve it, which can be all the time there is. It is the engine's own bound or none: CBC
+    /// refuses relaxations.
     fn relax(&self, run: &mut Run<'_, P>, formulated: &Formulated<P::Layout>) {
         if formulated.program.columns.len() < LARGE {
             return;
@@ -101,6 +106,7 @@ impl<P: Formulation> Ilp<P> {
         let request = Request {
             time: run.remaining().map(|time| time / 2),
             relax: true,
+            threads: run.limits().threads,
             ..Request::default()
         };
         let mut watch = |_: Progress<'_>| match run.check() {
@@ -109,7 +115,7 @@ impl<P: Formulation> Ilp<P> {
         };
         // Without a reply there is no bound, and the program itself will say why.
         if let Ok(Reply { status: Status::Optimal, bound: Some(bound), .. }) =
-            Highs.solve(&formulated.program, &request, &mut watch)
+            self.engine.solve(&formulated.program, &request, &mut watch)
         {
             run.lower_bound(formulated.lower_bound(bound));
         }
@@ -127,6 +133,7 @@ impl<P: Formulation> Ilp<P> {
             time: run.remaining().map(|time| time.max(Duration::from_millis(1))),
             gap: if exact { 0.0 } else { run.limits().gap },
             seed: run.limits().seed as u32,
+            threads: run.limits().threads,
             nodes: run.limits().steps,
             start,
             ..Request::default()
@@ -144,10 +151,14 @@ impl<P: Formulation> Ilp<P> {
             }
         };
         let reply = self.engine.solve(&formulated.program, &request, &mut watch);
-        run.check().or_else(|stop| if reply.is_ok() { Ok(()) } else { Err(stop) })?;
+        // An engine that dies at its limit has died: no reply is no answer.
         let reply = reply.map_err(|error: EngineError| SolverError::Engine(error.to_string()))?;
-        run.count("nodes", reply.nodes.unwrap_or_default());
-        run.count("iterations", reply.iterations.unwrap_or_default());
+        for (what, count) in [("nodes", reply.nodes), ("iterations", reply.iterations)] {
+            // What the engine did not count is missing, not 0.
+            if let Some(count) = count {
+                run.count(what, count);
+            }
+        }
         Ok(reply)
     }
 }

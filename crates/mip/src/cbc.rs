@@ -11,6 +11,10 @@ use std::time::{Duration, Instant};
 use crate::{Engine, EngineError, Program, Progress, Reply, Request};
 
 /// CBC. Its claims of optimality are sometimes false: judge them against another solver's plan.
+///
+/// At its limit, and when `progress` breaks, the process is asked to stop (`SIGINT`, which CBC
+/// takes between nodes) and has [`Cbc::GRACE`] for its answer before it is killed. CBC tells of no
+/// vector and no exact bound on the way, so `progress` hears of none.
 #[derive(Debug, Clone, Default)]
 pub struct Cbc {
     /// The executable; where `None`, `edgeplan-cbc` is looked for in `$EDGEPLAN_CBC`, beside this
@@ -20,9 +24,12 @@ pub struct Cbc {
 
 const NAME: &str = "CBC";
 const EXECUTABLE: &str = "edgeplan-cbc";
-/// CBC checks its clock rarely; after this long past its limit it is killed.
-const GRACE: Duration = Duration::from_secs(20);
 const POLL: Duration = Duration::from_millis(5);
+
+impl Cbc {
+    /// The time that CBC has for its answer after it was asked to stop.
+    pub const GRACE: Duration = Duration::from_secs(8);
+}
 
 impl Engine for Cbc {
     fn name(&self) -> &'static str {
@@ -61,7 +68,14 @@ impl Engine for Cbc {
         let ended = wait(&mut child, request, progress);
         let (answer, complaint) = pipes.join();
         let status = ended.map_err(crashed)?;
-        parse(&answer).ok_or_else(|| crashed(death(status, &complaint)))
+        let reply = parse(&answer).ok_or_else(|| crashed(death(status, &complaint)))?;
+        let (given, columns) = (reply.values.as_ref().map(Vec::len), program.columns.len());
+        match given.filter(|&given| given != columns) {
+            Some(given) => {
+                Err(crashed(format!("answered with {given} values for {columns} columns")))
+            }
+            None => Ok(reply),
+        }
     }
 }
 
@@ -120,38 +134,76 @@ fn drain(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHandl
     })
 }
 
-/// Waits for the child; kills it when interrupted or far past its limit.
+/// Waits for the child; asks it to stop when its time is up or `progress` breaks, and kills it
+/// where it has not ended [`Cbc::GRACE`] later.
 fn wait(
     child: &mut Child,
     request: &Request,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<ExitStatus, String> {
     let started = Instant::now();
+    let mut asked: Option<Instant> = None;
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return Ok(status),
             Ok(None) => {}
             Err(error) => return Err(format!("cannot be waited for: {error}")),
         }
-        let overdue = request.time.is_some_and(|time| started.elapsed() > time + GRACE);
-        let interrupted = progress(Progress { incumbent: None, bound: None }).is_break();
-        if overdue || interrupted {
-            // Already gone is as good as killed.
-            let _ = child.kill();
-            let _ = child.wait();
-            return Err(match overdue {
-                true => "did not stop at its time limit and was killed".into(),
-                false => "was interrupted".into(),
-            });
+        let over = request.time.is_some_and(|time| started.elapsed() >= time);
+        if progress(Progress { incumbent: None, bound: None }).is_break() || over {
+            let since = *asked.get_or_insert_with(Instant::now);
+            if since.elapsed() >= Cbc::GRACE || !ask_to_stop(child) {
+                // Already gone is as good as killed.
+                let _ = child.kill();
+                let _ = child.wait();
+                let grace = Cbc::GRACE.as_secs();
+                return Err(format!("did not stop within {grace} s of being asked and was killed"));
+            }
         }
         thread::sleep(POLL);
     }
 }
 
-/// The reply is the last line; CBC itself prints above it.
+/// Asks the child to end its search with the best that it has; whether it can be asked. To be
+/// repeated: CBC forgets what it was told before its search began.
+#[cfg(unix)]
+fn ask_to_stop(child: &Child) -> bool {
+    use nix::sys::signal::{Signal, kill};
+    // A child that has ended meanwhile is not waited for yet, so that its number is still its own.
+    i32::try_from(child.id())
+        .is_ok_and(|id| kill(nix::unistd::Pid::from_raw(id), Signal::SIGINT).is_ok())
+}
+
+#[cfg(not(unix))]
+fn ask_to_stop(_child: &Child) -> bool {
+    false
+}
+
+/// The reply is the one line that is a reply. Around it stands CBC's log, in which alone nodes and
+/// iterations are counted: the C interface does not give them after a search.
 fn parse(answer: &[u8]) -> Option<Reply> {
     let text = String::from_utf8_lossy(answer);
-    serde_json::from_str(text.lines().next_back()?).ok()
+    let mut before = String::new();
+    let mut lines = text.split_inclusive('\n');
+    let mut reply: Reply = lines.find_map(|line| {
+        // Half a line would read as an answer that is cut off: it ends in no newline.
+        let reply = serde_json::from_str(line.strip_suffix('\n')?).ok();
+        if reply.is_none() {
+            before.push_str(line);
+        }
+        reply
+    })?;
+    // The log comes in blocks, so that the reply may stand inside one of its lines.
+    let log =
+        format!("{}{}", before.strip_suffix('\n').unwrap_or(&before), lines.collect::<String>());
+    reply.nodes = logged(&log, "Enumerated nodes:");
+    reply.iterations = logged(&log, "Total iterations:");
+    Some(reply)
+}
+
+/// The last number under that name in CBC's log; none where it was not printed.
+fn logged(log: &str, name: &str) -> Option<u64> {
+    log.lines().rev().find_map(|line| line.trim().strip_prefix(name)?.trim().parse().ok())
 }
 
 fn death(status: ExitStatus, complaint: &[u8]) -> String {

@@ -9,7 +9,7 @@ use highs::{HighsModelStatus, HighsSolutionStatus};
 use crate::callback::{self, Listener};
 use crate::{Engine, EngineError, Program, Progress, Reply, Request, Row, Status};
 
-/// HiGHS. One thread, quiet, no state between calls.
+/// HiGHS. Quiet; no state between calls but its threads: all calls of a process ask for as many.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Highs;
 
@@ -108,7 +108,8 @@ fn configure(model: &mut highs::Model, request: &Request) -> Result<(), &'static
     for (option, value) in floats {
         model.try_set_option(option, value).map_err(|_| option)?;
     }
-    model.try_set_option("parallel", "off").map_err(|_| "parallel")?;
+    let parallel = if request.threads > 1 { "on" } else { "off" };
+    model.try_set_option("parallel", parallel).map_err(|_| "parallel")?;
     if let Some(nodes) = request.nodes {
         let nodes = i32::try_from(nodes).unwrap_or(i32::MAX);
         model.try_set_option("mip_max_nodes", nodes).map_err(|_| "mip_max_nodes")?;

@@ -23,6 +23,7 @@ fn a_child_that_misbehaves_is_an_error_not_a_crash() {
         ("echo 'Assertion failed' >&2; kill -ABRT $$", "died (signal: 6"),
         ("echo hello", "without a readable answer"),
         ("exit 3", "exit status: 3"),
+        ("printf '{\"status\":\"Opt'", "without a readable answer"),
     ];
     for (text, expected) in cases {
         let (_folder, cbc) = script(text);

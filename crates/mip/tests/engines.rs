@@ -100,7 +100,7 @@ fn breaking_interrupts() {
         };
         match engine.solve(&program, &Request::default(), &mut stop) {
             Ok(reply) => assert_eq!(reply.status, Status::Interrupted),
-            Err(error) => assert_eq!(error.to_string(), "CBC was interrupted"),
+            Err(error) => panic!("{error}"),
         }
     }
 }

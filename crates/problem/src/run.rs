@@ -15,6 +15,8 @@ pub struct Limits<'a> {
     pub steps: Option<u64>,
     /// Seed of whatever is random.
     pub seed: u64,
+    /// Threads of an engine; this project's own solvers use one.
+    pub threads: u32,
     /// Relative gap at which a plan counts as proven: `(cost - bound) <= gap * cost`.
     pub gap: f64,
     /// Set from outside (Ctrl-C) to end the run with the best plan so far.
@@ -28,7 +30,7 @@ impl Limits<'_> {
 
 impl Default for Limits<'_> {
     fn default() -> Self {
-        Self { time: None, steps: None, seed: 0, gap: Self::GAP, interrupt: None }
+        Self { time: None, steps: None, seed: 0, threads: 1, gap: Self::GAP, interrupt: None }
     }
 }
 

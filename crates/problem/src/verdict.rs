@@ -149,10 +149,9 @@ pub fn solve<P: Problem>(
         _ => run.check().err(),
     };
     let (verdict, plan) = match answer {
-        Err(SolverError::Engine(message)) if run.best().is_none() => {
-            (Verdict::Failed(message), None)
-        }
-        Err(_) => judge(problem, best_of(&run, None, None), limits.gap),
+        // The plan that the engine started from is not its answer.
+        Err(SolverError::Engine(message)) => (Verdict::Failed(message), None),
+        Err(SolverError::Stopped(_)) => judge(problem, best_of(&run, None, None), limits.gap),
         Ok(Answer::Plan { plan, lower_bound }) => {
             judge(problem, best_of(&run, Some(plan), lower_bound), limits.gap)
         }

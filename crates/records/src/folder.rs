@@ -190,7 +190,10 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<usize, InputError> {
 
 fn check_limits(path: &Path, first: Option<&Record>, new: &Record) -> Result<(), InputError> {
     let Some(first) = first else { return Ok(()) };
-    let limits = |r: &Record| (r.time_limit_s, r.gap_limit, r.memory_limit_bytes, r.cpu_limit_s);
+    let limits = |r: &Record| {
+        let time = (r.time_limit_s, r.cpu_limit_s, r.threads.unwrap_or(1));
+        (time, r.gap_limit, r.memory_limit_bytes)
+    };
     match limits(first) == limits(new) {
         true => Ok(()),
         false => Err(at(path, &"was measured under other limits than the folders before")),

@@ -103,6 +103,18 @@ pub struct Record {
     /// Seconds of processor time that each of its processes was given.
     #[serde(default)]
     pub cpu_limit_s: Option<f64>,
+    /// Threads that engines were given.
+    #[serde(default)]
+    pub threads: Option<u32>,
+    /// Cores that the trial was kept on, `0;1`; empty where the system chose.
+    #[serde(default)]
+    pub cores: String,
+    /// Processes that were running or waiting to run when the trial ended, averaged over a minute.
+    #[serde(default)]
+    pub load: Option<f64>,
+    /// Version of the integer programs that engines were given.
+    #[serde(default)]
+    pub formulation: Option<u32>,
 }
 
 /// A point of a trial's anytime curve.
@@ -300,6 +312,10 @@ pub(crate) mod tests {
             parameters: "family=random;tight=143".into(),
             cpu_s: Some(9.5),
             cpu_limit_s: Some(20.0),
+            threads: Some(1),
+            cores: "0".into(),
+            load: Some(1.25),
+            formulation: Some(2),
         }
     }
 

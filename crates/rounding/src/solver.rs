@@ -39,6 +39,7 @@ impl<P: Formulation + Repair> Solver<P> for Rounding {
             time: run.remaining(),
             seed: run.limits().seed as u32,
             relax: true,
+            threads: run.limits().threads,
             ..Request::default()
         };
         let mut watch = |_: edgeplan_mip::Progress<'_>| match run.check() {
@@ -47,7 +48,9 @@ impl<P: Formulation + Repair> Solver<P> for Rounding {
         };
         let reply = Highs.solve(&formulated.program, &request, &mut watch);
         let reply = reply.map_err(|error| SolverError::Engine(error.to_string()))?;
-        run.count("pivots", reply.iterations.unwrap_or_default());
+        if let Some(pivots) = reply.iterations {
+            run.count("pivots", pivots);
+        }
         let values = match (reply.status, reply.values) {
             // No fractional plan, so no plan.
             (Status::Infeasible, _) => return Ok(Answer::Infeasible),

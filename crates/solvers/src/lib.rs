@@ -12,6 +12,8 @@ use edgeplan_search::ChainSearch;
 mod batching;
 mod scheduling;
 
+pub use edgeplan_ilp::FORMULATION;
+
 pub use batching::{BATCHING, find_batching};
 pub use scheduling::{SCHEDULING, find_scheduling};
 

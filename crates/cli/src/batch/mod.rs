@@ -55,6 +55,9 @@ pub(crate) struct Arguments {
     /// Seed of whatever is random
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
+    /// Threads of HiGHS and CBC; the other solvers use one
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: u32,
     /// Print JSON
     #[arg(long)]
     json: bool,
@@ -142,6 +145,7 @@ impl Arguments {
         let limits = Limits {
             time: Some(Duration::from_secs_f64(self.time)),
             seed: self.seed,
+            threads: self.threads,
             interrupt: Some(watch::flag()),
             ..Limits::default()
         };

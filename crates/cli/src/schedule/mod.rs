@@ -41,6 +41,9 @@ pub(crate) struct Arguments {
     /// Seed of solvers
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
+    /// Threads of HiGHS and CBC; the other solvers use one
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: u32,
     /// Write the schedule to this file
     #[arg(long)]
     out: Option<PathBuf>,
@@ -112,6 +115,7 @@ fn answer(
         time: Some(Duration::from_secs_f64(arguments.time)),
         gap: arguments.gap,
         seed: arguments.seed,
+        threads: arguments.threads,
         interrupt: Some(watch::flag()),
         ..Limits::default()
     };

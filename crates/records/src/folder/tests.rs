@@ -59,6 +59,8 @@ fn an_older_layout_is_read_but_not_added_to() {
     std::fs::write(place.path().join(RECORDS), older.join("\n") + "\n").unwrap();
     let records = Folder::read(place.path()).unwrap();
     assert_eq!((records[0].problem, records[0].cpu_s), (Kind::Deployment, None));
+    let Record { threads, cores, load, formulation, .. } = &records[0];
+    assert_eq!((*threads, cores.as_str(), *load, *formulation), (None, "", None, None));
     let error = Folder::create(place.path()).unwrap_err().to_string();
     assert!(error.contains("records.csv: header: has the columns of an older"), "{error}");
 }
