@@ -8,6 +8,7 @@ mod cli; // the command line
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
 mod folders; // models as Hugging Face stores them
+mod formulation; // the integer program of deployments
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
