@@ -27,7 +27,7 @@ fn a_failing_engine_is_not_hidden_by_the_plan_that_it_started_from() {
     let instance = generate(place.path(), "i.json", "1");
     let cases = [
         ("dies", "failed", "CBC died (signal: 6"),
-        ("hangs", "failed", "CBC did not stop within 8 s of being asked and was killed"),
+        ("hangs", "failed", "CBC gave no answer within 8 s of its limit and was killed"),
         ("garbage", "failed", "CBC ended without a readable answer"),
         ("half", "failed", "CBC ended without a readable answer"),
         ("short", "failed", "CBC answered with 1 values for"),
