@@ -13,9 +13,9 @@ use crate::{Engine, EngineError, Program, Progress, Reply, Request, Status};
 /// CBC. Its claims of optimality are sometimes false: judge them against another solver's plan.
 ///
 /// It stops by itself at its limit and has [`Cbc::GRACE`] for its answer before it is killed. When
-/// `progress` breaks before that, it is killed at once: it takes no signal, and its C interface no
-/// callback with a vector, so that there is no answer then. For the same reason `progress` hears of
-/// no vector and no bound.
+/// `progress` breaks before that, it is killed at once and there is no answer: coin_cbc has neither
+/// callbacks nor a way to end a search. For the same reason `progress` hears of no vector and no
+/// bound.
 #[derive(Debug, Clone, Default)]
 pub struct Cbc {
     /// The executable; where `None`, `edgeplan-cbc` is looked for in `$EDGEPLAN_CBC`, beside this
@@ -180,7 +180,7 @@ fn wait(
 }
 
 /// The reply is the one line that is a reply. Around it stands CBC's log, in which alone nodes and
-/// iterations are counted: the C interface does not give them after a search.
+/// iterations are read: coin_cbc hides the pointer that CBC's own count of nodes needs.
 fn parse(answer: &[u8]) -> Option<Reply> {
     let text = String::from_utf8_lossy(answer);
     let mut before = String::new();
