@@ -27,7 +27,7 @@ fn a_failing_engine_is_not_hidden_by_the_plan_that_it_started_from() {
     let instance = generate(place.path(), "i.json", "1");
     let cases = [
         ("dies", "failed", "CBC died (signal: 6"),
-        ("hangs", "failed", "CBC did not stop within 8 s of being asked and was killed"),
+        ("hangs", "failed", "CBC gave no answer within 8 s of its limit and was killed"),
         ("garbage", "failed", "CBC ended without a readable answer"),
         ("half", "failed", "CBC ended without a readable answer"),
         ("short", "failed", "CBC answered with 1 values for"),
@@ -39,7 +39,7 @@ fn a_failing_engine_is_not_hidden_by_the_plan_that_it_started_from() {
         let told = json["reason"].as_str().unwrap_or_default();
         assert!(told.contains(reason), "{fault}: {told}");
         assert!(json["cost_ns"].is_null() && json["lower_bound_ns"].is_null(), "{fault}: {json}");
-        assert_ne!(code, Some(0), "{fault}");
+        assert!(verdict != "failed" || code == Some(1), "{fault}: {code:?}");
     }
 }
 

@@ -1,16 +1,18 @@
 //! `edgeplan-cbc`: reads a program and a request on standard input, lets CBC solve it, and writes
 //! the reply as a line of standard output, among the lines of CBC's log. Not for people: `edgeplan`
-//! starts it. `SIGINT` ends CBC's search with the best that it has.
+//! starts it.
 
 use std::io::Read as _;
 use std::process::ExitCode;
+use std::time::{Duration, Instant};
 
 use coin_cbc::raw::{SecondaryStatus, Status as CbcStatus};
 use coin_cbc::{Model, Sense, Solution};
 use edgeplan_mip::{Program, Reply, Request, Status};
 
 fn main() -> ExitCode {
-    // CBC takes the signal while it searches; before and after that, it must not end the process.
+    let started = Instant::now();
+    // A terminal's Ctrl-C is for whoever asked, who ends this process where it is meant to end.
     if let Err(error) = ctrlc::set_handler(|| {}) {
         eprintln!("cannot take signals: {error}");
         return ExitCode::FAILURE;
@@ -27,7 +29,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let reply = answer(&program, &request);
+    let reply = answer(&program, &request, started);
     match serde_json::to_string(&reply) {
         Ok(line) => println!("\n{line}"),
         Err(error) => {
@@ -38,9 +40,9 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn answer(program: &Program, request: &Request) -> Reply {
+fn answer(program: &Program, request: &Request, started: Instant) -> Reply {
     let mut model = state(program, request);
-    configure(&mut model, request);
+    configure(&mut model, request, started);
     let solution = model.solve();
     let raw = solution.raw();
     if let Some(start) = request.start.as_ref().filter(|start| is_best(program, start, &solution)) {
@@ -123,7 +125,7 @@ fn state(program: &Program, request: &Request) -> Model {
     model
 }
 
-fn configure(model: &mut Model, request: &Request) {
+fn configure(model: &mut Model, request: &Request, started: Instant) {
     model.set_log_level(1); // nodes and iterations are counted in the log alone
     model.set_parameter("ratioGap", &request.gap.to_string());
     model.set_parameter("allowableGap", "0");
@@ -133,7 +135,9 @@ fn configure(model: &mut Model, request: &Request) {
         model.set_parameter("threads", &request.threads.to_string());
     }
     if let Some(time) = request.time {
-        model.set_parameter("sec", &format!("{:.3}", time.as_secs_f64()));
+        // Reading and stating the program took a part of it; 0 would be no limit.
+        let left = time.saturating_sub(started.elapsed()).max(Duration::from_millis(1));
+        model.set_parameter("sec", &format!("{:.3}", left.as_secs_f64()));
     }
     if let Some(nodes) = request.nodes {
         model.set_parameter("maxNodes", &nodes.to_string());

@@ -8,13 +8,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::{Engine, EngineError, Program, Progress, Reply, Request};
+use crate::{Engine, EngineError, Program, Progress, Reply, Request, Status};
 
 /// CBC. Its claims of optimality are sometimes false: judge them against another solver's plan.
 ///
-/// At its limit, and when `progress` breaks, the process is asked to stop (`SIGINT`, which CBC
-/// takes between nodes) and has [`Cbc::GRACE`] for its answer before it is killed. CBC tells of no
-/// vector and no exact bound on the way, so `progress` hears of none.
+/// It stops by itself at its limit and has [`Cbc::GRACE`] for its answer before it is killed. When
+/// `progress` breaks before that, it is killed at once and there is no answer: coin_cbc has neither
+/// callbacks nor a way to end a search. For the same reason `progress` hears of no vector and no
+/// bound.
 #[derive(Debug, Clone, Default)]
 pub struct Cbc {
     /// The executable; where `None`, `edgeplan-cbc` is looked for in `$EDGEPLAN_CBC`, beside this
@@ -24,10 +25,21 @@ pub struct Cbc {
 
 const NAME: &str = "CBC";
 const EXECUTABLE: &str = "edgeplan-cbc";
+/// Limits that are no further apart are the same one, told a moment later.
+const SAME: Duration = Duration::from_millis(100);
+/// What is known of a run that was killed because nobody wanted more.
+const INTERRUPTED: Reply = Reply {
+    status: Status::Interrupted,
+    values: None,
+    objective: None,
+    bound: None,
+    nodes: None,
+    iterations: None,
+};
 const POLL: Duration = Duration::from_millis(5);
 
 impl Cbc {
-    /// The time that CBC has for its answer after it was asked to stop.
+    /// The time past its limit that CBC has for its answer: it looks at its clock between nodes.
     pub const GRACE: Duration = Duration::from_secs(8);
 }
 
@@ -46,6 +58,7 @@ impl Engine for Cbc {
         request: &Request,
         progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
     ) -> Result<Reply, EngineError> {
+        let started = Instant::now();
         let path = self.find()?;
         if let Some(reply) = Reply::without_columns(program) {
             return Ok(reply);
@@ -65,9 +78,10 @@ impl Engine for Cbc {
             .spawn()
             .map_err(|error| crashed(format!("{} does not start: {error}", path.display())))?;
         let pipes = Pipes::attach(&mut child, question);
-        let ended = wait(&mut child, request, progress);
+        let deadline = request.time.and_then(|time| started.checked_add(time));
+        let ended = wait(&mut child, deadline, progress);
         let (answer, complaint) = pipes.join();
-        let status = ended.map_err(crashed)?;
+        let Some(status) = ended.map_err(crashed)? else { return Ok(INTERRUPTED) };
         let reply = parse(&answer).ok_or_else(|| crashed(death(status, &complaint)))?;
         let (given, columns) = (reply.values.as_ref().map(Vec::len), program.columns.len());
         match given.filter(|&given| given != columns) {
@@ -134,53 +148,39 @@ fn drain(pipe: Option<impl std::io::Read + Send + 'static>) -> thread::JoinHandl
     })
 }
 
-/// Waits for the child; asks it to stop when its time is up or `progress` breaks, and kills it
-/// where it has not ended [`Cbc::GRACE`] later.
+/// Waits for the child; `None` where `progress` broke before its deadline and it was killed.
 fn wait(
     child: &mut Child,
-    request: &Request,
+    deadline: Option<Instant>,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
-) -> Result<ExitStatus, String> {
-    let started = Instant::now();
-    let mut asked: Option<Instant> = None;
+) -> Result<Option<ExitStatus>, String> {
     loop {
         match child.try_wait() {
-            Ok(Some(status)) => return Ok(status),
+            Ok(Some(status)) => return Ok(Some(status)),
             Ok(None) => {}
             Err(error) => return Err(format!("cannot be waited for: {error}")),
         }
-        let over = request.time.is_some_and(|time| started.elapsed() >= time);
-        if progress(Progress { incumbent: None, bound: None }).is_break() || over {
-            let since = *asked.get_or_insert_with(Instant::now);
-            if since.elapsed() >= Cbc::GRACE || !ask_to_stop(child) {
-                // Already gone is as good as killed.
-                let _ = child.kill();
-                let _ = child.wait();
-                let grace = Cbc::GRACE.as_secs();
-                return Err(format!("did not stop within {grace} s of being asked and was killed"));
-            }
+        let now = Instant::now();
+        // A caller with the same limit breaks at it, and gets the answer that CBC is writing.
+        let early = deadline.is_none_or(|deadline| now + SAME < deadline);
+        let interrupted = progress(Progress { incumbent: None, bound: None }).is_break() && early;
+        let overdue = deadline.is_some_and(|deadline| now >= deadline + Cbc::GRACE);
+        if interrupted || overdue {
+            // Already gone is as good as killed.
+            let _ = child.kill();
+            let _ = child.wait();
+            let grace = Cbc::GRACE.as_secs();
+            return match overdue {
+                true => Err(format!("gave no answer within {grace} s of its limit and was killed")),
+                false => Ok(None),
+            };
         }
         thread::sleep(POLL);
     }
 }
 
-/// Asks the child to end its search with the best that it has; whether it can be asked. To be
-/// repeated: CBC forgets what it was told before its search began.
-#[cfg(unix)]
-fn ask_to_stop(child: &Child) -> bool {
-    use nix::sys::signal::{Signal, kill};
-    // A child that has ended meanwhile is not waited for yet, so that its number is still its own.
-    i32::try_from(child.id())
-        .is_ok_and(|id| kill(nix::unistd::Pid::from_raw(id), Signal::SIGINT).is_ok())
-}
-
-#[cfg(not(unix))]
-fn ask_to_stop(_child: &Child) -> bool {
-    false
-}
-
 /// The reply is the one line that is a reply. Around it stands CBC's log, in which alone nodes and
-/// iterations are counted: the C interface does not give them after a search.
+/// iterations are read: coin_cbc hides the pointer that CBC's own count of nodes needs.
 fn parse(answer: &[u8]) -> Option<Reply> {
     let text = String::from_utf8_lossy(answer);
     let mut before = String::new();
