@@ -383,7 +383,9 @@ impl Search<'_> {
             other.solve(&self.chain, &Prices { loss, ..relaxation.prices.clone() });
             other
         };
-        OTHER_PRICES.iter().take(count.saturating_sub(1)).map(other).collect()
+        // Labels carry their visits at the first one's prices: others must have the same.
+        let same = |other: &Relaxation| other.prices.visit == relaxation.prices.visit;
+        OTHER_PRICES.iter().take(count.saturating_sub(1)).map(other).filter(same).collect()
     }
 
     /// Steps of a grid whose tables fit.

@@ -321,20 +321,22 @@ mod tests {
 
     #[test]
     fn a_path_is_a_path_at_any_prices() {
-        // Three layers of a loss of 1 each, one on each device: 3 of 4 are lost at least.
+        // Three layers of the same loss each, one on each device: three of four are lost at least.
+        const LOSS: u64 = 1_000_000_000;
         let mut question = question(&[1, 1, 1], &[(1, 1); 3]);
-        question.models[0].loss_max = Some(Loss(4));
-        question.models[0].layers.iter_mut().for_each(|layer| layer.options[0].loss = Loss(1));
+        question.models[0].loss_max = Some(Loss(4 * LOSS));
+        question.models[0].layers.iter_mut().for_each(|layer| layer.options[0].loss = Loss(LOSS));
         let chain = Chain::new(&question, Measure::Loss, Some(1));
         let runs = Runs::new(&chain, &mut || Ok(())).expect("nothing stops it");
         let mut relaxed = Relaxed::new(&chain, &runs, 1);
-        for price in [0.0, 1.0, 20.0, 80.0, 400.0, 5e4, 1e9] {
-            relaxed.fill(&[price * 4.0, price * 4.0, price * 4.0]);
-            assert!(relaxed.bound <= 3.0 && !relaxed.is_beyond(), "{price}: {}", relaxed.bound);
+        let (least, budget) = ((3 * LOSS) as f64, (4 * LOSS) as f64);
+        for price in [0.0, 1.0, 4.0, 11.0, 50.0, 300.0, 5e4, 1e9] {
+            relaxed.fill(&[price * budget; 3]);
+            assert!(relaxed.bound <= least && !relaxed.is_beyond(), "{price}: {}", relaxed.bound);
             assert!(relaxed.path().is_some(), "{price}");
         }
         // And back: what is learnt at lower prices is as fine as ever.
         relaxed.fill(&[0.0; 3]);
-        assert_eq!(relaxed.bound, 3.0);
+        assert!(relaxed.bound > 0.999 * least, "{}", relaxed.bound);
     }
 }
