@@ -7,6 +7,7 @@ mod certificate; // bounds that are checked again
 mod cli; // the command line
 mod export; // plans for engines
 mod folders; // models as Hugging Face stores them
+mod formulation; // the integer program of deployments
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured

@@ -25,7 +25,7 @@ pub struct Layout {
     models: Vec<Chain>,
     /// The bottleneck, where it is minimised or limited.
     cycle: Option<Variable>,
-    /// `used[device]`.
+    /// `used[device]`; of a single model the same variables as its `holds`.
     used: Vec<Variable>,
 }
 
@@ -66,8 +66,12 @@ impl Formulation for Deployment {
             return Err(TooLarge { nonzeros, limit: nonzeros_max });
         }
         let mut program = Program::default();
-        let models = self.models.iter().map(|model| chain(self, model, &mut program)).collect();
-        let used = self.device_ids().map(|_| program.binary()).collect();
+        let models: Vec<Chain> =
+            self.models.iter().map(|model| chain(self, model, &mut program)).collect();
+        let used = match &models[..] {
+            [only] => only.holds.clone(),
+            _ => self.device_ids().map(|_| program.binary()).collect(),
+        };
         let cycles = self.objective == Objective::Bottleneck || self.bottleneck_max.is_some();
         let unit = cycle_unit(self) as f64;
         let longest = self.bottleneck_max.map(|limit| limit.as_f64() / unit);
@@ -302,7 +306,7 @@ fn chain(instance: &Deployment, model: &Model, program: &mut Program) -> Chain {
     Chain {
         choices,
         moves,
-        holds: instance.device_ids().map(|_| program.continuous(0.0, Some(1.0))).collect(),
+        holds: instance.device_ids().map(|_| program.binary()).collect(),
         copies: instance.device_ids().map(|_| copies(program)).collect(),
     }
 }

@@ -66,31 +66,35 @@ impl Statement<'_> {
             let first = chain.choices[0].iter().filter(|choice| choice.device == device);
             let entering = chain.moves.iter().flatten();
             let entering = entering.filter(|step| step.to == device && step.from != device);
+            let entered = first.map(|choice| choice.variable);
+            let entered = entered.chain(entering.map(|step| step.variable));
+            let entries: Vec<(Variable, f64)> =
+                entered.map(|v| (v, -1.0)).chain([(holds, 1.0)]).collect();
             match self.instance.placement {
-                // (3) contiguous: a device is entered as often as it holds the model: never or once
-                //     sum_o x[0,d,o] + sum_{l, e != d} y[l,e,d] = h[d]
-                Placement::Contiguous => {
-                    let entered = first.map(|choice| choice.variable);
-                    let entered = entered.chain(entering.map(|step| step.variable));
-                    let terms = entered.map(|v| (v, 1.0)).chain([(holds, -1.0)]);
-                    self.program.equal(terms.collect::<Vec<_>>(), 0.0);
-                }
-                // (3') free: sum_o x[l,d,o] <= h[d]
+                // (3) h[d] = sum_o x[0,d,o] + sum_{l, e != d} y[l,e,d]
+                Placement::Contiguous => self.program.equal(entries, 0.0),
+                // (3') h[d] <= the same sum,  sum_o x[l,d,o] <= h[d]
                 Placement::Free => {
+                    self.program.at_most(entries, 0.0);
                     for choices in &chain.choices {
-                        let here = choices.iter().filter(|choice| choice.device == device);
-                        let terms: Vec<(Variable, f64)> =
-                            here.map(|choice| (choice.variable, 1.0)).collect();
-                        if !terms.is_empty() {
-                            self.program.at_most(terms.into_iter().chain([(holds, -1.0)]), 0.0);
-                        }
+                        self.implies(choices.iter().filter(|c| c.device == device), holds);
                     }
                 }
             }
             // (4) h[d] <= u[d]
             let used = self.layout.used[device.index()];
-            self.program.at_most([(holds, 1.0), (used, -1.0)], 0.0);
+            if used != holds {
+                self.program.at_most([(holds, 1.0), (used, -1.0)], 0.0);
+            }
             self.sharing(model, chain, device);
+        }
+    }
+
+    /// At most `bound` of these choices, of which a plan makes one at most.
+    fn implies<'b>(&mut self, choices: impl Iterator<Item = &'b Choice>, bound: Variable) {
+        let terms: Vec<(Variable, f64)> = choices.map(|choice| (choice.variable, 1.0)).collect();
+        if !terms.is_empty() {
+            self.program.at_most(terms.into_iter().chain([(bound, -1.0)]), 0.0);
         }
     }
 
@@ -102,11 +106,7 @@ impl Statement<'_> {
                     choice.device == device
                         && layer.options[choice.option.index()].shared == Some(shared)
                 });
-                let terms: Vec<(Variable, f64)> =
-                    users.map(|choice| (choice.variable, 1.0)).collect();
-                if !terms.is_empty() {
-                    self.program.at_most(terms.into_iter().chain([(copy, -1.0)]), 0.0);
-                }
+                self.implies(users, copy);
             }
         }
     }
@@ -114,20 +114,20 @@ impl Statement<'_> {
     /// Memory, compute and traffic of each device.
     pub(super) fn devices(&mut self) {
         for id in self.instance.device_ids() {
+            self.memory(id);
             let device = self.instance.device(id);
-            // (6) bytes on d <= M[d] u[d]: nothing without the overhead being paid
-            let mut bytes = self.bytes(id);
-            bytes.subtract(self.layout.used[id.index()], device.memory.0);
-            scale::at_most(&mut self.program, bytes, 0);
+            let used = self.layout.used[id.index()];
+            // (8) compute of d <= C[d] u[d],  bytes that d sends <= K[d]
             if let Some(limit) = device.compute_max {
-                let compute = self.computing(id);
-                scale::at_most(&mut self.program, compute, limit.0);
+                let mut compute = self.computing(id);
+                compute.subtract(used, limit.0);
+                scale::at_most(&mut self.program, compute, 0);
             }
             if let Some(limit) = device.traffic_max {
                 let sent = self.sending(id, |message| message.bytes.0, |_, bytes| bytes);
                 scale::at_most(&mut self.program, sent, limit.0);
             }
-            // (7) T >= compute of d,  T >= sending of d
+            // (9) T >= compute of d,  T >= sending of d
             if let Some(cycle) = self.layout.cycle {
                 let unit = cycle_unit(self.instance);
                 for mut time in [self.computing(id), self.sending(id, |_| 0, |time, _| time.0)] {
@@ -138,19 +138,37 @@ impl Statement<'_> {
         }
     }
 
+    /// Memory of one device.
+    fn memory(&mut self, id: DeviceId) {
+        // (6) bytes on d <= M[d] u[d]
+        let used = self.layout.used[id.index()];
+        let mut bytes = self.bytes(id);
+        bytes.subtract(used, self.instance.device(id).memory.0);
+        scale::at_most(&mut self.program, bytes, 0);
+        if self.layout.models.len() == 1 {
+            return;
+        }
+        let mut holders = vec![(used, 1.0)];
+        for (model, chain) in self.instance.models.iter().zip(&self.layout.models) {
+            let holds = chain.holds[id.index()];
+            holders.push((holds, -1.0));
+            // (6') bytes of m on d <= room[m,d] h[m,d]
+            if let Some(room) = self.instance.room(id, model) {
+                let mut bytes = Terms::default();
+                add_bytes(model, chain, id, &mut bytes);
+                bytes.subtract(holds, room.0);
+                scale::at_most(&mut self.program, bytes, 0);
+            }
+        }
+        // (7) u[d] <= sum_m h[m,d]
+        self.program.at_most(holders, 0.0);
+    }
+
     /// Bytes that a device stores.
     fn bytes(&self, device: DeviceId) -> Terms {
         let mut terms = Terms::default();
         for (model, chain) in self.instance.models.iter().zip(&self.layout.models) {
-            for (layer, choices) in model.layers.iter().zip(&chain.choices) {
-                for choice in choices.iter().filter(|choice| choice.device == device) {
-                    let own: Bytes = layer.options[choice.option.index()].bytes + layer.kv;
-                    terms.add(choice.variable, own.0);
-                }
-            }
-            for (&copy, bytes) in chain.copies[device.index()].iter().zip(&model.shared) {
-                terms.add(copy, bytes.0);
-            }
+            add_bytes(model, chain, device, &mut terms);
             terms.add(chain.holds[device.index()], model.activation.0);
         }
         terms.add(self.layout.used[device.index()], self.instance.device(device).overhead.0);
@@ -208,7 +226,7 @@ impl Statement<'_> {
     /// Quality and latency of each model; ends that cannot reach the source.
     pub(super) fn limits(&mut self) {
         for (model, chain) in self.instance.models.iter().zip(&self.layout.models) {
-            // (8) sum_{l,d,o} loss[l,o] x[l,d,o] <= B
+            // (10) sum_{l,d,o} loss[l,o] x[l,d,o] <= B
             if let Some(budget) = model.loss_max {
                 let mut loss = Terms::default();
                 for (layer, choices) in model.layers.iter().zip(&chain.choices) {
@@ -218,13 +236,13 @@ impl Statement<'_> {
                 }
                 scale::at_most(&mut self.program, loss, budget.0);
             }
-            // (9) latency of each model
+            // (11) latency of each model
             if let Some(limit) = self.instance.latency_max {
                 let mut latency = Terms::default();
                 self.add_latency(model, chain, 1, &mut latency);
                 scale::at_most(&mut self.program, latency, limit.0);
             }
-            // (10) a device that the source cannot reach holds no first layer, and so on
+            // (12) a device that the source cannot reach holds no first layer, and so on
             let ends = [(0, true), (model.layers.len() - 1, false)];
             for (layer, entering) in ends {
                 for choice in &chain.choices[layer] {
@@ -281,5 +299,18 @@ impl Statement<'_> {
             }
         }
         scale::minimise(&mut self.program, terms)
+    }
+}
+
+/// Adds what a device stores of one model: weights, KV cache, shared tensors.
+fn add_bytes(model: &Model, chain: &Chain, device: DeviceId, terms: &mut Terms) {
+    for (layer, choices) in model.layers.iter().zip(&chain.choices) {
+        for choice in choices.iter().filter(|choice| choice.device == device) {
+            let own: Bytes = layer.options[choice.option.index()].bytes + layer.kv;
+            terms.add(choice.variable, own.0);
+        }
+    }
+    for (&copy, bytes) in chain.copies[device.index()].iter().zip(&model.shared) {
+        terms.add(copy, bytes.0);
     }
 }
