@@ -9,14 +9,15 @@
 //!   time are left out: no objective or limit could prefer them. Of equal options the first stays.
 //! - `y[l,d,e]`: the chain goes from `d` to `e` after layer `l` (`d = e` is staying). Only existing
 //!   routes get one. Integral where `x` is.
-//! - `h[m,d]`: model `m` has a layer on `d`. `u[d]`: any model has; the same variable where there is
-//!   one model. `c[d,k]`: `d` stores shared tensor `k`. `T`: the bottleneck, in units that keep its
-//!   coefficient near the others', never below the longest layer where it is quickest. `z[l,d]`:
-//!   how often the first model has entered `d` by layer `l`; like devices only.
+//! - `h[m,d]`: model `m` has a layer on `d`. `u[d]`: any model has (one model: the same).
+//! - `c[d,k]`: `d` stores shared tensor `k`.
+//! - `T`: the bottleneck, in units that keep its coefficient near the others', never below the
+//!   longest layer where it is quickest.
+//! - `z[l,d]`: how often the first model has entered `d` by layer `l`; like devices only.
 //!
 //! # Rows
-//! Each is satisfied by every plan, or, (14), by one of each set of plans that differ in the names of
-//! like devices only.
+//! Each is satisfied by every plan, or, (14), by one of each set of plans that differ only in the
+//! names of like devices.
 //! 1. Each layer is somewhere, once.
 //! 2. Flow: who leaves a device after a layer was there, who arrives is there next.
 //! 3. Entries of `d` (the first layer, or a hop to it) are `h[d]` where placement is contiguous: a
@@ -25,10 +26,10 @@
 //! 4. `h[m,d] <= u[d]`, and 7. `u[d] <= sum_m h[m,d]`: used by somebody.
 //! 5. A shared tensor is stored where an option uses it, and only where the model is.
 //! 6. Bytes on `d` are at most `M[d] u[d]`; (6') those of one model at most what overhead and its
-//!    activations leave, times `h[m,d]`: a fraction of an entry takes a fraction of the memory. With
-//!    `M[d]` alone, or a `u` that nothing bounds, the relaxation has all of it for nothing.
-//! 8. Compute and traffic budgets; a limit on the bottleneck is one on compute. Compute is bounded by
-//!    the limit times `u[d]`, because who computes is used; the source sends even if unused.
+//!    activations leave, times `h[m,d]`: a fraction of an entry takes a fraction of the memory.
+//!    With `M[d]` alone, or a `u` that nothing bounds, the relaxation has all of it for nothing.
+//! 8. Compute and traffic budgets; a limit on the bottleneck is one on compute. Compute is bounded
+//!    by the limit times `u[d]`, because who computes is used; the source sends even if unused.
 //! 9. `T` is at least each device's compute and sending.
 //! 10. Quality: the loss above each layer's best option is within what the budget leaves for it.
 //! 11. Latency, and 12. ends that the source cannot reach.
