@@ -3,12 +3,44 @@
 //! when the chain changes device, and contiguity as "each device is entered at most once", which
 //! is much tighter than a row per pair of layers.
 //!
-//! Let `x[l,d,o]` be 1 if layer `l` is on device `d` as option `o`, and `y[l,d,e]` be 1 if the
-//! chain goes from `d` to `e` after layer `l` (`d = e` is staying). Only usable triples and
-//! existing routes get a variable. Options that another one beats on the same device in bytes,
-//! loss and time are left out: no objective or limit could prefer them.
+//! # Variables
+//! - `x[l,d,o]`: layer `l` is on device `d` as option `o`. Only usable triples that fit a device
+//!   on their own get one. Options that another one beats on the same device in bytes, loss and
+//!   time are left out: no objective or limit could prefer them. Of equal options the first stays.
+//! - `y[l,d,e]`: the chain goes from `d` to `e` after layer `l` (`d = e` is staying). Only existing
+//!   routes get one. Integral where `x` is.
+//! - `h[m,d]`: model `m` has a layer on `d`. `u[d]`: any model has (one model: the same).
+//! - `c[d,k]`: `d` stores shared tensor `k`.
+//! - `T`: the bottleneck, in units that keep its coefficient near the others', never below the
+//!   longest layer where it is quickest.
+//! - `z[l,d]`: how often the first model has entered `d` by layer `l`; like devices only.
+//!
+//! # Rows
+//! Each is satisfied by every plan, or, (14), by one of each set of plans that differ only in the
+//! names of like devices.
+//! 1. Each layer is somewhere, once.
+//! 2. Flow: who leaves a device after a layer was there, who arrives is there next.
+//! 3. Entries of `d` (the first layer, or a hop to it) are `h[d]` where placement is contiguous: a
+//!    device is entered once if it holds the model, else never. Free (3'): `h[d]` is at most the
+//!    entries and at least each layer's share, so that it cannot be had without a hop.
+//! 4. `h[m,d] <= u[d]`, and 7. `u[d] <= sum_m h[m,d]`: used by somebody.
+//! 5. A shared tensor is stored where an option uses it, and only where the model is.
+//! 6. Bytes on `d` are at most `M[d] u[d]`; (6') those of one model at most what overhead and its
+//!    activations leave, times `h[m,d]`: a fraction of an entry takes a fraction of the memory.
+//!    With `M[d]` alone, or a `u` that nothing bounds, the relaxation has all of it for nothing.
+//! 8. Compute and traffic budgets; a limit on the bottleneck is one on compute. Compute is bounded
+//!    by the limit times `u[d]`, because who computes is used; the source sends even if unused.
+//! 9. `T` is at least each device's compute and sending.
+//! 10. Quality: the loss above each layer's best option is within what the budget leaves for it.
+//! 11. Latency, and 12. ends that the source cannot reach.
+//! 13. Runs: a window of layers that `d` cannot hold whole, even if all loss that the budget leaves
+//!     goes to it, is left or entered on the way: of its layers between the ends as many are on `d`
+//!     as there are stays, at least. (A run that stays through the whole window has one stay more.)
+//! 14. Like devices are entered in their order.
 
+mod alike;
 mod rows;
+mod runs;
 
 use edgeplan_mip::{Program, Variable};
 use edgeplan_problem::deployment::{
@@ -17,6 +49,7 @@ use edgeplan_problem::deployment::{
 use edgeplan_problem::{Nanos, Problem as _};
 
 use crate::{Formulated, Formulation, TooLarge};
+use alike::Order;
 use rows::{Statement, cycle_unit};
 
 /// Where each decision's variables are.
@@ -27,6 +60,8 @@ pub struct Layout {
     cycle: Option<Variable>,
     /// `used[device]`; of a single model the same variables as its `holds`.
     used: Vec<Variable>,
+    /// Like devices.
+    order: Order,
 }
 
 /// The variables of one model.
@@ -75,12 +110,16 @@ impl Formulation for Deployment {
         let cycles = self.objective == Objective::Bottleneck || self.bottleneck_max.is_some();
         let unit = cycle_unit(self) as f64;
         let longest = self.bottleneck_max.map(|limit| limit.as_f64() / unit);
-        let cycle = cycles.then(|| program.continuous(0.0, longest));
-        let layout = Layout { models, cycle, used };
+        let least = (least_cycle(self, &models) as f64 / unit).min(longest.unwrap_or(f64::MAX));
+        let cycle = cycles.then(|| program.continuous(least, longest));
+        let order = Order::new(self, &mut program);
+        let layout = Layout { models, cycle, used, order };
         let mut statement = Statement { instance: self, layout: &layout, program };
         statement.chains();
         statement.devices();
         statement.limits();
+        statement.runs();
+        statement.order();
         let scale = statement.objective();
         let program = statement.program;
         Ok(Formulated { program, scale, layout })
@@ -100,6 +139,8 @@ impl Formulation for Deployment {
     fn encode(&self, formulated: &Formulated<Layout>, plan: &Plan) -> Option<Vec<f64>> {
         let layout = &formulated.layout;
         let mut values = vec![0.0; formulated.program.columns.len()];
+        let plan = &layout.order.sorted(plan);
+        layout.order.encode(plan, &mut values);
         for (index, chain) in layout.models.iter().enumerate() {
             let layers = self.undominated(index, &plan.models[index]);
             for (layer, &assignment) in layers.iter().enumerate() {
@@ -265,6 +306,19 @@ fn kept_options(model: &Model, layer: usize, device: DeviceId) -> Vec<OptionId> 
         })
     };
     model.option_ids(layer).filter(usable).filter(|option| !beaten(option)).collect()
+}
+
+/// A time that no plan's bottleneck is below: the longest of the layers, where it is quickest.
+fn least_cycle(instance: &Deployment, models: &[Chain]) -> u64 {
+    let quickest = |model: &Model, layer: usize, choices: &Vec<Choice>| {
+        let times = choices.iter().filter_map(|c| model.compute(layer, c.device, c.option));
+        times.min().unwrap_or_default().0 * u64::from(model.weight)
+    };
+    let models = instance.models.iter().zip(models);
+    let layers = models.flat_map(|(model, chain)| {
+        chain.choices.iter().enumerate().map(move |(layer, here)| quickest(model, layer, here))
+    });
+    layers.max().unwrap_or_default()
 }
 
 /// Makes the variables of one model.

@@ -4,6 +4,7 @@ use edgeplan_mip::{Program, Variable};
 use edgeplan_problem::deployment::{Deployment, DeviceId, Message, Model, Objective, Placement};
 use edgeplan_problem::{Bytes, Nanos};
 
+use super::runs::least_loss;
 use super::{Chain, Choice, Layout, Move};
 use crate::scale::{self, Terms};
 
@@ -91,16 +92,22 @@ impl Statement<'_> {
     }
 
     /// At most `bound` of these choices, of which a plan makes one at most.
-    fn implies<'b>(&mut self, choices: impl Iterator<Item = &'b Choice>, bound: Variable) {
+    pub(super) fn implies<'b>(
+        &mut self,
+        choices: impl Iterator<Item = &'b Choice>,
+        bound: Variable,
+    ) {
         let terms: Vec<(Variable, f64)> = choices.map(|choice| (choice.variable, 1.0)).collect();
         if !terms.is_empty() {
             self.program.at_most(terms.into_iter().chain([(bound, -1.0)]), 0.0);
         }
     }
 
-    /// (5) sum over options that use shared tensor k of x[l,d,o] <= c[d,k]
+    /// (5) sum over options that use shared tensor k of x[l,d,o] <= c[d,k] <= h[d]
     fn sharing(&mut self, model: &Model, chain: &Chain, device: DeviceId) {
+        let holds = chain.holds[device.index()];
         for (shared, &copy) in chain.copies[device.index()].iter().enumerate() {
+            self.program.at_most([(copy, 1.0), (holds, -1.0)], 0.0);
             for (layer, choices) in model.layers.iter().zip(&chain.choices) {
                 let users = choices.iter().filter(|choice| {
                     choice.device == device
@@ -117,8 +124,10 @@ impl Statement<'_> {
             self.memory(id);
             let device = self.instance.device(id);
             let used = self.layout.used[id.index()];
-            // (8) compute of d <= C[d] u[d],  bytes that d sends <= K[d]
-            if let Some(limit) = device.compute_max {
+            // (8) compute of d <= C[d] u[d], where a limit on the bottleneck is one on compute;
+            //     bytes that d sends <= K[d]
+            let limits = [device.compute_max, self.instance.bottleneck_max];
+            if let Some(limit) = limits.into_iter().flatten().min() {
                 let mut compute = self.computing(id);
                 compute.subtract(used, limit.0);
                 scale::at_most(&mut self.program, compute, 0);
@@ -226,16 +235,7 @@ impl Statement<'_> {
     /// Quality and latency of each model; ends that cannot reach the source.
     pub(super) fn limits(&mut self) {
         for (model, chain) in self.instance.models.iter().zip(&self.layout.models) {
-            // (10) sum_{l,d,o} loss[l,o] x[l,d,o] <= B
-            if let Some(budget) = model.loss_max {
-                let mut loss = Terms::default();
-                for (layer, choices) in model.layers.iter().zip(&chain.choices) {
-                    for choice in choices {
-                        loss.add(choice.variable, layer.options[choice.option.index()].loss.0);
-                    }
-                }
-                scale::at_most(&mut self.program, loss, budget.0);
-            }
+            self.quality(model, chain);
             // (11) latency of each model
             if let Some(limit) = self.instance.latency_max {
                 let mut latency = Terms::default();
@@ -256,6 +256,26 @@ impl Statement<'_> {
                 }
             }
         }
+    }
+
+    /// (10) what is lost above each layer's best option is within the budget less those losses:
+    /// `sum_{l,d,o} (loss[l,o] - best[l]) x[l,d,o] <= B - sum_l best[l]`.
+    fn quality(&mut self, model: &Model, chain: &Chain) {
+        let Some(budget) = model.loss_max else { return };
+        let best = |layer: usize| least_loss(model, chain, layer);
+        let unavoidable: u64 = (0..model.layers.len()).map(best).sum();
+        // A budget below the unavoidable loss leaves a row that nothing satisfies.
+        let met = unavoidable <= budget.0;
+        let mut loss = Terms::default();
+        for (layer, choices) in chain.choices.iter().enumerate() {
+            let base = if met { best(layer) } else { 0 };
+            for choice in choices {
+                let option = &model.layers[layer].options[choice.option.index()];
+                loss.add(choice.variable, option.loss.0 - base);
+            }
+        }
+        let left = if met { budget.0 - unavoidable } else { budget.0 };
+        scale::at_most(&mut self.program, loss, left);
     }
 
     /// Adds `weight` times one model's latency.
