@@ -1,17 +1,19 @@
 //! DILEMMA's integer program as published, its plan priced by `evaluate()`, beside ours.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use edgeplan_formats::Format;
-use edgeplan_ilp::{Dilemma, Published as Answer};
+use edgeplan_ilp::{Dilemma, Published as Answer, published_sum};
 use edgeplan_instances::build::build;
 use edgeplan_instances::cluster::Cluster;
+use edgeplan_instances::generate::{Random, random};
 use edgeplan_instances::model;
 use edgeplan_instances::quantity::Fraction;
 use edgeplan_instances::workload::{Granularity, Placement, Quality, Workload};
 use edgeplan_mip::Highs;
-use edgeplan_problem::deployment::{Assignment, Deployment, OptionId, Plan};
+use edgeplan_problem::deployment::Placement::Free;
+use edgeplan_problem::deployment::{Assignment, Deployment, Objective, OptionId, Plan};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
 
 use super::dilemma::{MODEL, PAPER, RATIO};
@@ -59,9 +61,21 @@ latency = "20 ms"
 const BITS: [(Format, u64); 4] =
     [(Format::Q4_0, 4), (Format::Q8_0, 8), (Format::F16, 16), (Format::F32, 32)];
 /// Bounds on the difference of weights, relative to the original: the paper's was not found.
-const DIFFERENCES: [f64; 3] = [0.09, 0.06, 0.04];
+const DIFFERENCES: [f64; 2] = [0.09, 0.06];
 /// For the published program, and for each search of ours.
-const TIME: Duration = Duration::from_secs(10);
+const TIME: Duration = Duration::from_secs(20);
+/// Random chains, whose layers differ, unlike the blocks of OPT-350m.
+const CHAINS: Random = Random {
+    layers: 12,
+    devices: 4,
+    formats: 3,
+    memory_percent: 130,
+    objective: Objective::Latency,
+    placement: Free,
+    seed: 0,
+};
+/// How many of them.
+const SEEDS: u64 = 12;
 const PROGRAM: &str = "edgeplan reproduce (DILEMMA's program by HiGHS)";
 
 pub(super) fn findings() -> Result<Vec<Finding>> {
@@ -77,6 +91,7 @@ pub(super) fn findings() -> Result<Vec<Finding>> {
             )),
         }
     }
+    findings.push(random_chains()?);
     findings.push(without_quantization()?);
     Ok(findings)
 }
@@ -138,6 +153,8 @@ struct Comparison {
     ratio: f64,
     /// Our plan with a format for each layer, and for each class of tensors.
     by_layer: Own,
+    /// The published sum of our plan.
+    own_sum: Nanos,
     by_class: Own,
     /// Layers of the latter that mix formats.
     mixed: usize,
@@ -153,7 +170,7 @@ impl Comparison {
         let evaluation = instance.evaluate(&published.plan);
         ensure!(evaluation.is_feasible(), "DILEMMA's plan: {:?}", evaluation.violations);
         let classes = question(quality(), Granularity::TensorClass, &formats())?;
-        let by_class = Own::of(&classes)?;
+        let (by_layer, by_class) = (Own::of(&instance)?, Own::of(&classes)?);
         let mixes = |&(layer, at): &(usize, &Assignment)| {
             classes.models[0].layers[layer].options[at.option.index()].recipe.contains('+')
         };
@@ -163,7 +180,8 @@ impl Comparison {
             ratio: ratio(&instance, &published.plan)?,
             evaluated: Nanos(evaluation.cost.0),
             published,
-            by_layer: Own::of(&instance)?,
+            own_sum: published_sum(&instance, &by_layer.plan),
+            by_layer,
             mixed: by_class.plan.models[0].iter().enumerate().filter(mixes).count(),
             by_class,
         }))
@@ -215,9 +233,11 @@ impl Comparison {
                 Some(*evaluated),
                 ours,
                 format!(
-                    "{}; {} hops, each charged; a tied table is stored once per device",
+                    "{}; {} hops, each charged; its published sum is {}; a tied table is stored once \
+                     per device",
                     self.by_layer.proof,
-                    hops(&self.by_layer.plan).0
+                    hops(&self.by_layer.plan).0,
+                    self.own_sum
                 ),
             ),
             row(
@@ -290,6 +310,47 @@ fn ratio(instance: &Deployment, plan: &Plan) -> Result<f64> {
         whole += bytes * 32;
     }
     Ok(used as f64 / whole as f64)
+}
+
+/// Where layers differ, a chain has reasons to cross a pair of servers again.
+fn random_chains() -> Result<Finding> {
+    let (mut sum, mut most, mut worse) = (0.0, 0.0_f64, 0);
+    let (mut theirs, mut ours) = (Duration::ZERO, Duration::ZERO);
+    for seed in 0..SEEDS {
+        let instance = random(&Random { seed, ..CHAINS });
+        let program = Dilemma::new(&instance).map_err(|why| anyhow::anyhow!("{why}"))?;
+        let clock = Instant::now();
+        let answer = program.answer(&Highs, TIME)?.context("DILEMMA's program: no plan in time")?;
+        theirs += clock.elapsed();
+        ensure!(answer.is_proven(), "seed {seed}: not proven in {} s", TIME.as_secs());
+        let clock = Instant::now();
+        let own = Own::of(&instance)?;
+        ours += clock.elapsed();
+        let evaluation = instance.evaluate(&answer.plan);
+        ensure!(evaluation.is_feasible(), "DILEMMA's plan: {:?}", evaluation.violations);
+        let over = evaluation.cost.as_f64() / own.cost.as_f64() - 1.0;
+        sum += over;
+        most = most.max(over);
+        worse += u32::from(over > Limits::GAP);
+    }
+    let Random { layers, devices, formats, .. } = CHAINS;
+    let row = Ours {
+        convention: "the published program's optimum by evaluate(), over our optimum".into(),
+        value: format!("{worse} of {SEEDS} worse"),
+        difference: format!("{:+.1} %", 100.0 * sum / SEEDS as f64),
+        command: PROGRAM.into(),
+        remark: format!(
+            "mean of all, {:+.1} % at most: a second crossing of a pair is free in the published sum; \
+             all proven, in {:.2} s by HiGHS and {:.3} s by chain-search",
+            100.0 * most,
+            theirs.as_secs_f64(),
+            ours.as_secs_f64()
+        ),
+    };
+    let what = format!(
+        "its program on {SEEDS} random chains: {layers} layers, {devices} servers, {formats} formats"
+    );
+    Ok(Finding::new(PAPER, &what, Published::NOTHING, row))
 }
 
 /// The claim on latency: our optimum in 32 bits and with a choice.
