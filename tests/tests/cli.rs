@@ -239,6 +239,7 @@ fn published_figures_are_reproduced() {
         let of = |row: &&serde_json::Value| row["paper"].as_str().unwrap().starts_with(paper);
         assert!(rows.iter().filter(of).any(|row| row["ours"] != "-"), "{paper}: {rows:?}");
     }
+    crate::conventions::check_rows(rows);
     // What could not be computed says why.
     let silent = |row: &&serde_json::Value| row["ours"] == "-" && row["remark"] == "";
     assert_eq!(rows.iter().filter(silent).count(), 0);

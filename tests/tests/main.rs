@@ -5,6 +5,7 @@ mod batching; // every batching solver against brute force
 mod bench; // suites measured in processes of their own
 mod certificate; // bounds that are checked again
 mod cli; // the command line
+mod conventions; // published figures, each in every reading
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
 mod folders; // models as Hugging Face stores them

@@ -7,9 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::batching::paper::MODELS;
+use edgeplan_instances::batching::paper::{MODELS, Setting};
 use edgeplan_instances::file::{check_writable, write_atomic};
+use edgeplan_problem::batching::Batching;
 use edgeplan_report::curves::{Curves, Panel, Series, svg};
+use edgeplan_solvers::Entry;
 
 use crate::batch::{Radio, find_solver};
 use crate::question::seconds;
@@ -50,6 +52,21 @@ pub(crate) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// Requests per second that a solver's batches serve, of a node in the paper's settings, and half
+/// the width of the 95 % confidence interval of that mean.
+///
+/// # Errors
+/// As [`simulate`].
+pub(crate) fn served_per_s(
+    setting: Setting,
+    (rate, epochs): (f64, u32),
+    entry: &'static Entry<Batching>,
+) -> Result<(f64, f64)> {
+    let case = Case { setting, rate, epochs, seed: 0, time: Duration::from_secs(10) };
+    let record = simulate(&case, entry)?;
+    Ok((record.served_per_s, record.confidence_95))
 }
 
 /// A rate of an argument.

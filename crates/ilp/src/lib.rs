@@ -6,6 +6,7 @@
 
 mod batching;
 mod deployment;
+mod dilemma;
 mod formulation;
 mod scale;
 mod scheduling;
@@ -13,6 +14,7 @@ mod solver;
 
 pub use batching::BatchLayout;
 pub use deployment::Layout;
+pub use dilemma::{Dilemma, Published, published_sum};
 pub use formulation::{Formulated, Formulation, TooLarge};
 pub use scale::safe_bound;
 pub use scheduling::Requests;

@@ -7,9 +7,12 @@ use edgeplan_problem::{Bytes, Loss, Nanos};
 use serde::{Deserialize, Serialize};
 
 use crate::file::{InputError, parse_toml};
+use crate::model::{self, LayerKind, LayerSpec};
 use crate::quantity::Time;
+use crate::workload::Returns;
 
 const VALUES: &str = include_str!("../../../bench-data/known/values.toml");
+const PROFILE: &str = "bench-data/known/edgeshard-llama2-7b.csv";
 const EDGESHARD: &str = include_str!("../../../bench-data/known/edgeshard-llama2-7b.csv");
 
 /// A figure that a paper reports.
@@ -21,6 +24,8 @@ pub struct Known {
     pub solver: String,
     /// The instance that it is of.
     pub instance: Deployment,
+    /// The testbed of that instance.
+    pub case: EdgeShard,
     /// What the paper reports.
     pub published: Nanos,
     /// Whether the figure was read in the paper.
@@ -67,7 +72,7 @@ pub struct EdgeShard {
     /// Orin NX.
     pub nx: usize,
     /// What returns to the source.
-    pub returns: crate::workload::Returns,
+    pub returns: Returns,
 }
 
 /// The figures that can be computed again.
@@ -81,6 +86,7 @@ pub fn known() -> Result<Vec<Known>, InputError> {
             what: value.what,
             solver: value.solver,
             instance: edgeshard(value.case, Objective::Latency)?,
+            case: value.case,
             published: Nanos(value.published.0),
             evidence: value.evidence,
             source: value.source,
@@ -89,7 +95,7 @@ pub fn known() -> Result<Vec<Known>, InputError> {
     values.value.into_iter().map(known).collect()
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 struct ProfiledLayer {
     layer: u32,
     memory_micro_gib: u64,
@@ -115,60 +121,129 @@ const VOCABULARY: u64 = 32_000;
 /// # Errors
 /// When there is no AGX Orin to be the source.
 pub fn edgeshard(case: EdgeShard, objective: Objective) -> Result<Deployment, InputError> {
-    const FILE: &str = "bench-data/known/edgeshard-llama2-7b.csv";
     if case.agx == 0 {
         return Err(InputError::key("EdgeShard's testbed", "agx", "0; the source is one of them"));
     }
+    let testbed = Testbed { model: "llama2-7b", hidden: HIDDEN, rows: profile()? };
+    testbed.deployment(case, objective)
+}
+
+/// One token of Llama2-70B in fp32 on eleven AGX Orin and the RTX 3090, least latency. Nobody
+/// published a profile of that model: time and memory of the 7B model's layers grow here with the
+/// parameters of a layer, the embedding's time with the length of a hidden state.
+///
+/// # Errors
+/// When the embedded files make no sense.
+pub fn edgeshard_70b(returns: Returns) -> Result<Deployment, InputError> {
+    let small = model::load("catalog:llama-2-7b")?;
+    let large = model::load("catalog:llama-2-70b")?;
+    let block = |model: &model::ModelSpec| {
+        let block = model.layers.iter().find(|layer| layer.kind == LayerKind::Block);
+        block.map_or(1, parameters)
+    };
+    let (numerator, denominator) = (block(&large), block(&small));
+    let rows = profile()?;
+    let [embedding, blocks @ .., head] = rows.as_slice() else {
+        return Err(InputError::file(PROFILE, "no embedding, blocks and head"));
+    };
+    let count = blocks.len() as u64;
+    let mean = |column: fn(&ProfiledLayer) -> u64| blocks.iter().map(column).sum::<u64>() / count;
+    let mean = ProfiledLayer {
+        layer: 1,
+        memory_micro_gib: mean(|row| row.memory_micro_gib),
+        orin_nx_us: mean(|row| row.orin_nx_us),
+        agx_orin_us: mean(|row| row.agx_orin_us),
+        rtx_3090_us: mean(|row| row.rtx_3090_us),
+    };
+    let blocks = large.layers.iter().filter(|layer| layer.kind == LayerKind::Block);
+    let blocks = blocks.map(|_| mean.scaled(numerator, denominator));
+    let ends = |row: &ProfiledLayer| row.scaled(large.hidden, small.hidden);
+    let rows = [ends(embedding)].into_iter().chain(blocks).chain([ends(head)]);
+    let rows = rows.enumerate().map(|(index, row)| ProfiledLayer { layer: index as u32, ..row });
+    let testbed = Testbed { model: "llama2-70b", hidden: large.hidden, rows: rows.collect() };
+    testbed.deployment(EdgeShard { agx: 11, nx: 0, returns }, Objective::Latency)
+}
+
+fn parameters(layer: &LayerSpec) -> u64 {
+    layer.tensors.iter().map(|tensor| tensor.rows * tensor.row_len).sum()
+}
+
+fn profile() -> Result<Vec<ProfiledLayer>, InputError> {
     let mut reader = csv::Reader::from_reader(EDGESHARD.as_bytes());
-    let profile: Vec<ProfiledLayer> = reader
-        .deserialize()
-        .collect::<Result<_, _>>()
-        .map_err(|error| InputError::file(FILE, error.to_string()))?;
-    let kinds = [vec![AGX; case.agx], vec![NX; case.nx], vec![RTX]].concat();
-    let layers = profile.iter().map(|row| Layer {
-        name: format!("layer {}", row.layer),
-        options: vec![LayerOption {
-            recipe: "f32".into(),
-            bytes: Bytes(row.memory_micro_gib * (1 << 30) / 1_000_000),
-            shared: None,
-            loss: Loss::ZERO,
-            compute: kinds.iter().map(|kind| Some(Nanos(1000 * (kind.2)(row)))).collect(),
-        }],
-        kv: Bytes::ZERO,
-        pin: (row.layer == 0).then_some(DeviceId(0)),
-        output: 0,
-    });
-    let answer = match case.returns {
-        crate::workload::Returns::Token => 1,
-        crate::workload::Returns::Logits => VOCABULARY,
-    };
-    let model = Model {
-        name: "llama2-7b".into(),
-        weight: 1,
-        layers: layers.collect(),
-        loss_max: None,
-        activation: Bytes::ZERO,
-        shared: Vec::new(),
-        messages: vec![
-            message(kinds.len(), 32 * HIDDEN),
-            message(kinds.len(), 32 * answer),
-            Message { bytes: Bytes::ZERO, time: vec![Some(Nanos::ZERO); kinds.len().pow(2)] },
-        ],
-        enter: 2,
-        leave: 1,
-    };
-    Deployment {
-        name: format!("edgeshard-llama2-7b-{}-{}", case.agx, case.nx),
-        objective,
-        placement: Placement::Contiguous,
-        source: DeviceId(0),
-        devices: kinds.iter().enumerate().map(|(index, kind)| device(index, kind)).collect(),
-        models: vec![model],
-        latency_max: None,
-        bottleneck_max: None,
+    let rows: Result<_, _> = reader.deserialize().collect();
+    rows.map_err(|error| InputError::file(PROFILE, error.to_string()))
+}
+
+impl ProfiledLayer {
+    fn scaled(&self, numerator: u64, denominator: u64) -> Self {
+        let scaled = |amount: u64| {
+            (u128::from(amount) * u128::from(numerator) / u128::from(denominator)) as u64
+        };
+        Self {
+            layer: self.layer,
+            memory_micro_gib: scaled(self.memory_micro_gib),
+            orin_nx_us: scaled(self.orin_nx_us),
+            agx_orin_us: scaled(self.agx_orin_us),
+            rtx_3090_us: scaled(self.rtx_3090_us),
+        }
     }
-    .checked()
-    .map_err(|error| InputError::file(FILE, error.to_string()))
+}
+
+/// A profiled model.
+struct Testbed {
+    model: &'static str,
+    hidden: u64,
+    rows: Vec<ProfiledLayer>,
+}
+
+impl Testbed {
+    fn deployment(&self, case: EdgeShard, objective: Objective) -> Result<Deployment, InputError> {
+        let kinds = [vec![AGX; case.agx], vec![NX; case.nx], vec![RTX]].concat();
+        let layers = self.rows.iter().map(|row| Layer {
+            name: format!("layer {}", row.layer),
+            options: vec![LayerOption {
+                recipe: "f32".into(),
+                bytes: Bytes(row.memory_micro_gib * (1 << 30) / 1_000_000),
+                shared: None,
+                loss: Loss::ZERO,
+                compute: kinds.iter().map(|kind| Some(Nanos(1000 * (kind.2)(row)))).collect(),
+            }],
+            kv: Bytes::ZERO,
+            pin: (row.layer == 0).then_some(DeviceId(0)),
+            output: 0,
+        });
+        let answer = match case.returns {
+            Returns::Token => 1,
+            Returns::Logits => VOCABULARY,
+        };
+        let model = Model {
+            name: self.model.into(),
+            weight: 1,
+            layers: layers.collect(),
+            loss_max: None,
+            activation: Bytes::ZERO,
+            shared: Vec::new(),
+            messages: vec![
+                message(kinds.len(), 32 * self.hidden),
+                message(kinds.len(), 32 * answer),
+                Message { bytes: Bytes::ZERO, time: vec![Some(Nanos::ZERO); kinds.len().pow(2)] },
+            ],
+            enter: 2,
+            leave: 1,
+        };
+        Deployment {
+            name: format!("edgeshard-{}-{}-{}", self.model, case.agx, case.nx),
+            objective,
+            placement: Placement::Contiguous,
+            source: DeviceId(0),
+            devices: kinds.iter().enumerate().map(|(index, kind)| device(index, kind)).collect(),
+            models: vec![model],
+            latency_max: None,
+            bottleneck_max: None,
+        }
+        .checked()
+        .map_err(|error| InputError::file(PROFILE, error.to_string()))
+    }
 }
 
 fn device(index: usize, kind: &Kind) -> Device {

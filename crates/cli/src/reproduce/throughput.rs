@@ -12,30 +12,29 @@ use edgeplan_simulator::{
 };
 use serde_json::{Value, json};
 
-use super::{Finding, difference};
 use crate::question::find_solver;
 use crate::reply::Reply;
 use crate::report::table;
 
 /// Tokens per second that the paper reports (arXiv 2405.14371, Llama2-7B).
-const PUBLISHED: f64 = 52.45;
+pub(super) const PUBLISHED: f64 = 52.45;
 /// Requests of a micro-batch: the profile was taken with 4.
-const SEQUENCES: u32 = 4;
+pub(super) const SEQUENCES: u32 = 4;
 /// Tokens that each request generates (the paper's workload).
 const GENERATE: u32 = 96;
 /// Micro-batches on their way at once.
-const COUNTS: [u32; 4] = [1, 2, 4, 8];
+pub(super) const COUNTS: [u32; 4] = [1, 2, 4, 8];
 const SOLVER: &str = "chain-exact";
 
 /// What the paper leaves open.
 #[derive(Debug, Clone, Copy)]
-struct Case {
+pub(super) struct Case {
     /// What the plan minimises.
-    objective: Objective,
+    pub(super) objective: Objective,
     /// What returns to the source.
-    returns: Returns,
+    pub(super) returns: Returns,
     /// Tokens that a message is charged for: those of one request, or of the micro-batch.
-    message: u64,
+    pub(super) message: u64,
 }
 
 pub(super) fn run(as_json: bool) -> Result<Reply> {
@@ -65,37 +64,16 @@ pub(super) fn run(as_json: bool) -> Result<Reply> {
     Ok(Reply::either(as_json, &json, &text))
 }
 
-/// The published throughput beside the reading that comes nearest: a plan for throughput, tokens
-/// that return, messages of one token, two micro-batches at once without bubbles.
-pub(super) fn finding() -> Result<Finding> {
-    let case = Case { objective: Objective::Bottleneck, returns: Returns::Token, message: 1 };
-    let found = Found::of(case)?;
-    let (count, speed) = (COUNTS[1], found.no_bubbles[1]);
-    Ok(Finding {
-        paper: "EdgeShard, arXiv 2405.14371".into(),
-        what: "Llama2-7B, tokens per second".into(),
-        published: PUBLISHED.to_string(),
-        known: "second-hand".into(),
-        ours: format!("{speed:.2}"),
-        difference: difference(speed, PUBLISHED),
-        command: format!("edgeplan reproduce --throughput ({SOLVER})"),
-        remark: format!(
-            "the reading that comes nearest: {count} micro-batches of {SEQUENCES} at once; what \
-             the paper leaves open moves it from {:.1} to {:.1}",
-            found.bubbles[0], found.model
-        ),
-    })
-}
-
 /// Tokens per second of a case.
-struct Found {
-    stages: usize,
+pub(super) struct Found {
+    pub(super) stages: usize,
     latency: Nanos,
     bottleneck: Nanos,
-    model: f64,
+    /// What the bottleneck model promises.
+    pub(super) model: f64,
     /// By number of micro-batches.
-    bubbles: Vec<f64>,
-    no_bubbles: Vec<f64>,
+    pub(super) bubbles: Vec<f64>,
+    pub(super) no_bubbles: Vec<f64>,
 }
 
 /// A plan of a case, ready to run.
@@ -141,7 +119,7 @@ fn speed(count: u32, run: &Run) -> f64 {
 }
 
 impl Found {
-    fn of(case: Case) -> Result<Self> {
+    pub(super) fn of(case: Case) -> Result<Self> {
         let planned = Planned::of(case)?;
         let (bill, bottleneck) = (&planned.account.models[0], planned.account.bottleneck);
         Ok(Self {

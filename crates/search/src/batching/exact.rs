@@ -97,9 +97,10 @@ pub(super) fn best_batch(run: &mut Run<'_, Batching>, goal: Goal) -> Result<Plan
     let taken: Vec<RequestId> = others.flat_map(|(_, batch)| batch.members.clone()).collect();
     let free: Vec<RequestId> = instance.request_ids().filter(|id| !taken.contains(id)).collect();
     let mut roots = roots(run, goal.node, &free)?;
+    let relaxations = roots.len() as u64;
     roots.sort_by_key(|root| (std::cmp::Reverse(root.bound), root.mode, root.slack));
     let tell_bound = goal.tell_bound;
-    let mut search = Search { run, goal, counts: Vec::new(), nodes: 0, trees: 0 };
+    let mut search = Search { run, goal, counts: Vec::new(), nodes: 0, trees: 0, relaxations };
     let mut outcome = Ok(());
     for root in &roots {
         if tell_bound {
@@ -114,10 +115,11 @@ pub(super) fn best_batch(run: &mut Run<'_, Batching>, goal: Goal) -> Result<Plan
             break;
         }
     }
-    let (nodes, trees) = (search.nodes, search.trees);
+    let (nodes, trees, relaxations) = (search.nodes, search.trees, search.relaxations);
     let plan = search.goal.plan;
     run.count("nodes", nodes);
     run.count("trees", trees);
+    run.count("relaxations", relaxations);
     outcome.map(|()| plan)
 }
 
@@ -163,6 +165,9 @@ struct Search<'t, 'r> {
     counts: Vec<usize>,
     nodes: u64,
     trees: u64,
+    /// Items sorted into knapsacks: for the bound of a tree, and for each of its levels. This is
+    /// work like that of nodes, which look one of them up each.
+    relaxations: u64,
 }
 
 /// A tree, ready to be searched.
@@ -188,6 +193,7 @@ impl Search<'_, '_> {
         let Some((items, capacity)) = found else { return Ok(()) };
         self.trees += 1;
         let tree = Tree::new(root.mode, items, capacity);
+        self.relaxations += tree.rest.len() as u64;
         self.descend(&tree, capacity, 0)
     }
 
