@@ -257,6 +257,6 @@ fn every_solver_is_listed_and_ranked() {
     let rows = answer["solvers"].as_array().unwrap();
     assert_eq!(rows.len(), edgeplan_solvers::DEPLOYMENT.len());
     let costs: Vec<u64> = rows.iter().filter_map(|row| row["cost_ns"].as_u64()).collect();
-    assert!(costs.is_sorted());
+    assert!(costs.len() > 10 && costs.is_sorted(), "{costs:?}");
     assert!(rows.iter().all(|row| row["verdict"] != "wrong"), "{rows:?}");
 }

@@ -4,6 +4,7 @@ mod agreement; // every solver against brute force, and HiGHS against CBC
 mod batching; // every batching solver against brute force
 mod bench; // suites measured in processes of their own
 mod certificate; // bounds that are checked again
+mod claims; // numbers of pages, and the records that they stand in
 mod cli; // the command line
 mod conventions; // published figures, each in every reading
 mod engines; // engines that misbehave, from the command line

@@ -154,6 +154,7 @@ fn edgeshards_pipelines_lie_between_one_micro_batch_and_the_bottleneck() {
             assert!((start / alone - 1.0).abs() < 1e-9 && speeds.is_sorted(), "{case}");
             assert!(speeds.iter().all(|speed| *speed <= number("model_tokens_per_s")), "{case}");
         }
+        assert_eq!(bubbles.len(), none.len(), "{case}");
         assert!(bubbles.iter().zip(&none).all(|(with, without)| with <= without), "{case}");
     }
     assert!(std::fs::read_to_string(&svg).unwrap().contains("No-bubbles"));

@@ -10,9 +10,7 @@ use edgeplan_problem::Bytes;
 #[test]
 fn floats_take_what_they_are_and_nothing_takes_less() {
     let mut candle = Candle::new(false, Bytes(1 << 20)).unwrap();
-    if resident_bytes().is_none() {
-        return;
-    }
+    assert!(resident_bytes().is_some_and(|bytes| bytes > 0), "this system does not tell");
     for format in [Format::F32, Format::F16, Format::Q5K, Format::Q4K, Format::Q6K] {
         let dense = matches!(format, Format::F32 | Format::F16);
         let found = candle.resident(format).unwrap();
