@@ -1,6 +1,7 @@
 //! One binary for all integration tests.
 
 mod agreement; // every solver against brute force, and HiGHS against CBC
+mod attack; // inputs that mean harm, and runs that are broken off
 mod batching; // every batching solver against brute force
 mod bench; // suites measured in processes of their own
 mod certificate; // bounds that are checked again

@@ -1,7 +1,5 @@
 //! Why there is no plan, and the smallest change that would make one possible.
 
-use std::time::Duration;
-
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Limits, Solver};
 use edgeplan_what_if::{Fix, Reason, fixes, joint_fix, reason};
@@ -9,9 +7,6 @@ use serde_json::{Map, Value, json};
 
 use crate::question::Question;
 use crate::watch;
-
-/// The part of the question's time that one of the many small solves may take.
-const SHARE: f64 = 0.01;
 
 /// What was found out about an infeasible instance.
 pub(crate) struct Diagnosis {
@@ -23,22 +18,23 @@ pub(crate) struct Diagnosis {
 }
 
 impl Diagnosis {
+    /// Of an instance that is proven to have no plan. Takes as long as the question may, at most.
     pub(crate) fn of(
         instance: &Deployment,
         solver: &dyn Solver<Deployment>,
         question: &Question,
     ) -> Self {
         let _line = watch::busy("no plan is possible; looking for the smallest fix");
-        let each = Duration::from_secs_f64((question.time * SHARE).clamp(0.1, 1.0));
-        let limits = Limits { time: Some(each), ..watch::limits(question) };
-        let reason = reason(instance, solver, limits);
+        let whole = watch::limits(question);
+        let part = |parts: u32| Limits { time: whole.time.map(|time| time / parts), ..whole };
+        let reason = reason(instance, solver, part(4));
         let fixes = match reason {
             Reason::Unusable { .. } => Vec::new(),
-            _ => fixes(instance, solver, limits),
+            _ => fixes(instance, solver, part(2)),
         };
         let joint = match (&reason, fixes.is_empty()) {
             (Reason::Unusable { .. }, _) | (_, false) => Vec::new(),
-            _ => joint_fix(instance, solver, limits),
+            _ => joint_fix(instance, solver, part(4)),
         };
         Self { reason, fixes, joint }
     }
@@ -75,7 +71,8 @@ impl Diagnosis {
                  devices together have {available}."
             ),
             Reason::Together if self.fixes.is_empty() => {
-                "No single limit is to blame: lifting any one of them is not enough.".into()
+                "The limits exclude each other, and no single change was found that is enough."
+                    .into()
             }
             Reason::Together => "The limits exclude each other.".into(),
         }

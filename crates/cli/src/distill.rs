@@ -13,6 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::apply::Wanted;
+use crate::question::learning_rate;
 use crate::reply::Reply;
 
 /// Bytes of its logits that are kept.
@@ -40,7 +41,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 400, value_parser = value_parser!(u32).range(1..=1_000_000))]
     steps: u32,
     /// Rate of learning
-    #[arg(long, default_value_t = 2e-3)]
+    #[arg(long, default_value_t = 2e-3, value_parser = learning_rate)]
     rate: f64,
     /// Teach matrices as well as norms and biases: better, slower, and several times the memory
     #[arg(long)]

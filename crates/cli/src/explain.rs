@@ -1,8 +1,10 @@
 //! `edgeplan explain`: what binds in the plan, and what more of it would be worth.
 
+use std::time::Instant;
+
 use anyhow::Result;
-use edgeplan_problem::Cost;
 use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::{Cost, Limits, Verdict};
 use edgeplan_what_if::{Slack, Worth, looser_quality, more_memory, slacks, worth};
 use serde_json::{Map, Value, json};
 
@@ -14,6 +16,7 @@ use crate::reply::Reply;
 use crate::report::{amount, outcome_json, table};
 use crate::watch;
 
+// --time is that of everything: half of it, at most, is for the plan.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
@@ -26,26 +29,40 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let instance = &stated.deployment;
     watch::listen();
     let solver = (entry.make)();
-    let outcome = watch::answer(instance, entry.name, solver.as_ref(), question);
+    let begin = Instant::now();
+    let half = watch::limits(question).time.map(|time| time / 2);
+    let limits = Limits { time: half, ..watch::limits(question) };
+    let outcome = watch::answer_within(instance, entry.name, solver.as_ref(), limits);
     let mut json = outcome_json(instance, entry.name, &outcome);
     let mut text = headline(instance, entry.name, &outcome);
     if let (Some(plan), Some(cost)) = (&outcome.plan, outcome.cost()) {
         let _line = watch::busy("asking what more of everything would be worth");
-        let mut changes = more_memory(instance);
-        changes.extend(looser_quality(instance));
-        changes.extend(question.faster_links(instance)?);
-        let worths = worth(changes, solver.as_ref(), watch::limits(question));
+        let (memory, quality) = (more_memory(instance), looser_quality(instance));
+        let (links, faster) = question.faster_links(instance)?;
+        let count = memory.len() + quality.len() + links;
+        let changes = memory.chain(quality).map(Ok).chain(faster);
+        let limits = watch::limits(question);
+        let time = limits.time.map(|time| time.saturating_sub(begin.elapsed()));
+        let limits = Limits { time, ..limits };
+        let worths = worth((count, changes), solver.as_ref(), limits)?;
+        let left = count - worths.len();
         let slacks = slacks(instance, plan);
         json.append(&mut explained_json(instance, &slacks, &worths, cost));
         text = format!("{text}\n{}", explained(instance, &slacks, &worths, cost));
+        json.insert("changes_not_asked".into(), json!(left));
+        if left > 0 {
+            text += &format!("\n\n{left} of {count} changes were not asked: more --time is needed");
+        }
         text = format!("{text}\n{}", unused(instance, plan));
         let confidence = Known::of(&stated, plan);
         json.append(&mut confidence.json());
         text = format!("{text}\n{}", confidence.text());
-    } else {
+    } else if let Verdict::Infeasible = outcome.verdict {
         let diagnosis = Diagnosis::of(instance, solver.as_ref(), question);
         json.append(&mut diagnosis.json(instance));
         text = format!("{text}\n{}", diagnosis.text(instance));
+    } else {
+        text += "\nNo plan was found, and none was proven impossible: more --time is needed.";
     }
     let reply = Reply::either(*as_json, &json, &text).found(outcome.plan.is_some());
     Ok(reply.wrong(outcome.verdict.is_wrong()))

@@ -37,6 +37,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
+use edgeplan_instances::file::visible;
 
 use crate::reply::Reply;
 
@@ -141,7 +142,10 @@ fn main() -> ExitCode {
     };
     result.and_then(Reply::print).unwrap_or_else(|error| {
         // Nobody is left to be told if this fails, too.
-        let _ = writeln!(std::io::stderr(), "error: {error:#}");
+        let text = format!("{error:#}");
+        // Some errors quote files, and a terminal obeys what it is shown.
+        let lines: Vec<_> = text.lines().map(visible).collect();
+        let _ = writeln!(std::io::stderr(), "error: {}", lines.join("\n"));
         ExitCode::from(reply::exit_code(&error))
     })
 }

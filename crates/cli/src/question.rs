@@ -186,19 +186,27 @@ impl Question {
 
     /// The instance once for each link of the cluster, with 10 % more bandwidth there. An instance
     /// file has no links: there, once for each pair of devices, with 10 % less time between them.
-    pub(crate) fn faster_links(&self, instance: &Deployment) -> Result<Vec<Change>> {
+    /// How many there are, and each of them when it is asked for: an instance may be large.
+    pub(crate) fn faster_links<'a>(
+        &'a self,
+        instance: &'a Deployment,
+    ) -> Result<(usize, Box<dyn Iterator<Item = Result<Change>> + 'a>)> {
         if self.instance.is_some() {
-            let ids = || instance.device_ids();
-            let pairs = ids().flat_map(|a| ids().filter(move |&b| a < b).map(move |b| (a, b)));
-            return Ok(pairs.map(|(a, b)| faster_pair(instance, a, b)).collect());
+            let (ids, count) = (|| instance.device_ids(), instance.devices.len());
+            let pairs = ids().flat_map(move |a| ids().filter(move |&b| a < b).map(move |b| (a, b)));
+            let changes = pairs.map(|(a, b)| Ok(faster_pair(instance, a, b)));
+            return Ok((count * count.saturating_sub(1) / 2, Box::new(changes)));
         }
         let Parts { models, cluster, workload } = self.parts(self.scope())?;
-        let change = |(ends, cluster): (String, Cluster)| {
+        let count = cluster.links().len();
+        let change = move |index: usize| {
+            let ends = cluster.links()[index].between.join(" - ");
+            let cluster = cluster.with_faster_link(index, 10)?;
             let stated = self.build(&models, &cluster, &workload)?;
             let instance = restricted(stated, self.scope(), BUILT)?.deployment;
             Ok(Change { name: format!("+10 % bandwidth {ends}"), instance })
         };
-        cluster.with_faster_links(10).into_iter().map(change).collect()
+        Ok((count, Box::new((0..count).map(change))))
     }
 
     /// States the question; what is wrong with the workload is blamed on its file.
@@ -295,6 +303,14 @@ pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(seconds) if (0.0..=1e7).contains(&seconds) => Ok(seconds),
         _ => Err("a number of seconds from 0 to 10000000 is allowed".into()),
+    }
+}
+
+/// A rate of learning of an argument.
+pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if rate > 0.0 && rate <= 1.0 => Ok(rate),
+        _ => Err("a number above 0, up to 1, is allowed".into()),
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::file::{to_json, write_atomic};
+use edgeplan_instances::file::{to_json, visible, write_atomic};
 use edgeplan_problem::{Outcome, Verdict};
 use serde::Serialize;
 
@@ -54,8 +54,9 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 impl Reply {
     /// Text for people. Names come from files, so control characters in them are made visible.
     pub(crate) fn text(text: &str) -> Self {
-        let harmless = |c: char| if c.is_control() && c != '\n' { '\u{fffd}' } else { c };
-        Self::raw(format!("{}\n", text.trim_end()).chars().map(harmless).collect())
+        Self::raw(
+            text.trim_end().split('\n').flat_map(|line| [visible(line), "\n".into()]).collect(),
+        )
     }
 
     /// Data for programs.
@@ -136,6 +137,6 @@ mod tests {
 
     #[test]
     fn names_cannot_paint_the_terminal() {
-        assert_eq!(Reply::text("a\u{1b}[31mb\n\n").text, "a\u{fffd}[31mb\n");
+        assert_eq!(Reply::text("a\u{1b}[31mb\n\n").text, "a\\u{1b}[31mb\n");
     }
 }

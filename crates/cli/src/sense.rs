@@ -152,7 +152,9 @@ impl Record {
         let error = |error: String| InputError::file(shown(&self.path), error);
         let mut line = serde_json::to_vec(line).map_err(|e| error(e.to_string()))?;
         line.push(b'\n');
-        self.file.write_all(&line).map_err(|e| error(e.to_string()))
+        // A line is minutes of work on a large model; it is to outlast a power cut.
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        written.map_err(|e| error(e.to_string()))
     }
 }
 
@@ -184,7 +186,7 @@ fn measure(
 
 /// Sums over tensors by class and format, and how well they add up.
 fn reply(arguments: &Arguments, spec: &ModelSpec, sensed: &Sensed) -> Reply {
-    let mut formats: Vec<Format> = sensed.rows.iter().map(|row| row.format).collect();
+    let mut formats: Vec<Format> = sensed.rows().iter().map(|row| row.format).collect();
     formats.sort();
     formats.dedup();
     let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
@@ -225,7 +227,7 @@ fn reply(arguments: &Arguments, spec: &ModelSpec, sensed: &Sensed) -> Reply {
     }
     let json = json!({
         "model": model,
-        "rows": sensed.rows.len(),
+        "rows": sensed.rows().len(),
         "mixes": pairs.iter().map(|(predicted, measured)| json!({
             "predicted_nats": predicted, "measured_nats": measured,
         })).collect::<Vec<_>>(),

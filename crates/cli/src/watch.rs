@@ -47,11 +47,21 @@ pub(crate) fn answer(
     solver: &dyn Solver<Deployment>,
     question: &Question,
 ) -> Outcome<Plan> {
+    answer_within(instance, name, solver, limits(question))
+}
+
+/// Runs a solver under these limits with a progress line (on a terminal only).
+pub(crate) fn answer_within(
+    instance: &Deployment,
+    name: &str,
+    solver: &dyn Solver<Deployment>,
+    limits: Limits<'_>,
+) -> Outcome<Plan> {
     let line = ProgressBar::new_spinner();
     line.enable_steady_tick(Duration::from_millis(200));
     let mut watcher = Watcher { instance, name, line, best: None, bound: None };
     watcher.show();
-    let outcome = solve(instance, solver, limits(question), &mut watcher);
+    let outcome = solve(instance, solver, limits, &mut watcher);
     watcher.line.finish_and_clear();
     outcome
 }

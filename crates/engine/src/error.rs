@@ -27,6 +27,14 @@ pub enum EngineError {
         /// What the session, or the window of the model, has room for.
         room: usize,
     },
+    /// Training led to weights that are no numbers.
+    #[error("the loss is no number after step {step}; a rate below {rate:?} is needed")]
+    Diverged {
+        /// Steps done.
+        step: usize,
+        /// Rate of learning.
+        rate: f64,
+    },
     /// The engine failed.
     #[error("candle: {}", first_line(.0))]
     Candle(#[from] candle_core::Error),

@@ -1,15 +1,23 @@
 //! Reading and writing files: one error type that names the file, the key and what is allowed;
 //! a file is written whole or not at all.
 
-use std::io::{BufWriter, Error, ErrorKind, Write};
+mod write;
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{Error, ErrorKind, Read as _, Write as _};
 use std::path::Path;
 
+use edgeplan_problem::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::write::builder;
+pub use self::write::{check_writable, stream_atomic, write_atomic};
+
 /// What is wrong with a file, in one line that a person can act on.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}: {}{problem}", .key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
+#[error("{}", visible(&self.line()))]
 pub struct InputError {
     /// The file (or `catalog:name`, `workload`, …) that the question came from.
     pub file: String,
@@ -20,6 +28,14 @@ pub struct InputError {
 }
 
 impl InputError {
+    fn line(&self) -> String {
+        let Self { file, key, problem } = self;
+        match key {
+            Some(key) => format!("{file}: {key}: {problem}"),
+            None => format!("{file}: {problem}"),
+        }
+    }
+
     /// An error about `file` as a whole.
     pub fn file(file: impl Into<String>, problem: impl Into<String>) -> Self {
         Self { file: file.into(), key: None, problem: problem.into() }
@@ -35,12 +51,46 @@ impl InputError {
     }
 }
 
+/// Text of a file as it may be shown: what a terminal would obey, or not show, is escaped.
+pub fn visible(text: &str) -> Cow<'_, str> {
+    // Marks that turn the direction of a text hide what it says.
+    let turns = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}');
+    let hidden = |c: char| c.is_control() || turns(c) || matches!(c, '\u{2066}'..='\u{2069}');
+    if !text.contains(hidden) {
+        return Cow::Borrowed(text);
+    }
+    let mut shown = String::with_capacity(text.len() + 16);
+    for c in text.chars() {
+        match hidden(c) {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    Cow::Owned(shown)
+}
+
+/// Bytes of a text that is read: a device has no end, and what is read must fit into memory.
+pub const TEXT_MAX: u64 = 256 << 20;
+
 /// The whole text of a file.
 ///
 /// # Errors
-/// When it cannot be read or is not UTF-8.
+/// When it cannot be read, is not UTF-8 or is longer than [`TEXT_MAX`].
 pub fn read_text(path: &Path) -> Result<String, InputError> {
-    std::fs::read_to_string(path).map_err(|error| failure(path, &error))
+    let wrong = |error: Error| failure(path, &error);
+    let file = File::open(path).map_err(wrong)?;
+    let length = file.metadata().map_err(wrong)?.len();
+    let mut bytes = Vec::new();
+    if length <= TEXT_MAX {
+        // One byte more shows that there is more.
+        file.take(TEXT_MAX + 1).read_to_end(&mut bytes).map_err(wrong)?;
+    }
+    if length > TEXT_MAX || bytes.len() as u64 > TEXT_MAX {
+        let most = Bytes(TEXT_MAX);
+        let problem = format!("longer than {most}, which is the most that is read");
+        return Err(InputError::file(path.display().to_string(), problem));
+    }
+    String::from_utf8(bytes).map_err(|_| wrong(ErrorKind::InvalidData.into()))
 }
 
 /// What went wrong with a file, without the words of the operating system where there are better.
@@ -52,46 +102,6 @@ pub(crate) fn failure(path: &Path, error: &Error) -> InputError {
         _ => error.to_string(),
     };
     InputError::file(path.display().to_string(), problem)
-}
-
-/// Checks that a file can be made there, without making one: worth doing before long work.
-///
-/// # Errors
-/// When there is no such folder, it cannot be written, or the path is a folder itself.
-pub fn check_writable(path: &Path) -> Result<(), InputError> {
-    temporary(path).map(drop)
-}
-
-/// A file beside `path` that vanishes unless it is kept.
-fn temporary(path: &Path) -> Result<tempfile::NamedTempFile, InputError> {
-    if path.is_dir() {
-        return Err(failure(path, &ErrorKind::IsADirectory.into()));
-    }
-    let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let folder = parent.unwrap_or(Path::new("."));
-    builder(path, folder, 0o666)?.tempfile_in(folder).map_err(|error| failure(path, &error))
-}
-
-/// Makes temporary files and folders in `folder`, for what will be called `path`, that may be read
-/// and written as any others: what the user's umask leaves of `mode`.
-fn builder(
-    path: &Path,
-    folder: &Path,
-    mode: u32,
-) -> Result<tempfile::Builder<'static, 'static>, InputError> {
-    if !folder.is_dir() {
-        let problem = format!("there is no folder {}", folder.display());
-        return Err(InputError::file(path.display().to_string(), problem));
-    }
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-    #[cfg(not(unix))]
-    let _ = mode;
-    Ok(builder)
 }
 
 /// Parses TOML; `file` is only named in errors.
@@ -116,29 +126,6 @@ pub fn parse_json<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inpu
     })?;
     deserializer.end().map_err(|error| InputError::file(file, error.to_string()))?;
     Ok(value)
-}
-
-/// Writes `text` to a temporary file beside `path`, then renames it: never half a file.
-///
-/// # Errors
-/// When the folder cannot be written.
-pub fn write_atomic(path: &Path, text: &str) -> Result<(), InputError> {
-    stream_atomic(path, |out| out.write_all(text.as_bytes()))
-}
-
-/// Lets `write` fill a temporary file beside `path`, then renames it: never half a file.
-///
-/// # Errors
-/// When the folder cannot be written, and those of `write`.
-pub fn stream_atomic(
-    path: &Path,
-    write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
-) -> Result<(), InputError> {
-    let mut out = BufWriter::new(temporary(path)?);
-    let written = write(&mut out).and_then(|()| out.into_inner().map_err(|e| e.into_error()));
-    let temporary = written.map_err(|error| failure(path, &error))?;
-    temporary.persist(path).map_err(|failed| failure(path, &failed.error))?;
-    Ok(())
 }
 
 /// Checks that a folder can be made there: worth doing before long work.
@@ -173,7 +160,10 @@ pub fn write_folder_atomic(path: &Path, files: &[(String, String)]) -> Result<()
             options.mode(0o777);
         }
         let written = options.open(folder.path().join(name));
-        let written = written.and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = written.and_then(|mut file| {
+            file.write_all(text.as_bytes())?;
+            file.sync_all()
+        });
         written.map_err(|error| failure(&path.join(name), &error))?;
     }
     std::fs::rename(folder.path(), path).map_err(|error| failure(path, &error))?;
@@ -188,6 +178,11 @@ fn temporary_folder(path: &Path) -> Result<tempfile::TempDir, InputError> {
     let whole = std::path::absolute(path).map_err(|error| failure(path, &error))?;
     let parent = whole.parent().unwrap_or(&whole);
     builder(path, parent, 0o777)?.tempdir_in(parent).map_err(|error| failure(path, &error))
+}
+
+/// Lines of text as comments of TOML, which allow no control characters.
+pub(crate) fn toml_comment(text: &str) -> String {
+    text.lines().map(|line| format!("# {}\n", visible(line))).collect()
 }
 
 /// Pretty JSON with a final newline.
@@ -316,10 +311,25 @@ mod tests {
     }
 
     #[test]
-    fn a_failed_write_leaves_no_file() {
+    fn what_has_no_end_is_not_read_to_the_end() {
+        let error = read_text(Path::new("/dev/zero")).unwrap_err().to_string();
+        assert_eq!(error, "/dev/zero: longer than 256.0 MiB, which is the most that is read");
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("no/such/plan.json");
-        assert!(write_atomic(&path, "{}").is_err());
-        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let path = folder.path().join("sparse.toml");
+        File::create(&path).unwrap().set_len(TEXT_MAX + 1).unwrap();
+        let error = read_text(&path).unwrap_err().to_string();
+        assert!(error.contains("sparse.toml: longer than 256.0 MiB"), "{error}");
+        std::fs::write(&path, [0xff]).unwrap();
+        let error = read_text(&path).unwrap_err().to_string();
+        assert!(error.ends_with("this is no text; UTF-8 is needed"), "{error}");
+    }
+
+    #[test]
+    fn errors_do_not_paint_the_terminal() {
+        let text = "\"\\u001b[31mx\" = 1";
+        let error = parse_toml::<Sample>("\u{202e}c.toml", text).unwrap_err().to_string();
+        assert!(error.starts_with("\\u{202e}c.toml: \\u{1b}[31mx: unknown field"), "{error}");
+        let hidden = |c: char| c.is_control() || c == '\u{202e}';
+        assert!(!error.contains(hidden), "{error}");
     }
 }

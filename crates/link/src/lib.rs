@@ -7,6 +7,7 @@
 
 mod client;
 mod patience;
+mod pool;
 mod protocol;
 mod server;
 mod session;

@@ -1,16 +1,13 @@
 //! Listens, and answers one client at a time: two at once would measure each other.
 
-use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use crate::patience::{Patience, TICK};
+use crate::patience::TICK;
+use crate::pool::Pool;
 use crate::protocol::{GREETING, Greeting};
-use crate::session::{Limits, Refusal, Traffic, converse};
-
-/// How long somebody who is turned away may take to greet; others wait as long.
-const TURNED_AWAY: Duration = Duration::from_secs(2);
+use crate::session::{Limits, Refusal, Traffic, answer, greeted, turn_down};
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -24,6 +21,9 @@ pub struct Server {
 pub enum Event {
     /// A client came while another was there, and was told so.
     Busy(SocketAddr),
+    /// A client came while too many others were there, of all or of its address, and was told that
+    /// the server is busy.
+    Full(SocketAddr),
     /// A conversation is over.
     Over(SocketAddr, Result<Traffic, Refusal>),
 }
@@ -53,7 +53,7 @@ impl Server {
     /// # Errors
     /// When the socket itself breaks; a client's failures are events.
     pub fn serve(&self, stop: &AtomicBool, tell: &(dyn Fn(Event) + Sync)) -> std::io::Result<()> {
-        let busy = AtomicBool::new(false);
+        let (busy, pool) = (AtomicBool::new(false), Pool::default());
         std::thread::scope(|scope| {
             while !stop.load(Ordering::Relaxed) {
                 let (stream, from) = match self.listener.accept() {
@@ -68,22 +68,43 @@ impl Server {
                         return Err(error);
                     }
                 };
-                if busy.swap(true, Ordering::Relaxed) {
-                    turn_away(stream, stop);
-                    tell(Event::Busy(from));
+                let Some(place) = pool.enter(from.ip()) else {
+                    turn_away(stream);
+                    tell(Event::Full(from));
                     continue;
-                }
+                };
                 let busy = &busy;
                 scope.spawn(move || {
-                    let end = prepared(stream)
-                        .map_err(|_| Refusal::Closed)
-                        .and_then(|mut stream| converse(&mut stream, &self.limits, stop));
-                    tell(Event::Over(from, end));
-                    busy.store(false, Ordering::Relaxed);
+                    tell(self.attend(stream, from, busy, stop));
+                    drop(place);
                 });
             }
             Ok(())
         })
+    }
+
+    /// One client from its greeting to its end. Only who has greeted makes others wait.
+    fn attend(
+        &self,
+        stream: TcpStream,
+        from: SocketAddr,
+        busy: &AtomicBool,
+        stop: &AtomicBool,
+    ) -> Event {
+        let Ok(mut stream) = prepared(stream) else {
+            return Event::Over(from, Err(Refusal::Closed));
+        };
+        let greeting = match greeted(&mut stream, &self.limits, stop) {
+            Ok(greeting) => greeting,
+            Err(refusal) => return Event::Over(from, Err(refusal)),
+        };
+        if busy.swap(true, Ordering::Relaxed) {
+            turn_down(&mut stream, &self.limits, stop);
+            return Event::Busy(from);
+        }
+        let end = answer(&mut stream, greeting, &self.limits, stop);
+        busy.store(false, Ordering::Relaxed);
+        Event::Over(from, end)
     }
 }
 
@@ -108,15 +129,14 @@ pub(crate) fn prepared(stream: TcpStream) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Tells a client that another one is there. Its greeting is read first: closing a socket with
-/// unread bytes resets the connection, and the client would not hear the answer.
-fn turn_away(stream: TcpStream, stop: &AtomicBool) {
-    let Ok(mut stream) = prepared(stream) else { return };
-    let patience = Patience::new(TURNED_AWAY, TURNED_AWAY, stop);
-    let mut greeting = [0; GREETING];
-    let told = patience
-        .read(&mut stream, &mut greeting)
-        .and_then(|()| patience.write(&mut stream, &Greeting::new(true).bytes()));
+/// Turns a client away without waiting for it: the accept loop serves everybody.
+fn turn_away(stream: TcpStream) {
+    let told = stream.set_nonblocking(true).and_then(|()| {
+        // Closing a socket with unread bytes resets the connection, and the answer may be lost.
+        let _ = (&stream).read(&mut [0; GREETING]);
+        (&stream).write_all(&Greeting::new(true).bytes())?;
+        stream.shutdown(Shutdown::Write)
+    });
     // Whoever is gone need not be told.
     drop(told);
 }

@@ -100,20 +100,45 @@ pub(crate) fn visible(bytes: &[u8]) -> impl fmt::Display {
     bytes.escape_ascii()
 }
 
-/// Answers a client until it ends. Holds one block, whatever is asked for.
+/// How long a client may take to greet.
+const GREETS: Duration = Duration::from_secs(2);
+
+/// Time for a greeting, either way.
+fn short<'a>(limits: &Limits, stop: &'a AtomicBool) -> Patience<'a> {
+    Patience::new(limits.time.min(GREETS), limits.silence.min(GREETS), stop)
+}
+
+/// Hears a client's greeting.
 ///
 /// # Errors
 /// See [`Refusal`].
-pub(crate) fn converse(
+pub(crate) fn greeted(
+    stream: &mut impl Read,
+    limits: &Limits,
+    stop: &AtomicBool,
+) -> Result<Greeting, Refusal> {
+    let mut bytes = [0; GREETING];
+    short(limits, stop).read(stream, &mut bytes)?;
+    Greeting::parse(bytes).ok_or_else(|| Refusal::Stranger(visible(&bytes).to_string()))
+}
+
+/// Tells a client that has greeted that another one is there.
+pub(crate) fn turn_down(stream: &mut impl Write, limits: &Limits, stop: &AtomicBool) {
+    // Whoever is gone need not be told.
+    let _ = short(limits, stop).write(stream, &Greeting::new(true).bytes());
+}
+
+/// Answers a client that has greeted until it ends. Holds one block, whatever is asked for.
+///
+/// # Errors
+/// See [`Refusal`].
+pub(crate) fn answer(
     stream: &mut (impl Read + Write),
+    greeting: Greeting,
     limits: &Limits,
     stop: &AtomicBool,
 ) -> Result<Traffic, Refusal> {
     let patience = Patience::new(limits.time, limits.silence, stop);
-    let mut bytes = [0; GREETING];
-    patience.read(stream, &mut bytes)?;
-    let greeting =
-        Greeting::parse(bytes).ok_or_else(|| Refusal::Stranger(visible(&bytes).to_string()))?;
     // The other side learns our version before it is refused for its own.
     patience.write(stream, &Greeting::new(false).bytes())?;
     if greeting.version != VERSION {
@@ -155,6 +180,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn converse(
+        stream: &mut Script<'_>,
+        limits: &Limits,
+        stop: &AtomicBool,
+    ) -> Result<Traffic, Refusal> {
+        let greeting = greeted(stream, limits, stop)?;
+        answer(stream, greeting, limits, stop)
+    }
 
     /// A client that says something and hangs up; what it hears is counted.
     struct Script<'a> {

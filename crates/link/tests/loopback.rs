@@ -182,3 +182,42 @@ fn a_stop_ends_a_measurement() {
         assert!(matches!(error, LinkError::Interrupted(_)), "{error}");
     });
 }
+
+/// A client that says nothing.
+fn silent(address: &str) -> TcpStream {
+    TcpStream::connect(address).unwrap()
+}
+
+#[test]
+fn whoever_has_not_greeted_keeps_nobody_waiting() {
+    let events = with_server(Limits::default(), |address| {
+        let (_first, _second) = (silent(address), silent(address));
+        let begin = Instant::now();
+        measured(address).unwrap();
+        assert!(begin.elapsed() < PATIENCE / 2);
+    });
+    assert!(events.iter().all(|event| !matches!(event, Event::Busy(_))), "{events:?}");
+}
+
+#[test]
+fn many_silent_clients_are_turned_away_and_the_server_goes_on() {
+    let events = with_server(Limits::default(), |address| {
+        let begin = Instant::now();
+        let mut clients: Vec<TcpStream> = (0..131).map(|_| silent(address)).collect();
+        // All but a few of an address hear at once that there is no room.
+        let mut told = 0;
+        for client in clients.iter_mut().skip(8) {
+            client.set_read_timeout(Some(PATIENCE)).unwrap();
+            let mut heard = Vec::new();
+            client.read_to_end(&mut heard).unwrap();
+            told += usize::from(heard == *b"edgeplan\x01\0\x01\0");
+        }
+        assert!(told >= 120, "{told} were told");
+        let one_after_another = Duration::from_secs(2 * 100);
+        assert!(begin.elapsed() < one_after_another / 10, "{:?}", begin.elapsed());
+        // The silent ones are hung up on, and then there is room.
+        measured(address).unwrap();
+    });
+    let full = events.iter().filter(|event| matches!(event, Event::Full(_))).count();
+    assert!(full >= 120, "{full} were turned away");
+}

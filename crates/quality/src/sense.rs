@@ -197,13 +197,13 @@ impl Inputs {
 /// and some fine, because each has its own random shares of formats.
 pub fn mix(sensed: &Sensed, number: u64) -> BTreeMap<String, Format> {
     let mut rng = Pcg64::seed_from_u64(number);
-    let mut formats: Vec<Format> = sensed.rows.iter().map(|row| row.format).collect();
+    let mut formats: Vec<Format> = sensed.rows().iter().map(|row| row.format).collect();
     formats.sort();
     formats.dedup();
     let shares: BTreeMap<Format, f64> =
         formats.iter().map(|&format| (format, rng.random::<f64>().powi(4))).collect();
     let mut tensors: BTreeMap<&str, Vec<Format>> = BTreeMap::new();
-    for row in &sensed.rows {
+    for row in sensed.rows() {
         tensors.entry(&row.tensor).or_default().push(row.format);
     }
     let mut mix = BTreeMap::new();

@@ -56,7 +56,8 @@ impl Training {
     /// all. `progress` hears of every step, and of the losses now and then.
     ///
     /// # Errors
-    /// Texts that cannot be read or are too short, a folder that cannot be written.
+    /// Texts that cannot be read or are too short, a rate that leads to weights that are no
+    /// numbers, a folder that cannot be written.
     pub fn run(
         &self,
         text: &Path,
@@ -76,17 +77,25 @@ impl Training {
                 (0..self.batch).map(|_| rng.random_range(0..text.len() - self.context)).collect();
             let loss = self.loss(&decoder, &text, &starts)?;
             adam.backward_step(&loss)?;
-            losses.push(f64::from(loss.to_scalar::<f32>()?));
+            losses.push(self.finite(step, f64::from(loss.to_scalar::<f32>()?))?);
             let mut seen = None;
             if step % EVERY == 0 || step == self.steps {
                 let mean = losses.iter().sum::<f64>() / losses.len() as f64;
                 losses.clear();
-                let held_out = self.held_out(&decoder, &held_out)?;
+                let held_out = self.finite(step, self.held_out(&decoder, &held_out)?)?;
                 seen = Some(Progress { step, loss: mean, held_out });
             }
             progress(step, seen);
         }
         Ok(self.write(&vars, out)?)
+    }
+
+    /// A loss that is a number: weights that are none stay so, and are no model.
+    fn finite(&self, step: usize, loss: f64) -> Result<f64, EngineError> {
+        match loss.is_finite() {
+            true => Ok(loss),
+            false => Err(EngineError::Diverged { step, rate: self.rate }),
+        }
     }
 
     /// Bytes of a text of one window and more.

@@ -28,7 +28,7 @@ pub mod trace;
 pub use layout::{Hop, Layout, Line, Refused, Server, Step};
 pub use memory::Memory;
 pub use network::{Keep, Span};
-pub use operation::{Outcome, Record, Refusal, Setup, operate};
+pub use operation::{Outcome, Record, Refusal, Setup, operate, operate_until};
 pub use pipeline::{MicroBatches, Release, Run, pipeline};
 pub use policy::{Continuous, Epochs, Policy, StaticBatch, Turn, View};
 pub use request::{Request, Size};

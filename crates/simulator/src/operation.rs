@@ -6,6 +6,7 @@
 //! last one came back to the source.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use edgeplan_problem::deployment::DeviceId;
 use edgeplan_problem::{Bytes, Nanos};
@@ -58,6 +59,8 @@ pub enum Refusal {
     Dropped,
     /// The policy never took it.
     NeverChosen,
+    /// Somebody ended the run before it was served.
+    BrokenOff,
 }
 
 /// What happened.
@@ -100,13 +103,24 @@ struct Progress {
 /// # Complexity
 /// O(log servers) per event, O(waiting) per decision that does not take the oldest requests.
 pub fn operate(setup: &Setup<'_>, requests: &[Request], policy: &mut dyn Policy) -> Record {
+    operate_until(setup, requests, policy, &AtomicBool::new(false))
+}
+
+/// As [`operate`], but ends at the next event once `stop` is set: requests that are not served by
+/// then are [`Refusal::BrokenOff`].
+pub fn operate_until(
+    setup: &Setup<'_>,
+    requests: &[Request],
+    policy: &mut dyn Policy,
+    stop: &AtomicBool,
+) -> Record {
     let mut order: Vec<u32> = (0..requests.len() as u32).collect();
     order.sort_by_key(|&id| requests[id as usize].arrival);
     let mut state = Operation::new(setup, requests, policy);
     let mut arrivals = order.into_iter().peekable();
     let mut arrival = NEVER;
     let mut due = true;
-    loop {
+    while !stop.load(Ordering::Relaxed) {
         if due {
             arrival = arrivals.peek().map_or(NEVER, |&id| requests[id as usize].arrival);
             due = false;
@@ -124,13 +138,14 @@ pub fn operate(setup: &Setup<'_>, requests: &[Request], policy: &mut dyn Policy)
                 state.wake = NEVER;
                 state.offer_all();
                 if arrival == NEVER && state.network.next_time().is_none() {
-                    break; // all is free, and nobody was taken
+                    // All is free, and nobody was taken.
+                    return state.finish(Refusal::NeverChosen);
                 }
             }
-            _ => break,
+            _ => return state.finish(Refusal::NeverChosen),
         }
     }
-    state.finish()
+    state.finish(Refusal::BrokenOff)
 }
 
 struct Operation<'a> {
@@ -338,10 +353,11 @@ impl<'a> Operation<'a> {
         }
     }
 
-    fn finish(mut self) -> Record {
+    /// Whoever was not served was refused for that reason.
+    fn finish(mut self, why: Refusal) -> Record {
         for id in 0..self.requests.len() {
             if self.progress[id].outcome.is_none() {
-                self.refuse(id as u32, Refusal::NeverChosen);
+                self.refuse(id as u32, why);
             }
         }
         let (end, events) = (self.network.now(), self.network.events());

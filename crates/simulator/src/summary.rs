@@ -17,7 +17,9 @@ pub struct Summary {
     pub too_large: usize,
     /// Those that the policy turned away or never took.
     pub dropped: usize,
-    /// Those that ended after their deadline, or never.
+    /// Those that were not served when somebody ended the run.
+    pub broken_off: usize,
+    /// Those that ended after their deadline, or never, those that were broken off aside.
     pub missed: usize,
     /// From the first arrival until everything was over.
     pub duration_ns: Nanos,
@@ -78,7 +80,8 @@ impl Quantiles {
 pub fn summarize(requests: &[Request], record: &Record) -> Summary {
     let (mut wait, mut first_token, mut per_token, mut end_to_end) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut too_large, mut dropped, mut missed, mut tokens) = (0, 0, 0, 0_u64);
+    let (mut too_large, mut dropped, mut broken_off, mut missed) = (0, 0, 0, 0);
+    let mut tokens = 0_u64;
     for (request, outcome) in requests.iter().zip(&record.outcomes) {
         let time = match *outcome {
             Outcome::Served { joined, first, end } => {
@@ -98,6 +101,10 @@ pub fn summarize(requests: &[Request], record: &Record) -> Summary {
                 dropped += 1;
                 None
             }
+            Outcome::Refused(Refusal::BrokenOff) => {
+                broken_off += 1;
+                continue;
+            }
         };
         let late = |limit: Nanos| time.is_none_or(|time| time > limit);
         missed += usize::from(request.deadline.is_some_and(late));
@@ -113,6 +120,7 @@ pub fn summarize(requests: &[Request], record: &Record) -> Summary {
         served: wait.len(),
         too_large,
         dropped,
+        broken_off,
         missed,
         duration_ns: duration,
         requests_per_s: per_second(wait.len() as f64),

@@ -4,8 +4,9 @@ use edgeplan_problem::deployment::{Account, Deployment, Layer, Objective};
 use edgeplan_problem::{Bytes, Limits, Problem as _, Silent, Solver, solve};
 
 use crate::Limit;
+use crate::clock::Clock;
 
-/// A change of one limit that makes an infeasible instance feasible.
+/// A change of one limit that makes an infeasible instance feasible: `to` is above `from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fix {
     /// The limit.
@@ -41,7 +42,8 @@ const PRECISION: u64 = 64;
 /// For each limit that alone stands in the way, the smallest value found with which a plan exists,
 /// the mildest relative change first. Empty if no single limit is to blame.
 ///
-/// `limits` are those of one solve; a solve without an answer counts as infeasible.
+/// `limits.time` is that of all solves together; a solve without an answer counts as infeasible. A
+/// limit with which a plan exists as it is needs no fix.
 ///
 /// # Complexity
 /// O(limits * log(change)) solves, each ending at its first feasible plan.
@@ -50,9 +52,11 @@ pub fn fixes(
     solver: &dyn Solver<Deployment>,
     limits: Limits<'_>,
 ) -> Vec<Fix> {
+    let clock = Clock::new(limits);
     let mut found: Vec<Fix> = Limit::all(instance)
         .into_iter()
-        .filter_map(|limit| smallest(instance, limit, solver, limits))
+        .filter_map(|limit| smallest(instance, limit, solver, &clock))
+        .filter(|fix| fix.to > fix.from)
         .collect();
     let relative = |fix: &Fix| (fix.to - fix.from) as f64 / (fix.from.max(1)) as f64;
     found.sort_by(|a, b| relative(a).total_cmp(&relative(b)));
@@ -70,6 +74,7 @@ pub fn joint_fix(
     solver: &dyn Solver<Deployment>,
     limits: Limits<'_>,
 ) -> Vec<Fix> {
+    let clock = Clock::new(limits);
     let mut all = Limit::all(instance);
     all.sort_by_key(|limit| match limit {
         Limit::Memory(_) => 0,
@@ -78,7 +83,7 @@ pub fn joint_fix(
         Limit::Bottleneck | Limit::Latency => 3,
     });
     let lifted = all.iter().fold(instance.clone(), |instance, limit| limit.lift(&instance));
-    if feasible(&lifted, solver, limits).is_none() {
+    if feasible(&lifted, solver, &clock).is_none() {
         return Vec::new();
     }
     let mut found = Vec::new();
@@ -86,10 +91,12 @@ pub fn joint_fix(
     for limit in all {
         let Some(from) = limit.value(instance) else { continue };
         let strict = limit.set(&relaxed, from);
-        relaxed = if feasible(&strict, solver, limits).is_some() {
+        relaxed = if feasible(&strict, solver, &clock).is_some() {
             strict
-        } else if let Some(fix) = smallest(&strict, limit, solver, limits) {
-            found.push(fix);
+        } else if let Some(fix) = smallest(&strict, limit, solver, &clock) {
+            if fix.to > fix.from {
+                found.push(fix);
+            }
             limit.set(&relaxed, fix.to)
         } else {
             relaxed
@@ -98,7 +105,8 @@ pub fn joint_fix(
     found
 }
 
-/// Why there is no plan, as far as a simple reason shows it.
+/// Why there is no plan, as far as a simple reason shows it; for an instance that is proven to have
+/// none.
 pub fn reason(
     instance: &Deployment,
     solver: &dyn Solver<Deployment>,
@@ -136,14 +144,14 @@ fn smallest(
     instance: &Deployment,
     limit: Limit,
     solver: &dyn Solver<Deployment>,
-    limits: Limits<'_>,
+    clock: &Clock<'_>,
 ) -> Option<Fix> {
     let from = limit.value(instance)?;
-    let mut to = limit.used(&feasible(&limit.lift(instance), solver, limits)?).max(from);
+    let mut to = limit.used(&feasible(&limit.lift(instance), solver, clock)?).max(from);
     let mut too_small = from;
-    while to - too_small > (to - from) / PRECISION + 1 {
+    while to - too_small > (to - from) / PRECISION + 1 && !clock.is_over() {
         let middle = too_small + (to - too_small) / 2;
-        match feasible(&limit.set(instance, middle), solver, limits) {
+        match feasible(&limit.set(instance, middle), solver, clock) {
             Some(account) => to = limit.used(&account).clamp(too_small, middle),
             None => too_small = middle,
         }
@@ -155,11 +163,14 @@ fn smallest(
 fn feasible(
     instance: &Deployment,
     solver: &dyn Solver<Deployment>,
-    limits: Limits<'_>,
+    clock: &Clock<'_>,
 ) -> Option<Account> {
+    if clock.is_over() {
+        return None;
+    }
     let instance = instance.clone().checked().ok()?;
     // The first feasible plan is enough.
-    let limits = Limits { gap: 0.999, ..limits };
+    let limits = Limits { gap: 0.999, ..clock.small() };
     let plan = solve(&instance, solver, limits, &mut Silent).plan?;
     Some(instance.evaluate(&plan).account)
 }

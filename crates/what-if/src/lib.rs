@@ -1,5 +1,6 @@
 //! Questions about a question: what binds, what more of it is worth, what would make it feasible.
 
+mod clock;
 mod fix;
 mod limit;
 mod slack;

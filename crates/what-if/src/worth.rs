@@ -4,6 +4,7 @@ use edgeplan_problem::deployment::{Deployment, DeviceId, Model};
 use edgeplan_problem::{Bytes, Cost, Limits, Nanos, Outcome, Silent, Solver, solve};
 
 use crate::Limit;
+use crate::clock::Clock;
 
 /// A changed instance.
 #[derive(Debug, Clone)]
@@ -34,24 +35,27 @@ impl Worth {
     }
 }
 
-/// One GiB more on each device.
-pub fn more_memory(instance: &Deployment) -> Vec<Change> {
-    let change = |id: DeviceId| {
+/// One GiB more on each device; each change is made when it is asked for.
+pub fn more_memory(instance: &Deployment) -> impl ExactSizeIterator<Item = Change> {
+    let change = move |id: DeviceId| {
         let mut changed = instance.clone();
         changed.devices[id.index()].memory = instance.device(id).memory + Bytes(1 << 30);
         Change { name: format!("+1 GiB on {}", instance.device(id).name), instance: changed }
     };
-    instance.device_ids().map(change).collect()
+    let ids: Vec<DeviceId> = instance.device_ids().collect();
+    ids.into_iter().map(change)
 }
 
-/// A tenth more loss allowed, for each model that has a quality budget.
-pub fn looser_quality(instance: &Deployment) -> Vec<Change> {
-    let change = |(index, model): (usize, &Model)| {
-        let budget = model.loss_max?;
-        let instance = Limit::Quality(index).set(instance, budget.0.saturating_add(budget.0 / 10));
-        Some(Change { name: format!("+10 % loss allowed for {}", model.name), instance })
-    };
-    instance.models.iter().enumerate().filter_map(change).collect()
+/// A tenth more loss allowed, for each model that has a quality budget; each change is made when it
+/// is asked for.
+pub fn looser_quality(instance: &Deployment) -> impl ExactSizeIterator<Item = Change> {
+    let budget = |(index, model): (usize, &Model)| Some((index, model.loss_max?));
+    let budgets: Vec<_> = instance.models.iter().enumerate().filter_map(budget).collect();
+    budgets.into_iter().map(move |(index, budget)| {
+        let name = format!("+10 % loss allowed for {}", instance.models[index].name);
+        let budget = budget.0.saturating_add(budget.0 / 10);
+        Change { name, instance: Limit::Quality(index).set(instance, budget) }
+    })
 }
 
 /// Every message between two devices, both ways, takes a tenth less of its time: what an instance
@@ -69,20 +73,26 @@ pub fn faster_pair(instance: &Deployment, a: DeviceId, b: DeviceId) -> Change {
     Change { name: format!("10 % less time between {a} and {b}"), instance: changed }
 }
 
-/// Solves every changed instance; stops early, with what it has, when interrupted.
-pub fn worth(
-    changes: Vec<Change>,
+/// What each of `count` changes is worth, one after another: only one of them is in memory.
+/// `limits.time` is that of all of them; a change has its share of what those before it left.
+/// Ends early, with what it has, when interrupted or when the time is up.
+///
+/// # Errors
+/// Those of making a change.
+pub fn worth<E>(
+    (count, changes): (usize, impl IntoIterator<Item = Result<Change, E>>),
     solver: &dyn Solver<Deployment>,
     limits: Limits<'_>,
-) -> Vec<Worth> {
-    let mut found = Vec::new();
-    for Change { name, instance } in changes {
-        if limits.interrupt.is_some_and(|flag| flag.load(std::sync::atomic::Ordering::Relaxed)) {
-            break;
-        }
+) -> Result<Vec<Worth>, E> {
+    let clock = Clock::new(limits);
+    let (mut found, mut changes) = (Vec::new(), changes.into_iter());
+    while !clock.is_over() {
+        let Some(change) = changes.next() else { break };
+        let Change { name, instance } = change?;
+        let limits = clock.of(count.saturating_sub(found.len()));
         let outcome: Outcome<_> = solve(&instance, solver, limits, &mut Silent);
         let (cost, lower_bound) = (outcome.cost(), outcome.lower_bound());
         found.push(Worth { name, cost, lower_bound });
     }
-    found
+    Ok(found)
 }

@@ -9,6 +9,7 @@ use edgeplan_instances::model::Shape;
 use edgeplan_quality::teacher::{Progress, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use crate::question::learning_rate;
 use crate::reply::Reply;
 use crate::report::command_line;
 
@@ -33,7 +34,7 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=4096))]
     context: u32,
     /// Highest rate of learning
-    #[arg(long, default_value_t = 3e-3)]
+    #[arg(long, default_value_t = 3e-3, value_parser = learning_rate)]
     rate: f64,
     /// Seed of weights and windows
     #[arg(long, default_value_t = 0)]

@@ -11,7 +11,7 @@ use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
 use edgeplan_simulator::{
-    Keep, Layout, Record, Request, Setup, Shares, Size, Summary, operate, summarize, trace,
+    Keep, Layout, Record, Request, Setup, Shares, Size, Summary, operate_until, summarize, trace,
 };
 use serde_json::json;
 
@@ -54,14 +54,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
     let (layout, lanes) = (&layout, arguments.lanes);
     let setup = Setup { layout, times: &times, size, lanes, keep };
-    let runs: Vec<Run> = (arguments.policies.iter())
-        .map(|policy| {
-            let mut maker = arguments.policy(*policy, (layout, &times))?;
-            let record = operate(&setup, &requests, maker.as_mut());
-            let summary = summarize(&requests, &record);
-            Ok(Run { policy: arguments.name(*policy), record, summary })
-        })
-        .collect::<Result<_>>()?;
+    watch::listen();
+    let mut runs = Vec::new();
+    for policy in &arguments.policies {
+        let mut maker = arguments.policy(*policy, (layout, &times))?;
+        let record = operate_until(&setup, &requests, maker.as_mut(), watch::flag());
+        let summary = summarize(&requests, &record);
+        runs.push(Run { policy: arguments.name(*policy), record, summary });
+        if watch::interrupted() {
+            break;
+        }
+    }
     let told = show::Told { instance: &instance, layout, requests: &requests, runs: &runs };
     let gantt = picture::gantt(&told, &origin, from);
     if let Some(path) = &arguments.svg {

@@ -51,7 +51,13 @@ impl Told<'_> {
             shown.add_rows(content.rows);
             format!("\n\n{shown}")
         });
-        format!("{}: {}{}", self.instance.name, self.subtitle(origin), tables.collect::<String>())
+        let broken_off: usize = self.runs.iter().map(|run| run.summary.broken_off).sum();
+        let note = match broken_off {
+            0 => String::new(),
+            _ => format!("\n\ninterrupted: {broken_off} requests were not served by then"),
+        };
+        let tables = tables.collect::<String>();
+        format!("{}: {}{tables}{note}", self.instance.name, self.subtitle(origin))
     }
 
     /// What is printed, and what a page shows.

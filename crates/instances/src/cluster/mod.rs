@@ -1,15 +1,15 @@
 //! Clusters: devices, switches and links, and the time that a message takes by the best route.
 
+mod routes;
 mod wire;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use edgeplan_problem::{Bytes, Nanos};
-use petgraph::algo::dijkstra;
-use petgraph::graph::{DiGraph, NodeIndex};
-use petgraph::visit::{EdgeFiltered, EdgeRef as _};
+use petgraph::graph::NodeIndex;
 
+use self::routes::{Front, Graph, routes};
 use self::wire::OWN;
 pub use self::wire::{Host, Link};
 pub(crate) use self::wire::{Switch, WireCluster};
@@ -23,7 +23,7 @@ pub struct Cluster {
     /// The devices by name, the source first.
     pub hosts: Vec<(String, Host)>,
     /// `routes[from][to]`: every (latency, bits per second) worth taking.
-    routes: Vec<Vec<Vec<(Nanos, u64)>>>,
+    routes: Vec<Vec<Front>>,
     wire: WireCluster,
     /// The file, for errors.
     file: String,
@@ -40,8 +40,6 @@ pub struct Route {
     pub bandwidth: Bandwidth,
 }
 
-type Graph = DiGraph<bool, (Nanos, u64)>; // may forward; latency, bits per second
-
 impl Cluster {
     /// Parses a `cluster.toml`; `file` is only named in errors.
     ///
@@ -55,19 +53,21 @@ impl Cluster {
     /// The cluster that is written so; `file` is only named in errors.
     pub(crate) fn new(file: &str, wire: WireCluster) -> Result<Self, InputError> {
         wire.check(file)?;
-        let cluster = Self::connect(file, wire);
+        let cluster = Self::connect(file, wire)?;
         cluster.check_connected()?;
         Ok(cluster)
     }
 
     /// One device and nothing else; `file` is only named in errors.
     pub fn single(file: &str, name: &str, host: Host) -> Self {
-        let device = BTreeMap::from([(name.to_owned(), host)]);
-        Self::connect(file, WireCluster { source: name.into(), device, ..WireCluster::default() })
+        let hosts = vec![(name.to_owned(), host)];
+        let device = hosts.iter().cloned().collect();
+        let wire = WireCluster { source: name.into(), device, ..WireCluster::default() };
+        Self { hosts, routes: vec![vec![Front::new()]], wire, file: file.into() }
     }
 
     /// A checked file's devices and best routes.
-    fn connect(file: &str, wire: WireCluster) -> Self {
+    fn connect(file: &str, wire: WireCluster) -> Result<Self, InputError> {
         let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();
         hosts.sort_by_key(|(name, _)| (*name != wire.source, name.clone()));
         let mut graph = Graph::new();
@@ -87,19 +87,21 @@ impl Cluster {
             }
         }
         let routes = routes(&graph, hosts.len());
-        Self { hosts, routes, wire, file: file.into() }
+        let routes = routes.map_err(|problem| InputError::key(file, "link", problem))?;
+        Ok(Self { hosts, routes, wire, file: file.into() })
     }
 
-    /// The cluster once for each link, with that link's bandwidth higher by `percent`, and the
-    /// link's ends.
-    pub fn with_faster_links(&self, percent: u64) -> Vec<(String, Self)> {
-        let faster = |(index, link): (usize, &Link)| {
-            let mut wire = self.wire.clone();
-            let bandwidth = &mut wire.link[index].bandwidth.0;
+    /// The cluster with the bandwidth of one of its [`Cluster::links`] higher by `percent`.
+    ///
+    /// # Errors
+    /// When that makes more routes than there is room for.
+    pub fn with_faster_link(&self, index: usize, percent: u64) -> Result<Self, InputError> {
+        let mut wire = self.wire.clone();
+        if let Some(link) = wire.link.get_mut(index) {
+            let bandwidth = &mut link.bandwidth.0;
             *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
-            (link.between.join(" - "), Self::connect(&self.file, wire))
-        };
-        self.wire.link.iter().enumerate().map(faster).collect()
+        }
+        Self::connect(&self.file, wire)
     }
 
     /// The profile of a host; a file is looked for beside the cluster's own.
@@ -159,29 +161,6 @@ impl Cluster {
             format!("the source cannot reach {}; add a link or a switch", lost.join(", "));
         Err(InputError::key(&self.file, "link", problem))
     }
-}
-
-/// For every pair of devices, the routes that are best for some message: for each bandwidth, the
-/// one of least latency over links that have it. Hosts that do not relay only start and end routes.
-fn routes(graph: &Graph, devices: usize) -> Vec<Vec<Vec<(Nanos, u64)>>> {
-    let bandwidths: BTreeSet<u64> = graph.edge_weights().map(|&(_, bandwidth)| bandwidth).collect();
-    let mut routes = vec![vec![Vec::new(); devices]; devices];
-    for (from, row) in routes.iter_mut().enumerate() {
-        for &bandwidth in &bandwidths {
-            let start = NodeIndex::new(from);
-            let usable = EdgeFiltered::from_fn(graph, |edge| {
-                let forwards = edge.source() == start || graph[edge.source()];
-                forwards && edge.weight().1 >= bandwidth
-            });
-            let latency = dijkstra(&usable, start, None, |edge| edge.weight().0);
-            for (to, found) in row.iter_mut().enumerate().filter(|&(to, _)| to != from) {
-                if let Some(&latency) = latency.get(&NodeIndex::new(to)) {
-                    found.push((latency, bandwidth));
-                }
-            }
-        }
-    }
-    routes
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use edgeplan_problem::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{Device, Known};
-use crate::file::{InputError, nearest};
+use crate::file::{InputError, nearest, toml_comment};
 use crate::format::Format;
 use crate::quantity::{Bandwidth, Memory, Time};
 
@@ -107,15 +107,16 @@ pub struct Link {
     pub one_way: bool,
 }
 
+/// Devices of a cluster: routes are kept for every pair.
+const DEVICES_MAX: usize = 4096;
+
 impl WireCluster {
     /// The file: `comment` above, every line of it marked as one.
     ///
     /// # Panics
     /// Never: every value is a string, a number or a list of these.
     pub(crate) fn text(&self, comment: &str) -> String {
-        let comment: String = comment.lines().map(|line| format!("# {line}\n")).collect();
-        let body = toml::to_string(self).expect("plain data serializes");
-        format!("{comment}{body}")
+        toml_comment(comment) + &toml::to_string(self).expect("plain data serializes")
     }
 
     pub(super) fn check(&self, file: &str) -> Result<(), InputError> {
@@ -136,11 +137,16 @@ impl WireCluster {
             return error(format!("switch.{name}"), "a device has the same name".into());
         }
         self.check_profiles(file)?;
+        let devices = self.device.len();
+        if devices > DEVICES_MAX {
+            return error("device".into(), format!("{devices}; up to {DEVICES_MAX} are allowed"));
+        }
+        let known = |name: &str| self.device.contains_key(name) || self.switch.contains_key(name);
         let mut pairs = BTreeSet::new();
         for (index, link) in self.link.iter().enumerate() {
             let key = format!("link[{index}]");
             for name in &link.between {
-                if !names().any(|known| known == name) {
+                if !known(name) {
                     return error(format!("{key}.between"), unknown(name));
                 }
             }

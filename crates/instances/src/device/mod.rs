@@ -134,6 +134,16 @@ impl Device {
         Bytes((self.memory_gb * 1e7 * self.usable_percent) as u64)
     }
 
+    /// Parses a device file; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// Syntax, unknown keys with the nearest known one, numbers out of range.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        let device: Self = parse_toml(file, text)?;
+        device.check(file, "")?;
+        Ok(device)
+    }
+
     /// Checks the numbers; `path` leads to the device's keys in `file` (`profile.mac.`).
     ///
     /// # Errors
@@ -196,9 +206,7 @@ pub fn load(spec: &str) -> Result<Known, InputError> {
     if text.trim_start().starts_with('{') {
         return Ok(Known::Measured(Box::new(Measured::parse(spec, &text)?)));
     }
-    let device: Device = parse_toml(spec, &text)?;
-    device.check(spec, "")?;
-    Ok(Known::Published(device))
+    Device::parse(spec, &text).map(Known::Published)
 }
 
 #[cfg(test)]

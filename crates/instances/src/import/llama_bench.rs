@@ -17,7 +17,7 @@ use statrs::statistics::{Data, Median as _};
 use super::File;
 use crate::build::{format_of, multiplied};
 use crate::device::{Device, Rate, Status};
-use crate::file::{InputError, parse_json, read_text};
+use crate::file::{InputError, parse_json, read_text, toml_comment};
 use crate::format::Format;
 use crate::model::{self, LayerKind, ModelSpec};
 use crate::quantity::Memory;
@@ -152,8 +152,16 @@ fn device(files: &[File], options: Bench, load: Load) -> Result<String, InputErr
         passes.known = (head + generating.layer * passes.layers).min(0.5 * passes.nanos);
     }
     let computing = Fit::new(&prompt, false);
+    for (fit, key) in [(&generating, "n_gen"), (&computing, "n_prompt")] {
+        if fit.each.is_empty() {
+            return lacking(key, "these times leave none for any format; other tests are needed");
+        }
+    }
     let (_, _, first) = &tests[0];
-    Ok(text(first, &[(&decode, &generating), (&prompt, &computing)], left_out, options))
+    let text = text(first, &[(&decode, &generating), (&prompt, &computing)], left_out, options);
+    // Times that are possible one by one may make a machine that is not.
+    Device::parse(&format!("device made of {all}"), &text)?;
+    Ok(text)
 }
 
 /// Leaves the tests of one number of threads.
@@ -196,8 +204,8 @@ impl Test {
         }
         let times = self.samples_ns.iter().map(|time| ("samples_ns", time));
         for (key, time) in times.chain([("avg_ns", &self.avg_ns)]) {
-            if !(*time > 0.0 && *time < 1e15) {
-                return error(key, format!("{time:?}; a time above 0 and below 1e15 is needed"));
+            if !(*time >= 1.0 && *time < 1e15) {
+                return error(key, format!("{time:?}; a time of 1 ns to 1e15 ns is needed"));
             }
         }
         Ok(())
@@ -297,7 +305,7 @@ fn text(first: &Test, fits: &[(&Vec<Passes>, &Fit); 2], left_out: usize, options
             &format!("Left out: {left_out} tests of both at once, after a context, or short\n");
     }
     // Nanoseconds per byte and per operation as 1e9 bytes and 1e12 operations per second.
-    let round = |value: f64| (value * 1e4).round() / 1e4;
+    let round = four_digits;
     let reads = |format: Format| generating.each.get(&format).map(|nanos| round(1.0 / nanos));
     let computes = |format: Format| computing.each.get(&format).map(|nanos| round(1e-3 / nanos));
     let rate: Vec<Rate> = Format::ALL
@@ -317,9 +325,18 @@ fn text(first: &Test, fits: &[(&Vec<Passes>, &Fit); 2], left_out: usize, options
         speed: Vec::new(),
         rate,
     };
-    let comment: String = comment.lines().map(|line| format!("# {line}\n")).collect();
     // Plain numbers and words always serialize.
-    format!("{comment}{}", toml::to_string(&device).unwrap_or_default())
+    toml_comment(&comment) + &toml::to_string(&device).unwrap_or_default()
+}
+
+/// Four decimals, or four digits where decimals would leave fewer of them.
+fn four_digits(value: f64) -> f64 {
+    let decimals = match value.abs() {
+        tiny if tiny > 0.0 && tiny < 0.1 => 3.0 - tiny.log10().floor(),
+        _ => 4.0,
+    };
+    let scale = 10_f64.powi(decimals.min(300.0) as i32);
+    (value * scale).round() / scale
 }
 
 #[cfg(test)]
@@ -388,9 +405,7 @@ mod tests {
             _ => None,
         };
         let text = device(&files, Bench { memory: Memory(8_000_000_000), threads }, &mut load)?;
-        let device: Device = crate::file::parse_toml("device.toml", &text)?;
-        device.check("device.toml", "")?;
-        Ok(device)
+        Device::parse("device.toml", &text)
     }
 
     fn planted() -> Vec<String> {
@@ -418,6 +433,52 @@ mod tests {
         assert!(device.source.contains("2 threads on a processor, 2026-11-21"), "{device:?}");
     }
 
+    /// A generated token and a prompt of the small model, in so many nanoseconds.
+    fn timed(decode: f64, prompt: f64, processor: &str) -> Result<Device, InputError> {
+        let test = |n_prompt: u32, n_gen: u32, nanos: f64| {
+            let (name, on) = ("small", serde_json::to_string(processor).unwrap());
+            format!(
+                "{{\"build_commit\": {on}, \"cpu_info\": {on}, \"model_filename\": \"{name}\", \
+                 \"n_ubatch\": 512, \"n_threads\": 2, \"n_prompt\": {n_prompt}, \
+                 \"n_gen\": {n_gen}, \"test_time\": {on}, \"avg_ns\": {nanos:?}}}"
+            )
+        };
+        imported(&[test(0, 10, decode), test(512, 0, prompt)], None)
+    }
+
+    #[test]
+    fn what_is_too_slow_or_too_fast_for_a_device_is_refused() {
+        // The times of two files that made devices with a rate of 0.
+        for (decode, prompt) in [(1e6, 5e11), (1e14, 5e7), (9e14, 9e14)] {
+            let device = timed(decode, prompt, "p").unwrap();
+            let rates = device.rate.iter().flat_map(|rate| [rate.bandwidth_gb_s, rate.tflops]);
+            assert!(rates.flatten().all(|rate| rate > 0.0), "{device:?}");
+        }
+        for (decode, prompt, expected) in [
+            (1.0, 1e9, "device made of bench.json: bandwidth-gb-s: "),
+            (1e9, 1.0, "bench.json: n_prompt: these times leave none"),
+            (0.1, 1e9, "bench.json: [0].avg_ns: 0.1; a time of 1 ns"),
+            (1e9, 1e-300, "bench.json: [1].avg_ns: 1e-300; a time of 1 ns"),
+        ] {
+            let error = timed(decode, prompt, "p").unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{expected}: {error}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_is_written_is_read(
+            decode in -1.0..15.5_f64, prompt in -1.0..15.5_f64, processor in ".*|[\\x00-\\x20]*",
+        ) {
+            let made = timed(10_f64.powf(decode), 10_f64.powf(prompt), &processor);
+            // Either the import is refused, or its device is read: `imported` reads it.
+            if let Err(error) = made {
+                let named = error.file.ends_with("bench.json") && error.key.is_some();
+                proptest::prop_assert!(named, "{error}");
+            }
+        }
+    }
+
     #[test]
     fn what_cannot_be_used_is_refused_by_key() {
         let good = planted();
@@ -425,7 +486,7 @@ mod tests {
         let cases: [(Vec<String>, Option<u32>, &str); 9] = [
             (change("\"n_threads\"", "\"threads\""), None, "bench.json: [0]: missing field"),
             (change("\"small\"", "\"gone\""), None, "[0].model_filename: `gone` is neither"),
-            (change("1e14", "-1.0"), None, "bench.json: [0].samples_ns: -1.0; a time above 0"),
+            (change("1e14", "-1.0"), None, "bench.json: [0].samples_ns: -1.0; a time of 1 ns"),
             (change("\"n_ubatch\": 512", "\"n_ubatch\": 0"), None, "[0].n_ubatch: 0;"),
             (change("\"n_gen\": 10", "\"n_gen\": 0"), None, "n_gen: no test generates alone"),
             (change("\"n_depth\": 0", "\"n_depth\": 9"), None, "n_gen: no test"),

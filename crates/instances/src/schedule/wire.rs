@@ -32,7 +32,7 @@
 //! count = 5                         # so many alike
 //! ```
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use edgeplan_problem::scheduling::{
@@ -125,7 +125,7 @@ struct WireRequest {
     count: u32,
 }
 
-/// Requests that one entry may stand for.
+/// Requests of a whole file.
 const COUNT_MAX: u32 = 1_000_000;
 
 fn whole() -> Percent {
@@ -206,8 +206,9 @@ pub fn parse_schedule(file: &str, text: &str, toml: bool) -> Result<Scheduling, 
         messages: wire.message.iter().map(|message| message.name.as_str()).collect(),
         services: wire.service.iter().map(|service| service.name.as_str()).collect(),
     };
+    let mut known = BTreeSet::new();
     for (index, name) in names.messages.iter().enumerate() {
-        if names.messages[..index].contains(name) {
+        if !known.insert(name) {
             let key = format!("message[{index}].name");
             return Err(InputError::key(file, key, format!("`{name}` twice")));
         }
@@ -218,8 +219,15 @@ pub fn parse_schedule(file: &str, text: &str, toml: bool) -> Result<Scheduling, 
     }
     let mut requests = Vec::with_capacity(wire.request.len());
     for (index, request) in wire.request.iter().enumerate() {
-        if request.count > COUNT_MAX {
-            let problem = format!("{}; up to {COUNT_MAX} is allowed", request.count);
+        let left = COUNT_MAX as usize - requests.len();
+        if request.count as usize > left {
+            let problem = match requests.len() {
+                0 => format!("{}; up to {COUNT_MAX} is allowed", request.count),
+                before => format!(
+                    "{} after {before} others; up to {COUNT_MAX} of all entries together is allowed",
+                    request.count
+                ),
+            };
             return Err(InputError::key(file, format!("request[{index}].count"), problem));
         }
         let domain = names.request(index, request)?;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use edgeplan_formats::Format;
 
-use super::measured::{Header, Row, SCHEMA};
+use super::measured::{Header, Row, SCHEMA, Sensed};
 use crate::file::{InputError, read_text};
 use crate::model::ModelSpec;
 
@@ -23,7 +23,7 @@ pub const CREDIT: &str = "Thireus and the contributors of GGUF Tool Suite";
 ///
 /// # Errors
 /// Files that cannot be read or are no such tables, a probe that is not in both, a tensor of the
-/// model with a choice of formats that was not measured.
+/// model with a choice of formats that was not measured, two rows for one format.
 pub fn import(
     model: &ModelSpec,
     tensors: &std::path::Path,
@@ -37,6 +37,7 @@ pub fn import(
         let problem = format!("{total:?} in {probe}; more than 0 is needed");
         return Err(InputError::file(&whole.file, problem));
     }
+    let formats = whole.formats()?;
     let header = Header {
         schema: SCHEMA.into(),
         model: model.name.clone(),
@@ -61,10 +62,7 @@ pub fn import(
         };
         // The table has one number for both uses of a tied tensor.
         let uses = if model.tied && tied == "token_embd.weight" { 2.0 } else { 1.0 };
-        for (name, values) in &whole.rows {
-            let (Ok(format), Some(value)) = (name.parse::<Format>(), values.values().next()) else {
-                continue;
-            };
+        for (&format, value) in &formats {
             if tensor.bytes(format).is_some() {
                 lines.push(line(&Row {
                     tensor: tensor.name.clone(),
@@ -78,7 +76,9 @@ pub fn import(
             }
         }
     }
-    Ok(lines.concat())
+    let text = lines.concat();
+    Sensed::parse(&format!("sensitivity file made of {}", by_tensor.file), &text)?;
+    Ok(text)
 }
 
 fn line(value: &impl serde::Serialize) -> String {
@@ -120,9 +120,29 @@ impl Table {
                 })?;
                 values.insert(column.to_owned(), value);
             }
+            if rows.contains_key(&name) {
+                return Err(InputError::file(&file, format!("two rows {name}; one is allowed")));
+            }
             rows.insert(name, values);
         }
         Ok(Self { file, rows })
+    }
+
+    /// The first number of each row whose type is a format.
+    fn formats(&self) -> Result<BTreeMap<Format, f64>, InputError> {
+        let mut found: BTreeMap<Format, (&str, f64)> = BTreeMap::new();
+        for (name, values) in &self.rows {
+            let (Ok(format), Some(&value)) = (name.parse::<Format>(), values.values().next())
+            else {
+                continue;
+            };
+            // Names of formats are read in any case.
+            if let Some((other, _)) = found.insert(format, (name, value)) {
+                let problem = format!("rows {other} and {name}; one row of {format} is allowed");
+                return Err(InputError::file(&self.file, problem));
+            }
+        }
+        Ok(found.into_iter().map(|(format, (_, value))| (format, value)).collect())
     }
 
     fn row(&self, name: &str) -> Result<&BTreeMap<String, f64>, InputError> {
@@ -138,7 +158,6 @@ impl Table {
 mod tests {
     use super::*;
     use crate::model;
-    use crate::sensitivity::measured::Sensed;
 
     #[test]
     fn a_probe_is_scaled_to_every_format() {
@@ -172,6 +191,19 @@ mod tests {
         sensed.attach(model.clone()).unwrap();
         let error = import(&model, &table, &whole, "iq1_kt").unwrap_err().to_string();
         assert!(error.contains("no row iq1_kt; it has iq1_kt, q2_k_r4"), "{error}");
+        for (rows, expected) in [
+            ("q4_K,0.04\nq4_k,0.05\n", "w.csv: rows q4_K and q4_k; one row of q4_K is allowed"),
+            ("q4_K,0.04\nq4_K,0.04\n", "w.csv: two rows q4_K; one is allowed"),
+        ] {
+            std::fs::write(&whole, format!("QTYPE,group0\nq2_k_r4,0.8\n{rows}")).unwrap();
+            let error = import(&model, &table, &whole, "q2_k_r4").unwrap_err().to_string();
+            assert!(error.ends_with(expected), "{error}");
+        }
+        // Every number is in range, and what follows from them is not.
+        std::fs::write(&whole, "QTYPE,group0\nq2_k_r4,1e-9\nq4_0,9e5\n").unwrap();
+        let error = import(&model, &table, &whole, "q2_k_r4").unwrap_err().to_string();
+        assert!(error.starts_with("sensitivity file made of "), "{error}");
+        assert!(error.contains("kl_nats: "), "{error}");
         std::fs::write(&table, text.replace("0.5", "x")).unwrap();
         let error = import(&model, &table, &whole, "q2_k_r4").unwrap_err().to_string();
         assert!(error.contains("t.csv: q2_k_r4, "), "{error}");

@@ -100,8 +100,10 @@ impl Shards {
         file.read_exact(&mut text).map_err(error)?;
         let text = std::str::from_utf8(&text).map_err(|_| wrong("its header is no text".into()))?;
         let metadata: Metadata = parse_json(&name, text)?;
-        let (data, end) = (8 + header, 8 + header + metadata.data_len() as u64);
-        if end > length {
+        // A header may speak of tensors whose sizes add up to almost 2^64.
+        let data = 8 + header;
+        let end = u128::from(data) + metadata.data_len() as u128;
+        if end > u128::from(length) {
             let problem = format!("would end at byte {end}, but the file ends at {length}");
             return Err(wrong(problem));
         }
@@ -149,7 +151,7 @@ impl Shards {
             }
         };
         let (first, end) = info.data_offsets;
-        let mut bytes = vec![0; end - first];
+        let mut bytes = zeros(end - first).map_err(|problem| self.error(tensor, problem))?;
         let Shard { file, data, .. } = &mut self.files[file];
         let place = SeekFrom::Start(*data + first as u64);
         let read = file.seek(place).and_then(|_| file.read_exact(&mut bytes));
@@ -166,6 +168,15 @@ impl Shards {
         }
         Ok(widened)
     }
+}
+
+/// So many bytes; a sparse file may be longer than any memory, which is an error and no abort.
+fn zeros(length: usize) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
+    let room = bytes.try_reserve_exact(length);
+    room.map_err(|_| format!("{length} bytes; there is not so much memory"))?;
+    bytes.resize(length, 0);
+    Ok(bytes)
 }
 
 /// The safetensors files of a folder.
@@ -190,6 +201,46 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
+
+    /// A file of one small tensor and others of no use, whose sizes add up to `total`.
+    fn with_sizes(folder: &Path, total: u64) -> Result<Shards, InputError> {
+        let mut header = String::from(r#"{"w":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}"#);
+        let mut first = 8;
+        while first < total {
+            let length = (total - first).min((1 << 61) - 1);
+            let (name, end) = (format!("blk.{first}.rotary_emb.inv_freq"), first + length);
+            header += &format!(
+                r#","{name}":{{"dtype":"U8","shape":[{length}],"data_offsets":[{first},{end}]}}"#
+            );
+            first = end;
+        }
+        header.push('}');
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.bytes());
+        bytes.extend([0; 8]);
+        std::fs::write(folder.join("model.safetensors"), bytes).unwrap();
+        Shards::open(folder)
+    }
+
+    #[test]
+    fn sizes_that_wrap_round_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut plain = with_sizes(folder.path(), 8).unwrap();
+        plain.widened("w", &[2]).unwrap();
+        for total in [9, 1 << 40, u64::MAX - 700, u64::MAX - 8, u64::MAX] {
+            let error = with_sizes(folder.path(), total).unwrap_err().to_string();
+            let length = std::fs::metadata(folder.path().join("model.safetensors")).unwrap().len();
+            let end = u128::from(length) - 8 + u128::from(total);
+            let expected = format!("would end at byte {end}, but the file ends at {length}");
+            assert!(error.ends_with(&expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn more_than_any_memory_is_an_error() {
+        assert_eq!(zeros(3), Ok(vec![0; 3]));
+        assert!(zeros(400_000_000_000_000).is_err_and(|problem| problem.contains("memory")));
+    }
 
     #[test]
     fn half_floats_are_widened() {

@@ -2,6 +2,8 @@
 
 use edgeplan_records::statistics::Interval;
 
+use crate::text::clean;
+
 /// A Markdown table; columns whose heading ends in `>` hold numbers and stand to the right.
 pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let line = |cells: &[String]| format!("| {} |\n", cells.join(" | "));
@@ -14,6 +16,18 @@ pub(super) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String
         text += &line(&row.iter().map(|cell| escaped(cell)).collect::<Vec<_>>());
     }
     text
+}
+
+/// Text of a record as Markdown that says nothing else: one line, and no mark-up.
+pub(super) fn verbatim(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in clean(text).chars() {
+        if "\\`*_[]<>#|~&!".contains(c) {
+            shown.push('\\');
+        }
+        shown.push(c);
+    }
+    shown
 }
 
 fn escaped(cell: &str) -> String {

@@ -107,6 +107,8 @@ impl Page<'_> {
                     }
                     events.push(Event::Text(text));
                 }
+                // Pages are made of records, and nobody writes HTML into either on purpose.
+                Event::Html(text) | Event::InlineHtml(text) => events.push(Event::Text(text)),
                 other => events.push(other),
             }
         }
@@ -133,8 +135,13 @@ impl Page<'_> {
 
     /// A link within the web page where there is one; others stay, from the folder of all pages.
     fn link(&self, url: &str) -> String {
-        if url.contains(':') || url.starts_with('#') {
+        let outside = ["https://", "http://", "#"];
+        if outside.iter().any(|start| url.starts_with(start)) {
             return url.to_owned();
+        }
+        if url.contains(':') {
+            // A script, or whatever else a browser might run.
+            return "#".into();
         }
         let path = plain(&self.path.parent().unwrap_or(Path::new("")).join(url));
         let index = path.join("README.md");
@@ -196,6 +203,25 @@ fn percent_encoded(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_records_say_is_never_run() {
+        let text = "# A page\n\nrevision abc<script>alert(1)</script> and <img src=x \
+            onerror=alert(2)>\n\n<script>\nalert(3)\n</script>\n\n| a |\n| --- |\n| <b \
+            onclick=x>y</b> |\n\n[one](javascript:alert(4)) [two](JaVaScRiPt:alert(5)) \
+            [three](data:text/html,x) [four](https://example.com/a) <https://example.com/b>\n\n\
+            <!-- hidden --> <script>alert(6)</script>\n";
+        let pages = [(PathBuf::from("README.md"), text.to_owned())];
+        let page = html(Path::new("."), &pages, &[]).unwrap();
+        let content = page.split_once("<main").unwrap().1.split_once("</main>").unwrap().0;
+        for run in ["<script", "<img", "<b ", "javascript:", "JaVaScRiPt:", "data:text"] {
+            assert!(!content.contains(run), "{run}: {content}");
+        }
+        assert!(content.contains("abc&lt;script&gt;alert(1)&lt;/script&gt;"), "{content}");
+        for kept in ["a", "b"] {
+            assert!(content.contains(&format!("href=\"https://example.com/{kept}\"")), "{content}");
+        }
+    }
 
     #[test]
     fn pages_become_articles_with_their_pictures_inside() {

@@ -1,10 +1,12 @@
 //! Conservation: every request ends once, no server does two things at once, no cache overflows.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::DeviceId;
 use edgeplan_simulator::{
     Continuous, Epochs, Keep, Layout, Memory, Outcome, Policy, Record, Refusal, Request, Setup,
-    Shares, Size, StaticBatch, Turn, View, operate, summarize,
+    Shares, Size, StaticBatch, Turn, View, operate, operate_until, summarize,
 };
 use proptest::prelude::*;
 
@@ -198,4 +200,41 @@ fn late_requests_are_counted() {
     assert_eq!(summary.per_token_ns.max, Nanos(10));
     assert_eq!(summary.tokens_per_s, 16e9 / 200.0);
     assert_eq!(summary.utilisation, [1.0]);
+}
+
+/// Serves one by one, and wants the run to end at its third decision.
+#[derive(Debug)]
+struct Ending<'a> {
+    decisions: u32,
+    stop: &'a AtomicBool,
+}
+
+impl Policy for Ending<'_> {
+    fn decide(&mut self, view: &View<'_>, turn: &mut Turn) {
+        self.decisions += 1;
+        self.stop.store(self.decisions >= 3, Ordering::Relaxed);
+        StaticBatch { size: 1 }.decide(view, turn);
+    }
+}
+
+#[test]
+fn a_run_that_is_ended_keeps_what_it_has() {
+    let (layout, times) = small();
+    let setup =
+        Setup { layout: &layout, times: &times, size: SIZE, lanes: Some(1), keep: Keep::ALL };
+    let requests = vec![request(0, 8, 4); 50];
+    let stop = AtomicBool::new(true);
+    let none = operate_until(&setup, &requests, &mut StaticBatch { size: 1 }, &stop);
+    assert_eq!(none.outcomes, vec![Outcome::Refused(Refusal::BrokenOff); 50]);
+    let run = |stop: &AtomicBool, policy: &mut dyn Policy| {
+        let record = operate_until(&setup, &requests, policy, stop);
+        (summarize(&requests, &record), record)
+    };
+    let flag = AtomicBool::new(false);
+    let (whole, _) = run(&flag, &mut StaticBatch { size: 1 });
+    assert_eq!((whole.served, whole.broken_off), (50, 0));
+    let mut ending = Ending { decisions: 0, stop: &flag };
+    let (part, record) = run(&flag, &mut ending);
+    assert_eq!((part.served, part.broken_off, part.missed), (2, 48, 0));
+    assert_eq!(record.outcomes.len(), 50);
 }

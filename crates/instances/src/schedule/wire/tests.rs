@@ -47,6 +47,27 @@ fn nonsense_is_refused_by_key() {
     }
 }
 
+/// One server, and entries of a million requests each.
+const MANY: &str = "schema='edgeplan-scheduling/1'\nname='c'\nmode='hard'\n\
+    [[server]]\nname='a'\ntier='edge'\ncomputation=3\ncommunication=2\n\
+    [[message]]\nname='m'\ncommunication=1\ntime=[['0 ns']]\n\
+    [[service]]\nname='s'\n[[service.variant]]\nname='v'\naccuracy='60 %'\nmessage='m'\n\
+    host.a={processing='9 ms',computation=1}\n";
+const MILLION: &str = "[[request]]\nservice='s'\ncovered-by='a'\naccuracy-min='50 %'\n\
+    deadline='1 s'\ncount=1000000\n";
+
+#[test]
+fn requests_of_all_entries_together_are_limited() {
+    let most = parse_schedule("c.toml", &[MANY, MILLION].concat(), true).unwrap();
+    assert_eq!(most.requests.len(), 1_000_000);
+    for entries in [2, 60] {
+        let text = MANY.to_owned() + &MILLION.repeat(entries);
+        let error = parse_schedule("c.toml", &text, true).unwrap_err().to_string();
+        let expected = "c.toml: request[1].count: 1000000 after 1000000 others; up to 1000000 of";
+        assert!(error.starts_with(expected), "{error}");
+    }
+}
+
 #[test]
 fn spoiled_files_are_refused_or_sound() {
     let mut read = 0;

@@ -6,7 +6,9 @@ use edgeplan_records::ranking::{Rank, rank};
 use edgeplan_records::summary::{SHIFT_S, SolverSummary, summarize};
 
 use super::super::block::Request;
-use super::super::format::{bytes, interval, or_dash, percent, seconds, significant, table};
+use super::super::format::{
+    bytes, interval, or_dash, percent, seconds, significant, table, verbatim,
+};
 use super::{Made, kind, records};
 
 /// A table per suite: proofs, plans, gaps and times.
@@ -49,7 +51,7 @@ pub(super) fn summary(request: &Request<'_>) -> Result<Made, String> {
             0 => String::new(),
             count => format!(" {count} trials are left out that not every solver has."),
         };
-        let revisions: Vec<&str> = suite.revisions.iter().map(String::as_str).collect();
+        let revisions: Vec<String> = suite.revisions.iter().map(|each| verbatim(each)).collect();
         text += &format!(
             "{}{} instances of `{}`, {limit} each, revision {}.{left_out} Time to proof: geometric \
              mean, shifted by {SHIFT_S} s; a trial without a proof counts as {limit}.\n\n",
