@@ -12,7 +12,7 @@ use std::process::Command;
 use edgeplan_tests::{edgeplan, text};
 use serde::Deserialize;
 
-use page::{Page, Place, printed};
+use page::{Page, Place, agrees, printed};
 use source::Source;
 
 const FILE: &str = "reports/claims.toml";
@@ -90,20 +90,18 @@ fn every_claim_is_what_its_record_says() {
             }
         };
         for (place, source) in places.into_iter().zip(&claim.is) {
-            let value = source.value(&claims.trials);
-            let shown = &page[place.clone()];
-            let known = value.as_ref().map(|&value| printed(value, shown));
-            match known {
-                Ok(known) if known == shown => {}
-                Ok(known) => {
-                    let exact = value.unwrap_or(f64::NAN);
-                    complaints.push(format!(
-                        "{}: {shown} should be {known} ({exact}) in `{}`",
-                        claim.page, claim.text
-                    ));
-                    right.push((place, known));
+            let value = match source.value(&claims.trials) {
+                Ok(value) => value,
+                Err(error) => {
+                    complaints.push(format!("{}: {error}", claim.text));
+                    continue;
                 }
-                Err(error) => complaints.push(format!("{}: {error}", claim.text)),
+            };
+            let shown = &page[place.clone()];
+            if !agrees(value, shown) {
+                let (known, page, text) = (printed(value, shown), &claim.page, &claim.text);
+                complaints.push(format!("{page}: {shown} should be {known} ({value}) in `{text}`"));
+                right.push((place, known));
             }
         }
     }

@@ -19,6 +19,21 @@ fn every_page_is_what_its_records_say() {
 }
 
 #[test]
+fn every_page_of_records_says_which_are_superseded() {
+    let entries = std::fs::read_dir(reports()).unwrap().map(|entry| entry.unwrap().path());
+    let pages = entries.filter(|path| path.extension().is_some_and(|ending| ending == "md"));
+    let mut seen = 0;
+    for path in pages {
+        let page = std::fs::read_to_string(&path).unwrap();
+        let of_records =
+            page.lines().any(|l| l.starts_with("<!-- BEGIN: ") && l.contains(" record/"));
+        seen += u32::from(of_records);
+        assert!(!of_records || page.contains("<!-- BEGIN: superseded -->"), "{}", path.display());
+    }
+    assert!(seen >= 7, "{seen} pages");
+}
+
+#[test]
 fn a_page_is_made_from_records_and_stays() {
     let place = tempfile::tempdir().unwrap();
     let path = |name: &str| place.path().join(name);

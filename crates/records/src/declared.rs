@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use edgeplan_instances::file::{InputError, parse_toml};
 use serde::Deserialize;
 
-use crate::row::Kind;
+use crate::row::{Kind, Record};
 
 const FILE: &str = "bench-data/solvers.toml";
 const TEXT: &str = include_str!("../../../bench-data/solvers.toml");
@@ -16,6 +16,32 @@ const TEXT: &str = include_str!("../../../bench-data/solvers.toml");
 pub struct Declared {
     /// In the order of tables and colours.
     pub solver: Vec<Solver>,
+    /// Rows that are to be recorded again.
+    #[serde(default)]
+    pub superseded: Vec<Superseded>,
+}
+
+/// Rows of solvers that have become better since in what they are given.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Superseded {
+    /// Of these questions.
+    pub problem: Kind,
+    /// Of these solvers.
+    pub solvers: Vec<String>,
+    /// Of these revisions, changed ones (`-dirty`) included.
+    pub revisions: Vec<String>,
+    /// What is wrong with the rows; follows "These rows".
+    pub why: String,
+}
+
+impl Superseded {
+    /// Whether a row is one of them.
+    pub fn holds(&self, row: &Record) -> bool {
+        row.problem == self.problem
+            && self.solvers.contains(&row.solver)
+            && self.revisions.iter().any(|revision| row.revision.starts_with(revision))
+    }
 }
 
 /// A solver of one kind of question.
@@ -53,6 +79,13 @@ impl Declared {
                 solver.sets.iter().find(|set| all.solver.iter().any(|s| s.name == **set))
             {
                 return wrong("sets", format!("{set} is a solver's name; a set needs its own"));
+            }
+        }
+        for (index, old) in all.superseded.iter().enumerate() {
+            let known = |name: &String| all.of(old.problem).any(|solver| solver.name == *name);
+            if let Some(name) = old.solvers.iter().find(|name| !known(name)) {
+                let what = format!("{name} is no solver of {} questions", old.problem.word());
+                return Err(InputError::key(file, format!("superseded[{index}].solvers"), what));
             }
         }
         Ok(all)
@@ -96,20 +129,40 @@ pub fn declared() -> &'static Declared {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::row::tests::row;
 
     #[test]
     fn mistakes_are_named() {
         let solver = "[[solver]]\nname = \"a\"\nproblem = \"deployment\"\nlabel = \"A\"\n";
+        let old = "[[superseded]]\nproblem = \"deployment\"\nsolvers = [\"a\"]\nrevisions = []\n\
+                   why = \"\"\n";
+        assert!(Declared::parse("s.toml", &format!("{solver}{old}")).is_ok());
         let cases = [
             (format!("{solver}{solver}"), "s.toml: solver[1].name: a is there already"),
             (format!("{solver}sets = [\"a\"]"), "solver[0].sets: a is a solver's name"),
             (solver.replace("deployment", "deploymnt"), "did you mean `deployment`?"),
             (format!("{solver}set = []"), "did you mean `sets`?"),
+            (
+                format!("{solver}{}", old.replace("[\"a\"]", "[\"b\"]")),
+                "superseded[0].solvers: b is no solver of deployment questions",
+            ),
         ];
         for (text, expected) in cases {
             let error = Declared::parse("s.toml", &text).unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");
         }
+    }
+
+    #[test]
+    fn superseded_rows_are_of_old_revisions_alone() {
+        let old = &declared().superseded[0];
+        let mut row = row("i", "highs");
+        row.revision = "a60ca2e-dirty".into();
+        assert!(old.holds(&row));
+        let newer = Record { revision: "1234567".into(), ..row.clone() };
+        let ours = Record { solver: "chain-search".into(), ..row.clone() };
+        let other = Record { problem: Kind::Batching, ..row };
+        assert!(![newer, ours, other].iter().any(|row| old.holds(row)));
     }
 
     #[test]

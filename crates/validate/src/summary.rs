@@ -5,27 +5,48 @@ use std::fmt::Write as _;
 use crate::rows::Row;
 use crate::trial::median;
 
-/// How well predictions and plans did.
+/// How well predictions and plans did. A cut that two ways of splitting chose counts once.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Summary {
-    /// Median relative errors of time per token and of the prompt's, absolute ones.
-    token_error: f64,
-    prompt_error: f64,
-    memory_error: f64,
-    /// Pairs of different cuts of a setting whose measured times do not overlap, and those that
-    /// were predicted in the right order.
-    pairs: usize,
-    agreeing: usize,
+    /// Median and largest relative errors of time per token and of the prompt's, absolute ones.
+    token_error: (f64, f64),
+    prompt_error: (f64, f64),
+    memory_error: (f64, f64),
+    /// Pairs of cuts of a setting.
+    pairs: Pairs,
+    /// Those of them whose measured times do not overlap.
+    apart: Pairs,
     /// By setting: name, whether machines differ, how much longer a token of the default takes.
     speedups: Vec<(String, bool, f64)>,
 }
 
+/// How many pairs of cuts there are, and how many were predicted in the order measured.
+#[derive(Debug, Default, PartialEq)]
+struct Pairs {
+    all: usize,
+    agreeing: usize,
+}
+
+impl Pairs {
+    fn add(&mut self, agree: bool) {
+        self.all += 1;
+        self.agreeing += usize::from(agree);
+    }
+}
+
 impl Summary {
     pub(crate) fn of(rows: &[Row]) -> Self {
-        let measured: Vec<&Row> = rows.iter().filter(|row| row.measured()).collect();
+        let mut measured: Vec<&Row> = Vec::new();
+        for row in rows.iter().filter(|row| row.measured()) {
+            let same = |cut: &&Row| (&cut.setting, &cut.layers) == (&row.setting, &row.layers);
+            if !measured.iter().any(same) {
+                measured.push(row);
+            }
+        }
         let error = |of: fn(&Row) -> (f64, f64)| {
             let errors = measured.iter().map(|row| of(row)).filter(|(_, known)| *known > 0.0);
-            median(errors.map(|(predicted, known)| (predicted / known - 1.0).abs())).unwrap_or(0.0)
+            let errors = errors.map(|(predicted, known)| (predicted / known - 1.0).abs());
+            (median(errors.clone()).unwrap_or(0.0), errors.fold(0.0, f64::max))
         };
         let mut summary = Self {
             token_error: error(|row| (row.token_ms_predicted, row.token_ms)),
@@ -37,16 +58,18 @@ impl Summary {
             for two in measured[index + 1..].iter().filter(|two| two.setting == one.setting) {
                 let apart = one.token_ms_most < two.token_ms_least
                     || two.token_ms_most < one.token_ms_least;
-                if one.layers == two.layers || !apart {
-                    continue;
-                }
-                summary.pairs += 1;
                 let faster = one.token_ms < two.token_ms;
-                let predicted = one.token_ms_predicted < two.token_ms_predicted;
-                summary.agreeing += usize::from(faster == predicted);
+                let agree = faster == (one.token_ms_predicted < two.token_ms_predicted);
+                summary.pairs.add(agree);
+                if apart {
+                    summary.apart.add(agree);
+                }
             }
-            let default = measured
+        }
+        for one in rows.iter().filter(|row| row.measured()) {
+            let default = rows
                 .iter()
+                .filter(|row| row.measured())
                 .find(|row| row.setting == one.setting && row.split == "default")
                 .filter(|_| one.split == "plan");
             summary.speedups.extend(default.map(|default| {
@@ -58,14 +81,16 @@ impl Summary {
 
     /// One line for a terminal.
     pub(crate) fn line(&self) -> String {
-        let share = 100.0 * self.agreeing as f64 / self.pairs.max(1) as f64;
+        let (pairs, apart) = (&self.pairs, &self.apart);
         format!(
-            "median error per token {:.1} %, of the prompt {:.1} %; {} of {} pairs in order \
-             ({share:.0} %); speedup over the default {}",
-            100.0 * self.token_error,
-            100.0 * self.prompt_error,
-            self.agreeing,
-            self.pairs,
+            "median error per token {:.1} %, of the prompt {:.1} %; {} of {} pairs in order, {} of \
+             {} whose times do not overlap; speedup over the default {}",
+            100.0 * self.token_error.0,
+            100.0 * self.prompt_error.0,
+            pairs.agreeing,
+            pairs.all,
+            apart.agreeing,
+            apart.all,
             self.speedup(true)
         )
     }
@@ -85,7 +110,9 @@ impl Summary {
 /// The page of a record.
 pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
     let summary = Summary::of(rows);
-    let percent = |share: f64| format!("{:.1} %", 100.0 * share);
+    let percent = |(median, most): (f64, f64)| {
+        format!("{:.1} % (median), {:.1} % (most)", 100.0 * median, 100.0 * most)
+    };
     let mut text = String::from("# Plans on llama.cpp, predicted and measured\n\n");
     // Writing to a string cannot fail.
     let _ = write!(
@@ -99,24 +126,27 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
          before and after its cuts were run, and on links as `edgeplan profile --link` \
          measured them. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
          | | |\n| --- | --: |\n\
-         | median error of the time per generated token | {} |\n\
-         | median error of the time of the prompt | {} |\n\
-         | median error of the workers' memory | {} |\n\
+         | error of the time per generated token | {} |\n\
+         | error of the time of the prompt | {} |\n\
+         | error of the workers' memory | {} |\n\
          | pairs of cuts that were predicted in the order measured | {} of {} |\n\
+         | of them those whose measured times do not overlap | {} of {} |\n\
          | a token of the default over one of the plan, where machines or links differ | {} |\n\
          | the same where they do not | {} |\n\n",
         percent(summary.token_error),
         percent(summary.prompt_error),
         percent(summary.memory_error),
-        summary.agreeing,
-        summary.pairs,
+        summary.pairs.agreeing,
+        summary.pairs.all,
+        summary.apart.agreeing,
+        summary.apart.all,
         summary.speedup(true),
         summary.speedup(false)
     );
     text.push_str(
-        "Pairs whose measured times overlap, or whose cuts are the same, do not count. Times are \
-         medians of requests in milliseconds; [`rows.csv`](rows.csv) has their range, memory, and \
-         what went through the links.\n\n\
+        "A cut that two ways of splitting chose counts once. Below 1, llama.cpp's own split is \
+         faster than the plan. Times are medians of requests in milliseconds; \
+         [`rows.csv`](rows.csv) has their range, memory, and what went through the links.\n\n\
          | setting | cut | layers | per token, predicted | measured | error | prompt, predicted | \
          measured | error |\n\
          | --- | --- | --- | --: | --: | --: | --: | --: | --: |\n",
@@ -176,14 +206,27 @@ mod tests {
             unknown,
         ];
         let summary = Summary::of(&rows);
-        assert!((summary.token_error - 0.566).abs() < 0.01, "{summary:?}");
-        assert!((summary.prompt_error - 0.1).abs() < 1e-9);
-        // plan-default, plan-even, default-first, first-even; plan and first are the same cut, and
-        // default and even overlap.
-        assert_eq!((summary.pairs, summary.agreeing), (4, 2));
+        // 10 %, 50 % and 75.6 %: plan and first are the same cut.
+        assert!((summary.token_error.0 - 0.5).abs() < 1e-9, "{summary:?}");
+        assert!((summary.token_error.1 - 0.756).abs() < 0.001, "{summary:?}");
+        assert!((summary.prompt_error.0 - 0.1).abs() < 1e-9);
+        // plan-default, and plan-even and default-even in the wrong order, of which the last
+        // overlap.
+        assert_eq!(summary.pairs, Pairs { all: 3, agreeing: 1 });
+        assert_eq!(summary.apart, Pairs { all: 2, agreeing: 1 });
         assert_eq!(summary.speedups, [("s".to_owned(), true, 2.0)]);
         let page = page(&rows, "./x validate-llamacpp FOLDER", "2026-11-21");
         assert!(page.contains("| s | plan | a 1 | 11.0 | 10.0 | +10 % | 110 | 100 | +10 % |"));
         assert!(page.contains("| s | even | too large |"), "{page}");
+    }
+
+    #[test]
+    fn the_recorded_page_is_of_the_recorded_rows() {
+        let folder =
+            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports/llamacpp");
+        let rows = crate::rows::read(&folder.join("rows.csv")).unwrap();
+        assert!(rows.len() >= 30);
+        let made = page(&rows, "./x validate-llamacpp reports/llamacpp", "2026-11-21");
+        assert_eq!(std::fs::read_to_string(folder.join("README.md")).unwrap(), made);
     }
 }

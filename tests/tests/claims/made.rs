@@ -98,19 +98,27 @@ fn llamacpp(figure: &str) -> Option<f64> {
 }
 
 /// How far predictions of three models are below what was measured: of the `first` run, of the one
-/// `later`, or of their `memory`.
+/// `later`, or of their `memory`; or how much `slower` the later run was.
 fn calibration(run: &str, figure: &str) -> Option<f64> {
-    let folder = "bench-data/calibration/2026-11-21-epyc-2";
+    let passes = &["first_token", "each_further_token"][..];
+    let file = |folder: &str, model: &str| -> Value {
+        let file = format!("bench-data/calibration/2026-11-21-epyc-2/{folder}{model}.json");
+        serde_json::from_str(&read(&file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+    };
     let (folder, keys) = match run {
-        "first" => (folder.to_owned(), &["first_token", "each_further_token"][..]),
-        "later" => (format!("{folder}/later"), &["first_token", "each_further_token"][..]),
-        "memory" => (folder.to_owned(), &["memory"][..]),
+        "first" | "slower" => ("", passes),
+        "later" => ("later/", passes),
+        "memory" => ("", &["memory"][..]),
         _ => return None,
     };
     let mut below = Vec::new();
     for model in ["SmolLM2-135M-Instruct.Q4_1", "135m-mixed", "1b-mixed"] {
-        let found: Value = serde_json::from_str(&read(&format!("{folder}/{model}.json"))).unwrap();
-        below.extend(keys.iter().map(|key| -found[key]["off"].as_f64().unwrap()));
+        let (found, later) = (file(folder, model), file("later/", model));
+        let nanos = |file: &Value, key: &str| file[key]["measured_ns"].as_f64().unwrap();
+        below.extend(keys.iter().map(|key| match run {
+            "slower" => nanos(&later, key) / nanos(&found, key) - 1.0,
+            _ => -found[key]["off"].as_f64().unwrap(),
+        }));
     }
     match figure {
         "least" => Some(least(below)),
@@ -130,8 +138,13 @@ fn schedules(solver: &str, figure: &str) -> Option<f64> {
     let own = all.iter().filter(|row| row["solver"] == solver);
     let shares: Vec<f64> =
         own.map(|row| number(row, "satisfaction_ppb") / bounds[&row["seed"]]).collect();
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let users = all.iter().filter(|row| row["solver"] == solver);
+    let users: Vec<f64> =
+        users.map(|row| number(row, "satisfied") / number(row, "requests")).collect();
     match figure {
-        "mean" => Some(shares.iter().sum::<f64>() / shares.len() as f64),
+        "mean" => Some(mean(&shares)),
+        "users" => Some(mean(&users)),
         "least" => Some(least(shares)),
         _ => None,
     }

@@ -152,6 +152,14 @@ pub(super) fn printed(value: f64, like: &str) -> String {
     digits.collect::<Vec<_>>().into_iter().rev().collect::<String>() + rest
 }
 
+/// Whether a value is that number, as far as it is printed; a half may be rounded either way.
+pub(super) fn agrees(value: f64, shown: &str) -> bool {
+    let decimals = shown.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    let half = 0.5 / 10_f64.powi(decimals as i32);
+    let number: f64 = shown.replace(',', "").parse().unwrap_or(f64::NAN);
+    (number - value).abs() <= half * (1.0 + 1e-6)
+}
+
 /// A page of the same length with spaces for blocks, code, comments, and targets of links.
 fn prose(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
@@ -201,5 +209,8 @@ fn numbers_are_printed_as_they_were() {
     let cases = [(0.3719, "0.25", "0.37"), (19366.0, "1,000", "19,366"), (73.6, "74", "74")];
     for (value, like, expected) in cases {
         assert_eq!(printed(value, like), expected);
+        assert!(agrees(value, expected), "{value}");
     }
+    assert!(agrees(72.375, "72.38") && agrees(72.375, "72.37") && !agrees(72.375, "72.36"));
+    assert!(!agrees(74.0, "73") && !agrees(f64::NAN, "73"));
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::Command;
 
+use edgeplan_problem::Cost;
 use edgeplan_records::folder::Folder;
 use edgeplan_records::ranking::rank;
-use edgeplan_records::row::Record;
+use edgeplan_records::row::{CurveRow, PointKind, Record};
 use edgeplan_records::summary::{reconciled, summarize};
 use edgeplan_tests::{edgeplan, text};
 use serde::Deserialize;
@@ -31,7 +32,7 @@ pub(super) struct Source {
     solver: Option<String>,
     devices_max: Option<usize>,
     layers_max: Option<usize>,
-    /// trials: proven within so many seconds.
+    /// trials: proven within so many seconds; what chain-search had by then.
     within_s: Option<f64>,
     /// trials and csv: the rows with these cells or parameters.
     rows: BTreeMap<String, String>,
@@ -96,8 +97,41 @@ impl Source {
         if kept.is_empty() {
             return Err(format!("no row is of {self:?}"));
         }
-        let solver = self.solver.as_deref().unwrap_or("chain-search");
-        self.of_rows(&kept, solver)
+        let solver = self.solver.as_deref().ok_or("solver is missing")?;
+        match self.figure()? {
+            "better-plan" | "better-bound" => {
+                let curve = Folder::read_all_curves(&folders).map_err(|error| error.to_string())?;
+                Ok(self.better(&kept, &curve, solver)? as f64)
+            }
+            _ => self.of_rows(&kept, solver),
+        }
+    }
+
+    /// On how many instances the solver ends with a better plan, or bound, than chain-search had
+    /// after `within_s`, by more than the gap that counts as proven.
+    fn better(&self, rows: &[Record], curve: &[CurveRow], solver: &str) -> Result<usize, String> {
+        let until = self.within_s.ok_or("within_s is missing")?;
+        let plans = self.figure()? == "better-plan";
+        let kind = if plans { PointKind::Incumbent } else { PointKind::Bound };
+        let value = |row: &Record| if plans { row.cost } else { row.lower_bound };
+        let mut better = 0;
+        for other in rows.iter().filter(|row| row.solver == solver && row.counts()) {
+            let ours = rows
+                .iter()
+                .find(|row| row.solver == "chain-search" && row.instance == other.instance);
+            let ours = ours.ok_or_else(|| format!("{}: no chain-search", other.instance))?;
+            let points = curve.iter().filter(|point| {
+                point.key() == ours.key() && point.kind == kind && point.at_s <= until
+            });
+            let ended = Some(ours).filter(|ours| ours.elapsed_s <= until).and_then(value);
+            let all = points.map(|point| point.value).chain(ended).map(Cost::as_f64);
+            let Some(theirs) = value(other).map(Cost::as_f64) else { continue };
+            better += usize::from(match plans {
+                true => theirs < all.fold(f64::INFINITY, f64::min) * (1.0 - ours.gap_limit),
+                false => theirs > all.fold(0.0, f64::max) * (1.0 + ours.gap_limit),
+            });
+        }
+        Ok(better)
     }
 
     /// A figure of a solver on these rows.

@@ -25,7 +25,9 @@ pub(super) struct Request<'a> {
     pub(super) options: BTreeMap<&'a str, &'a str>,
     /// From the folder of all pages.
     pub(super) folders: Vec<&'a str>,
-    /// That folder.
+    /// Those of all markers of the page.
+    pub(super) on_page: Vec<&'a str>,
+    /// The folder of all pages.
     pub(super) root: &'a Path,
     /// The page, from there.
     pub(super) page: &'a Path,
@@ -69,7 +71,8 @@ pub(super) fn splice(root: &Path, page: &Path, text: &str) -> Result<Spliced, In
         }
         let words = line.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(CLOSE));
         let words = words.ok_or_else(|| wrong(format!("must end in `{CLOSE}`")))?;
-        let request = parse(words, root, page).map_err(wrong)?;
+        let on_page = folders(text);
+        let request = Request { on_page, ..parse(words, root, page).map_err(wrong)? };
         let made = make(&request).map_err(wrong)?;
         if !lines.any(|(_, line)| line == END) {
             return Err(wrong(format!("no `{END}` follows")));
@@ -78,6 +81,22 @@ pub(super) fn splice(root: &Path, page: &Path, text: &str) -> Result<Spliced, In
         spliced.plots.extend(made.plot);
     }
     Ok(spliced)
+}
+
+/// The folders that markers of a page name, once each.
+fn folders(text: &str) -> Vec<&str> {
+    let (mut folders, mut fenced) = (Vec::new(), false);
+    for line in text.lines() {
+        fenced ^= line.starts_with("```");
+        let words = line.strip_prefix(BEGIN).and_then(|rest| rest.strip_suffix(CLOSE));
+        let named = words.filter(|_| !fenced).unwrap_or_default().split_whitespace().skip(1);
+        for folder in named.filter(|word| !word.contains('=')) {
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+        }
+    }
+    folders
 }
 
 fn parse<'a>(words: &'a str, root: &'a Path, page: &'a Path) -> Result<Request<'a>, String> {
@@ -91,7 +110,8 @@ fn parse<'a>(words: &'a str, root: &'a Path, page: &'a Path) -> Result<Request<'
         };
         format!("no view is called `{view}`; {hint}")
     })?;
-    let mut request = Request { view, options: BTreeMap::new(), folders: Vec::new(), root, page };
+    let (options, folders, on_page) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let mut request = Request { view, options, folders, on_page, root, page };
     for word in words {
         match word.split_once('=') {
             None => request.folders.push(word),

@@ -7,6 +7,7 @@ mod policies;
 mod profile;
 mod relaxation;
 mod summary;
+mod superseded;
 mod text;
 
 use std::collections::BTreeSet;
@@ -51,6 +52,7 @@ pub(super) const VIEWS: &[View] = &[
     View { name: "relaxation", options: &["suite", "where", "by"], make: relaxation::make },
     View { name: "csv", options: &["file", "columns"], make: text::csv },
     View { name: "machine", options: &[], make: text::machine },
+    View { name: "superseded", options: &[], make: superseded::make },
     View { name: "analysis", options: &["file"], make: text::analysis },
 ];
 
