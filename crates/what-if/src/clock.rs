@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use edgeplan_problem::Limits;
 
 /// The part of all the time that one of many small solves may take.
-const PARTS: u32 = 100;
+const PARTS: u32 = 25;
 /// Bounds of that part: less finds nothing, more keeps a person waiting.
 const LEAST: Duration = Duration::from_millis(100);
 const MOST: Duration = Duration::from_secs(1);

@@ -102,7 +102,7 @@ mod tests {
             let found = routes(&graph, nodes.len()).unwrap();
             for (from, row) in found.iter().enumerate() {
                 for (to, front) in row.iter().enumerate().filter(|&(to, _)| to != from) {
-                    let rises = |pair: &[(Nanos, u64)]| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1;
+                    let rises = |two: &[(Nanos, u64)]| two[0].0 < two[1].0 && two[0].1 < two[1].1;
                     prop_assert!(front.windows(2).all(rises), "{front:?}");
                     for bandwidth in 1..6 {
                         let best = front.iter().find(|route| route.1 >= bandwidth);

@@ -456,7 +456,7 @@ mod tests {
         }
         for (decode, prompt, expected) in [
             (1.0, 1e9, "device made of bench.json: bandwidth-gb-s: "),
-            (1e9, 1.0, "bench.json: n_prompt: these times leave none"),
+            (1e9, 1.0, "device made of bench.json: tflops: "),
             (0.1, 1e9, "bench.json: [0].avg_ns: 0.1; a time of 1 ns"),
             (1e9, 1e-300, "bench.json: [1].avg_ns: 1e-300; a time of 1 ns"),
         ] {

@@ -224,7 +224,7 @@ pub fn parse_schedule(file: &str, text: &str, toml: bool) -> Result<Scheduling, 
             let problem = match requests.len() {
                 0 => format!("{}; up to {COUNT_MAX} is allowed", request.count),
                 before => format!(
-                    "{} after {before} others; up to {COUNT_MAX} of all entries together is allowed",
+                    "{} after {before} others; up to {COUNT_MAX} in all entries is allowed",
                     request.count
                 ),
             };

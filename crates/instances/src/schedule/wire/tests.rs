@@ -63,7 +63,7 @@ fn requests_of_all_entries_together_are_limited() {
     for entries in [2, 60] {
         let text = MANY.to_owned() + &MILLION.repeat(entries);
         let error = parse_schedule("c.toml", &text, true).unwrap_err().to_string();
-        let expected = "c.toml: request[1].count: 1000000 after 1000000 others; up to 1000000 of";
+        let expected = "c.toml: request[1].count: 1000000 after 1000000 others; up to 1000000 in";
         assert!(error.starts_with(expected), "{error}");
     }
 }
