@@ -25,6 +25,7 @@ mod reply;
 mod report;
 mod reproduce;
 mod schedule;
+mod second;
 mod sense;
 mod service;
 mod simulate;

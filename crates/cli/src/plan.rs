@@ -18,6 +18,7 @@ use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
 use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
+use crate::second;
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -36,6 +37,10 @@ pub(crate) struct Arguments {
     /// Write a certificate of a lower bound to this file; `edgeplan check` verifies it
     #[arg(long)]
     certificate: Option<PathBuf>,
+    /// Let another solver answer as well, for as long again; if one denies the other, the verdict is
+    /// `wrong`. Questions of a few thousand plans are always checked so
+    #[arg(long)]
+    double_check: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -49,8 +54,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     watch::listen();
     let solver = (entry.make)();
-    let outcome = watch::answer(instance, entry.name, solver.as_ref(), question);
+    let mut outcome = watch::unchecked(instance, entry.name, solver.as_ref(), question);
+    let asked_twice = arguments.double_check;
+    let effort = if asked_twice { second::asked_for(question.time) } else { second::USUAL };
+    let opinion = second::check(instance, entry.name, &mut outcome, effort);
     let mut json = outcome_json(instance, entry.name, &outcome);
+    json.insert("second_opinion".into(), second::json(instance, opinion.as_ref()));
     let mut text = String::new();
     if let Some(plan) = &outcome.plan {
         let account = instance.evaluate(plan).account;
@@ -92,8 +101,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut diagnosis.json(instance));
         text = diagnosis.text(instance);
     }
-    let text = format!("{}\n{text}", headline(instance, entry.name, &outcome));
-    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
+    let mut head = headline(instance, entry.name, &outcome);
+    if asked_twice || matches!(outcome.verdict, Verdict::Wrong(_)) {
+        let line = second::text(instance, &outcome.verdict, opinion.as_ref());
+        head = format!("{head}\n{line}");
+    }
+    let text = format!("{head}\n{text}");
+    Ok(Reply::either(*as_json, &json, &text).found(outcome.cost().is_some()))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.

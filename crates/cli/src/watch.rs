@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 
 use crate::question::Question;
 use crate::report::amount;
+use crate::second;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -39,8 +40,20 @@ pub(crate) fn limits(question: &Question) -> Limits<'static> {
     }
 }
 
-/// Runs a solver under the question's limits with a progress line (on a terminal only).
+/// Runs a solver under the question's limits, and checks what it says.
 pub(crate) fn answer(
+    instance: &Deployment,
+    name: &str,
+    solver: &dyn Solver<Deployment>,
+    question: &Question,
+) -> Outcome<Plan> {
+    let mut outcome = unchecked(instance, name, solver, question);
+    second::check(instance, name, &mut outcome, second::USUAL);
+    outcome
+}
+
+/// Runs a solver under the question's limits with a progress line (on a terminal only).
+pub(crate) fn unchecked(
     instance: &Deployment,
     name: &str,
     solver: &dyn Solver<Deployment>,

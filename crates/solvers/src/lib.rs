@@ -10,9 +10,12 @@ use edgeplan_rounding::Rounding;
 use edgeplan_search::ChainSearch;
 
 mod batching;
+mod enumeration;
+mod opinion;
 mod scheduling;
 
 pub use batching::{BATCHING, find_batching};
+pub use opinion::{Effort, Opinion, second_opinion};
 pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.
