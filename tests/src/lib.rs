@@ -8,6 +8,7 @@ mod oracle;
 mod random;
 mod schedules;
 mod small;
+mod varied;
 
 pub use batching::{batching_optimum, small_batching};
 pub use command::{edgeplan, generate, json, refused, run, text};
@@ -15,3 +16,4 @@ pub use folders::{Tensors, Tiny, safetensors};
 pub use oracle::{Optimum, brute_force};
 pub use schedules::{best_schedule, small_schedule};
 pub use small::{plans, small};
+pub use varied::{FEATURES, large, shrunk, varied};

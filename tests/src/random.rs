@@ -19,4 +19,14 @@ impl Random {
     pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.up_to(99) < percent
     }
+
+    /// One of these, each as likely; list a value twice to double its chance.
+    pub(crate) fn pick<T: Copy>(&mut self, values: &[T]) -> T {
+        values[self.up_to(values.len() as u64 - 1) as usize]
+    }
+
+    /// Zero in that percentage of all cases, else from zero to `max`.
+    pub(crate) fn sparse(&mut self, zero_percent: u64, max: u64) -> u64 {
+        if self.chance(zero_percent) { 0 } else { self.up_to(max) }
+    }
 }

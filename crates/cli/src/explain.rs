@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     } else {
         text += "\nNo plan was found, and none was proven impossible: more --time is needed.";
     }
-    let reply = Reply::either(*as_json, &json, &text).found(outcome.plan.is_some());
+    let reply = Reply::either(*as_json, &json, &text).found(outcome.cost().is_some());
     Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 

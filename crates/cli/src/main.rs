@@ -20,6 +20,7 @@ mod inspect;
 mod plan;
 mod profile;
 mod question;
+mod rederived;
 mod refresh;
 mod reply;
 mod report;

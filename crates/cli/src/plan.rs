@@ -17,7 +17,8 @@ use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
 use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
-use crate::second_opinion::Opinion;
+use crate::rederived::Rederived;
+use crate::second_opinion;
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -37,6 +38,10 @@ pub(crate) struct Arguments {
     /// code is 1 if there is none, for that kind of question or in that time
     #[arg(long)]
     certificate: Option<PathBuf>,
+    /// Let another solver answer as well, for as long again; if one denies the other, the verdict is
+    /// `wrong`. Questions of a few thousand plans are always checked so
+    #[arg(long)]
+    double_check: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -50,9 +55,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     watch::listen();
     let solver = (entry.make)();
-    let mut outcome = watch::answer(instance, entry.name, solver.as_ref(), question);
-    let opinion = Opinion::on(instance, entry.name, &mut outcome, question);
+    let limits = watch::limits(question);
+    let mut outcome = watch::unchecked(instance, entry.name, solver.as_ref(), limits);
+    let asked_twice = arguments.double_check;
+    let effort = match asked_twice {
+        true => second_opinion::asked_for(question.time),
+        false => second_opinion::USUAL,
+    };
+    let opinion = second_opinion::check(instance, entry.name, &mut outcome, effort);
+    let rederived = Rederived::on(instance, entry.name, &mut outcome, question);
     let mut json = outcome_json(instance, entry.name, &outcome);
+    json.insert("second_opinion".into(), second_opinion::json(instance, opinion.as_ref()));
     let mut text = String::new();
     if let Some(plan) = &outcome.plan {
         let account = instance.evaluate(plan).account;
@@ -89,19 +102,23 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut diagnosis.json(instance));
         text = diagnosis.text(instance);
     }
-    if let Some(opinion) = opinion {
-        json.append(&mut opinion.json());
-        text = format!("{text}\n{}", opinion.text(instance, entry.name));
+    if let Some(rederived) = rederived {
+        json.append(&mut rederived.json());
+        text = format!("{text}\n{}", rederived.text(instance, entry.name));
     }
-    let mut found = outcome.plan.is_some();
+    let mut found = outcome.cost().is_some();
     if let Some(path) = certificate {
         let written = certificate::write(path, instance, question, outcome.cost())?;
         json.append(&mut written.json());
         text = format!("{text}\n{}", written.text(instance));
         found &= !written.is_missing();
     }
-    let text = format!("{}\n{text}", headline(instance, entry.name, &outcome));
-    let reply = Reply::either(*as_json, &json, &text).found(found);
+    let mut head = headline(instance, entry.name, &outcome);
+    if asked_twice || outcome.verdict.is_wrong() {
+        let line = second_opinion::text(instance, &outcome.verdict, opinion.as_ref());
+        head = format!("{head}\n{line}");
+    }
+    let reply = Reply::either(*as_json, &json, &format!("{head}\n{text}")).found(found);
     Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 

@@ -9,6 +9,7 @@ use indicatif::ProgressBar;
 
 use crate::question::Question;
 use crate::report::amount;
+use crate::second_opinion;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -40,7 +41,7 @@ pub(crate) fn limits(question: &Question) -> Limits<'static> {
     }
 }
 
-/// Runs a solver under the question's limits with a progress line (on a terminal only).
+/// Runs a solver under the question's limits, and checks what it says.
 pub(crate) fn answer(
     instance: &Deployment,
     name: &str,
@@ -50,8 +51,21 @@ pub(crate) fn answer(
     answer_within(instance, name, solver, limits(question))
 }
 
-/// Runs a solver under these limits with a progress line (on a terminal only).
+/// Runs a solver under these limits with a progress line (on a terminal only), and checks what it
+/// says.
 pub(crate) fn answer_within(
+    instance: &Deployment,
+    name: &str,
+    solver: &dyn Solver<Deployment>,
+    limits: Limits<'_>,
+) -> Outcome<Plan> {
+    let mut outcome = unchecked(instance, name, solver, limits);
+    second_opinion::check(instance, name, &mut outcome, second_opinion::USUAL);
+    outcome
+}
+
+/// Runs a solver under these limits with a progress line (on a terminal only).
+pub(crate) fn unchecked(
     instance: &Deployment,
     name: &str,
     solver: &dyn Solver<Deployment>,

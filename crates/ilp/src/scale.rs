@@ -8,7 +8,7 @@ use edgeplan_problem::Cost;
 const COEFFICIENT_MAX: f64 = 1e6;
 
 /// Relative slack on an engine's dual bound, below the gap at which a plan counts as proven.
-const SLACK: f64 = 5e-7;
+pub(crate) const SLACK: f64 = 5e-7;
 
 /// The integer that an engine's bound on an integer cost proves: rounded up, after leaving room for
 /// the engine's tolerances.

@@ -6,6 +6,7 @@
 //! engine and no other member of the workspace below this crate.
 
 pub mod batching;
+mod confirm;
 pub mod deployment;
 mod run;
 pub mod scheduling;
@@ -13,6 +14,7 @@ mod solver;
 mod units;
 mod verdict;
 
+pub use confirm::confirm;
 pub use run::{Limits, Observer, Run, Silent, Stop};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
 pub use units::{Bytes, Cost, Loss, Nanos, Share};

@@ -76,6 +76,23 @@ pub enum Contradiction {
         /// Whose plan that is.
         by: String,
     },
+    /// The plan, read back by the names that a file gives it, is another one.
+    #[error("the plan's names do not mean the plan: {0}")]
+    Misnamed(String),
+    /// There is a cost and no plan.
+    #[error("claims a plan for {cost} and shows none")]
+    NoPlan {
+        /// The claimed cost.
+        cost: Cost,
+    },
+    /// The plan costs something else than was claimed.
+    #[error("claims a cost of {}, its plan costs {cost}", .claimed.map_or("-".into(), |c| c.to_string()))]
+    OtherCost {
+        /// The claimed cost, if there is one.
+        claimed: Option<Cost>,
+        /// The plan's cost.
+        cost: Cost,
+    },
     /// It claims that no plan exists.
     #[error("claims that there is no plan, but {by} has one for {cost}")]
     NotInfeasible {

@@ -10,11 +10,14 @@ use edgeplan_rounding::Rounding;
 use edgeplan_search::ChainSearch;
 
 mod batching;
+mod enumeration;
+mod opinion;
 mod scheduling;
 
 pub use edgeplan_ilp::FORMULATION;
 
 pub use batching::{BATCHING, find_batching};
+pub use opinion::{Effort, Opinion, second_opinion};
 pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.

@@ -10,7 +10,7 @@ use edgeplan_instances::batching::Scenario;
 use edgeplan_instances::batching::paper::{self, Band, Setting};
 use edgeplan_instances::file::{read_text, write_atomic};
 use edgeplan_problem::batching::{Batching, Plan};
-use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, reconcile, solve};
+use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, confirm, reconcile, solve};
 use edgeplan_solvers::{BATCHING, Entry};
 use serde_json::{Map, Value, json};
 
@@ -117,7 +117,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut account_json(&instance, plan, &account));
         text = format!("{text}\n{}", account_tables(&instance, plan, &account));
     }
-    let reply = Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some());
+    let reply = Reply::either(arguments.json, &json, &text).found(outcome.cost().is_some());
     Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 
@@ -150,7 +150,9 @@ impl Arguments {
             ..Limits::default()
         };
         let _busy = watch::busy(entry.name);
-        solve(instance, (entry.make)().as_ref(), limits, &mut Silent)
+        let mut outcome = solve(instance, (entry.make)().as_ref(), limits, &mut Silent);
+        confirm(instance, &mut outcome);
+        outcome
     }
 
     /// Every solver, ranked by what it leaves out, then time. Wrong answers are shown, not ranked.

@@ -10,7 +10,7 @@ use anyhow::Result;
 use edgeplan_instances::file::{check_writable, read_text, to_json, write_atomic};
 use edgeplan_instances::schedule::{ScheduleFile, write_schedule};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
-use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, reconcile, solve};
+use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, confirm, reconcile, solve};
 use edgeplan_report::schedule::svg;
 use edgeplan_solvers::{Entry, SCHEDULING};
 
@@ -94,7 +94,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         }
         text = format!("{text}\n{}", view::account(&instance, &account));
     }
-    let reply = Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some());
+    let reply = Reply::either(arguments.json, &json, &text).found(outcome.cost().is_some());
     Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 
@@ -119,7 +119,9 @@ fn answer(
         interrupt: Some(watch::flag()),
         ..Limits::default()
     };
-    solve(instance, (entry.make)().as_ref(), limits, &mut Silent)
+    let mut outcome = solve(instance, (entry.make)().as_ref(), limits, &mut Silent);
+    confirm(instance, &mut outcome);
+    outcome
 }
 
 /// Every solver, the most satisfying first. Wrong answers are shown, never ranked.

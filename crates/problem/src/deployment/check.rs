@@ -88,6 +88,8 @@ impl Deployment {
         if layer.pin.is_some_and(|pin| pin.index() >= self.devices.len()) {
             return Err(Invalid("pinned to a device that does not exist".into()));
         }
+        // Plan files name options by recipe.
+        unique("option", layer.options.iter().map(|option| option.recipe.as_str()))?;
         for option in &layer.options {
             if option.compute.len() != self.devices.len() {
                 let text = format!(

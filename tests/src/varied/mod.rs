@@ -1,0 +1,52 @@
+//! Questions for the agreement tests: what users write and what a fuzzer would, small enough for
+//! brute force. [`Knobs`] says what an instance may contain; each seed draws its own knobs, so
+//! that combinations occur that nobody thought of.
+
+mod budgets;
+mod draw;
+mod features;
+mod knobs;
+mod magnitude;
+mod shrink;
+
+pub use features::FEATURES;
+pub use shrink::shrunk;
+
+use edgeplan_problem::deployment::Deployment;
+
+use knobs::Knobs;
+use magnitude::Magnitude;
+
+use crate::random::Random;
+use crate::small::plans;
+
+/// Plans to try stay below this, so that the oracle takes about a millisecond.
+const PLANS_MAX: u64 = 2_000;
+
+/// The question of that seed, small enough for brute force.
+pub fn varied(seed: u64) -> Deployment {
+    let mut random = Random::seeded(seed);
+    loop {
+        let knobs = Knobs::drawn(&mut random);
+        let drawn = random.varied(&knobs, seed);
+        if plans(&drawn) <= PLANS_MAX {
+            return random.finished(&knobs, drawn);
+        }
+    }
+}
+
+/// The question of that seed, of up to 12 layers on up to 6 devices, in numbers that floats hold.
+pub fn large(seed: u64) -> Deployment {
+    let mut random = Random::seeded(seed);
+    let knobs = Knobs::drawn(&mut random).large(&mut random);
+    let drawn = random.varied(&knobs, seed);
+    random.finished(&knobs, drawn)
+}
+
+impl Random {
+    fn finished(&mut self, knobs: &Knobs, drawn: Deployment) -> Deployment {
+        let mut instance = knobs.magnitude.applied(drawn, self);
+        self.limit(knobs, &mut instance);
+        instance.checked().expect("the generator makes sense")
+    }
+}
