@@ -70,7 +70,7 @@ fn llama2_70b_fits_the_testbed_and_no_baseline() {
 fn question(seed: u64) -> Deployment {
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let devices = random.random_range(2..=3_usize);
-    let layers = random.random_range(3..=4);
+    let layers = random.random_range(4..=5);
     let mut times = |least: u64, most: u64, diagonal: bool| -> Vec<Option<Nanos>> {
         let pairs = 0..devices * devices;
         pairs
@@ -80,7 +80,7 @@ fn question(seed: u64) -> Deployment {
             })
             .collect()
     };
-    let messages = [(1, 6), (1, 3), (1, 3)]
+    let messages = [(1, 12), (1, 3), (1, 3)]
         .map(|(least, most)| Message { bytes: Bytes(8), time: times(least, most, true) });
     let layers = (0..layers).map(|layer| Layer {
         name: format!("layer {layer}"),
@@ -102,9 +102,9 @@ fn question(seed: u64) -> Deployment {
     let layers = layers.collect();
     let devices = (0..devices).map(|device| Device {
         name: format!("device {device}"),
-        memory: Bytes(random.random_range(6..=24)),
+        memory: Bytes(random.random_range(8..=30)),
         overhead: Bytes(1),
-        compute_max: random.random_bool(0.2).then(|| Nanos(random.random_range(5..=30))),
+        compute_max: random.random_bool(0.2).then(|| Nanos(random.random_range(15..=90))),
         traffic_max: None,
     });
     Deployment {

@@ -95,10 +95,10 @@ pub fn published_sum(instance: &Deployment, plan: &Plan) -> Nanos {
 fn cost(instance: &Deployment, model: &Model, layer: usize, at: Assignment) -> Option<Nanos> {
     let mut time = model.compute(layer, at.device, at.option)?;
     if layer == 0 {
-        time = time + instance.enter(model, at.device)?;
+        time += instance.enter(model, at.device)?;
     }
     if layer + 1 == model.layers.len() {
-        time = time + instance.leave(model, at.device)?;
+        time += instance.leave(model, at.device)?;
     }
     Some(time)
 }

@@ -142,8 +142,8 @@ fn our_search(load: usize, [dftsp, own]: [Work; 2]) -> Finding {
     );
     let ours = Ours {
         convention: format!(
-            "{load} waiting requests; a relaxation sorts the requests into five knapsacks and counts \
-             as one node"
+            "{load} waiting requests; a relaxation sorts the requests into five knapsacks and \
+             counts as one node"
         ),
         value: format!("{:.0} % of the work, {:.0} % of the time", 100.0 * work, 100.0 * time),
         difference: "-".into(),

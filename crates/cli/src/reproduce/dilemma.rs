@@ -30,10 +30,10 @@ pub(super) fn findings() -> Result<Vec<Finding>> {
             value: format!("{:.2} %", 100.0 * ratio(loss)?),
             difference: "not comparable".into(),
             command: "edgeplan reproduce (chain-search)".into(),
-            remark: "the divergence of each format is borrowed: Llama-3-8B's, as llama.cpp publishes \
-                     it, shared out over OPT-350m's tensors; OPT-350m's own was never measured here, \
-                     nor fine-tuned; GGML's formats store scales. Measured on other models: \
-                     reports/quality"
+            remark: "the divergence of each format is borrowed: Llama-3-8B's, as llama.cpp \
+                     publishes it, shared out over OPT-350m's tensors; OPT-350m's own was never \
+                     measured here, nor fine-tuned; GGML's formats store scales. Measured on other \
+                     models: reports/quality"
                 .into(),
         };
         findings.push(Finding::new(PAPER, "quantization ratio of OPT-350m, our plan", RATIO, ours));

@@ -223,8 +223,8 @@ impl Comparison {
                 Some(published.sum),
                 PROGRAM,
                 format!(
-                    "{made} hops are made and {charged} charged, since a hop variable has no layer; \
-                     of plans with an equal sum it is the one that HiGHS returned"
+                    "{made} hops are made and {charged} charged, since a hop variable has no \
+                     layer; of plans with an equal sum it is the one that HiGHS returned"
                 ),
             ),
             row(
@@ -233,8 +233,8 @@ impl Comparison {
                 Some(*evaluated),
                 ours,
                 format!(
-                    "{}; {} hops, each charged; its published sum is {}; a tied table is stored once \
-                     per device",
+                    "{}; {} hops, each charged; its published sum is {}; a tied table is stored \
+                     once per device",
                     self.by_layer.proof,
                     hops(&self.by_layer.plan).0,
                     self.own_sum
@@ -340,15 +340,16 @@ fn random_chains() -> Result<Finding> {
         difference: format!("{:+.1} %", 100.0 * sum / SEEDS as f64),
         command: PROGRAM.into(),
         remark: format!(
-            "mean of all, {:+.1} % at most: a second crossing of a pair is free in the published sum; \
-             all proven, in {:.2} s by HiGHS and {:.3} s by chain-search",
+            "mean of all, {:+.1} % at most: a second crossing of a pair is free in the published \
+             sum; all proven, in {:.2} s by HiGHS and {:.3} s by chain-search",
             100.0 * most,
             theirs.as_secs_f64(),
             ours.as_secs_f64()
         ),
     };
     let what = format!(
-        "its program on {SEEDS} random chains: {layers} layers, {devices} servers, {formats} formats"
+        "its program on {SEEDS} random chains: {layers} layers, {devices} servers, {formats} \
+         formats"
     );
     Ok(Finding::new(PAPER, &what, Published::NOTHING, row))
 }
@@ -368,8 +369,8 @@ fn without_quantization() -> Result<Finding> {
         difference: verdict(less > 0.0),
         command: "edgeplan reproduce (chain-search)".into(),
         remark: format!(
-            "{original} in 32 bits, {quantized} with a choice; servers, capacities and bandwidths are \
-             ours, since the paper's were not found, nor its values"
+            "{original} in 32 bits, {quantized} with a choice; servers, capacities and bandwidths \
+             are ours, since the paper's were not found, nor its values"
         ),
     };
     let published = Published {

@@ -160,8 +160,8 @@ fn headlines(case: &Known, returns: Returns) -> Result<Vec<Finding>> {
     let (solo, best) = (baselines[0], baselines.iter().copied().fold(f64::INFINITY, f64::min));
     let (less, faster) = (1.0 - own / best, best / own);
     let by = "chain-exact and three baselines";
-    let setting = "over the fastest baseline of Llama2-7B in one setting; the paper's figure is the \
-                   best of all its settings, and of which is not said";
+    let setting = "over the fastest baseline of Llama2-7B in one setting; the paper's figure is \
+                   the best of all its settings, and of which is not said";
     let row = |what: &str, value, mark, source, (shown, off): (String, String), remark: &str| {
         let published = Published { value, mark, source };
         Finding::new(PAPER, what, published, ours(returns, shown, off, by, remark))
@@ -245,8 +245,8 @@ fn pipelined(returns: Returns, published: Published) -> Result<Finding> {
     let (most, filled) = (COUNTS[COUNTS.len() - 1], found.no_bubbles[COUNTS.len() - 1]);
     let remark = format!(
         "the plan of the least bottleneck on all 15 devices, {} stages, {most} micro-batches of \
-         {SEQUENCES} on their way without bubbles; with 1 it is {:.1}, and the bottleneck model says \
-         {:.1}; how many the paper had on their way was not found",
+         {SEQUENCES} on their way without bubbles; with 1 it is {:.1}, and the bottleneck model \
+         says {:.1}; how many the paper had on their way was not found",
         found.stages, found.bubbles[0], found.model
     );
     Ok(Finding::new(

@@ -30,8 +30,8 @@ pub(super) fn findings() -> Result<Vec<Finding>> {
     for name in HEURISTICS {
         let gain = own / satisfied(&frames, name)? - 1.0;
         let published = Published { value: "+50 % or more", mark: Mark::V, source: ABSTRACT };
-        let remark = "a heuristic; which baselines the paper's figure is the mean or the least of is \
-                      not known, nor their exact rules";
+        let remark = "a heuristic; which baselines the paper's figure is the mean or the least of \
+                      is not known, nor their exact rules";
         findings.push(row(
             &format!("satisfied users, over {name}"),
             published,
@@ -41,8 +41,8 @@ pub(super) fn findings() -> Result<Vec<Finding>> {
     }
     for name in RELAXATIONS {
         let gain = own / satisfied(&frames, name)? - 1.0;
-        let remark = "a relaxation, not a heuristic: the paper's 50 % are not about it; it plans without \
-                      that capacity, and here what then has no room is dropped";
+        let remark = "a relaxation, not a heuristic: the paper's 50 % are not about it; it plans \
+                      without that capacity, and here what then has no room is dropped";
         findings.push(row(
             &format!("satisfied users, over {name}"),
             Published::recalled("evaluation"),
@@ -60,8 +60,8 @@ pub(super) fn findings() -> Result<Vec<Finding>> {
         "satisfaction, share of the optimum",
         Published { value: "near-optimal", mark: Mark::V, source: ABSTRACT },
         (format!("at least {:.1} %", 100.0 * reached / possible), "-".into()),
-        "of what schedule-search proves nobody can exceed, half a second a frame; the paper's ratio \
-         is recalled as 90 % or more, and not compared",
+        "of what schedule-search proves nobody can exceed, half a second a frame; the paper's \
+         ratio is recalled as 90 % or more, and not compared",
     ));
     findings.push(Finding::missing(
         PAPER,
