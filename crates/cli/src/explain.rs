@@ -47,7 +47,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut diagnosis.json(instance));
         text = format!("{text}\n{}", diagnosis.text(instance));
     }
-    Ok(Reply::either(*as_json, &json, &text).found(outcome.cost().is_some()))
+    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
 }
 
 fn explained(instance: &Deployment, slacks: &[Slack], worths: &[Worth], cost: Cost) -> String {

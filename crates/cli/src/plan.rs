@@ -107,7 +107,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         head = format!("{head}\n{line}");
     }
     let text = format!("{head}\n{text}");
-    Ok(Reply::either(*as_json, &json, &text).found(outcome.cost().is_some()))
+    Ok(Reply::either(*as_json, &json, &text).found(outcome.plan.is_some()))
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.

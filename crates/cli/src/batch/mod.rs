@@ -114,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut account_json(&instance, plan, &account));
         text = format!("{text}\n{}", account_tables(&instance, plan, &account));
     }
-    Ok(Reply::either(arguments.json, &json, &text).found(outcome.cost().is_some()))
+    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
 }
 
 /// The batching solver of that name, or an error with the nearest one.

@@ -91,7 +91,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         }
         text = format!("{text}\n{}", view::account(&instance, &account));
     }
-    Ok(Reply::either(arguments.json, &json, &text).found(outcome.cost().is_some()))
+    Ok(Reply::either(arguments.json, &json, &text).found(outcome.plan.is_some()))
 }
 
 /// The solver of that name, or an error with the nearest one.
