@@ -1,7 +1,7 @@
 //! Every solver against the oracle: exact ones equal it, others are never better and never wrong.
 //!
-//! A failure prints the smallest part of the instance on which the solver still fails, as a file that
-//! `edgeplan plan FILE --solver NAME --gap 0` takes.
+//! A failure prints the smallest part of the instance on which the solver still fails, as a file
+//! that `edgeplan plan FILE --solver NAME --gap 0` takes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

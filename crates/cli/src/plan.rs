@@ -37,8 +37,8 @@ pub(crate) struct Arguments {
     /// Write a certificate of a lower bound to this file; `edgeplan check` verifies it
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// Let another solver answer as well, for as long again; if one denies the other, the verdict is
-    /// `wrong`. Questions of a few thousand plans are always checked so
+    /// Let another solver answer as well, for as long again; if one denies the other, the verdict
+    /// is `wrong`. Questions of a few thousand plans are always checked so
     #[arg(long)]
     double_check: bool,
 }
