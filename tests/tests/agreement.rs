@@ -1,7 +1,7 @@
 //! Every solver against the oracle: exact ones equal it, others are never better and never wrong.
 //!
-//! A failure prints the smallest part of the instance on which the solver still fails, as a file that
-//! `edgeplan plan FILE --solver NAME --gap 0` takes.
+//! A failure prints the smallest part of the instance on which the solver still fails, as a file
+//! that `edgeplan plan FILE --solver NAME --gap 0` takes.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -175,7 +175,7 @@ fn solvers_without_an_engine_agree_on_many_more() {
 #[test]
 fn the_chain_search_agrees_with_a_second_opinion_on_larger_questions() {
     let entry = find("chain-search").expect("registered");
-    let opinions: Vec<Option<&str>> = (0..1_500)
+    let opinions: Vec<Option<&str>> = (0..400)
         .into_par_iter()
         .map(|seed| {
             let instance = large(seed);
@@ -195,7 +195,7 @@ fn the_chain_search_agrees_with_a_second_opinion_on_larger_questions() {
     for by in ["chain-exact", "highs"] {
         let count = opinions.iter().filter(|opinion| **opinion == Some(by)).count();
         println!("{by}: {count}");
-        assert!(count >= 100, "{by} has an opinion on {count}");
+        assert!(count >= 20, "{by} has an opinion on {count}");
     }
 }
 
@@ -218,7 +218,12 @@ fn the_questions_contain_what_solvers_could_trip_over() {
         let (with, without): (Vec<_>, Vec<_>) = with.partition(|(_, truth)| truth.cost().is_some());
         println!("{feature:28} {:5} with a plan, {:5} without", with.len(), without.len());
         let enough = if *feature == "infeasible" { without.len() } else { with.len() };
-        assert!(enough as u64 >= QUESTIONS / 100, "{feature}: {} and {}", with.len(), without.len());
+        assert!(
+            enough as u64 >= QUESTIONS / 100,
+            "{feature}: {} and {}",
+            with.len(),
+            without.len()
+        );
     }
 }
 

@@ -24,6 +24,7 @@ mod report; // pages made from records, in a browser, too
 mod schedule; // edgeplan schedule
 mod scheduling; // schedulers against brute force
 mod search; // determinism and limits of the chain search
+mod second_opinion; // false answers, and who notices
 mod service; // sites, services and load
 mod simulate; // events against evaluate, and traces
 mod tidy; // style

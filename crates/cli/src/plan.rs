@@ -38,8 +38,8 @@ pub(crate) struct Arguments {
     /// code is 1 if there is none, for that kind of question or in that time
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// Let another solver answer as well, for as long again; if one denies the other, the verdict is
-    /// `wrong`. Questions of a few thousand plans are always checked so
+    /// Let another solver answer as well, for as long again; if one denies the other, the verdict
+    /// is `wrong`. Questions of a few thousand plans are always checked so
     #[arg(long)]
     double_check: bool,
 }

@@ -234,3 +234,48 @@ fn a_bound_above_another_plan_is_wrong() {
     assert!(matches!(outcomes[1].1.verdict, Verdict::Wrong(_)));
     assert!(matches!(outcomes[2].1.verdict, Verdict::Feasible { .. }));
 }
+
+#[test]
+fn an_answer_that_does_not_hold_is_not_shown() {
+    use edgeplan_problem::{Contradiction, Outcome, confirm};
+    let good = plan([(0, 0), (1, 1), (1, 0)]);
+    let split = plan([(0, 0), (1, 1), (0, 0)]);
+    let confirmed = |verdict: Verdict, plan: Option<&Plan>| {
+        let (plan, elapsed, work) = (plan.cloned(), Default::default(), Default::default());
+        let mut outcome = Outcome { verdict, plan, elapsed, stopped: None, work };
+        confirm(&tiny(), &mut outcome);
+        outcome
+    };
+    let feasible = |cost, bound: Option<u64>| Verdict::Feasible {
+        cost: Cost(cost),
+        lower_bound: bound.map(Cost),
+    };
+    let holds = confirmed(feasible(13, Some(12)), Some(&good));
+    assert_eq!((holds.verdict, holds.plan), (feasible(13, Some(12)), Some(good.clone())));
+    assert_eq!(confirmed(Verdict::Infeasible, None).verdict, Verdict::Infeasible);
+    let why = |verdict: Verdict, plan: Option<&Plan>| match confirmed(verdict, plan).verdict {
+        Verdict::Wrong(why) => why,
+        verdict => panic!("{verdict:?}"),
+    };
+    let (claimed, cost) = (Some(Cost(12)), Cost(13));
+    assert_eq!(why(feasible(12, None), Some(&good)), Contradiction::OtherCost { claimed, cost });
+    let silent = Verdict::Unknown { lower_bound: None };
+    assert_eq!(why(silent, Some(&good)), Contradiction::OtherCost { claimed: None, cost });
+    assert_eq!(why(feasible(13, None), None), Contradiction::NoPlan { cost });
+    let by = || "its own plan".to_owned();
+    let above = Contradiction::BoundAboveCost { bound: Cost(14), cost, by: by() };
+    assert_eq!(why(feasible(13, Some(14)), Some(&good)), above);
+    let denied = Contradiction::NotInfeasible { cost, by: by() };
+    assert_eq!(why(Verdict::Infeasible, Some(&good)), denied);
+    let broken = confirmed(feasible(13, None), Some(&split));
+    assert!(matches!(broken.verdict, Verdict::Wrong(Contradiction::InfeasiblePlan(_))));
+    assert_eq!(broken.plan, None);
+}
+
+#[test]
+fn options_of_a_layer_have_names_of_their_own() {
+    let mut twice = tiny();
+    twice.models[0].layers[1].options[1].recipe = "big".into();
+    let error = twice.checked().expect_err("a plan file could not say which is meant");
+    assert_eq!(error.to_string(), "model m: layer block: two options are called big");
+}

@@ -156,3 +156,29 @@ fn without_device(instance: &mut Deployment, gone: DeviceId) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::varied;
+
+    #[test]
+    fn what_does_not_matter_is_taken_away() {
+        let matters = |instance: &Deployment| {
+            let long = |model: &edgeplan_problem::deployment::Model| {
+                model.layers.len() > 1 && model.layers[1].pin.is_some()
+            };
+            instance.models.iter().any(long) && instance.latency_max.is_some_and(|t| t.0 > 2)
+        };
+        let found =
+            (0..).map(varied).find(|instance| matters(instance) && instance.devices.len() > 1);
+        let mut smallest = shrunk(&found.expect("without end"), &matters);
+        assert_eq!((smallest.models.len(), smallest.devices.len()), (1, 1));
+        let model = &smallest.models[0];
+        assert_eq!((model.layers.len(), model.weight, model.loss_max), (2, 1, None));
+        assert!(model.layers.iter().all(|layer| layer.options.len() == 1));
+        let mut sum = 0;
+        numbers(&mut smallest, &mut |number| sum += *number);
+        assert_eq!(sum, 3, "the latency limit alone");
+    }
+}
