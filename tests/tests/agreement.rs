@@ -9,7 +9,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use edgeplan_instances::generate::{Random, random};
 use edgeplan_instances::instance::write_instance;
-use edgeplan_problem::deployment::{Deployment, Objective, Placement};
+use edgeplan_problem::deployment::{Deployment, Model, Objective, Placement};
 use edgeplan_problem::{Limits, Silent, Verdict, gap, reconcile, solve};
 use edgeplan_search::ChainSearch;
 use edgeplan_solvers::{DEPLOYMENT, Effort, Entry, Guarantee, find, second_opinion};
@@ -19,7 +19,7 @@ use rayon::prelude::*;
 /// Solvers on engines of floats, which take milliseconds, and whose proofs end at a relative
 /// tolerance.
 const ENGINES: [&str; 3] = ["highs", "cbc", "lp-rounding"];
-/// CBC errs on some of the same kind of instance: there, being caught is what is tested.
+/// CBC claims false optima now and then, on programs that HiGHS solves rightly: how often is tested.
 const MAY_BE_WRONG: &str = "cbc";
 /// What every solver is asked; `EDGEPLAN_SEEDS=20000..90000` asks others.
 const SEEDS: Range<u64> = 0..20_000;
@@ -45,8 +45,10 @@ enum Worth {
     Plan,
     /// No plan and no false claim.
     Nothing,
-    /// A false claim that the judge caught, of the one engine that may err.
+    /// A false claim of the one engine that may err: of a bound, or that there is no plan.
     Caught,
+    /// Refused by name: a plan may cost more than the solver's sums hold exactly.
+    Refused,
 }
 
 /// Asks one solver; what it says must be compatible with the truth.
@@ -62,11 +64,17 @@ fn check(entry: &Entry, instance: &Deployment, truth: &Optimum) -> Result<Worth,
     let must_prove = entry.guarantee == Guarantee::Exact
         || entry.guarantee == Guarantee::ExactForGivenFormats && has_one_format(instance);
     match verdict {
-        _ if best.is_some() && outcome.lower_bound() > best => complain("false bound"),
         Verdict::Wrong(_) if entry.name == MAY_BE_WRONG => Ok(Worth::Caught),
+        _ if best.is_some() && outcome.lower_bound() > best => match entry.name {
+            MAY_BE_WRONG => Ok(Worth::Caught),
+            _ => complain("false bound"),
+        },
         Verdict::Wrong(_) => complain("wrong"),
         Verdict::Failed(_) => complain("fails"),
-        Verdict::Infeasible if best.is_some() => complain("denies that there is a plan"),
+        Verdict::Infeasible if best.is_some() => match entry.name {
+            MAY_BE_WRONG => Ok(Worth::Caught),
+            _ => complain("denies that there is a plan"),
+        },
         Verdict::Optimal { cost, .. } | Verdict::Feasible { cost, .. }
             if best.is_none_or(|best| *cost < best) =>
         {
@@ -77,10 +85,36 @@ fn check(entry: &Entry, instance: &Deployment, truth: &Optimum) -> Result<Worth,
         }
         Verdict::Optimal { .. } | Verdict::Infeasible => Ok(Worth::Proven),
         Verdict::Unsupported(_) if entry.guarantee != Guarantee::Exact => Ok(Worth::Nothing),
+        Verdict::Unsupported(_) if entry.name == "chain-search" && is_huge(instance) => {
+            Ok(Worth::Refused)
+        }
         _ if must_prove => complain("proves nothing"),
         Verdict::Feasible { .. } => Ok(Worth::Plan),
         Verdict::Unknown { .. } | Verdict::Unsupported(_) => Ok(Worth::Nothing),
     }
+}
+
+/// Whether all amounts of the instance together exceed what floats count one by one, with the
+/// bits to spare that the chain search says it needs.
+fn is_huge(instance: &Deployment) -> bool {
+    const EXACT: u128 = 1 << 50;
+    let devices = instance.devices.len() as u128;
+    let model = |model: &Model| {
+        let options = model.layers.iter().flat_map(|layer| &layer.options);
+        let messages = model.messages.iter().flat_map(|message| &message.time);
+        let computing = options.clone().flat_map(|option| &option.compute);
+        let times = computing.chain(messages).flatten().map(|time| u128::from(time.0));
+        let stored = options.map(|option| u128::from(option.bytes.0) + u128::from(option.loss.0));
+        let caches = model.layers.iter().map(|layer| u128::from(layer.kv.0));
+        let shared = model.shared.iter().map(|bytes| u128::from(bytes.0) * devices);
+        let buffers = u128::from(model.activation.0) * devices;
+        let ways = model.layers.len() as u128 + 2; // a message may be sent after each layer
+        times.sum::<u128>() * u128::from(model.weight) * ways
+            + stored.chain(caches).chain(shared).sum::<u128>()
+            + buffers
+    };
+    let overheads = instance.devices.iter().map(|device| u128::from(device.overhead.0));
+    instance.models.iter().map(model).chain(overheads).sum::<u128>() >= EXACT
 }
 
 /// Whether placement alone is to be decided, by a program that says so of itself: one option that
@@ -134,10 +168,13 @@ fn judged(entries: &[&Entry], seeds: Range<u64>) -> BTreeMap<(&'static str, Wort
     println!("{counts:#?}");
     // One of each solver, so that one fault does not hide another's.
     let total = complaints.len();
+    let mut by_solver: BTreeMap<&str, usize> = BTreeMap::new();
+    complaints.iter().for_each(|(entry, ..)| *by_solver.entry(entry.name).or_default() += 1);
     complaints.sort_by_key(|&(entry, seed, _)| (entry.name, seed));
     complaints.dedup_by_key(|(entry, ..)| entry.name);
     let shown = complaints.iter().map(|(entry, seed, text)| replayable(entry, *seed, text));
-    assert_eq!(total, 0, "errors, one of each solver:\n{}", shown.collect::<Vec<_>>().join("\n"));
+    let shown = shown.collect::<Vec<_>>().join("\n");
+    assert_eq!(total, 0, "errors: {by_solver:?}; one of each solver:\n{shown}");
     counts
 }
 
@@ -150,11 +187,14 @@ fn every_solver_agrees_with_brute_force() {
     let count = |name: &'static str, worth| counts.get(&(name, worth)).copied().unwrap_or_default();
     for entry in DEPLOYMENT {
         let (proven, plans) = (count(entry.name, Worth::Proven), count(entry.name, Worth::Plan));
-        // CBC's false claims are rare; more would be a fault of ours.
+        // CBC's false claims are rare; more would be a fault of ours. So are questions of days and
+        // petabytes, which the generator draws more often than people ask them.
         let caught = count(entry.name, Worth::Caught);
+        let refused = count(entry.name, Worth::Refused);
+        assert!(refused * 7 <= total, "{} refuses {refused}", entry.name);
         assert!(caught * 200 <= total, "{} errs on {caught}", entry.name);
         let least = match entry.guarantee {
-            Guarantee::Exact => total - caught,
+            Guarantee::Exact => total - caught - refused,
             Guarantee::ExactForGivenFormats => total / 20,
             Guarantee::Bounded => total / 2,
             Guarantee::Heuristic => 0,
@@ -168,7 +208,12 @@ fn every_solver_agrees_with_brute_force() {
 fn solvers_without_an_engine_agree_on_many_more() {
     let entries: Vec<&Entry> = DEPLOYMENT.iter().filter(|entry| !is_engine(entry)).collect();
     let counts = judged(&entries, seeds(MORE_SEEDS));
-    assert_eq!(counts.keys().filter(|(name, _)| *name == "chain-search").count(), 1, "{counts:?}");
+    let worths: Vec<Worth> = counts
+        .keys()
+        .filter(|(name, _)| *name == "chain-search")
+        .map(|&(_, worth)| worth)
+        .collect();
+    assert_eq!(worths, [Worth::Proven, Worth::Refused], "{counts:?}");
 }
 
 /// Where brute force would take too long, two methods that have nothing in common agree.

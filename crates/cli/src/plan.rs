@@ -15,9 +15,9 @@ use crate::certificate;
 use crate::confidence::Known;
 use crate::diagnosis::Diagnosis;
 use crate::question::Asked;
+use crate::rederived::Rederived;
 use crate::reply::Reply;
 use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
-use crate::rederived::Rederived;
 use crate::second_opinion;
 use crate::watch;
 

@@ -8,12 +8,19 @@ use super::runs::least_loss;
 use super::{Chain, Choice, Layout, Move};
 use crate::scale::{self, Terms};
 
-/// One unit of the bottleneck variable in nanoseconds: a thousandth of the longest compute time of
-/// a layer, so that its coefficient is of the size of the others in its rows.
+/// One unit of the bottleneck variable in nanoseconds: a thousandth of the longest time in its
+/// rows, a layer's or a message's, so that its coefficient is of the size of the others. Where it
+/// was that of the longest layer, a message of days beside layers of nothing left the variable
+/// with a coefficient that HiGHS takes for zero.
 pub(super) fn cycle_unit(instance: &Deployment) -> u64 {
-    let layers = instance.models.iter().flat_map(|model| &model.layers);
-    let times = layers.flat_map(|layer| &layer.options).flat_map(|option| &option.compute);
-    (times.flatten().max().map_or(0, |longest| longest.0) / 1000).max(1)
+    let longest = |model: &Model| {
+        let options = model.layers.iter().flat_map(|layer| &layer.options);
+        let computing = options.flat_map(|option| &option.compute);
+        let sending = model.messages.iter().flat_map(|message| &message.time);
+        let longest = computing.chain(sending).flatten().max().map_or(0, |longest| longest.0);
+        longest.saturating_mul(u64::from(model.weight))
+    };
+    (instance.models.iter().map(longest).max().unwrap_or(0) / 1000).max(1)
 }
 
 /// A program in the making.
