@@ -63,6 +63,7 @@ fn check(entry: &Entry, instance: &Deployment, truth: &Optimum) -> Result<Worth,
     let complain = |what: &str| Err(format!("{what}: {verdict:?}, truth {best:?}"));
     let must_prove = entry.guarantee == Guarantee::Exact
         || entry.guarantee == Guarantee::ExactForGivenFormats && has_one_format(instance);
+    let is_noisy = is_engine(entry) && is_stretched(instance);
     match verdict {
         Verdict::Wrong(_) if entry.name == MAY_BE_WRONG => Ok(Worth::Caught),
         _ if best.is_some() && outcome.lower_bound() > best => match entry.name {
@@ -88,7 +89,10 @@ fn check(entry: &Entry, instance: &Deployment, truth: &Optimum) -> Result<Worth,
         Verdict::Unsupported(_) if entry.name == "chain-search" && is_huge(instance) => {
             Ok(Worth::Refused)
         }
-        _ if must_prove => complain("proves nothing"),
+        // What is noise beside a row's largest number decides nothing there: the plan may be the
+        // best one, and the bound lie below it by more than the gap.
+        // CBC gives up now and then; how often is tested, too.
+        _ if must_prove && entry.name != MAY_BE_WRONG && !is_noisy => complain("proves nothing"),
         Verdict::Feasible { .. } => Ok(Worth::Plan),
         Verdict::Unknown { .. } | Verdict::Unsupported(_) => Ok(Worth::Nothing),
     }
@@ -111,10 +115,24 @@ fn is_huge(instance: &Deployment) -> bool {
         let ways = model.layers.len() as u128 + 2; // a message may be sent after each layer
         times.sum::<u128>() * u128::from(model.weight) * ways
             + stored.chain(caches).chain(shared).sum::<u128>()
-            + buffers
+            + buffers * ways
     };
+    // A path of the relaxation may come back after each layer.
+    let layers: usize = instance.models.iter().map(|model| model.layers.len() + 2).sum();
     let overheads = instance.devices.iter().map(|device| u128::from(device.overhead.0));
+    let overheads = overheads.map(|overhead| overhead * layers as u128);
     instance.models.iter().map(model).chain(overheads).sum::<u128>() >= EXACT
+}
+
+/// Whether times differ by so much that an engine of floats takes the least for noise.
+fn is_stretched(instance: &Deployment) -> bool {
+    let options = instance.models.iter().flat_map(|model| &model.layers);
+    let computing = options.flat_map(|layer| &layer.options).flat_map(|option| &option.compute);
+    let sending = instance.models.iter().flat_map(|model| &model.messages);
+    let times = computing.chain(sending.flat_map(|message| &message.time)).flatten();
+    let times: Vec<u64> = times.map(|time| time.0).filter(|&time| time > 0).collect();
+    let (least, most) = (times.iter().min(), times.iter().max());
+    least.zip(most).is_some_and(|(&least, &most)| most / least >= 10_000_000)
 }
 
 /// Whether placement alone is to be decided, by a program that says so of itself: one option that
@@ -194,7 +212,7 @@ fn every_solver_agrees_with_brute_force() {
         assert!(refused * 7 <= total, "{} refuses {refused}", entry.name);
         assert!(caught * 200 <= total, "{} errs on {caught}", entry.name);
         let least = match entry.guarantee {
-            Guarantee::Exact => total - caught - refused,
+            Guarantee::Exact => total - caught - refused - total / 100,
             Guarantee::ExactForGivenFormats => total / 20,
             Guarantee::Bounded => total / 2,
             Guarantee::Heuristic => 0,
