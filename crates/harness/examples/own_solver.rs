@@ -87,6 +87,7 @@ fn measure(suite: &Path, folder: &Path, registry: Registry<'_>) -> Result<(), In
         allowance: Allowance { time_s: 10.0, grace_s: 5.0, gap, memory, cpu_s: 15.0, threads: 1 },
         shard: Shard::WHOLE,
         jobs: 1,
+        pin: false,
         registry,
         executable: std::env::current_exe().map_err(no_path)?,
         command: "own_solver",
