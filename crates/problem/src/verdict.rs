@@ -86,7 +86,7 @@ pub enum Contradiction {
         cost: Cost,
     },
     /// The plan costs something else than was claimed.
-    #[error("claims a cost of {}, its plan costs {cost}", .claimed.map_or("-".into(), |c| c.to_string()))]
+    #[error("claims a cost of {claimed:?}, its plan costs {cost}")]
     OtherCost {
         /// The claimed cost, if there is one.
         claimed: Option<Cost>,

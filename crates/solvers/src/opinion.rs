@@ -52,10 +52,10 @@ pub struct Opinion {
     pub outcome: Outcome<Plan>,
 }
 
-/// Asks for a second answer where `asked` claims something that a plan alone does not show: a bound,
-/// or that there is no plan. The first of these that the effort allows is asked: every plan in
-/// turn, the count-vector program, the integer program on HiGHS (chain-search where the first answer
-/// came from that program). If one answer has a feasible plan that the other's claim excludes, the
+/// Asks for a second answer where `asked` claims something that a plan alone does not show: a
+/// bound, or that there is no plan. The first of these that the effort allows is asked: every plan
+/// in turn, the count-vector program, the integer program on HiGHS (chain-search where the first
+/// answer came from that program). If one answer has a feasible plan that the other's claim excludes, the
 /// claim becomes [`Verdict::Wrong`], which names both. `None` if nobody was asked.
 pub fn second_opinion(
     problem: &Deployment,
@@ -74,7 +74,7 @@ pub fn second_opinion(
     Some(Opinion { by, outcome: second })
 }
 
-/// The first answer that may count: of a solver that takes the question, and with a plan or a proof.
+/// The first answer that may count: of a solver that takes the question, with a plan or a proof.
 fn another(
     problem: &Deployment,
     asked: &str,
