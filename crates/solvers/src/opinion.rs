@@ -55,8 +55,8 @@ pub struct Opinion {
 /// Asks for a second answer where `asked` claims something that a plan alone does not show: a
 /// bound, or that there is no plan. The first of these that the effort allows is asked: every plan
 /// in turn, the count-vector program, the integer program on HiGHS (chain-search where the first
-/// answer came from that program). If one answer has a feasible plan that the other's claim excludes, the
-/// claim becomes [`Verdict::Wrong`], which names both. `None` if nobody was asked.
+/// answer came from that program). If one answer has a feasible plan that the other's claim
+/// excludes, the claim becomes [`Verdict::Wrong`], which names both. `None` if nobody was asked.
 pub fn second_opinion(
     problem: &Deployment,
     asked: (&str, &mut Outcome<Plan>),
