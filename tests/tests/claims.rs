@@ -68,11 +68,14 @@ fn settle(complaints: &[String]) {
     assert!(complaints.is_empty(), "\n{}", complaints.join("\n"));
 }
 
+/// What stands somewhere on a page, and what should.
+type Corrections = Vec<(Place, String)>;
+
 #[test]
 fn every_claim_is_what_its_record_says() {
     let claims = claims();
     let mut complaints = Vec::new();
-    let mut pages: BTreeMap<&str, (String, Vec<(Place, String)>)> = BTreeMap::new();
+    let mut pages: BTreeMap<&str, (String, Corrections)> = BTreeMap::new();
     for claim in &claims.claim {
         let (page, right) =
             pages.entry(&claim.page).or_insert_with(|| (read(&claim.page), Vec::new()));

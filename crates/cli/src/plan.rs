@@ -79,23 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
             json.insert("baselines".into(), baselines.json());
             text = format!("{text}\n{}", baselines.text(instance, cost));
         }
-        if let Some(path) = &arguments.out {
-            write_atomic(path, &to_json(&PlanFile::new(instance, plan)))?;
-        }
-        let picture = Picture {
-            instance,
-            plan,
-            verdict: outcome.verdict.word(),
-            lower_bound: outcome.lower_bound(),
-            solver: entry.name,
-            elapsed: Some(outcome.elapsed),
-        };
-        if let Some(path) = &arguments.svg {
-            write_atomic(path, &svg(&picture))?;
-        }
-        if let Some(path) = &arguments.html {
-            write_atomic(path, &html(&picture, &command_line()))?;
-        }
+        write_files(arguments, instance, plan, (entry.name, &outcome))?;
     }
     if let Verdict::Infeasible = outcome.verdict {
         let diagnosis = Diagnosis::of(instance, solver.as_ref(), question);
@@ -120,6 +104,33 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let reply = Reply::either(*as_json, &json, &format!("{head}\n{text}")).found(found);
     Ok(reply.wrong(outcome.verdict.is_wrong()))
+}
+
+/// The plan file, the picture and the page, those of them that are asked for.
+fn write_files(
+    arguments: &Arguments,
+    instance: &Deployment,
+    plan: &Plan,
+    (solver, outcome): (&str, &Outcome<Plan>),
+) -> Result<()> {
+    if let Some(path) = &arguments.out {
+        write_atomic(path, &to_json(&PlanFile::new(instance, plan)))?;
+    }
+    let picture = Picture {
+        instance,
+        plan,
+        verdict: outcome.verdict.word(),
+        lower_bound: outcome.lower_bound(),
+        solver,
+        elapsed: Some(outcome.elapsed),
+    };
+    if let Some(path) = &arguments.svg {
+        write_atomic(path, &svg(&picture))?;
+    }
+    if let Some(path) = &arguments.html {
+        write_atomic(path, &html(&picture, &command_line()))?;
+    }
+    Ok(())
 }
 
 /// Instance, verdict, cost, bound, gap, solver and seconds on one line.

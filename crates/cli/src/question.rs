@@ -18,6 +18,9 @@ use edgeplan_simulator::Size;
 use edgeplan_solvers::{DEPLOYMENT, Entry};
 use edgeplan_what_if::{Change, faster_pair};
 
+/// Changed questions, each made when it is asked for.
+type Changes<'a> = Box<dyn Iterator<Item = Result<Change>> + 'a>;
+
 const EXAMPLE_MODEL: &str = "catalog:llama-3.1-8b";
 const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
 
@@ -190,7 +193,7 @@ impl Question {
     pub(crate) fn faster_links<'a>(
         &'a self,
         instance: &'a Deployment,
-    ) -> Result<(usize, Box<dyn Iterator<Item = Result<Change>> + 'a>)> {
+    ) -> Result<(usize, Changes<'a>)> {
         if self.instance.is_some() {
             let (ids, count) = (|| instance.device_ids(), instance.devices.len());
             let pairs = ids().flat_map(move |a| ids().filter(move |&b| a < b).map(move |b| (a, b)));
