@@ -15,5 +15,5 @@ pub use command::{edgeplan, generate, json, refused, run, text};
 pub use folders::{Tensors, Tiny, safetensors};
 pub use oracle::{Optimum, brute_force};
 pub use schedules::{best_schedule, small_schedule};
-pub use small::{plans, small};
+pub use small::small;
 pub use varied::{FEATURES, large, shrunk, varied};

@@ -1,7 +1,7 @@
 //! Brute force: every plan, priced by `evaluate()` and nothing else.
 
-use edgeplan_problem::deployment::{Assignment, Deployment, Plan};
-use edgeplan_problem::{Cost, Problem};
+use edgeplan_problem::Cost;
+use edgeplan_problem::deployment::{Deployment, Plan};
 
 /// The truth about a small question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,32 +22,7 @@ impl Optimum {
     }
 }
 
-/// Tries every plan. O((devices * options)^layers) evaluations.
+/// Tries every plan.
 pub fn brute_force(instance: &Deployment) -> Optimum {
-    let layers =
-        instance.models.iter().map(|model| vec![Assignment::default(); model.layers.len()]);
-    let mut plan = Plan { models: layers.collect() };
-    let places: Vec<(usize, usize)> = (0..plan.models.len())
-        .flat_map(|model| (0..plan.models[model].len()).map(move |layer| (model, layer)))
-        .collect();
-    let mut best = Optimum::Infeasible;
-    descend(instance, &places, &mut plan, &mut best);
-    best
-}
-
-fn descend(instance: &Deployment, places: &[(usize, usize)], plan: &mut Plan, best: &mut Optimum) {
-    let Some((&(model, layer), rest)) = places.split_first() else {
-        let evaluation = instance.evaluate(plan);
-        let better = best.cost().is_none_or(|cost| evaluation.cost < cost);
-        if evaluation.is_feasible() && better {
-            *best = Optimum::Cost(evaluation.cost, plan.clone());
-        }
-        return;
-    };
-    for device in instance.device_ids() {
-        for option in instance.models[model].option_ids(layer) {
-            plan.models[model][layer] = Assignment { device, option };
-            descend(instance, rest, plan, best);
-        }
-    }
+    instance.brute_force().map_or(Optimum::Infeasible, |(cost, plan)| Optimum::Cost(cost, plan))
 }

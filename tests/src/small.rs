@@ -18,17 +18,10 @@ pub fn small(seed: u64) -> Deployment {
     let mut random = Random::seeded(seed);
     loop {
         let instance = random.deployment(seed);
-        if plans(&instance) <= PLANS_MAX {
+        if instance.plan_count() <= PLANS_MAX {
             return instance.checked().expect("the generator makes sense");
         }
     }
-}
-
-/// How many plans there are, feasible or not.
-pub fn plans(instance: &Deployment) -> u64 {
-    let layers = instance.models.iter().flat_map(|model| &model.layers);
-    let choices = layers.map(|layer| (layer.options.len() * instance.devices.len()) as u64);
-    choices.fold(1, u64::saturating_mul)
 }
 
 impl Random {

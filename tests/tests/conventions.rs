@@ -1,5 +1,6 @@
 //! Published figures under each convention, and DILEMMA's program as published.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use edgeplan_ilp::{Dilemma, published_sum};
@@ -7,8 +8,7 @@ use edgeplan_instances::known::{EdgeShard, edgeshard, edgeshard_70b, known};
 use edgeplan_instances::workload::Returns;
 use edgeplan_mip::Highs;
 use edgeplan_problem::deployment::{
-    Assignment, Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective,
-    OptionId, Placement, Plan,
+    Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement, Plan,
 };
 use edgeplan_problem::{Bytes, Limits, Loss, Nanos, Problem as _, Silent, solve};
 use edgeplan_solvers::find;
@@ -133,25 +133,12 @@ fn question(seed: u64) -> Deployment {
 
 /// Every plan that `evaluate()` accepts.
 fn feasible(instance: &Deployment) -> Vec<Plan> {
-    let mut plans: Vec<Vec<Assignment>> = vec![Vec::new()];
-    for layer in &instance.models[0].layers {
-        let places: Vec<Assignment> = instance
-            .device_ids()
-            .flat_map(|device| {
-                (0..layer.options.len() as u16)
-                    .map(move |option| Assignment { device, option: OptionId(option) })
-            })
-            .collect();
-        let longer = |plan: Vec<Assignment>| {
-            places
-                .iter()
-                .map(move |&place| [plan.clone(), vec![place]].concat())
-                .collect::<Vec<_>>()
-        };
-        plans = plans.into_iter().flat_map(longer).collect();
-    }
-    let plans = plans.into_iter().map(Plan::single);
-    plans.filter(|plan| instance.evaluate(plan).is_feasible()).collect()
+    let mut plans = Vec::new();
+    let Ok(()) = instance.try_each_plan::<Infallible>(&mut |plan| {
+        plans.extend(instance.evaluate(plan).is_feasible().then(|| plan.clone()));
+        Ok(())
+    });
+    plans
 }
 
 #[test]

@@ -1,7 +1,5 @@
 //! Classes of interchangeable devices, and the count vectors that replace sets of devices.
 
-use std::collections::BTreeSet;
-
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model};
 
 /// Classes of devices: exchanging two members of one class changes neither the cost nor the
@@ -21,7 +19,7 @@ impl Classes {
         let model = &problem.models[0];
         let mut members: Vec<Vec<DeviceId>> = Vec::new();
         for device in problem.device_ids().filter(|&device| is_useful(problem, model, device)) {
-            let same = |class: &&mut Vec<DeviceId>| are_same(problem, model, class[0], device);
+            let same = |class: &&mut Vec<DeviceId>| problem.are_alike(class[0], device);
             match members.iter_mut().find(same) {
                 Some(class) => class.push(device),
                 None => members.push(vec![device]),
@@ -74,39 +72,6 @@ fn is_useful(problem: &Deployment, model: &Model, device: DeviceId) -> bool {
         })
     };
     (0..model.layers.len()).any(holds)
-}
-
-/// Whether two devices are interchangeable: alike in themselves, and alike in every message to and
-/// from third devices and between the two. The source is like no other.
-fn are_same(problem: &Deployment, model: &Model, one: DeviceId, two: DeviceId) -> bool {
-    if one == problem.source || two == problem.source {
-        return false;
-    }
-    let (a, b) = (problem.device(one), problem.device(two));
-    if (a.memory, a.overhead) != (b.memory, b.overhead)
-        || (a.compute_max, a.traffic_max) != (b.compute_max, b.traffic_max)
-        || problem.enter(model, one) != problem.enter(model, two)
-        || problem.leave(model, one) != problem.leave(model, two)
-    {
-        return false;
-    }
-    let computes = |layer: usize| {
-        let mut options = model.option_ids(layer);
-        options.all(|o| model.compute(layer, one, o) == model.compute(layer, two, o))
-    };
-    if !(0..model.layers.len()).all(computes) {
-        return false;
-    }
-    // One layer stands for all that send the same message.
-    let mut seen = BTreeSet::new();
-    let inner = 0..model.layers.len() - 1;
-    let mut senders = inner.filter(|&layer| seen.insert(model.layers[layer].output));
-    senders.all(|layer| {
-        let time = |from, to| problem.transfer(model, layer, from, to);
-        let mut others = problem.device_ids().filter(|&other| other != one && other != two);
-        time(one, two) == time(two, one)
-            && others.all(|d| time(one, d) == time(two, d) && time(d, one) == time(d, two))
-    })
 }
 
 #[cfg(test)]

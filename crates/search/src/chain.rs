@@ -453,30 +453,10 @@ impl Builder<'_> {
 
     /// The first device that could change places with this one without anything changing.
     fn class(&self, device: usize) -> usize {
-        (0..device).find(|&other| self.alike(other, device)).unwrap_or(device)
-    }
-
-    fn alike(&self, a: usize, b: usize) -> bool {
-        let (devices, source) = (self.instance.devices.len(), self.instance.source.index());
-        let (x, y) = (&self.instance.devices[a], &self.instance.devices[b]);
-        let same = (x.memory, x.overhead, x.compute_max, x.traffic_max)
-            == (y.memory, y.overhead, y.compute_max, y.traffic_max);
-        let layer = |layer: &edgeplan_problem::deployment::Layer| {
-            let pinned = layer.pin.is_some_and(|pin| pin.index() == a || pin.index() == b);
-            !pinned && layer.options.iter().all(|option| option.compute[a] == option.compute[b])
+        let alike = |&other: &usize| {
+            self.instance.are_alike(DeviceId(other as u16), DeviceId(device as u16))
         };
-        let message = |message: &edgeplan_problem::deployment::Message| {
-            let time = |from: usize, to: usize| message.time[from * devices + to];
-            time(a, b) == time(b, a)
-                && (0..devices).filter(|&other| other != a && other != b).all(|other| {
-                    time(a, other) == time(b, other) && time(other, a) == time(other, b)
-                })
-        };
-        a != source
-            && b != source
-            && same
-            && self.model.layers.iter().all(layer)
-            && self.model.messages.iter().all(message)
+        (0..device).find(alike).unwrap_or(device)
     }
 }
 

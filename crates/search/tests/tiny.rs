@@ -14,7 +14,7 @@ use rand_pcg::Pcg64Mcg;
 /// Instances that are drawn unless `TINY_INSTANCES` says otherwise.
 const INSTANCES: u64 = 3_000;
 /// Plans of an instance at most.
-const PLANS_MAX: usize = 5_000;
+const PLANS_MAX: u64 = 5_000;
 
 #[test]
 fn tiny_instances_are_solved_as_brute_force_solves_them() {
@@ -23,7 +23,7 @@ fn tiny_instances_are_solved_as_brute_force_solves_them() {
     let (mut wrong, mut feasible, mut checked) = (Vec::new(), 0, 0);
     for seed in first..first + count.unwrap_or(INSTANCES) {
         let Some(instance) = draw(seed) else { continue };
-        let best = least(&instance);
+        let best = instance.brute_force().map(|(cost, _)| cost);
         checked += 1;
         feasible += u64::from(best.is_some());
         if let Err(what) = agrees(&instance, best) {
@@ -52,36 +52,6 @@ fn agrees(instance: &Deployment, best: Option<Cost>) -> Result<(), String> {
     if right { Ok(()) } else { Err(format!("{verdict:?}, and the best is {best:?}")) }
 }
 
-/// The least cost of a plan, if there is one.
-fn least(instance: &Deployment) -> Option<Cost> {
-    let places: Vec<Vec<Assignment>> = (instance.models.iter())
-        .flat_map(|model| model.layers.iter().map(|layer| ways(instance, layer)))
-        .collect();
-    let (mut at, mut best) = (vec![0; places.len()], None);
-    loop {
-        let mut chosen = places.iter().zip(&at).map(|(ways, &way)| ways[way]);
-        let models = (instance.models.iter())
-            .map(|model| chosen.by_ref().take(model.layers.len()).collect())
-            .collect();
-        let evaluation = instance.evaluate(&Plan { models });
-        if evaluation.is_feasible() && best.is_none_or(|best| evaluation.cost < best) {
-            best = Some(evaluation.cost);
-        }
-        let Some(next) = (0..at.len()).find(|&index| at[index] + 1 < places[index].len()) else {
-            return best;
-        };
-        at[..next].fill(0);
-        at[next] += 1;
-    }
-}
-
-fn ways(instance: &Deployment, layer: &Layer) -> Vec<Assignment> {
-    let options = 0..layer.options.len() as u16;
-    let way =
-        |device| options.clone().map(move |option| Assignment { device, option: OptionId(option) });
-    instance.device_ids().flat_map(way).collect()
-}
-
 /// What an instance is drawn from: most amounts of each kind.
 struct Draw {
     random: Pcg64Mcg,
@@ -107,10 +77,8 @@ fn draw(seed: u64) -> Option<Deployment> {
         random,
     };
     let instance = draw.instance();
-    let ways = |layer: &Layer| layer.options.len() * instance.devices.len();
-    let plans = instance.models.iter().flat_map(|model| model.layers.iter().map(ways));
-    let plans = plans.fold(1, |product: usize, ways| product.saturating_mul(ways));
-    (plans <= PLANS_MAX).then(|| instance.checked().expect("the instance makes sense"))
+    (instance.plan_count() <= PLANS_MAX)
+        .then(|| instance.checked().expect("the instance makes sense"))
 }
 
 impl Draw {

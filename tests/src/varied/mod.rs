@@ -18,7 +18,6 @@ use knobs::Knobs;
 use magnitude::Magnitude;
 
 use crate::random::Random;
-use crate::small::plans;
 
 /// Plans to try stay below this, so that the oracle takes about a millisecond.
 const PLANS_MAX: u64 = 2_000;
@@ -29,7 +28,7 @@ pub fn varied(seed: u64) -> Deployment {
     loop {
         let knobs = Knobs::drawn(&mut random);
         let drawn = random.varied(&knobs, seed);
-        if plans(&drawn) <= PLANS_MAX {
+        if drawn.plan_count() <= PLANS_MAX {
             return random.finished(&knobs, drawn);
         }
     }

@@ -1,10 +1,8 @@
 //! Every placement of small random instances, priced by `evaluate` alone.
 
 use edgeplan_dp::{ChainExact, EdgeShardLatency, EdgeShardThroughput};
-use edgeplan_problem::deployment::{
-    Assignment, Deployment, DeviceId, Objective, OptionId, Placement, Plan,
-};
-use edgeplan_problem::{Bytes, Cost, Nanos, Problem, Verdict};
+use edgeplan_problem::deployment::{Deployment, DeviceId, Objective, Placement};
+use edgeplan_problem::{Bytes, Cost, Nanos, Verdict};
 
 use crate::support::{deployment, device, layer, message, outcome};
 
@@ -101,14 +99,7 @@ fn restrict(problem: &mut Deployment, seed: u64) {
 
 /// The least cost of a feasible plan.
 fn optimum(problem: &Deployment) -> Option<Cost> {
-    let (devices, layers) = (problem.devices.len(), problem.models[0].layers.len());
-    let plans = (0..devices.pow(layers as u32)).map(|code| {
-        let digit = |layer: usize| (code / devices.pow(layer as u32) % devices) as u16;
-        let assign = |layer| Assignment { device: DeviceId(digit(layer)), option: OptionId(0) };
-        Plan::single((0..layers).map(assign).collect())
-    });
-    let evaluations = plans.map(|plan| problem.evaluate(&plan));
-    evaluations.filter(|e| e.is_feasible()).map(|e| e.cost).min()
+    problem.brute_force().map(|(cost, _)| cost)
 }
 
 fn proven(optimum: Option<Cost>) -> Verdict {

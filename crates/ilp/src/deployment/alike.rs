@@ -1,4 +1,5 @@
-//! Devices that could change names without anything else changing.
+//! Like devices are entered in their order, so that plans which differ only in the names of
+//! devices are one.
 
 use edgeplan_mip::{Program, Variable};
 use edgeplan_problem::deployment::{Deployment, DeviceId, Placement, Plan};
@@ -121,48 +122,14 @@ impl Statement<'_> {
 /// The classes of two or more devices whose names can be exchanged.
 fn classes(instance: &Deployment) -> Vec<Vec<DeviceId>> {
     let mut classes: Vec<Vec<DeviceId>> = Vec::new();
-    for device in instance.device_ids().filter(|&device| nameless(instance, device)) {
-        match classes.iter_mut().find(|class| alike(instance, class[0], device)) {
+    for device in instance.device_ids() {
+        match classes.iter_mut().find(|class| instance.are_alike(class[0], device)) {
             Some(class) => class.push(device),
             None => classes.push(vec![device]),
         }
     }
     classes.retain(|class| class.len() > 1);
     classes
-}
-
-/// Whether neither requests nor pins name the device.
-fn nameless(instance: &Deployment, device: DeviceId) -> bool {
-    let layers = || instance.models.iter().flat_map(|model| &model.layers);
-    device != instance.source && layers().all(|layer| layer.pin != Some(device))
-}
-
-/// Whether the instance stays what it is when two devices change names. Changes of names compose,
-/// so this is an equivalence.
-fn alike(instance: &Deployment, a: DeviceId, b: DeviceId) -> bool {
-    let (one, other) = (instance.device(a), instance.device(b));
-    let same = one.memory == other.memory
-        && one.overhead == other.overhead
-        && one.compute_max == other.compute_max
-        && one.traffic_max == other.traffic_max;
-    let layers = || instance.models.iter().flat_map(|model| &model.layers);
-    let mut options = layers().flat_map(|layer| &layer.options);
-    let mut messages = instance.models.iter().flat_map(|model| &model.messages);
-    let renamed = |device: DeviceId| match device {
-        _ if device == a => b,
-        _ if device == b => a,
-        _ => device,
-    };
-    let count = instance.devices.len();
-    same && options.all(|option| option.compute[a.index()] == option.compute[b.index()])
-        && messages.all(|message| {
-            let time =
-                |from: DeviceId, to: DeviceId| message.time[from.index() * count + to.index()];
-            instance.device_ids().all(|device| {
-                let other = renamed(device);
-                time(a, device) == time(b, other) && time(device, a) == time(other, b)
-            })
-        })
 }
 
 #[cfg(test)]

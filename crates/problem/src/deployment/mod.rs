@@ -6,7 +6,9 @@
 //! DILEMMA (arXiv 2503.01704) for layer-wise quantization under a quality budget.
 
 mod account;
+mod alike;
 mod check;
+mod enumerate;
 mod mixes;
 mod plan;
 mod violation;
