@@ -12,7 +12,7 @@ use edgeplan_mip::{Program, Reply, Request, Status};
 
 fn main() -> ExitCode {
     let started = Instant::now();
-    // A terminal's Ctrl-C is for whoever asked, who ends this process where it is meant to end.
+    // Ctrl-C reaches every process of the terminal; the parent decides when this one ends.
     if let Err(error) = ctrlc::set_handler(|| {}) {
         eprintln!("cannot take signals: {error}");
         return ExitCode::FAILURE;

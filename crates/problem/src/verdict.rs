@@ -86,7 +86,7 @@ pub enum Contradiction {
         cost: Cost,
     },
     /// The plan costs something else than was claimed.
-    #[error("claims a cost of {claimed:?}, its plan costs {cost}")]
+    #[error("{}, its plan costs {cost}", claim(*.claimed))]
     OtherCost {
         /// The claimed cost, if there is one.
         claimed: Option<Cost>,
@@ -101,6 +101,11 @@ pub enum Contradiction {
         /// Whose plan that is.
         by: String,
     },
+}
+
+/// A claimed cost, in words.
+fn claim(cost: Option<Cost>) -> String {
+    cost.map_or("claims no cost".into(), |cost| format!("claims a cost of {cost}"))
 }
 
 /// A solver's run, judged.

@@ -127,8 +127,8 @@ impl ChainSearch {
             if run.best().is_some() {
                 break;
             }
-            // The same plans are allowed, so that infeasible is infeasible; and whatever is limited
-            // is now what guides and cuts the search. One limit at a time is no limit's guide.
+            // The sibling allows the same plans: if it is infeasible, so is the question. As its
+            // objective, the limited quantity steers the search, where as a limit it only rejects.
             let sibling = Deployment { objective, ..problem.clone() };
             let quick = Self { starts: Vec::new(), guided: false, ..*self };
             if !self.guided || quick.supports(&sibling).is_err() {

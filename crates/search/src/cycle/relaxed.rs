@@ -6,7 +6,7 @@ use edgeplan_problem::Stop;
 use super::runs::{Runs, Visit};
 use crate::ascent::Mixture;
 use crate::bundle::Bundle;
-use crate::chain::{Chain, Hop};
+use crate::chain::{Chain, Hop, UNLIMITED};
 use crate::labels::Devices;
 use crate::neighbours::Neighbours;
 use crate::relaxation::Path;
@@ -54,7 +54,7 @@ impl<'a> Relaxed<'a> {
         let places = (0..chain.devices).flat_map(|device| {
             (0..chain.layers).map(move |first| runs.losses(chain.class[device], first, time))
         });
-        let budget = if chain.loss_max == u64::MAX { 0.0 } else { chain.loss_max as f64 };
+        let budget = if chain.loss_max == UNLIMITED { 0.0 } else { chain.loss_max as f64 };
         let losses: Vec<Vec<u64>> = places.collect();
         let tick = Tick::for_costs_up_to((1.0 + PRICES_MAX) * budget);
         let mut relaxed = Self {

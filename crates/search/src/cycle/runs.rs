@@ -3,7 +3,7 @@
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
-use crate::chain::Chain;
+use crate::chain::{Chain, UNLIMITED};
 
 /// Layers from the first on, without the end, on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl Runs {
 fn longer(chain: &Chain, (device, layer): (usize, usize), ways: &[Way]) -> Vec<Way> {
     let room = chain.room[device];
     let choices = &chain.choices[chain.at(layer, device)];
-    let limited = chain.loss_max != u64::MAX;
+    let limited = chain.loss_max != UNLIMITED;
     let mut longer = Vec::with_capacity(ways.len() * choices.len());
     for (parent, way) in ways.iter().enumerate() {
         longer.extend(choices.iter().enumerate().filter_map(|(index, choice)| {
