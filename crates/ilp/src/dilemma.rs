@@ -154,7 +154,7 @@ impl<'a> Dilemma<'a> {
         let Some(layers) = layers.collect() else { return Ok(None) };
         let plan = Plan::single(layers);
         let sum = published_sum(self.instance, &plan);
-        let bound = Nanos(safe_bound(reply.bound.unwrap_or(0.0) * self.scale).0);
+        let bound = Nanos(safe_bound(reply.bound.unwrap_or(0.0), self.scale).0);
         Ok(Some(Published { plan, sum, bound, nodes: reply.nodes }))
     }
 }

@@ -49,7 +49,7 @@ pub struct Formulated<Layout> {
 impl<Layout> Formulated<Layout> {
     /// An engine's bound as an integer that no plan's cost is below.
     pub fn lower_bound(&self, bound: f64) -> Cost {
-        safe_bound(bound * self.scale)
+        safe_bound(bound, self.scale)
     }
 }
 

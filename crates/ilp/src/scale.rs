@@ -16,10 +16,16 @@ const NOISE: f64 = 1e-8;
 /// Relative slack on an engine's dual bound, below the gap at which a plan counts as proven.
 pub(crate) const SLACK: f64 = 5e-7;
 
+/// An engine's absolute tolerance on a bound, in its own units.
+const TOLERANCE: f64 = 1e-6;
+
 /// The integer that an engine's bound on an integer cost proves: rounded up, after leaving room for
-/// the engine's tolerances.
-pub fn safe_bound(bound: f64) -> Cost {
-    let safe = bound - 1e-6 - SLACK * bound.abs();
+/// the engine's tolerances. `unit` is the cost of one unit of the engine's objective: where that is
+/// much, so is what the engine takes for nothing (5e-9 units of 46 s were "no plan below 241 ns"
+/// beside a plan of no cost).
+pub fn safe_bound(bound: f64, unit: f64) -> Cost {
+    let cost = bound * unit;
+    let safe = cost - TOLERANCE * unit - SLACK * cost.abs();
     if safe.is_nan() || safe <= 0.0 { Cost::ZERO } else { Cost(safe.ceil() as u64) }
 }
 
@@ -118,12 +124,14 @@ mod tests {
 
     #[test]
     fn a_bound_never_claims_more_than_was_proven() {
-        assert_eq!(safe_bound(20.999_999_9), Cost(21));
-        assert_eq!(safe_bound(21.000_000_4), Cost(21));
-        assert_eq!(safe_bound(20.4), Cost(21));
-        assert_eq!(safe_bound(-3.0), Cost(0));
-        assert_eq!(safe_bound(f64::NAN), Cost(0));
-        assert!(safe_bound(1e10) < Cost(10_000_000_000));
+        assert_eq!(safe_bound(20.999_999_9, 1.0), Cost(21));
+        assert_eq!(safe_bound(21.000_000_4, 1.0), Cost(21));
+        assert_eq!(safe_bound(20.4, 1.0), Cost(21));
+        assert_eq!(safe_bound(-3.0, 1.0), Cost(0));
+        assert_eq!(safe_bound(f64::NAN, 1.0), Cost(0));
+        assert!(safe_bound(1e10, 1.0) < Cost(10_000_000_000));
+        // An engine's zero, in units of 46 s.
+        assert_eq!(safe_bound(5e-9, 4.6e10), Cost(0));
     }
 
     #[test]
