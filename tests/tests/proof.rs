@@ -33,14 +33,22 @@ fn answers(instance: &Deployment) -> Vec<(&'static str, Outcome<Plan>)> {
 
 #[test]
 fn layers_without_bytes_on_a_device_without_memory() {
-    for (name, least) in [("small_827.json", 1), ("small_360.json", 3)] {
-        let answers = answers(&read(name));
-        assert!(answers.len() >= 3, "{name}: {} exact solvers", answers.len());
-        for (solver, outcome) in answers {
-            let cost = outcome.cost().map(|cost| cost.0);
-            assert!(matches!(outcome.verdict, Verdict::Optimal { .. }), "{name}, {solver}");
-            assert_eq!(cost, Some(least), "{name}, {solver}");
-        }
+    all_prove("small_827.json", 1);
+    all_prove("small_360.json", 3);
+}
+
+#[test]
+fn what_presolve_calls_infeasible_has_a_plan() {
+    all_prove("denied_by_presolve.json", 4);
+}
+
+fn all_prove(name: &str, least: u64) {
+    let answers = answers(&read(name));
+    assert!(answers.len() >= 3, "{name}: {} exact solvers", answers.len());
+    for (solver, outcome) in answers {
+        let cost = outcome.cost().map(|cost| cost.0);
+        assert!(matches!(outcome.verdict, Verdict::Optimal { .. }), "{name}, {solver}");
+        assert_eq!(cost, Some(least), "{name}, {solver}");
     }
 }
 

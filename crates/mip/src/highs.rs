@@ -2,6 +2,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::ops::ControlFlow;
+use std::time::Instant;
 
 use good_lp::{Expression, ProblemVariables, SolverModel as _, constraint, variable};
 use highs::{HighsModelStatus, HighsSolutionStatus};
@@ -10,6 +11,7 @@ use crate::callback::{self, Listener};
 use crate::{Engine, EngineError, Program, Progress, Reply, Request, Row, Status};
 
 /// HiGHS. Quiet; no state between calls but its threads: all calls of a process ask for as many.
+/// What it calls infeasible is asked again without presolve, whose claims are sometimes false.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Highs;
 
@@ -29,21 +31,47 @@ impl Engine for Highs {
         if let Some(reply) = Reply::without_columns(program) {
             return Ok(reply);
         }
-        let refused = |reason: String| EngineError::Refused { engine: NAME, reason };
-        let mut model = state(program, request.relax);
-        configure(&mut model, request).map_err(|option| refused(format!("option {option}")))?;
-        if let Some(start) = request.start.as_deref().filter(|_| !request.relax) {
-            model
-                .try_set_solution(Some(start), None, None, None)
-                .map_err(|status| refused(format!("starting point: {status:?}")))?;
+        let started = Instant::now();
+        let reply = attempt(program, request, Presolve::On, progress)?;
+        if !matches!(reply.status, Status::Infeasible | Status::InfeasibleOrUnbounded) {
+            return Ok(reply);
         }
-        let columns = program.columns.len();
-        let constant = program.constant;
-        let mut listener = Listener { progress, columns, constant, interrupted: false };
-        let solved = callback::solve(model, &mut listener)
-            .map_err(|status| refused(format!("{status:?}")))?;
-        Ok(read(program, request, &solved))
+        // Its aggregator (1.15.0) calls programs of small whole numbers infeasible that are not.
+        let left = request.time.map(|time| time.saturating_sub(started.elapsed()));
+        attempt(program, &Request { time: left, ..request.clone() }, Presolve::Off, progress)
     }
+}
+
+/// Whether HiGHS simplifies a program before it solves it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presolve {
+    On,
+    Off,
+}
+
+fn attempt(
+    program: &Program,
+    request: &Request,
+    presolve: Presolve,
+    progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+) -> Result<Reply, EngineError> {
+    let refused = |reason: String| EngineError::Refused { engine: NAME, reason };
+    let mut model = state(program, request.relax);
+    configure(&mut model, request).map_err(|option| refused(format!("option {option}")))?;
+    if presolve == Presolve::Off {
+        model.try_set_option("presolve", "off").map_err(|_| refused("option presolve".into()))?;
+    }
+    if let Some(start) = request.start.as_deref().filter(|_| !request.relax) {
+        model
+            .try_set_solution(Some(start), None, None, None)
+            .map_err(|status| refused(format!("starting point: {status:?}")))?;
+    }
+    let columns = program.columns.len();
+    let constant = program.constant;
+    let mut listener = Listener { progress, columns, constant, interrupted: false };
+    let solved =
+        callback::solve(model, &mut listener).map_err(|status| refused(format!("{status:?}")))?;
+    Ok(read(program, request, &solved))
 }
 
 /// States the program with good_lp and takes HiGHS's own model out of it.
