@@ -39,6 +39,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use edgeplan_instances::file::visible;
+use edgeplan_measure::machine::set_revision;
 
 use crate::reply::Reply;
 
@@ -110,6 +111,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    set_revision(env!("EDGEPLAN_REVISION"));
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),

@@ -1,6 +1,6 @@
 //! The row of a trial.
 
-use edgeplan_measure::machine::{REVISION, load_average};
+use edgeplan_measure::machine::{load_average, revision};
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::gap;
 use edgeplan_records::row::{Point, PointKind, Record, Word};
@@ -58,7 +58,7 @@ pub(crate) fn record(question: &Question, reply: &Reply) -> Record {
         time_limit_s: allowance.time_s,
         gap_limit: allowance.gap,
         memory_limit_bytes: allowance.memory.0,
-        revision: REVISION.into(),
+        revision: revision().into(),
         machine: String::new(),
         problem: instance.kind(),
         parameters: String::new(),

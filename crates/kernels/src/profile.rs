@@ -7,7 +7,7 @@ use edgeplan_cost_model::profile::{Machine as Described, Profile, SCHEMA};
 use edgeplan_engine::on_worker;
 use edgeplan_instances::file::InputError;
 use edgeplan_measure::clock::Monotonic;
-use edgeplan_measure::machine::{Machine, REVISION, date, load_average};
+use edgeplan_measure::machine::{Machine, date, load_average, revision};
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::engine::{Candle, EngineError};
@@ -115,7 +115,7 @@ fn describe(machine: Machine, accelerator: Option<String>) -> Described {
         free_bytes: Bytes(machine.free_bytes),
         system: machine.system,
         engine: ENGINE.into(),
-        revision: REVISION.into(),
+        revision: revision().into(),
         date: date(),
     }
 }

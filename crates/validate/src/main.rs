@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 use clap::Parser;
 use edgeplan_instances::file::read_text;
+use edgeplan_measure::machine::set_revision;
 
 use crate::planner::Planner;
 use crate::record::Record;
@@ -59,6 +60,7 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
+    set_revision(env!("EDGEPLAN_REVISION"));
     match run(&Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
