@@ -4,8 +4,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use edgeplan_ilp::{Dilemma, published_sum};
-use edgeplan_instances::known::{EdgeShard, edgeshard, edgeshard_70b, known};
-use edgeplan_instances::workload::Returns;
+use edgeplan_families::published::{EdgeShard, edgeshard, edgeshard_70b, known};
+use edgeplan_pricing::workload::Returns;
 use edgeplan_mip::Highs;
 use edgeplan_problem::deployment::{
     Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement, Plan,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edgeplan_instances::model::gguf;
+use edgeplan_model::gguf;
 use edgeplan_tests::{json, refused, run, text};
 
 const TEACHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench-data/teacher/teacher.gguf");

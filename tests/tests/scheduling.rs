@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
 use edgeplan_ilp::Formulation as _;
-use edgeplan_instances::schedule::{Frame, Settings, frame};
+use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_mip::{Engine as _, Highs, Request, Status};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Cost, Limits, Outcome, Problem as _, Silent, Verdict, reconcile, solve};

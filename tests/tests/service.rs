@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use edgeplan_instances::service::Platform;
+use edgeplan_service::platform::Platform;
 use edgeplan_problem::scheduling::{Scheduling, ServerId};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
 use edgeplan_search::ScheduleSearch;

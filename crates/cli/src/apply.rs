@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
-use edgeplan_instances::file::{InputError, check_writable, read_text, to_json, write_atomic};
-use edgeplan_instances::instance::{PlanFile, PlannedModel};
-use edgeplan_instances::model::{self, ModelSpec};
+use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
+use edgeplan_files::deployment::{PlanFile, PlannedModel};
+use edgeplan_model::ModelSpec;
 use edgeplan_problem::Bytes;
 use edgeplan_quality::apply::{Formats, bytes, from_plan, from_recipe, write};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -69,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     for path in [Some(out), lists.as_ref()].into_iter().flatten() {
         check_writable(path)?;
     }
-    let spec = model::load(&path.display().to_string())?;
+    let spec = edgeplan_model::load(&path.display().to_string())?;
     let (formats, planned) = wanted.formats(&spec)?;
     let mut stored = spec.layers.iter().flat_map(|layer| &layer.tensors).map(|t| t.native);
     let quantized = stored.any(|stored| stored.is_some_and(|stored| stored.is_quantized()));
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let written = write(path, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes));
     bar.finish_and_clear();
     written?;
-    let made = model::load(&out.display().to_string())?;
+    let made = edgeplan_model::load(&out.display().to_string())?;
     let devices = planned.map(|planned| shards(&planned, &made)).unwrap_or_default();
     if let Some(path) = lists {
         write_atomic(path, &to_json(&devices))?;

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use anyhow::Result;
 use edgeplan_certificate::{Certificate, check};
-use edgeplan_instances::file::{InputError, parse_json, read_text, to_json, write_atomic};
-use edgeplan_instances::instance::fingerprint;
+use edgeplan_files::{InputError, parse_json, read_text, to_json, write_atomic};
+use edgeplan_files::deployment::fingerprint;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Run, Silent};
 use edgeplan_search::{ChainSearch, Climbing};

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use edgeplan_instances::file::read_text;
-use edgeplan_instances::instance::{PlanFile, read_instance};
+use edgeplan_files::read_text;
+use edgeplan_files::deployment::{PlanFile, read_instance};
 use edgeplan_problem::{Problem as _, gap};
 use serde_json::json;
 

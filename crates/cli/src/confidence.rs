@@ -1,7 +1,7 @@
 //! How well the times of a plan are known: measured with an interval, published, or estimated.
 
 use edgeplan_cost_model::COVERAGE;
-use edgeplan_instances::build::{Confidence, Stated};
+use edgeplan_pricing::{Confidence, Stated};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Plan;
 use serde_json::{Map, Value, json};

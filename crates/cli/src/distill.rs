@@ -4,8 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::value_parser;
-use edgeplan_instances::file::check_writable;
-use edgeplan_instances::model;
+use edgeplan_files::check_writable;
 use edgeplan_quality::apply::{bytes, check, write};
 use edgeplan_quality::distill::{Lessons, distill};
 use edgeplan_quality::{Reference, Text, load};
@@ -61,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { wanted, text, out, .. } = arguments;
     check_writable(out)?;
     let path = wanted.model()?;
-    let spec = model::load(&path.display().to_string())?;
+    let spec = edgeplan_model::load(&path.display().to_string())?;
     let (formats, _) = wanted.formats(&spec)?;
     check(path, &formats)?;
     let context = arguments.context as usize;

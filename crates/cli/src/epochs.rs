@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::batching::paper::{MODELS, Setting};
-use edgeplan_instances::file::{check_writable, write_atomic};
+use edgeplan_batching::paper::{MODELS, Setting};
+use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_problem::batching::Batching;
 use edgeplan_report::curves::{Curves, Panel, Series, svg};
 use edgeplan_solvers::Entry;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, bail};
-use edgeplan_instances::file::{InputError, check_folder, read_text, write_folder_atomic};
-use edgeplan_instances::instance::{PlanFile, fingerprint};
+use edgeplan_files::{InputError, check_folder, read_text, write_folder_atomic};
+use edgeplan_files::deployment::{PlanFile, fingerprint};
 use edgeplan_problem::deployment::{Deployment, Placement, Plan};
 use edgeplan_problem::{Problem as _, Verdict};
 use edgeplan_runtimes::{Order, Request, Runtime, export, latency, nearest};

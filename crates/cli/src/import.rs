@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::import::{Bench, Kind, Options, import, llama_bench};
-use edgeplan_instances::model;
-use edgeplan_instances::quantity::{Bandwidth, Memory, Time};
-use edgeplan_instances::sensitivity::suite;
+use edgeplan_machines::import::{Kind, Options, import};
+use edgeplan_pricing::llama_bench::{Bench, llama_bench};
+use edgeplan_files::quantity::{Bandwidth, Memory, Time};
+use edgeplan_model::sensitivity::suite;
 
 use crate::reply::Reply;
 
@@ -83,7 +83,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
                     arguments.files.len()
                 );
             };
-            let model = model::load(&arguments.model)?;
+            let model = edgeplan_model::load(&arguments.model)?;
             let text = suite::import(&model, tensors, whole, &arguments.probe)?;
             return Reply::file(text, arguments.out.as_deref());
         }

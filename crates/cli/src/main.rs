@@ -38,7 +38,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use edgeplan_instances::file::visible;
+use edgeplan_files::visible;
 use edgeplan_measure::machine::set_revision;
 
 use crate::reply::Reply;

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use edgeplan_instances::file::{check_writable, to_json, write_atomic};
-use edgeplan_instances::instance::PlanFile;
+use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Outcome, Problem as _, Stop, Verdict, gap};
 use edgeplan_report::page::html;

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan_instances::build::{Stated, prompt_alone, state};
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::file::{InputError, nearest, read_text};
-use edgeplan_instances::instance::read_instance;
-use edgeplan_instances::model::{self, ModelSpec};
-use edgeplan_instances::sensitivity::measured::Sensed;
-use edgeplan_instances::workload::Workload;
+use edgeplan_pricing::{Stated, prompt_alone, state};
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_files::{InputError, nearest, read_text};
+use edgeplan_files::deployment::read_instance;
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::measured::Sensed;
+use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::Problem;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_runtimes::Runtime;
@@ -247,7 +247,7 @@ impl Question {
         let example = [EXAMPLE_MODEL.to_owned()];
         let specs = if self.model.is_empty() { &example[..] } else { &self.model[..] };
         let mut models =
-            specs.iter().map(|spec| model::load(spec)).collect::<Result<Vec<_>, _>>()?;
+            specs.iter().map(|spec| edgeplan_model::load(spec)).collect::<Result<Vec<_>, _>>()?;
         for path in &self.sensitivity {
             attach(&mut models, path)?;
         }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::file::{to_json, visible, write_atomic};
+use edgeplan_files::{to_json, visible, write_atomic};
 use edgeplan_problem::{Outcome, Verdict};
 use serde::Serialize;
 

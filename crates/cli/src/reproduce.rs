@@ -10,7 +10,7 @@ mod throughput;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::file::{check_writable, write_atomic};
+use edgeplan_files::{check_writable, write_atomic};
 use serde::Serialize;
 
 use crate::reply::Reply;

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use edgeplan_instances::instance::PlanFile;
+use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Contradiction, Outcome, Verdict, confirm};
 use edgeplan_solvers::{Effort, Opinion, second_opinion};

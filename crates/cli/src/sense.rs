@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
 use edgeplan_formats::Format;
-use edgeplan_instances::file::{InputError, check_writable, read_text};
-use edgeplan_instances::model::{self, ModelSpec};
-use edgeplan_instances::sensitivity::measured::{Header, Line, SCHEMA, Sensed};
-use edgeplan_instances::workload::USUAL_FORMATS;
+use edgeplan_files::{InputError, check_writable, read_text};
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::measured::{Header, Line, SCHEMA, Sensed};
+use edgeplan_pricing::workload::USUAL_FORMATS;
 use edgeplan_quality::additivity::Additivity;
 use edgeplan_quality::sense::{self, Trial, predicted, sense, sense_mix, trials};
 use edgeplan_quality::{Reference, Text, load};
@@ -55,7 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { model: path, text, out, .. } = arguments;
     check_writable(out)?;
     let file = path.display().to_string();
-    let spec = model::load(&file)?;
+    let spec = edgeplan_model::load(&file)?;
     sense::check(&spec, &file)?;
     let probes = arguments.probes.as_ref().unwrap_or(&arguments.formats);
     let wanted = trials(&spec, &arguments.formats, probes);
@@ -192,7 +192,7 @@ fn reply(arguments: &Arguments, spec: &ModelSpec, sensed: &Sensed) -> Reply {
     let names: Vec<&str> = formats.iter().map(|format| format.name()).collect();
     let numbers: Vec<usize> = (1..=names.len()).collect();
     let mut rows = table(&[&["nats, summed over"][..], &names].concat(), &numbers);
-    for class in model::TensorClass::MATRICES {
+    for class in edgeplan_model::TensorClass::MATRICES {
         let tensors: Vec<&str> = (spec.layers.iter().flat_map(|layer| &layer.tensors))
             .filter(|tensor| tensor.class == class && tensor.quantizable)
             .map(|tensor| tensor.name.as_str())

@@ -14,7 +14,7 @@ use edgeplan_harness::runner::Bench;
 use edgeplan_harness::shard::Shard;
 use edgeplan_harness::suite::Suite;
 use edgeplan_harness::trial::{Allowance, answer};
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, OptionId, Plan};
 use edgeplan_problem::{Answer, Bytes, Run, Solver, SolverError};
 use edgeplan_records::folder::Folder;

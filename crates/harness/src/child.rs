@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::instance::Instance;
     use crate::trial::Allowance;
-    use edgeplan_instances::generate::{Random, random};
+    use edgeplan_families::{Random, random};
     use edgeplan_problem::{Bytes, Cost};
     use edgeplan_records::row::PointKind;
 

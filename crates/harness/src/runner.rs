@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_records::folder::Folder;
 use edgeplan_records::row::{Key, Point, Record};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use edgeplan_instances::file::{InputError, parse_json};
+use edgeplan_files::{InputError, parse_json};
 use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Problem, Verdict, solve};
 use edgeplan_records::row::{Point, PointKind, Word};
 use edgeplan_solvers::Entry;

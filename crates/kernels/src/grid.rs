@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashSet};
 
 use edgeplan_cost_model::profile::Work;
 use edgeplan_formats::Format;
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_problem::Bytes;
 
 use crate::shapes::{Catalog, Shape, spread};

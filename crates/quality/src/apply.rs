@@ -7,12 +7,12 @@ use std::path::Path;
 use candle_core::Tensor;
 use edgeplan_engine::EngineError;
 use edgeplan_formats::Format;
-use edgeplan_instances::file::{InputError, stream_atomic};
-use edgeplan_instances::instance::PlannedModel;
-use edgeplan_instances::model::gguf::Tensor as Stored;
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
-use edgeplan_instances::model::{ModelSpec, TensorClass, TensorSpec};
-use edgeplan_instances::recipes::parse_label;
+use edgeplan_files::{InputError, stream_atomic};
+use edgeplan_files::deployment::PlannedModel;
+use edgeplan_model::gguf::Tensor as Stored;
+use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_model::{ModelSpec, TensorClass, TensorSpec};
+use edgeplan_model::recipe::parse_label;
 use rayon::prelude::*;
 
 use crate::checkpoint::Checkpoint;

@@ -12,9 +12,9 @@ use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
 use edgeplan_engine::{Model, Positions};
 use edgeplan_formats::Format;
-use edgeplan_instances::instance::{PlannedLayer, PlannedModel};
-use edgeplan_instances::model::{self, TensorClass};
-use edgeplan_instances::recipes::parse_label;
+use edgeplan_files::deployment::{PlannedLayer, PlannedModel};
+use edgeplan_model::TensorClass;
+use edgeplan_model::recipe::parse_label;
 use edgeplan_quality::Checkpoint;
 use edgeplan_quality::apply::{Formats, apply, from_plan, from_recipe};
 
@@ -23,7 +23,7 @@ const PROMPT: &[u8] = b"And the angel of the LORD ";
 
 /// The teacher by a plan that has this recipe in every layer.
 fn planned(folder: &Path, recipe: &str) -> PathBuf {
-    let spec = model::load(TEACHER).unwrap();
+    let spec = edgeplan_model::load(TEACHER).unwrap();
     let layers = spec.layers.iter().map(|layer| PlannedLayer {
         layer: layer.name.clone(),
         device: "device".into(),
@@ -116,7 +116,7 @@ fn a_plan_in_f16_continues_a_text_as_the_original_does() {
     // By way of f32, so that every matrix is written anew.
     let wide = planned(folder.path(), "f32");
     let out = folder.path().join("again.gguf");
-    let spec = model::load(&wide.display().to_string()).unwrap();
+    let spec = edgeplan_model::load(&wide.display().to_string()).unwrap();
     let formats = from_recipe(&spec, Format::F16, &BTreeMap::new()).unwrap();
     let mut checkpoint = Checkpoint::open(&wide).unwrap();
     apply(&mut checkpoint, &formats, &BTreeMap::new(), &out, |_| {}).unwrap();

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use edgeplan_instances::file::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_toml};
 use serde::Deserialize;
 
 use crate::row::{Kind, Record};

@@ -5,7 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::file::{InputError, read_text, write_atomic};
+use edgeplan_files::{InputError, read_text, write_atomic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 

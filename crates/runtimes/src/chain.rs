@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use edgeplan_formats::Format;
-use edgeplan_instances::model::TensorClass;
-use edgeplan_instances::recipes::parse_label;
+use edgeplan_model::TensorClass;
+use edgeplan_model::recipe::parse_label;
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Plan};
 
 /// Which part of a model a layer is.

@@ -6,7 +6,7 @@
 //! numbers of layers cut exactly there.
 
 use edgeplan_formats::Format;
-use edgeplan_instances::model::TensorClass;
+use edgeplan_model::TensorClass;
 
 use crate::chain::{Part, Placed, Stored};
 use crate::export::{Order, Run, Written, runs};

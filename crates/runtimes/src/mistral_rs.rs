@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use edgeplan_formats::Format;
-use edgeplan_instances::model::TensorClass;
+use edgeplan_model::TensorClass;
 use edgeplan_problem::deployment::DeviceId;
 use serde::{Serialize, Serializer};
 

@@ -2,8 +2,8 @@
 //! priced as the engine works.
 
 use edgeplan_formats::Format;
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::workload::{Returns, Workload};
+use edgeplan_files::InputError;
+use edgeplan_pricing::workload::{Returns, Workload};
 use edgeplan_problem::deployment::{Deployment, DeviceId, Layer, LayerOption, Model, Placement};
 use edgeplan_problem::{Bytes, Nanos};
 

@@ -3,7 +3,7 @@
 use edgeplan_formats::Format::{
     self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
 };
-use edgeplan_instances::workload::Along;
+use edgeplan_pricing::workload::Along;
 use edgeplan_problem::Bytes;
 
 use crate::chain::Part;

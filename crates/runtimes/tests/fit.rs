@@ -2,10 +2,9 @@
 
 mod small;
 
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::model;
-use edgeplan_instances::workload::Workload;
+use edgeplan_pricing::build;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Placement, Plan};
 use edgeplan_problem::{Bytes, Problem as _};
 use edgeplan_runtimes::{RUNTIMES, Runtime, nearest, placed};
@@ -209,7 +208,7 @@ fn what_rpc_servers_get_is_priced() {
     };
     let text = format!("{text}{}{}{}", link("a"), link("b"), link("c"));
     let cluster = Cluster::parse("cluster.toml", &text).unwrap();
-    let models = [model::load("catalog:tinyllama-1.1b").unwrap()];
+    let models = [edgeplan_model::load("catalog:tinyllama-1.1b").unwrap()];
     let built = |workload: &Workload| build(&models, &cluster, workload).unwrap();
     let priced = llama.price(&built(&served)).unwrap();
     let model = &priced.models[0];

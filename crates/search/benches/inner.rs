@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use edgeplan_instances::generate::{Random, random};
+use edgeplan_families::{Random, random};
 use edgeplan_search::inner::{Candidates, Inner};
 
 fn inner(steps: u64) -> Inner {

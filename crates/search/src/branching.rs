@@ -95,7 +95,7 @@ fn members(chain: &Chain, path: &Path, class: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use edgeplan_instances::generate::{Random, random};
+    use edgeplan_families::{Random, random};
 
     use super::*;
     use crate::chain::Measure;

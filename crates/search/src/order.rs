@@ -96,7 +96,7 @@ fn along(chain: &Chain, order: &Order) -> Chain {
 
 #[cfg(test)]
 mod tests {
-    use edgeplan_instances::generate::{Random, random};
+    use edgeplan_families::{Random, random};
 
     use super::*;
     use crate::chain::Measure;

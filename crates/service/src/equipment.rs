@@ -1,14 +1,14 @@
 //! What a site may be equipped with: for every set of services, plans at every combination of
 //! their quality floors, and in one uniform format.
 
-use edgeplan_instances::build::{build, prompt_alone};
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::format::Format;
-use edgeplan_instances::model::ModelSpec;
-use edgeplan_instances::schedule::offer;
-use edgeplan_instances::sensitivity::Sensitivity;
-use edgeplan_instances::service::{Platform, Site};
-use edgeplan_instances::workload::{Quality, Workload};
+use edgeplan_pricing::{build, prompt_alone};
+use edgeplan_files::InputError;
+use edgeplan_formats::Format;
+use edgeplan_model::ModelSpec;
+use edgeplan_scheduling::offer;
+use edgeplan_model::sensitivity::Sensitivity;
+use crate::platform::{Platform, Site};
+use edgeplan_pricing::workload::{Quality, Workload};
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::scheduling::Host;
 use edgeplan_problem::{Limits, Nanos, Share, Silent, solve};

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_instances::file::{read_text, to_json, write_atomic};
-use edgeplan_instances::instance::PlanFile;
+use edgeplan_files::{read_text, to_json, write_atomic};
+use edgeplan_files::deployment::PlanFile;
 
 use crate::bench;
 use crate::child::{Child, Setup};

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use edgeplan_instances::file::read_text;
+use edgeplan_files::read_text;
 use edgeplan_measure::machine::set_revision;
 
 use crate::planner::Planner;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use edgeplan_instances::file::write_atomic;
+use edgeplan_files::write_atomic;
 use edgeplan_measure::machine::{Machine, date};
 
 use crate::case::Case;

@@ -1,6 +1,6 @@
 //! How people cut a model, as plan files made from the planner's: its formats, other devices.
 
-use edgeplan_instances::instance::PlanFile;
+use edgeplan_files::deployment::PlanFile;
 
 use crate::suite::SOURCE;
 

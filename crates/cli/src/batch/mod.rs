@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use edgeplan_instances::batching::Scenario;
-use edgeplan_instances::batching::paper::{self, Band, Setting};
-use edgeplan_instances::file::{read_text, write_atomic};
+use edgeplan_batching::Scenario;
+use edgeplan_batching::paper::{self, Band, Setting};
+use edgeplan_files::{read_text, write_atomic};
 use edgeplan_problem::batching::{Batching, Plan};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, confirm, reconcile, solve};
 use edgeplan_solvers::{BATCHING, Entry};

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::value_parser;
-use edgeplan_instances::file::{check_writable, read_text, write_atomic};
-use edgeplan_instances::model::{self, ModelSpec};
-use edgeplan_instances::sensitivity::measured::Sensed;
+use edgeplan_files::{check_writable, read_text, write_atomic};
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::measured::Sensed;
 use edgeplan_problem::Bytes;
 use edgeplan_quality::apply::{self, Formats};
 use edgeplan_quality::sense::{predicted, run_mix};
@@ -79,7 +79,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let (path, file) = (&arguments.model, arguments.sensitivity.display().to_string());
     let sensed = Sensed::parse(&file, &read_text(&arguments.sensitivity)?)?;
-    let spec = sensed.attach(model::load(&path.display().to_string())?)?;
+    let spec = sensed.attach(edgeplan_model::load(&path.display().to_string())?)?;
     let context = arguments.context as usize;
     let pieces = Text::read(&arguments.text, path)?.pieces(arguments.tokens as usize, context)?;
     let original = load(path, context)?;

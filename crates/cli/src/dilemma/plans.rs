@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use anyhow::Result;
 use edgeplan_formats::Format;
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::{Cluster, Host};
-use edgeplan_instances::instance::PlanFile;
-use edgeplan_instances::model::ModelSpec;
-use edgeplan_instances::quantity::{Fraction, Memory};
-use edgeplan_instances::sensitivity::Sensitivity;
-use edgeplan_instances::workload::{Goal, Granularity, Quality, Workload};
+use edgeplan_pricing::build;
+use edgeplan_machines::cluster::{Cluster, Host};
+use edgeplan_files::deployment::PlanFile;
+use edgeplan_model::ModelSpec;
+use edgeplan_files::quantity::{Fraction, Memory};
+use edgeplan_model::sensitivity::Sensitivity;
+use edgeplan_pricing::workload::{Goal, Granularity, Quality, Workload};
 use edgeplan_problem::{Limits, Silent, solve};
 use edgeplan_quality::apply::{self, Formats, from_plan};
 

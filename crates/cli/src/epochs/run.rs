@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use edgeplan_instances::batching::WireRequest;
-use edgeplan_instances::batching::paper::Setting;
-use edgeplan_instances::batching::traffic::Arrival;
-use edgeplan_instances::quantity::Time;
+use edgeplan_batching::WireRequest;
+use edgeplan_batching::paper::Setting;
+use edgeplan_batching::traffic::Arrival;
+use edgeplan_files::quantity::Time;
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
 use edgeplan_solvers::Entry;

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use edgeplan_engine::random::Random;
-use edgeplan_instances::file::check_writable;
-use edgeplan_instances::model;
-use edgeplan_instances::recipes::parse_label;
+use edgeplan_files::check_writable;
+use edgeplan_model::recipe::parse_label;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::reply::Reply;
@@ -32,7 +31,7 @@ pub(crate) struct Arguments {
 #[derive(Debug, Clone)]
 pub(crate) struct Recipe(
     pub(crate) edgeplan_formats::Format,
-    pub(crate) std::collections::BTreeMap<model::TensorClass, edgeplan_formats::Format>,
+    pub(crate) std::collections::BTreeMap<edgeplan_model::TensorClass, edgeplan_formats::Format>,
 );
 
 pub(crate) fn recipe(text: &str) -> Result<Recipe, String> {
@@ -41,7 +40,7 @@ pub(crate) fn recipe(text: &str) -> Result<Recipe, String> {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { like, recipe: Recipe(format, exceptions), seed, out } = arguments;
-    let shape = model::shape(like)?;
+    let shape = edgeplan_model::shape(like)?;
     let name = like.trim_start_matches("catalog:").to_owned();
     let (format, exceptions, seed) = (*format, exceptions.clone(), *seed);
     let random = Random { name, shape, format, exceptions, seed };

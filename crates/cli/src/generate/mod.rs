@@ -6,8 +6,8 @@ mod teacher;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::generate::{Network, Random, Realistic, random, realistic, tight};
-use edgeplan_instances::instance::write_instance;
+use edgeplan_families::{Network, Random, Realistic, random, realistic, tight};
+use edgeplan_files::deployment::write_instance;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
 use crate::reply::Reply;

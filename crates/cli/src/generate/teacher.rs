@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::value_parser;
-use edgeplan_instances::file::{check_writable, write_atomic};
-use edgeplan_instances::model::Shape;
+use edgeplan_files::{check_writable, write_atomic};
+use edgeplan_model::Shape;
 use edgeplan_quality::teacher::{Progress, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 

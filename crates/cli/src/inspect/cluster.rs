@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
-use edgeplan_instances::cluster::{Cluster, Link, Route};
+use edgeplan_machines::cluster::{Cluster, Link, Route};
 use edgeplan_problem::{Bytes, Nanos};
 use serde_json::{Value, json};
 

@@ -1,9 +1,9 @@
 //! `edgeplan inspect device`: numbers with their sources, and the speeds that follow from them.
 
 use anyhow::Result;
-use edgeplan_instances::device::{self, Device, Known, Rates, Status};
-use edgeplan_instances::format::Format;
-use edgeplan_instances::model::{self, ModelSpec};
+use edgeplan_machines::device::{self, Device, Known, Rates, Status};
+use edgeplan_formats::Format;
+use edgeplan_model::ModelSpec;
 use serde_json::{Value, json};
 
 use super::measured;
@@ -184,6 +184,6 @@ impl FormatRate {
 }
 
 fn rates(device: &Device) -> Result<Vec<FormatRate>> {
-    let (rates, seven) = (Rates::new(device)?, model::load(SEVEN_B)?);
+    let (rates, seven) = (Rates::new(device)?, edgeplan_model::load(SEVEN_B)?);
     Format::ALL.into_iter().map(|format| FormatRate::new(&rates, &seven, format)).collect()
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use edgeplan_instances::batching::paper::{MODELS, Setting};
+use edgeplan_batching::paper::{MODELS, Setting};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::{Limits, Silent, Verdict, solve};
 use edgeplan_solvers::{Entry, find_batching};

@@ -1,10 +1,9 @@
 //! DILEMMA's quantization ratio: how few bits keep OPT-350m's loss.
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::model;
-use edgeplan_instances::workload::{Goal, Quality, Workload};
+use edgeplan_pricing::build;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::workload::{Goal, Quality, Workload};
 use edgeplan_problem::{Limits, Problem as _, Silent, solve};
 
 use super::{Finding, Mark, Ours, Published};
@@ -49,7 +48,7 @@ pub(super) fn findings() -> Result<Vec<Finding>> {
 
 /// Weights' bytes of the smallest plan over four bytes a weight.
 fn ratio(loss: f64) -> Result<f64> {
-    let opt = model::load(MODEL)?;
+    let opt = edgeplan_model::load(MODEL)?;
     let cluster = Cluster::parse("reproduce", CLUSTER)?;
     let workload =
         Workload { objective: Goal::Memory, quality: Quality::MaxKl(loss), ..Workload::default() };
@@ -67,7 +66,7 @@ fn ratio(loss: f64) -> Result<f64> {
 fn build_unquantized(cluster: &Cluster) -> Result<u64> {
     let formats = vec![edgeplan_formats::Format::F16];
     let workload = Workload { formats, quality: Quality::Any, ..Workload::default() };
-    let instance = build(&[model::load(MODEL)?], cluster, &workload)?;
+    let instance = build(&[edgeplan_model::load(MODEL)?], cluster, &workload)?;
     let model = &instance.models[0];
     let layers = model.layers.iter().map(|layer| layer.options[0].bytes.0).sum::<u64>();
     Ok(layers + model.shared.iter().map(|shared| shared.0).sum::<u64>())

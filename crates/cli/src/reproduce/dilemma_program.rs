@@ -5,12 +5,11 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, ensure};
 use edgeplan_formats::Format;
 use edgeplan_ilp::{Dilemma, Published as Answer, published_sum};
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::generate::{Random, random};
-use edgeplan_instances::model;
-use edgeplan_instances::quantity::Fraction;
-use edgeplan_instances::workload::{Granularity, Placement, Quality, Workload};
+use edgeplan_pricing::build;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_families::{Random, random};
+use edgeplan_files::quantity::Fraction;
+use edgeplan_pricing::workload::{Granularity, Placement, Quality, Workload};
 use edgeplan_mip::Highs;
 use edgeplan_problem::deployment::Placement::Free;
 use edgeplan_problem::deployment::{Assignment, Deployment, Objective, OptionId, Plan};
@@ -107,7 +106,7 @@ fn question(quality: Quality, granularity: Granularity, formats: &[Format]) -> R
         generate: 32,
         ..Workload::default()
     };
-    Ok(build(&[model::load(MODEL)?], &cluster, &workload)?)
+    Ok(build(&[edgeplan_model::load(MODEL)?], &cluster, &workload)?)
 }
 
 fn formats() -> Vec<Format> {

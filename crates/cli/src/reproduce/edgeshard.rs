@@ -1,8 +1,8 @@
 //! EdgeShard's times and throughputs, each with logits and with a token id on the way back.
 
 use anyhow::{Context as _, Result, ensure};
-use edgeplan_instances::known::{Evidence, Known, edgeshard, edgeshard_70b, known};
-use edgeplan_instances::workload::Returns;
+use edgeplan_families::published::{Evidence, Known, edgeshard, edgeshard_70b, known};
+use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Deployment, Objective};
 use edgeplan_problem::{Limits, Nanos, Silent, Verdict, solve};
 
@@ -63,7 +63,7 @@ pub(super) fn findings() -> Result<Vec<Finding>> {
 
 /// A known case's testbed in that reading.
 fn instance(case: &Known, returns: Returns) -> Result<Deployment> {
-    let testbed = edgeplan_instances::known::EdgeShard { returns, ..case.case };
+    let testbed = edgeplan_families::published::EdgeShard { returns, ..case.case };
     Ok(edgeshard(testbed, Objective::Latency)?)
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::schedule::{Frame, Settings, frame};
+use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, solve};
 use edgeplan_solvers::find_scheduling;

@@ -2,8 +2,8 @@
 //! and without bubbles deliver, on the paper's 15 devices.
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::known::{EdgeShard, edgeshard};
-use edgeplan_instances::workload::Returns;
+use edgeplan_families::published::{EdgeShard, edgeshard};
+use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Account, Deployment, Objective};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
 use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, svg};

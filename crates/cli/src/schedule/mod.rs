@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use edgeplan_instances::file::{check_writable, read_text, to_json, write_atomic};
-use edgeplan_instances::schedule::{ScheduleFile, write_schedule};
+use edgeplan_files::{check_writable, read_text, to_json, write_atomic};
+use edgeplan_scheduling::{ScheduleFile, write_schedule};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, confirm, reconcile, solve};
 use edgeplan_report::schedule::svg;

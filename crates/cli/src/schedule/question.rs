@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
-use edgeplan_instances::quantity::Time;
-use edgeplan_instances::schedule::{
+use edgeplan_files::quantity::Time;
+use edgeplan_scheduling::{
     Frame, Settings, Topology, frame, parse_schedule, read_schedule,
 };
 use edgeplan_problem::scheduling::{Mode, Scheduling};

@@ -5,8 +5,8 @@ mod picture;
 mod show;
 
 use anyhow::Result;
-use edgeplan_instances::file::{check_writable, read_text, write_atomic};
-use edgeplan_instances::instance::PlanFile;
+use edgeplan_files::{check_writable, read_text, write_atomic};
+use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;

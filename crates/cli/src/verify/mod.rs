@@ -10,9 +10,8 @@ use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
 use edgeplan_engine::Device;
 use edgeplan_engine::measure::{Runs, measure};
-use edgeplan_instances::device::{self, Known};
-use edgeplan_instances::file::{check_writable, to_json, write_atomic};
-use edgeplan_instances::model;
+use edgeplan_machines::device::{self, Known};
+use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_problem::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -71,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 fn times(arguments: &Arguments) -> Result<(Value, String)> {
     let known = device::load(&arguments.profile)?;
     let path = &arguments.model;
-    let spec = model::load(&path.display().to_string())?.as_stored();
+    let spec = edgeplan_model::load(&path.display().to_string())?.as_stored();
     if spec.stored_bytes().is_none() {
         bail!("{}: a GGUF file with its weights is needed", path.display());
     }

@@ -1,12 +1,12 @@
 //! What plans expect: the question is stated as for any plan, with one device.
 
 use edgeplan_engine::measure::Times;
-use edgeplan_instances::build::{End, Stated, state};
-use edgeplan_instances::cluster::{Cluster, Host};
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::format::Format;
-use edgeplan_instances::model::ModelSpec;
-use edgeplan_instances::workload::{Quality, Workload};
+use edgeplan_pricing::{End, Stated, state};
+use edgeplan_machines::cluster::{Cluster, Host};
+use edgeplan_files::InputError;
+use edgeplan_formats::Format;
+use edgeplan_model::ModelSpec;
+use edgeplan_pricing::workload::{Quality, Workload};
 use edgeplan_problem::deployment::{
     Assignment, Deployment, DeviceAccount, DeviceId, OptionId, Plan,
 };

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::value_parser;
 use edgeplan_formats::Format;
-use edgeplan_instances::file::read_text;
-use edgeplan_instances::model::{self, ModelSpec};
-use edgeplan_instances::sensitivity::measured::Sensed;
+use edgeplan_files::read_text;
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::measured::Sensed;
 use edgeplan_problem::Bytes;
 use edgeplan_quality::apply::{Formats, bytes};
 use edgeplan_quality::sense::predicted;
@@ -38,8 +38,8 @@ impl Quality {
     /// Measures it, if that was asked for: as data and for people.
     pub(super) fn measured(&self, path: &Path) -> Result<Option<(Value, String)>> {
         let (Some(text), Some(against)) = (&self.text, &self.against) else { return Ok(None) };
-        let spec = model::load(&path.display().to_string())?;
-        let original_spec = model::load(&against.display().to_string())?;
+        let spec = edgeplan_model::load(&path.display().to_string())?;
+        let original_spec = edgeplan_model::load(&against.display().to_string())?;
         let promised = match &self.sensitivity {
             Some(file) => {
                 let sensed = Sensed::parse(&file.display().to_string(), &read_text(file)?)?;
@@ -92,7 +92,7 @@ impl Quality {
 /// The formats of a file's matrices; a tied head is in that of the embedding.
 fn formats(spec: &ModelSpec) -> Formats {
     let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
-    let matrices = tensors.filter(|tensor| model::TensorClass::MATRICES.contains(&tensor.class));
+    let matrices = tensors.filter(|tensor| edgeplan_model::TensorClass::MATRICES.contains(&tensor.class));
     matrices
         .filter_map(|tensor| {
             Some((tensor.name.clone(), Format::from_ggml_id(tensor.native?.ggml_id)?))

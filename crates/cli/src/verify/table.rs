@@ -1,7 +1,7 @@
 //! Predicted beside measured, for people and for programs.
 
 use edgeplan_engine::measure::{Measured, Runs, Times};
-use edgeplan_instances::model::ModelSpec;
+use edgeplan_model::ModelSpec;
 use edgeplan_measure::sample::Sample;
 use edgeplan_problem::{Bytes, Nanos};
 use serde_json::{Value, json};
@@ -109,7 +109,7 @@ impl Comparison<'_> {
 
     pub(super) fn json(&self) -> Value {
         let Runs { prompt, generate, repeats } = self.runs;
-        let layer = |(index, layer): (usize, &edgeplan_instances::model::LayerSpec)| {
+        let layer = |(index, layer): (usize, &edgeplan_model::LayerSpec)| {
             let (predicted, measured) = (self.predicted.layers[index], self.measured.layers[index]);
             let Times { prompt, token } = pairs(predicted, measured, time_json);
             json!({"name": layer.name, "prompt": prompt, "token": token})

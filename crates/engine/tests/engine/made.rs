@@ -8,9 +8,9 @@ use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use edgeplan_engine::random::Random;
 use edgeplan_engine::{Device, Tensor};
 use edgeplan_formats::Format;
-use edgeplan_instances::model::gguf;
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
-use edgeplan_instances::model::{Shape, TensorClass};
+use edgeplan_model::gguf;
+use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_model::{Shape, TensorClass};
 use tempfile::TempDir;
 
 /// A folder with a model in it.

@@ -1,12 +1,11 @@
 //! Families of deployments.
 
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::generate::{
+use edgeplan_files::InputError;
+use edgeplan_families::{
     Items, Network, Packing, Random, Realistic, packing, realistic, several, strict, tight,
 };
-use edgeplan_instances::known::{EdgeShard, edgeshard};
-use edgeplan_instances::model;
-use edgeplan_instances::workload::Returns;
+use edgeplan_families::published::{EdgeShard, edgeshard};
+use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
 use super::family::{Family, FamilyName, ItemsName, few, required, within};
@@ -76,7 +75,7 @@ impl Family {
             }
         }
         if let Some(model) = &self.model {
-            model::load(model).map_err(|error| InputError::key("", "model", error.to_string()))?;
+            edgeplan_model::load(model).map_err(|error| InputError::key("", "model", error.to_string()))?;
         }
         let mut cases = Vec::new();
         for parameters in self.parameters()? {

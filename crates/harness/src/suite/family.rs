@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Objective, Placement};
 use edgeplan_problem::scheduling::Mode;
 use edgeplan_records::row::Kind;

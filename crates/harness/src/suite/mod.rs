@@ -9,10 +9,10 @@ mod tests;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::batching::Scenario;
-use edgeplan_instances::file::{InputError, parse_toml, read_text};
-use edgeplan_instances::instance::read_instance;
-use edgeplan_instances::schedule::{Frame, frame, read_schedule};
+use edgeplan_batching::Scenario;
+use edgeplan_files::{InputError, parse_toml, read_text};
+use edgeplan_files::deployment::read_instance;
+use edgeplan_scheduling::{Frame, frame, read_schedule};
 use edgeplan_records::declared::declared;
 use edgeplan_records::row::Kind;
 use serde::Deserialize;

@@ -1,9 +1,8 @@
 //! Families of schedules and of batches.
 
-use edgeplan_instances::batching::paper::{Band, Setting, formats};
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::model;
-use edgeplan_instances::schedule::{Frame, Settings, frame};
+use edgeplan_batching::paper::{Band, Setting, formats};
+use edgeplan_files::InputError;
+use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::scheduling::Mode;
 
@@ -58,7 +57,7 @@ impl Family {
         let model = self.model.as_deref().unwrap_or("bloom-3b");
         let mut setting = Setting::of(model);
         let loaded = if model.contains(':') { model.into() } else { format!("catalog:{model}") };
-        model::load(&loaded).map_err(|error| InputError::key("", "model", error.to_string()))?;
+        edgeplan_model::load(&loaded).map_err(|error| InputError::key("", "model", error.to_string()))?;
         let narrow = self.band == Some(BandName::Narrow);
         setting.band = if narrow { Band::Narrow } else { Band::Wide };
         if self.any_format == Some(true) {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::file::{InputError, nearest};
+use edgeplan_files::{InputError, nearest};
 
 use super::views::{Made, VIEWS};
 

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::model;
-use edgeplan_instances::workload::Workload;
+use edgeplan_pricing::build;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{
     Assignment, Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective,
     OptionId, Placement, Plan,
@@ -73,7 +72,7 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// Llama-3.1-8B on a laptop and a desktop; the Jetsons idle.
 fn home_lab() -> (Deployment, Plan) {
-    let model = model::load("catalog:llama-3.1-8b").unwrap();
+    let model = edgeplan_model::load("catalog:llama-3.1-8b").unwrap();
     let cluster = Cluster::parse("home-lab.toml", HOME_LAB).unwrap();
     let instance = build(&[model], &cluster, &Workload::default()).unwrap();
     let id = |name: &str| {

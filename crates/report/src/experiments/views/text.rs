@@ -1,6 +1,6 @@
 //! What was written down beside the records.
 
-use edgeplan_instances::file::{parse_toml, read_text};
+use edgeplan_files::{parse_toml, read_text};
 use serde::Deserialize;
 
 use super::super::block::Request;
