@@ -83,10 +83,10 @@ fn question(seed: u64) -> Deployment {
     let messages = [(1, 12), (1, 3), (1, 3)]
         .map(|(least, most)| Message { bytes: Bytes(8), time: times(least, most, true) });
     let layers = (0..layers).map(|layer| Layer {
-        name: format!("layer {layer}"),
+        role: format!("layer {layer}").into(),
         options: (0..2)
             .map(|option| LayerOption {
-                recipe: format!("{option}"),
+                recipe: format!("{option}").into(),
                 bytes: Bytes(random.random_range(1..=4) * (2 - option)),
                 shared: None,
                 loss: Loss(option * random.random_range(1..=3)),

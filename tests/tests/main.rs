@@ -32,9 +32,9 @@ mod verify; // models that are made and run
 mod what_if; // the smallest fix, and what more would be worth
 mod wrong; // engines that err
 
-#[path = "../../crates/instances/tests/instances/writer.rs"]
+#[path = "../../crates/pricing/tests/files/writer.rs"]
 #[expect(dead_code, reason = "the parsers' tests write stranger files")]
 mod writer; // tiny GGUF files
 
-#[path = "../../crates/instances/tests/instances/machine.rs"]
+#[path = "../../crates/pricing/tests/files/machine.rs"]
 mod machine; // made-up profiles

@@ -99,26 +99,26 @@ fn the_problem_depends_on_no_member() {
 }
 
 #[test]
-fn the_cost_model_knows_formats_and_units_only() {
+fn rooms_know_only_those_below() {
     let members = members();
-    let known = members[&manifest("cost-model")].normal.iter();
-    let units = ["edgeplan-formats", "edgeplan-problem"];
-    let others = known.filter(|n| n.starts_with("edgeplan") && !units.contains(&n.as_str()));
-    settle(others.map(|name| format!("{}: `{name}` is not for it", manifest("cost-model"))));
-}
-
-#[test]
-fn reports_and_records_run_no_solver() {
-    let members = members();
-    for (folder, allowed) in [
-        ("records", &["instances", "problem"][..]),
-        ("report", &["instances", "problem", "records"][..]),
-    ] {
-        let allowed: Vec<String> = allowed.iter().map(|name| member_name(name)).collect();
+    let rooms = [
+        ("cost-model", &["problem"][..]),
+        ("files", &["problem"][..]),
+        ("model", &["problem", "files"][..]),
+        ("machines", &["problem", "files", "model", "cost-model"][..]),
+        ("pricing", &["problem", "files", "model", "cost-model", "machines"][..]),
+        ("records", &["problem", "files"][..]),
+        ("report", &["problem", "files", "records"][..]),
+        ("simulator", &["problem", "files"][..]),
+        ("runtimes", &["problem", "files", "model", "pricing"][..]),
+    ];
+    for (folder, below) in rooms {
+        let below: Vec<String> = below.iter().map(|name| member_name(name)).collect();
         let known = members[&manifest(folder)].normal.iter();
-        let others = known.filter(|n| n.starts_with("edgeplan") && !allowed.contains(n));
+        let others = known.filter(|n| n.starts_with("edgeplan") && !below.contains(n));
         settle(others.map(|name| format!("{}: `{name}` is not for it", manifest(folder))));
     }
+    only(&["runtimes"], |name| name.contains("yaml") || name.contains("saphyr"));
 }
 
 #[test]
@@ -162,30 +162,11 @@ fn every_record_can_be_read_and_is_of_declared_solvers() {
 }
 
 #[test]
-fn the_simulator_runs_no_solver() {
-    let members = members();
-    let known = members[&manifest("simulator")].all.iter().filter(|n| n.starts_with("edgeplan"));
-    let allowed = ["edgeplan-problem", "edgeplan-instances"];
-    let others = known.filter(|name| !allowed.contains(&name.as_str()));
-    settle(others.map(|name| format!("{}: knows {name}", manifest("simulator"))));
-}
-
-#[test]
-fn runtimes_run_no_solver_and_no_engine() {
-    let members = members();
-    let known = members[&manifest("runtimes")].all.iter().filter(|n| n.starts_with("edgeplan"));
-    let allowed = ["edgeplan-formats", "edgeplan-instances", "edgeplan-problem"];
-    let others = known.filter(|name| !allowed.contains(&name.as_str()));
-    settle(others.map(|name| format!("{}: knows {name}", manifest("runtimes"))));
-    only(&["runtimes"], |name| name.contains("yaml") || name.contains("saphyr"));
-}
-
-#[test]
 fn validation_knows_files_and_machines_only() {
     let members = members();
     let known = members[&manifest("validate")].all.iter().filter(|n| n.starts_with("edgeplan"));
-    let allowed = ["edgeplan-instances", "edgeplan-measure"];
-    let others = known.filter(|name| !allowed.contains(&name.as_str()));
+    let allowed = ["files", "machines", "measure", "model", "pricing", "problem"].map(member_name);
+    let others = known.filter(|name| !allowed.contains(name));
     settle(others.map(|name| format!("{}: knows {name}", manifest("validate"))));
     only(&["validate"], |name| name == "ureq");
 }
@@ -207,7 +188,7 @@ fn solvers_know_neither_each_other_nor_files() {
     settle(present.flat_map(|name| {
         let forbidden = |other: &&&str| **other != *name && (*name, **other) != ("rounding", "ilp");
         let others = SOLVERS.iter().filter(move |other| forbidden(other));
-        let others = others.chain(&["instances", "harness", "solvers"]);
+        let others = others.chain(&["files", "model", "pricing", "harness", "solvers"]);
         let found = others.filter(|n| members[&manifest(name)].normal.contains(&member_name(n)));
         found.map(move |other| format!("{}: knows {other}", manifest(name)))
     }));
@@ -262,7 +243,7 @@ fn who_needs_no_engine_builds_none() {
     assert!(builds("kernels").1.iter().any(|name| name.starts_with("candle")));
     assert!(builds("ilp").1.iter().any(|name| name.starts_with("highs")));
     let engineless =
-        ["search", "dp", "greedy", "instances", "cost-model", "link", "records", "report"];
+        ["search", "dp", "greedy", "files", "pricing", "families", "link", "records", "report"];
     for folder in engineless.into_iter().chain(["runtimes", "validate"]) {
         let (own, foreign) = builds(folder);
         settle(foreign.iter().filter(engine).map(|name| {

@@ -16,7 +16,7 @@ use edgeplan_problem::{Bytes, Nanos};
 pub use wire::{Phases, WireFormat, WireNode, WireRequest};
 
 use edgeplan_files::{InputError, parse_toml};
-use edgeplan_model::{LayerKind, ModelSpec, TensorClass};
+use edgeplan_model::{ModelSpec, TensorClass};
 use wire::{check, finite};
 
 /// A `batch.toml`: who waits at which edge nodes, and what an epoch is.
@@ -142,7 +142,7 @@ struct Counts {
 
 impl Counts {
     fn of(spec: &ModelSpec) -> Self {
-        let blocks = || spec.layers.iter().filter(|layer| layer.kind == LayerKind::Block);
+        let blocks = || spec.layers.iter().filter(|layer| layer.part.is_block());
         let tensors = || blocks().flat_map(|layer| &layer.tensors).filter(|t| t.rows > 1);
         let matrices = tensors().map(|tensor| tensor.elements()).sum();
         let active = tensors().map(|tensor| match tensor.experts {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::traffic::Traffic;
 use super::{Phases, Scenario, WireFormat, WireNode};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::quantity::Memory;
 
 /// The models that the paper serves, as the catalog calls them (recalled).

@@ -2,17 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 
 use anyhow::{Result, bail};
 use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
 use edgeplan_files::deployment::{PlanFile, PlannedModel};
 use edgeplan_model::ModelSpec;
 use edgeplan_problem::Bytes;
-use edgeplan_quality::apply::{Formats, bytes, from_plan, from_recipe, write};
+use edgeplan_problem::recipe::FormatMix;
+use edgeplan_quality::apply::{Formats, bytes, from_mix, from_plan, write};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::generate::gguf::{Recipe, recipe};
 use crate::reply::Reply;
 use crate::report::table;
 
@@ -24,8 +25,8 @@ pub(crate) struct Wanted {
     files: Vec<PathBuf>,
     /// Instead of a plan: a format, and other formats for classes of tensors, as
     /// `q4_K+ffn_down:q6_K,output:q8_0`
-    #[arg(long, value_parser = recipe)]
-    recipe: Option<Recipe>,
+    #[arg(long, value_parser = FormatMix::from_str)]
+    recipe: Option<FormatMix>,
 }
 
 #[derive(Debug, clap::Args)]
@@ -55,8 +56,8 @@ impl Wanted {
 
     /// The format of each matrix, and the plan if there is one.
     pub(crate) fn formats(&self, spec: &ModelSpec) -> Result<(Formats, Option<PlannedModel>)> {
-        if let Some(Recipe(base, exceptions)) = &self.recipe {
-            return Ok((from_recipe(spec, *base, exceptions)?, None));
+        if let Some(mix) = &self.recipe {
+            return Ok((from_mix(spec, mix)?, None));
         }
         let (file, plan) = planned(&self.files[0], spec)?;
         Ok((from_plan(&file, &plan, spec)?, Some(plan)))

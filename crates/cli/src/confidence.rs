@@ -1,7 +1,7 @@
 //! How well the times of a plan are known: measured with an interval, published, or estimated.
 
 use edgeplan_cost_model::COVERAGE;
-use edgeplan_pricing::{Confidence, Stated};
+use edgeplan_pricing::{PricedDeployment, TimeConfidence};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Plan;
 use serde_json::{Map, Value, json};
@@ -10,14 +10,14 @@ use crate::report::table;
 
 /// What is known of the times of one plan.
 pub(crate) struct Known<'a> {
-    stated: &'a Stated,
+    stated: &'a PricedDeployment,
     devices: Vec<Confidence>,
     /// Ends of each model's latency, where anything was measured.
     latency: Option<Vec<(Nanos, Nanos)>>,
 }
 
 impl<'a> Known<'a> {
-    pub(crate) fn of(stated: &'a Stated, plan: &Plan) -> Self {
+    pub(crate) fn of(stated: &'a PricedDeployment, plan: &Plan) -> Self {
         let (devices, latency) = (stated.confidence(plan), stated.latency(plan));
         Self { stated, devices, latency }
     }

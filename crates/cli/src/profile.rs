@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use edgeplan_cost_model::profile::{Profile, Resident, Timing, Work};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_machines::cluster;
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_files::quantity::{Bandwidth, Time};

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan_pricing::{Stated, prompt_alone, state};
+use edgeplan_pricing::{PricedDeployment, price, prompt_alone};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::{InputError, nearest, read_text};
 use edgeplan_files::deployment::read_instance;
@@ -76,7 +76,7 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// The instance, how well its times are known, and who is asked.
-    pub(crate) fn read(&self) -> Result<(Stated, &'static Entry)> {
+    pub(crate) fn read(&self) -> Result<(PricedDeployment, &'static Entry)> {
         Ok((self.question.read()?, self.solver()?))
     }
 
@@ -119,7 +119,7 @@ pub(crate) enum Scope {
 
 impl Question {
     /// Reads or builds the instance.
-    pub(crate) fn read(&self) -> Result<Stated> {
+    pub(crate) fn read(&self) -> Result<PricedDeployment> {
         self.read_in(self.scope())
     }
 
@@ -129,7 +129,7 @@ impl Question {
     }
 
     /// Reads or builds the instance as an engine sees it.
-    pub(crate) fn read_in(&self, scope: Scope) -> Result<Stated> {
+    pub(crate) fn read_in(&self, scope: Scope) -> Result<PricedDeployment> {
         match &self.instance {
             Some(path) => {
                 let file = path.display().to_string();
@@ -218,8 +218,8 @@ impl Question {
         models: &[ModelSpec],
         cluster: &Cluster,
         workload: &Workload,
-    ) -> Result<Stated, InputError> {
-        state(models, cluster, workload).map_err(|error| self.blame(error))
+    ) -> Result<PricedDeployment, InputError> {
+        price(models, cluster, workload).map_err(|error| self.blame(error))
     }
 
     /// What is wrong with the workload is wrong with its file.
@@ -258,18 +258,24 @@ impl Question {
 /// What an instance without a file is blamed on.
 const BUILT: &str = "model, cluster and workload";
 
-/// The question within what an engine can do. Of its times nothing more is known then than what
-/// they are: intervals are kept by recipe of the whole question.
-fn restricted(stated: Stated, scope: Scope, file: &str) -> Result<Stated, InputError> {
-    let (runtime, restricted) = match scope {
-        Scope::Open => return Ok(stated),
-        Scope::Priced(runtime) => (runtime, runtime.price(&stated.deployment)),
-        Scope::Within(runtime) => (runtime, runtime.restrict(&stated.deployment)),
+/// The question within what an engine can do, or priced as it works.
+fn restricted(
+    priced: PricedDeployment,
+    scope: Scope,
+    file: &str,
+) -> Result<PricedDeployment, InputError> {
+    let problem = |runtime: &Runtime, text: String| {
+        InputError::file(file, format!("for {}: {text}", runtime.name))
     };
-    let problem = |text: String| InputError::file(file, format!("for {}: {text}", runtime.name));
-    let mut restricted: Stated = restricted.map_err(problem)?.into();
-    restricted.notes = stated.notes;
-    Ok(restricted)
+    match scope {
+        Scope::Open => Ok(priced),
+        Scope::Priced(runtime) => {
+            priced.restricted(|whole| runtime.price(whole)).map_err(|text| problem(runtime, text))
+        }
+        Scope::Within(runtime) => {
+            priced.restricted(|whole| runtime.restrict(whole)).map_err(|text| problem(runtime, text))
+        }
+    }
 }
 
 /// Puts measurements on the model that they are about: the one of that name, or the only one.

@@ -77,8 +77,8 @@ pub(crate) fn account_json(
         json!({
             "model": instance.models[model].name,
             "device": instance.device(stage.device).name,
-            "first_layer": instance.models[model].layers[stage.first].name,
-            "last_layer": instance.models[model].layers[stage.last].name,
+            "first_layer": instance.models[model].layers[stage.first].role,
+            "last_layer": instance.models[model].layers[stage.last].role,
             "recipes": recipes(instance, plan, model, stage),
             "compute_ns": stage.compute,
             "hop_ns": stage.hop,
@@ -105,10 +105,10 @@ pub(crate) fn account_json(
 
 /// The recipes of a stage with how many layers use each, commonest first.
 fn recipes(instance: &Deployment, plan: &Plan, model: usize, stage: &Stage) -> Vec<String> {
-    let mut counts: Vec<(usize, &str)> = Vec::new();
+    let mut counts: Vec<(usize, String)> = Vec::new();
     for layer in stage.first..=stage.last {
         let option = plan.models[model][layer].option.index();
-        let recipe = instance.models[model].layers[layer].options[option].recipe.as_str();
+        let recipe = instance.models[model].layers[layer].options[option].recipe.to_string();
         match counts.iter_mut().find(|(_, known)| *known == recipe) {
             Some((count, _)) => *count += 1,
             None => counts.push((1, recipe)),
@@ -140,8 +140,8 @@ pub(crate) fn account_tables(instance: &Deployment, account: &Account, plan: &Pl
             stages.add_row([
                 instance.device(stage.device).name.clone(),
                 match stage.first == stage.last {
-                    true => layers[stage.first].name.clone(),
-                    false => format!("{} .. {}", layers[stage.first].name, layers[stage.last].name),
+                    true => layers[stage.first].role.to_string(),
+                    false => format!("{} .. {}", layers[stage.first].role, layers[stage.last].role),
                 },
                 recipes(instance, plan, model, stage).join(", "),
                 stage.compute.to_string(),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::{InputError, check_writable, read_text};
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::measured::{Header, Line, SCHEMA, Sensed};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::Bytes;
 
 use crate::profile::{Resident, whole_tiles};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::Bytes;
 use statrs::statistics::{Data, OrderStatistics as _};
 

@@ -1,6 +1,6 @@
 //! The profile of a machine: what was measured there, by what, and when.
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 use serde::{Deserialize, Serialize};
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::InputError;
 use edgeplan_model::gguf::{self, Header};
 

@@ -97,7 +97,7 @@ fn item(family: &Packing, index: usize, size: u64) -> Layer {
         compute: vec![Some(Nanos(1_000_000)); family.bins],
     };
     Layer {
-        name: format!("item {index}"),
+        role: format!("item {index}").into(),
         options: vec![option],
         kv: Bytes::ZERO,
         pin: None,

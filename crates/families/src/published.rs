@@ -7,7 +7,7 @@ use edgeplan_problem::{Bytes, Loss, Nanos};
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::{InputError, parse_toml};
-use edgeplan_model::{LayerKind, LayerSpec};
+use edgeplan_model::LayerSpec;
 use edgeplan_files::quantity::Time;
 use edgeplan_pricing::workload::Returns;
 
@@ -138,7 +138,7 @@ pub fn edgeshard_70b(returns: Returns) -> Result<Deployment, InputError> {
     let small = edgeplan_model::load("catalog:llama-2-7b")?;
     let large = edgeplan_model::load("catalog:llama-2-70b")?;
     let block = |model: &edgeplan_model::ModelSpec| {
-        let block = model.layers.iter().find(|layer| layer.kind == LayerKind::Block);
+        let block = model.layers.iter().find(|layer| layer.part.is_block());
         block.map_or(1, parameters)
     };
     let (numerator, denominator) = (block(&large), block(&small));
@@ -155,7 +155,7 @@ pub fn edgeshard_70b(returns: Returns) -> Result<Deployment, InputError> {
         agx_orin_us: mean(|row| row.agx_orin_us),
         rtx_3090_us: mean(|row| row.rtx_3090_us),
     };
-    let blocks = large.layers.iter().filter(|layer| layer.kind == LayerKind::Block);
+    let blocks = large.layers.iter().filter(|layer| layer.part.is_block());
     let blocks = blocks.map(|_| mean.scaled(numerator, denominator));
     let ends = |row: &ProfiledLayer| row.scaled(large.hidden, small.hidden);
     let rows = [ends(embedding)].into_iter().chain(blocks).chain([ends(head)]);
@@ -200,7 +200,7 @@ impl Testbed {
     fn deployment(&self, case: EdgeShard, objective: Objective) -> Result<Deployment, InputError> {
         let kinds = [vec![AGX; case.agx], vec![NX; case.nx], vec![RTX]].concat();
         let layers = self.rows.iter().map(|row| Layer {
-            name: format!("layer {}", row.layer),
+            role: format!("layer {}", row.layer).into(),
             options: vec![LayerOption {
                 recipe: "f32".into(),
                 bytes: Bytes(row.memory_micro_gib * (1 << 30) / 1_000_000),

@@ -163,7 +163,7 @@ fn layer(
         }
     });
     Layer {
-        name: format!("layer {index}"),
+        role: format!("layer {index}").into(),
         options: options.collect(),
         kv: Bytes::ZERO,
         pin: (index == 0).then_some(DeviceId(0)),

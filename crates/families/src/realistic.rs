@@ -4,11 +4,11 @@ use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
-use edgeplan_pricing::build;
+use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::{Cluster, Host, Link, Switch, ClusterFile};
 use edgeplan_files::{InputError, within};
-use edgeplan_formats::Format;
-use edgeplan_model::{LayerKind, ModelSpec};
+use edgeplan_problem::format::Format;
+use edgeplan_model::{ModelSpec, Part};
 use edgeplan_files::quantity::{Bandwidth, Time};
 use edgeplan_pricing::workload::{self, Goal, Granularity, Workload};
 
@@ -123,7 +123,7 @@ pub fn realistic(family: &Realistic) -> Result<Deployment, InputError> {
     };
     let cluster = Cluster::new(name, wire)?;
     let model = resized(edgeplan_model::load(&family.model)?, family.layers);
-    let mut instance = build(&[model], &cluster, &family.workload())?;
+    let mut instance = deployment(&[model], &cluster, &family.workload())?;
     let Realistic { layers, devices, formats, seed, .. } = family;
     instance.name = format!("{name}-{layers}x{devices}x{formats}-{seed}");
     Ok(instance)
@@ -174,14 +174,14 @@ impl Realistic {
 /// The same model with so many layers.
 fn resized(mut model: ModelSpec, layers: usize) -> ModelSpec {
     let (blocks, ends): (Vec<_>, Vec<_>) =
-        model.layers.into_iter().partition(|layer| layer.kind == LayerKind::Block);
+        model.layers.into_iter().partition(|layer| layer.part.is_block());
     let inner = layers.saturating_sub(ends.len());
     let mut chain = blocks.into_iter().cycle().take(inner).collect::<Vec<_>>();
     for (index, block) in chain.iter_mut().enumerate() {
-        block.name = format!("block {index}");
+        block.part = Part::Block(index);
     }
     let (first, last): (Vec<_>, Vec<_>) =
-        ends.into_iter().partition(|layer| layer.kind == LayerKind::Embedding);
+        ends.into_iter().partition(|layer| layer.part == Part::Embedding);
     model.layers = first.into_iter().chain(chain).chain(last).collect();
     model
 }
@@ -300,7 +300,7 @@ mod tests {
             assert_ne!(instance.devices, realistic(&family(network, 1)).unwrap().devices);
             let layers = &instance.models[0].layers;
             assert_eq!((layers.len(), instance.devices.len()), (12, 7));
-            assert_eq!(layers[10].name, "block 9");
+            assert_eq!(layers[10].role, Part::Block(9).into());
             for block in &layers[1..11] {
                 assert!((12..=30).contains(&block.options.len()), "{}", block.options.len());
             }
@@ -313,7 +313,7 @@ mod tests {
         let instance = realistic(&small).unwrap();
         assert_eq!(instance.name, "home-lab-40x5x3-0");
         assert!(instance.models[0].layers.iter().all(|layer| layer.options.len() == 3));
-        assert_eq!(instance.models[0].layers[39].name, "head");
+        assert_eq!(instance.models[0].layers[39].role, Part::Head.into());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use edgeplan_problem::deployment::{Deployment, Model};
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Bytes, Loss};
 
 use edgeplan_files::InputError;
@@ -54,15 +55,15 @@ pub fn strict(mut instance: Deployment, percent: u64) -> Deployment {
 
 /// Bytes of the model in the smallest recipe that all layers have and whose loss is allowed.
 fn need(model: &Model) -> Option<Bytes> {
-    let recipes = model.layers.first()?.options.iter().map(|option| option.recipe.as_str());
+    let recipes = model.layers.first()?.options.iter().map(|option| &option.recipe);
     recipes.filter_map(|recipe| uniform(model, recipe)).min()
 }
 
 /// Bytes of the model in one recipe; `None` where a layer lacks it or it loses too much.
-fn uniform(model: &Model, recipe: &str) -> Option<Bytes> {
+fn uniform(model: &Model, recipe: &Recipe) -> Option<Bytes> {
     let (mut bytes, mut loss, mut shared) = (0, 0, BTreeSet::new());
     for layer in &model.layers {
-        let option = layer.options.iter().find(|option| option.recipe == recipe)?;
+        let option = layer.options.iter().find(|option| option.recipe == *recipe)?;
         bytes += option.bytes.0 + layer.kv.0;
         loss += option.loss.0;
         shared.extend(option.shared);
@@ -74,6 +75,7 @@ fn uniform(model: &Model, recipe: &str) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use edgeplan_problem::format::Format;
     use crate::{Network, Random, Realistic, random, realistic};
 
     fn rooms(instance: &Deployment) -> Vec<u64> {
@@ -91,7 +93,7 @@ mod tests {
                 .layers
                 .iter()
                 .map(|layer| {
-                    let q5 = layer.options.iter().find(|option| option.recipe == "q5_K").unwrap();
+                    let q5 = layer.options.iter().find(|option| option.recipe == Format::Q5K.into()).unwrap();
                     q5.bytes.0 + layer.kv.0
                 })
                 .sum();

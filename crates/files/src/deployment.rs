@@ -1,6 +1,9 @@
 //! Instance and plan files: JSON with a schema version.
 
-use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, OptionId, Plan};
+use edgeplan_problem::deployment::{
+    Assignment, Deployment, DeviceId, LayerRole, OptionId, Plan,
+};
+use edgeplan_problem::recipe::Recipe;
 use serde::{Deserialize, Serialize};
 
 use crate::{InputError, check_schema, digest, parse_json, to_json};
@@ -40,12 +43,12 @@ pub struct PlannedModel {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedLayer {
-    /// The layer's name.
-    pub layer: String,
+    /// The layer, by its role.
+    pub layer: LayerRole,
     /// The device's name.
     pub device: String,
     /// The recipe of one of its options.
-    pub recipe: String,
+    pub recipe: Recipe,
 }
 
 /// The text of an instance file.
@@ -76,7 +79,7 @@ impl PlanFile {
     pub fn new(instance: &Deployment, plan: &Plan) -> Self {
         let models = instance.models.iter().zip(&plan.models).map(|(model, layers)| {
             let planned = model.layers.iter().zip(layers).map(|(layer, choice)| PlannedLayer {
-                layer: layer.name.clone(),
+                layer: layer.role.clone(),
                 device: instance.device(choice.device).name.clone(),
                 recipe: layer.options[choice.option.index()].recipe.clone(),
             });
@@ -145,13 +148,13 @@ fn assignment(
     planned: &PlannedLayer,
 ) -> Result<Assignment, String> {
     let layer = &instance.models[model].layers[layer];
-    if planned.layer != layer.name {
-        return Err(format!("{} instead of {}", planned.layer, layer.name));
+    if planned.layer != layer.role {
+        return Err(format!("{} instead of {}", planned.layer, layer.role));
     }
     let device = instance.devices.iter().position(|device| device.name == planned.device);
     let device = device.ok_or_else(|| format!("no device {}", planned.device))?;
     let option = layer.options.iter().position(|option| option.recipe == planned.recipe);
     let option =
-        option.ok_or_else(|| format!("{} has no recipe {}", layer.name, planned.recipe))?;
+        option.ok_or_else(|| format!("{} has no recipe {}", layer.role, planned.recipe))?;
     Ok(Assignment { device: DeviceId(device as u16), option: OptionId(option as u16) })
 }

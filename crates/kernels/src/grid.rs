@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use edgeplan_cost_model::profile::Work;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::InputError;
 use edgeplan_problem::Bytes;
 

@@ -1,6 +1,7 @@
 //! Published architectures.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
 use serde::Deserialize;
 
@@ -20,13 +21,13 @@ struct Entry {
     source: String,
 }
 
-fn entries() -> Result<BTreeMap<String, Entry>, InputError> {
-    parse_toml(FILE, TEXT)
-}
+/// Parsed once; a test reads every entry.
+static ENTRIES: LazyLock<BTreeMap<String, Entry>> =
+    LazyLock::new(|| parse_toml(FILE, TEXT).expect("the catalog of this build is valid"));
 
 /// The names in the catalog, sorted.
 pub fn names() -> Vec<String> {
-    entries().map(|entries| entries.into_keys().collect()).unwrap_or_default()
+    ENTRIES.keys().cloned().collect()
 }
 
 /// The model of that name.
@@ -36,10 +37,8 @@ pub(super) fn find(name: &str) -> Result<ModelSpec, InputError> {
 
 /// The shape of that name.
 pub(super) fn shape(name: &str) -> Result<Shape, InputError> {
-    let mut entries = entries()?;
-    let entry = entries.remove(name);
-    let shape = entry.map(|entry| entry.shape);
-    shape.ok_or_else(|| not_in_catalog("model", name, entries.keys().map(String::as_str)))
+    let shape = ENTRIES.get(name).map(|entry| entry.shape.clone());
+    shape.ok_or_else(|| not_in_catalog("model", name, ENTRIES.keys().map(String::as_str)))
 }
 
 #[cfg(test)]
@@ -48,10 +47,9 @@ mod tests {
 
     #[test]
     fn shapes_add_up_to_the_published_totals() {
-        let entries = entries().unwrap();
-        assert!(entries.len() >= 18);
-        for (name, entry) in entries {
-            assert_eq!(entry.shape.model(&name).parameters(), entry.parameters, "{name}");
+        assert!(ENTRIES.len() >= 18);
+        for (name, entry) in &*ENTRIES {
+            assert_eq!(entry.shape.model(name).parameters(), entry.parameters, "{name}");
             assert!(!entry.source.is_empty(), "{name}");
         }
     }

@@ -5,7 +5,7 @@ mod catalog;
 mod config;
 mod distilp;
 pub mod gguf;
-pub mod recipe;
+pub mod recipes;
 pub mod sensitivity;
 mod shape;
 mod stored;
@@ -16,14 +16,15 @@ use std::io::Read as _;
 use std::path::Path;
 
 use edgeplan_problem::Bytes;
-use serde::{Deserialize, Serialize};
+pub use edgeplan_problem::deployment::Part;
+use edgeplan_problem::format::Format;
+pub use edgeplan_problem::recipe::TensorClass;
 
 pub use catalog::names;
 pub use shape::Shape;
 pub use stored::StoredType;
 
 use edgeplan_files::{InputError, read_text};
-use edgeplan_formats::Format;
 use crate::sensitivity::measured::Measured;
 
 /// A model as the planner sees it: a chain of layers, each a list of tensors.
@@ -44,10 +45,8 @@ pub struct ModelSpec {
 /// One layer of the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LayerSpec {
-    /// `embedding`, `block 3`, `head`.
-    pub name: String,
-    /// Which of the three it is.
-    pub kind: LayerKind,
+    /// Embedding, block or head.
+    pub part: Part,
     /// Its tensors.
     pub tensors: Vec<TensorSpec>,
     /// Elements of K and V that one token adds to the cache.
@@ -67,18 +66,6 @@ pub struct Heads {
     pub key: u64,
     /// Elements of a head; the mean of keys and values where these differ.
     pub length: u64,
-}
-
-/// Which part of a model a layer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LayerKind {
-    /// Turns token ids into hidden states.
-    Embedding,
-    /// Attention and feed-forward.
-    Block,
-    /// Turns hidden states into logits.
-    Head,
 }
 
 /// One tensor.
@@ -102,79 +89,6 @@ pub struct TensorSpec {
     pub experts: Option<(u64, u64)>,
     /// What formats cost here, as far as that was measured; empty where nothing was.
     pub measured: Vec<Measured>,
-}
-
-/// What a tensor does, in GGUF's words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum TensorClass {
-    /// Query projection.
-    AttnQ,
-    /// Key projection.
-    AttnK,
-    /// Value projection.
-    AttnV,
-    /// The three in one.
-    AttnQkv,
-    /// Output projection of attention.
-    AttnOutput,
-    /// Gate of the feed-forward part.
-    FfnGate,
-    /// First projection of the feed-forward part.
-    FfnUp,
-    /// Second projection of the feed-forward part.
-    FfnDown,
-    /// Token embedding.
-    TokenEmbd,
-    /// Head.
-    Output,
-    /// Learned positions.
-    PositionEmbd,
-    /// Between an embedding and a hidden state of other length.
-    Projection,
-    /// Weight of a normalization.
-    Norm,
-    /// Bias of anything.
-    Bias,
-    /// Anything else that a file holds, experts and their routers included.
-    Other,
-}
-
-impl TensorClass {
-    /// Classes whose format a plan may choose.
-    pub const MATRICES: [Self; 11] = [
-        Self::AttnQ,
-        Self::AttnK,
-        Self::AttnV,
-        Self::AttnQkv,
-        Self::AttnOutput,
-        Self::FfnGate,
-        Self::FfnUp,
-        Self::FfnDown,
-        Self::TokenEmbd,
-        Self::Projection,
-        Self::Output,
-    ];
-
-    /// The word that GGUF names use, without block and suffix.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::AttnQ => "attn_q",
-            Self::AttnK => "attn_k",
-            Self::AttnV => "attn_v",
-            Self::AttnQkv => "attn_qkv",
-            Self::AttnOutput => "attn_output",
-            Self::FfnGate => "ffn_gate",
-            Self::FfnUp => "ffn_up",
-            Self::FfnDown => "ffn_down",
-            Self::TokenEmbd => "token_embd",
-            Self::Output => "output",
-            Self::PositionEmbd => "position_embd",
-            Self::Projection => "projection",
-            Self::Norm => "norm",
-            Self::Bias => "bias",
-            Self::Other => "other",
-        }
-    }
 }
 
 impl TensorSpec {

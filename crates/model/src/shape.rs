@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use super::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use super::{Heads, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
 
 /// The numbers that define a decoder-only transformer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -126,7 +126,7 @@ impl Shape {
         if self.embedding_norm {
             tensors.norm("token_embd_norm", self.hidden, self.bias);
         }
-        layer("embedding".into(), LayerKind::Embedding, tensors)
+        layer(Part::Embedding, tensors)
     }
 
     fn block(&self, block: u64) -> LayerSpec {
@@ -155,7 +155,7 @@ impl Shape {
             tensors.norm("attn_q_norm", self.head_dim, false);
             tensors.norm("attn_k_norm", self.head_dim, false);
         }
-        let mut layer = layer(format!("block {block}"), LayerKind::Block, tensors);
+        let mut layer = layer(Part::Block(block as usize), tensors);
         layer.kv_elements = 2 * key;
         let heads = Heads { query: self.heads, key: self.kv_heads, length: self.head_dim };
         layer.attention = Some(heads);
@@ -173,13 +173,13 @@ impl Shape {
             tensors.matrix("project_out", TensorClass::Projection, (self.width(), self.hidden));
         }
         tensors.matrix("output", TensorClass::Output, (self.vocab, self.width()));
-        layer("head".into(), LayerKind::Head, tensors)
+        layer(Part::Head, tensors)
     }
 }
 
-fn layer(name: String, kind: LayerKind, tensors: Tensors) -> LayerSpec {
+fn layer(part: Part, tensors: Tensors) -> LayerSpec {
     let tensors = tensors.found;
-    LayerSpec { name, kind, tensors, kv_elements: 0, attention: None, window: None }
+    LayerSpec { part, tensors, kv_elements: 0, attention: None, window: None }
 }
 
 /// The tensors of one layer, in the making.

@@ -2,7 +2,7 @@
 
 use edgeplan_problem::Bytes;
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 
 /// A ggml tensor type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

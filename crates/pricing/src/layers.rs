@@ -6,24 +6,24 @@ use edgeplan_problem::{Bytes, Loss};
 
 use super::machine::{Machine, Passes, format_of};
 use super::memory::{self, Matrix};
-use super::stated::Times;
+use super::priced::Times;
 use super::{Builder, OF_BLOCKS, STATES};
 use edgeplan_files::InputError;
-use edgeplan_formats::Format;
-use edgeplan_model::{LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
-use edgeplan_model::recipe::{Choice, Price, Recipe, TensorChoices, label, recipes};
+use edgeplan_problem::format::Format;
+use edgeplan_model::{LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
+use edgeplan_model::recipes::{Choice, Price, Priced, TensorChoices, recipes};
 use edgeplan_model::sensitivity::Sensitivity;
 use crate::workload::Granularity;
 
 impl Builder<'_> {
-    /// A layer, and its times by [option][device].
+    /// A layer, and the times of its options.
     pub(super) fn layer(
         &self,
         model: &ModelSpec,
         spec: &LayerSpec,
         sensitivity: Sensitivity,
         shared: &mut Vec<(Format, Bytes)>,
-    ) -> Result<(Layer, Times), InputError> {
+    ) -> Result<(Layer, Vec<Times>), InputError> {
         let (chosen, kept): (Vec<&TensorSpec>, Vec<&TensorSpec>) =
             spec.tensors.iter().partition(|tensor| tensor.quantizable);
         let mut chosen_times = Vec::new();
@@ -59,7 +59,7 @@ impl Builder<'_> {
             let times = summed(&recipe, &choices, &chosen_times, &kept_time);
             let bytes = recipe.price.bytes + kept_bytes;
             let option = LayerOption {
-                recipe: label(&choices, &recipe.formats),
+                recipe: recipe.recipe(&choices),
                 bytes: bytes.saturating_sub(common.unwrap_or_default()),
                 shared: id,
                 loss: recipe.price.loss,
@@ -68,15 +68,15 @@ impl Builder<'_> {
             options.push((option, times));
         }
         self.cap(spec, &mut options)?;
-        let first = spec.kind == LayerKind::Embedding && self.workload.privacy;
+        let first = spec.part == Part::Embedding && self.workload.privacy;
         let (options, times) = options.into_iter().unzip();
         let layer = Layer {
-            name: spec.name.clone(),
+            role: spec.part.into(),
             options,
             kv: self.cache(spec),
             pin: first.then_some(DeviceId(0)),
-            output: match spec.kind {
-                LayerKind::Block if self.workload.along.states != 1 => OF_BLOCKS,
+            output: match spec.part {
+                Part::Block(_) if self.workload.rpc.states != 1 => OF_BLOCKS,
                 _ => STATES,
             },
         };
@@ -93,7 +93,7 @@ impl Builder<'_> {
         let least = options.iter().map(|(option, _)| option.loss).min().unwrap_or_default();
         options.retain(|(option, _)| option.loss <= Loss((nats * 1e9) as u64));
         if options.is_empty() {
-            let name = &spec.name;
+            let name = spec.part;
             let problem = format!("{nats:?}; the finest recipe of {name} loses {least} nats");
             return Err(InputError::key("workload", "max-layer-kl", problem));
         }
@@ -154,7 +154,7 @@ impl Builder<'_> {
         layer: &LayerSpec,
         tensor: &TensorSpec,
         sensitivity: Sensitivity,
-    ) -> Result<(TensorChoices, Times), InputError> {
+    ) -> Result<(TensorChoices, Vec<Times>), InputError> {
         let (mut choices, mut times) = (Vec::new(), Vec::new());
         for format in self.workload.formats() {
             if tensor.bytes(format).is_none() || tensor.lacks(format) {
@@ -175,7 +175,7 @@ impl Builder<'_> {
                 format!("none fits {}, whose rows have {} elements", tensor.name, tensor.row_len);
             return Err(InputError::key("workload", "formats", problem));
         }
-        Ok((TensorChoices { class: tensor.class.name(), choices }, times))
+        Ok((TensorChoices { class: tensor.class, choices }, times))
     }
 
     /// Time of one request in one tensor, `None` if the device cannot run the format. Vectors and
@@ -202,9 +202,9 @@ impl Builder<'_> {
 
 /// Time of a recipe by device: what all recipes take, and every tensor in its format.
 fn summed(
-    recipe: &Recipe,
+    recipe: &Priced,
     choices: &[TensorChoices],
-    times: &[Times],
+    times: &[Vec<Times>],
     kept: &[Option<Prediction>],
 ) -> Vec<Option<Prediction>> {
     let mut sums = kept.to_vec();

@@ -7,15 +7,15 @@
 //! estimated, and [`StoredType::rated_as`](edgeplan_model::StoredType::rated_as) for types that are
 //! no format.
 
-mod along;
 mod layers;
 pub mod llama_bench;
 mod machine;
 mod measured;
 mod memory;
 pub mod pins;
+mod priced;
 mod prompt;
-mod stated;
+mod rpc;
 pub mod workload;
 
 use edgeplan_problem::deployment::{
@@ -28,8 +28,8 @@ use self::machine::Machine;
 use self::machine::{format_of, multiplied};
 pub use self::measured::compute;
 pub use self::prompt::prompt_alone;
-pub use self::stated::{Confidence, End, Stated};
-use self::stated::{Origin, Times};
+use self::priced::{Origin, Times};
+pub use self::priced::{End, PricedDeployment, TimeConfidence};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::InputError;
 use edgeplan_model::ModelSpec;
@@ -43,32 +43,33 @@ const OF_BLOCKS: usize = 3;
 /// A token id on the wire.
 const TOKEN_BYTES: u64 = 4;
 
-/// States the question.
+/// The deployment problem of these models on these machines, priced for this workload.
 ///
 /// # Errors
-/// As [`state`].
-pub fn build(
+/// As [`price`].
+pub fn deployment(
     models: &[ModelSpec],
     cluster: &Cluster,
     workload: &Workload,
 ) -> Result<Deployment, InputError> {
-    state(models, cluster, workload).map(|stated| stated.deployment)
+    price(models, cluster, workload).map(|priced| priced.deployment)
 }
 
-/// States the question, and how well its times are known.
+/// The deployment problem of these models on these machines, priced for this workload, with the
+/// intervals of its compute times.
 ///
 /// # Errors
 /// A profile that cannot be read, a format without a known speed where estimates are not allowed,
 /// a layer that no format fits, or numbers that are too large.
-pub fn state(
+pub fn price(
     models: &[ModelSpec],
     cluster: &Cluster,
     workload: &Workload,
-) -> Result<Stated, InputError> {
+) -> Result<PricedDeployment, InputError> {
     let (mut machines, mut memory, mut origins) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (name, host)) in cluster.hosts.iter().enumerate() {
         let profile = cluster.profile(index)?;
-        memory.push((host.usable(&profile), Bytes(host.overhead.0)));
+        memory.push((host.usable(profile), Bytes(host.overhead.0)));
         let machine = Machine::new(name, host, profile)?;
         let measured = machine.measured();
         origins.push(Origin {
@@ -82,10 +83,10 @@ pub fn state(
     for ((machine, (_, host)), room) in machines.iter().zip(&cluster.hosts).zip(memory) {
         let (memory, note) = memory::after_copies(&machines, machine, &matrices, room);
         for text in note.into_iter().chain(machine.notes()) {
-            notes.push((machine.name.clone(), text));
+            notes.push((machine.name.to_owned(), text));
         }
         devices.push(Device {
-            name: machine.name.clone(),
+            name: machine.name.to_owned(),
             memory,
             overhead: room.1,
             compute_max: host.compute_max.map(|time| Nanos(time.0)),
@@ -126,7 +127,7 @@ pub fn state(
     let deployment = deployment
         .checked()
         .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))?;
-    Ok(Stated { deployment, origins, times, notes: joined(notes) })
+    Ok(PricedDeployment::new(deployment, origins, times, joined(notes)))
 }
 
 /// Notes with the names of the devices that they are about, each note once.
@@ -144,12 +145,12 @@ fn joined(notes: Vec<(String, String)>) -> Vec<String> {
 struct Builder<'a> {
     cluster: &'a Cluster,
     workload: &'a Workload,
-    machines: Vec<Machine>,
+    machines: Vec<Machine<'a>>,
 }
 
 impl Builder<'_> {
-    /// A model, and its times by [layer][option][device].
-    fn model(&self, spec: &ModelSpec) -> Result<(Model, Vec<Times>), InputError> {
+    /// A model, and the times of its options by [layer][option].
+    fn model(&self, spec: &ModelSpec) -> Result<(Model, Vec<Vec<Times>>), InputError> {
         let sensitivity = Sensitivity::new(spec, &self.workload.quality);
         let (mut shared, mut layers, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for layer in &spec.layers {
@@ -195,12 +196,12 @@ impl Builder<'_> {
             answer * batch * steps,
         ];
         let devices = self.cluster.hosts.len();
-        let along = self.along();
+        let rpc = self.rpc_bytes();
         // Hidden states are not alone on their way to a device that is not the source.
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| match (index, from, to) {
-            (STATES, _, 1..) => bytes + along,
-            (OF_BLOCKS, 0, 1..) => bytes * self.workload.along.states + along,
-            (OF_BLOCKS, _, 1..) => bytes + along,
+            (STATES, _, 1..) => bytes + rpc,
+            (OF_BLOCKS, 0, 1..) => bytes * self.workload.rpc.states + rpc,
+            (OF_BLOCKS, _, 1..) => bytes + rpc,
             _ => bytes,
         };
         let message = |(index, bytes): (usize, u64)| {
@@ -211,7 +212,7 @@ impl Builder<'_> {
             Message { bytes: Bytes(bytes), time: time.collect() }
         };
         // Those of blocks differ from others in few engines.
-        let of_blocks = (self.workload.along.states != 1).then_some(sizes[STATES]);
+        let of_blocks = (self.workload.rpc.states != 1).then_some(sizes[STATES]);
         sizes.into_iter().chain(of_blocks).enumerate().map(message).collect()
     }
 }
@@ -219,8 +220,9 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_formats::Format;
+    use edgeplan_problem::format::Format;
     use edgeplan_problem::Problem as _;
+    use edgeplan_problem::recipe::Recipe;
     use edgeplan_problem::deployment::{Assignment, OptionId, Plan};
 
     const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
@@ -228,7 +230,7 @@ mod tests {
     fn home(name: &str, workload: &Workload) -> Deployment {
         let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
         let model = edgeplan_model::load(&format!("catalog:{name}")).unwrap();
-        build(&[model], &cluster, workload).unwrap()
+        deployment(&[model], &cluster, workload).unwrap()
     }
 
     #[test]
@@ -236,9 +238,11 @@ mod tests {
         let instance = home("llama-3.1-8b", &Workload::default());
         assert_eq!(instance.models[0].layers.len(), 34);
         let block = &instance.models[0].layers[1];
-        let recipes: Vec<&str> = block.options.iter().map(|o| o.recipe.as_str()).collect();
-        assert!(recipes.contains(&"q4_K") && recipes.contains(&"q8_0"), "{recipes:?}");
-        assert!(recipes.iter().any(|recipe| recipe.contains('+')), "{recipes:?}");
+        let recipes: Vec<&Recipe> = block.options.iter().map(|o| &o.recipe).collect();
+        for format in [Format::Q4K, Format::Q8_0] {
+            assert!(recipes.contains(&&format.into()), "{recipes:?}");
+        }
+        assert!(recipes.iter().any(|recipe| !recipe.is_uniform()), "{recipes:?}");
         assert_eq!(block.kv, Bytes(2 * 8 * 128 * 2 * 640));
     }
 

@@ -17,8 +17,8 @@ use statrs::statistics::{Data, Median as _};
 use crate::{format_of, multiplied};
 use edgeplan_machines::device::{Device, Rate, Status};
 use edgeplan_files::{InputError, TextFile, parse_json, toml_comment};
-use edgeplan_formats::Format;
-use edgeplan_model::{LayerKind, ModelSpec};
+use edgeplan_problem::format::Format;
+use edgeplan_model::{ModelSpec, Part};
 use edgeplan_files::quantity::Memory;
 
 /// Shorter prompts read weights longer than they compute.
@@ -228,7 +228,7 @@ impl Test {
                 let share = used as f64 / experts.max(1) as f64;
                 let size = share * tensor.bytes(format).unwrap_or_default().as_f64();
                 *bytes.entry(format).or_insert(0.0) += size;
-                if layer.kind == LayerKind::Head {
+                if layer.part == Part::Head {
                     *head.entry(format).or_insert(0.0) += size;
                 } else {
                     let elements = share * tensor.elements() as f64;
@@ -344,7 +344,7 @@ mod tests {
     fn stored(name: &str, format: Format, head: Format) -> ModelSpec {
         let mut model = edgeplan_model::load(&format!("catalog:{name}")).unwrap();
         for layer in &mut model.layers {
-            let format = if layer.kind == LayerKind::Head { head } else { format };
+            let format = if layer.part == Part::Head { head } else { format };
             for tensor in layer.tensors.iter_mut().filter(|tensor| tensor.quantizable) {
                 tensor.native = Some(StoredType::from(format));
             }

@@ -6,10 +6,10 @@ use edgeplan_problem::{Bytes, Nanos};
 use super::measured::Kernels;
 use super::memory::Matrix;
 use edgeplan_machines::cluster::Host;
-use edgeplan_machines::device::{Known, Measured, Rates};
+use edgeplan_machines::device::{DeviceProfile, Measured, Rates};
 use edgeplan_files::InputError;
-use edgeplan_formats::Format;
-use edgeplan_model::{LayerKind, LayerSpec, ModelSpec, StoredType, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
+use edgeplan_model::{LayerSpec, ModelSpec, Part, StoredType, TensorClass, TensorSpec};
 use crate::workload::Workload;
 
 /// Engines run longer prompts in passes of that many positions (llama.cpp calls it `ubatch`):
@@ -46,7 +46,7 @@ impl Passes {
     ) -> Result<Prediction, E> {
         let mut time = pass(self.batch)? * self.generate;
         // Only the last position of a prompt needs logits.
-        if layer.kind == LayerKind::Head {
+        if layer.part == Part::Head {
             return Ok(time + pass(self.batch)?);
         }
         for (positions, _) in self.chunks() {
@@ -66,33 +66,37 @@ impl Passes {
 
     /// The most rows of activations of a pass.
     pub(super) fn rows_max(&self, layer: &LayerSpec) -> u64 {
-        match layer.kind {
-            LayerKind::Head => self.batch,
+        match layer.part {
+            Part::Head => self.batch,
             _ => self.batch * self.prompt.clamp(1, CHUNK),
         }
     }
 }
 
 /// A device with what is known of its speed.
-pub(super) struct Machine {
-    pub(super) name: String,
+pub(super) struct Machine<'a> {
+    pub(super) name: &'a str,
     /// Formats that it can run; all if empty.
-    formats: Vec<Format>,
-    speed: Speed,
+    formats: &'a [Format],
+    speed: Speed<'a>,
 }
 
-enum Speed {
+enum Speed<'a> {
     Published(Rates),
-    Measured(Box<Measured>),
+    Measured(&'a Measured),
 }
 
-impl Machine {
-    pub(super) fn new(name: &str, host: &Host, known: Known) -> Result<Self, InputError> {
-        let speed = match known {
-            Known::Published(device) => Speed::Published(Rates::new(&device)?),
-            Known::Measured(machine) => Speed::Measured(machine),
+impl<'a> Machine<'a> {
+    pub(super) fn new(
+        name: &'a str,
+        host: &'a Host,
+        profile: &'a DeviceProfile,
+    ) -> Result<Self, InputError> {
+        let speed = match profile {
+            DeviceProfile::Published(device) => Speed::Published(Rates::new(device)?),
+            DeviceProfile::Measured(machine) => Speed::Measured(machine),
         };
-        Ok(Self { name: name.into(), formats: host.formats.clone(), speed })
+        Ok(Self { name, formats: &host.formats, speed })
     }
 
     /// What was measured on it, if anything was.
@@ -141,7 +145,7 @@ impl Machine {
     ) -> Result<Prediction, InputError> {
         match &self.speed {
             Speed::Measured(machine) => {
-                Kernels { machine, name: &self.name, passes }.fixed(model.hidden, layer)
+                Kernels { machine, name: self.name, passes }.fixed(model.hidden, layer)
             }
             // Starting kernels, and reading the cache, on average at most that of a prompt and the
             // answer, at every step.
@@ -165,7 +169,7 @@ impl Machine {
     ) -> Result<Prediction, InputError> {
         match &self.speed {
             Speed::Measured(machine) => {
-                Kernels { machine, name: &self.name, passes }.tensor(layer, tensor, format)
+                Kernels { machine, name: self.name, passes }.tensor(layer, tensor, format)
             }
             Speed::Published(rates) if multiplied(layer, tensor) => {
                 passes.sum(layer, |rows| self.published(rates, passes, (tensor, format), rows))
@@ -199,7 +203,7 @@ impl Machine {
 /// Whether activations are multiplied with a tensor: not with vectors and tables.
 pub(crate) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
     let vector = matches!(tensor.class, TensorClass::Norm | TensorClass::Bias);
-    let embedding = layer.kind == LayerKind::Embedding && tensor.class == TensorClass::Other;
+    let embedding = layer.part == Part::Embedding && tensor.class == TensorClass::Other;
     let table = matches!(tensor.class, TensorClass::TokenEmbd | TensorClass::PositionEmbd);
     !(vector || table || embedding)
 }

@@ -13,8 +13,8 @@ use edgeplan_problem::Bytes;
 use super::machine::{Passes, format_of, multiplied};
 use edgeplan_machines::device::Measured;
 use edgeplan_files::InputError;
-use edgeplan_formats::Format;
-use edgeplan_model::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
+use edgeplan_model::{Heads, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
 use crate::workload::Workload;
 
 /// Compute time of one batch of a model that lies on one machine whole, whether it fits or not,
@@ -57,12 +57,12 @@ impl Kernels<'_> {
     /// One batch in a layer without its tensors.
     pub(super) fn fixed(&self, hidden: u64, layer: &LayerSpec) -> Found {
         let Passes { prompt, generate, .. } = self.passes;
-        match layer.kind {
+        match layer.part {
             // Rows of a table are copied.
-            LayerKind::Embedding => {
+            Part::Embedding => {
                 self.passes.sum(layer, |rows| self.pointwise(2 * hidden * rows, 1))
             }
-            LayerKind::Block => {
+            Part::Block(_) => {
                 let middle = prompt + generate.div_ceil(2);
                 let seen = layer.window.map_or(middle, |window| middle.min(window));
                 let mut time = self.block(hidden, layer, (1, seen))? * generate;
@@ -71,7 +71,7 @@ impl Kernels<'_> {
                 }
                 Ok(time)
             }
-            LayerKind::Head => Ok(Prediction::ZERO),
+            Part::Head => Ok(Prediction::ZERO),
         }
     }
 

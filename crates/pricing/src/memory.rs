@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use edgeplan_problem::Bytes;
 
 use super::machine::{Machine, Passes, format_of, multiplied};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::{LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use crate::workload::Workload;
 

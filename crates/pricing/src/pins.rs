@@ -60,7 +60,7 @@ impl Pin {
             if layer.pin.is_some_and(|pin| pin != device) {
                 return Err(format!(
                     "{} is pinned to another device already (`privacy` pins the first layer)",
-                    layer.name
+                    layer.role
                 ));
             }
             layer.pin = Some(device);
@@ -85,8 +85,9 @@ fn place(text: &str, model: &Model) -> Result<usize, String> {
         let problem = || format!("`{text}`; 0 to {last} are allowed");
         return (place <= last).then_some(place).ok_or_else(problem);
     }
-    let names = || model.layers.iter().map(|layer| layer.name.as_str());
-    names().position(|name| name == text).ok_or_else(|| unknown("layer", text, names()))
+    let names: Vec<String> = model.layers.iter().map(|layer| layer.role.to_string()).collect();
+    let found = names.iter().position(|name| name == text);
+    found.ok_or_else(|| unknown("layer", text, names.iter().map(String::as_str)))
 }
 
 fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> String {
@@ -97,7 +98,7 @@ fn unknown<'a>(what: &str, name: &str, known: impl Iterator<Item = &'a str>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::build;
+    use crate::deployment;
     use edgeplan_machines::cluster::Cluster;
 
     const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
@@ -105,7 +106,7 @@ mod tests {
     fn built(text: &str) -> Result<Deployment, InputError> {
         let cluster = Cluster::parse("home-lab.toml", HOME)?;
         let models = [edgeplan_model::load("catalog:tinyllama-1.1b")?, edgeplan_model::load("catalog:smollm2-135m")?];
-        build(&models, &cluster, &Workload::parse("w.toml", text)?)
+        deployment(&models, &cluster, &Workload::parse("w.toml", text)?)
     }
 
     #[test]

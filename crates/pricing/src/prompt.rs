@@ -1,7 +1,5 @@
 //! The same question for requests that end with their prompt.
 
-use std::collections::BTreeMap;
-
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Deployment;
 
@@ -10,16 +8,17 @@ use super::machine::Machine;
 use edgeplan_machines::cluster::{Cluster, Host};
 use edgeplan_files::InputError;
 use edgeplan_model::{ModelSpec, TensorSpec};
-use edgeplan_model::recipe::TensorChoices;
+use edgeplan_model::recipes::TensorChoices;
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_model::sensitivity::Sensitivity;
 use crate::workload::Workload;
 
-/// Prices `instance`, which was [`build`](super::build) from the rest, for prompts alone: compute
+/// Prices `instance`, which was [`deployment`](super::deployment) from the rest, for prompts alone: compute
 /// and transfer times are those of the first pass, everything else stays, so that plans of one are
 /// plans of the other. What the instance charges beyond that is the time of generating.
 ///
 /// # Errors
-/// As `build`.
+/// As [`price`](super::price).
 pub fn prompt_alone(
     models: &[ModelSpec],
     cluster: &Cluster,
@@ -53,15 +52,12 @@ pub fn prompt_alone(
     Ok(alone)
 }
 
-/// Time by device of a recipe, named as by [`label`](edgeplan_model::recipe::label).
-fn times(choices: &[TensorChoices], kept: &[Option<Nanos>], recipe: &str) -> Vec<Option<Nanos>> {
-    let (base, exceptions) = recipe.split_once('+').unwrap_or((recipe, ""));
-    let exceptions: BTreeMap<&str, &str> =
-        exceptions.split(',').filter_map(|exception| exception.split_once(':')).collect();
+/// Time by device of a recipe.
+fn times(choices: &[TensorChoices], kept: &[Option<Nanos>], recipe: &Recipe) -> Vec<Option<Nanos>> {
     let mut times = kept.to_vec();
     for tensor in choices {
-        let wanted = exceptions.get(tensor.class).copied().unwrap_or(base);
-        let Some(choice) = tensor.choices.iter().find(|choice| choice.format.name() == wanted)
+        let wanted = recipe.mix().map(|mix| mix.format(tensor.class));
+        let Some(choice) = tensor.choices.iter().find(|choice| Some(choice.format) == wanted)
         else {
             return vec![None; kept.len()];
         };
@@ -74,8 +70,10 @@ fn times(choices: &[TensorChoices], kept: &[Option<Nanos>], recipe: &str) -> Vec
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
-    use crate::build;
+    use crate::deployment;
 
     const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
 
@@ -84,7 +82,7 @@ mod tests {
         let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
         let models = [edgeplan_model::load("catalog:llama-3.1-8b").unwrap()];
         let workload = Workload::default();
-        let instance = build(&models, &cluster, &workload).unwrap();
+        let instance = deployment(&models, &cluster, &workload).unwrap();
         let alone = prompt_alone(&models, &cluster, &workload, &instance).unwrap();
         for (whole, first) in instance.models[0].layers.iter().zip(&alone.models[0].layers) {
             for (whole, first) in whole.options.iter().zip(&first.options) {
@@ -96,13 +94,13 @@ mod tests {
         }
         // What is built for prompts alone costs the same, where it offers the same recipes.
         let brief = Workload { generate: 0, ..workload };
-        let built = build(&models, &cluster, &brief).unwrap();
+        let built = deployment(&models, &cluster, &brief).unwrap();
         let block = |instance: &Deployment| {
             let options = instance.models[0].layers[5].options.clone();
             options.into_iter().map(|o| (o.recipe, o.compute)).collect::<BTreeMap<_, _>>()
         };
         let (ours, theirs) = (block(&alone), block(&built));
-        let common: Vec<&String> = ours.keys().filter(|r| theirs.contains_key(*r)).collect();
+        let common: Vec<&Recipe> = ours.keys().filter(|r| theirs.contains_key(*r)).collect();
         assert!(common.len() >= 5, "{common:?}");
         assert!(common.iter().all(|recipe| ours[*recipe] == theirs[*recipe]));
         assert_eq!(alone.models[0].messages, built.models[0].messages);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::{InputError, parse_toml};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use crate::pins::Pin;
 use edgeplan_files::quantity::Time;
 pub use edgeplan_model::sensitivity::Quality;
@@ -52,9 +52,9 @@ pub struct Workload {
     pub throughput_min: Option<f64>,
     /// Whether rates that nobody published or measured may be derived from the specification.
     pub estimate: bool,
-    /// What an engine sends along with hidden states; the engine says so, not the file.
+    /// What an engine sends beside hidden states; the engine says so, not the file.
     #[serde(skip)]
-    pub along: Along,
+    pub rpc: RpcOverhead,
 }
 
 impl Default for Workload {
@@ -79,7 +79,7 @@ impl Default for Workload {
             latency_max: None,
             throughput_min: None,
             estimate: true,
-            along: Along::NOTHING,
+            rpc: RpcOverhead::NONE,
         }
     }
 }
@@ -126,28 +126,28 @@ pub enum Returns {
     Logits,
 }
 
-/// What the source of an engine sends to every other device that computes, besides hidden states.
+/// What an engine sends to another device beside hidden states, as llama.cpp does over RPC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Along {
-    /// Bytes of every pass: commands, descriptions of the tensors that are sent.
+pub struct RpcOverhead {
+    /// Bytes of every pass: commands and tensor descriptions.
     pub pass: u64,
-    /// Bytes of every new position: its number, its place in the cache.
+    /// Bytes of every new position: its index and its slot in the KV cache.
     pub position: u64,
-    /// Bytes of the attention mask for every new position and every one that it may look at,
+    /// Bytes of the attention mask for every pair of a new position and a position it may attend to.
     pub mask: u64,
-    /// whose number is rounded up to a multiple of this, so that passes have few shapes.
+    /// Mask stride in positions: the attended positions are rounded up to a multiple of it, so that
+    /// passes have few shapes.
     pub stride: u64,
-    /// Bytes that describe the computation of a block. They are sent again when a pass has another
-    /// shape than the last one.
+    /// Bytes of a block's compute graph, sent again when a pass has another shape than the last one.
     pub graph: u64,
-    /// Hidden states that leave a block of the source: more than one where an engine leaves its
-    /// last addition to the next device.
+    /// Hidden states that leave a block of the source. Two where the residual add runs on the next
+    /// device.
     pub states: u64,
 }
 
-impl Along {
-    /// Hidden states are all.
-    pub const NOTHING: Self =
+impl RpcOverhead {
+    /// Nothing but hidden states.
+    pub const NONE: Self =
         Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
 }
 

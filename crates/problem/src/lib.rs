@@ -8,6 +8,8 @@
 pub mod batching;
 mod confirm;
 pub mod deployment;
+pub mod format;
+pub mod recipe;
 mod run;
 pub mod scheduling;
 mod solver;

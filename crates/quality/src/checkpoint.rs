@@ -7,7 +7,7 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use edgeplan_engine::{EngineError, Llama};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::InputError;
 use edgeplan_model::gguf::{self, Header, Pair};
 

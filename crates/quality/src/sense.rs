@@ -10,7 +10,7 @@ use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
 use edgeplan_engine::{EngineError, Observer};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::InputError;
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_model::sensitivity::measured::{Mix, Row, Sensed};

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::Nanos;
-use edgeplan_problem::deployment::{Deployment, DeviceId, Plan};
+use edgeplan_problem::deployment::{Deployment, DeviceId, Part, Plan};
 
-use crate::chain::{Part, Placed, placed};
+use crate::chain::{Placed, placed};
 use crate::runtime::Runtime;
 use crate::shell::plain;
 use crate::{distributed_llama, exo, llama_cpp, mistral_rs, prima_cpp, readme};

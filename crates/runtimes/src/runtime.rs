@@ -1,12 +1,12 @@
 //! What each engine can do, as data: the one place where that is said, with its sources.
 
-use edgeplan_formats::Format::{
+use edgeplan_problem::format::Format::{
     self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
 };
-use edgeplan_pricing::workload::Along;
+use edgeplan_pricing::workload::RpcOverhead;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::deployment::Part;
 
-use crate::chain::Part;
 
 /// An engine that runs plans, and what it can express.
 #[derive(Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Runtime {
     /// How hidden states and results move.
     pub wires: Wires,
     /// What the source sends to other devices besides hidden states.
-    pub along: Along,
+    pub rpc: RpcOverhead,
     /// Memory that it leaves free or needs on every device besides weights, cache and activations;
     /// a cluster's own `overhead` counts if it is larger.
     pub margin: Bytes,
@@ -82,8 +82,8 @@ const GGUF: &[Format] = &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1,
 /// (`ggml_backend_sched_split_graph`, pass 2), so that both of its operands cross. Prompts of which
 /// the source computes blocks cross twice between servers, too (`full_offload` in
 /// src/llama-context.cpp), which no price of a single hop can say and is left out.
-const RPC: Along =
-    Along { pass: 2000, position: 20, mask: 2, stride: 256, graph: 13_500, states: 2 };
+const RPC: RpcOverhead =
+    RpcOverhead { pass: 2000, position: 20, mask: 2, stride: 256, graph: 13_500, states: 2 };
 
 /// The engines.
 pub const RUNTIMES: &[Runtime] = &[
@@ -96,7 +96,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::ThroughSource,
-        along: RPC,
+        rpc: RPC,
         margin: Bytes(1 << 30),
         note: "Two RPC servers never talk to each other: hidden states pass through the source. \
                Run RPC servers in trusted networks only: they check nobody.",
@@ -121,7 +121,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Free,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "A topology names devices of one machine; every device of the cluster must be one. \
                The source is the device that the process starts on.",
@@ -140,7 +140,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "One round of its ring per token: the layer windows add up to all blocks.",
         sources: &[
@@ -158,7 +158,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::OneNode,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "On several nodes it cuts every matrix into equal slices, which no plan of layers \
                describes.",
@@ -176,7 +176,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Runs,
         ends: Ends::Everywhere,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "It runs models that were quantized for MLX beforehand, none of ggml's formats: bf16 \
                is what both know. It decides the order of its ring itself.",

@@ -474,9 +474,9 @@ pub(crate) mod tests {
         let layer = |(index, &(bytes, time)): (usize, &(u64, u64))| {
             let compute = vec![Some(Nanos(time)); devices];
             let (recipe, bytes, loss) = ("r".to_owned(), Bytes(bytes), Loss::ZERO);
-            let option = LayerOption { recipe, bytes, shared: None, loss, compute };
+            let option = LayerOption { recipe: recipe.into(), bytes, shared: None, loss, compute };
             let name = format!("l{index}");
-            Layer { name, options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
+            Layer { role: name.into(), options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
         };
         let device = |(index, &memory): (usize, &u64)| Device {
             name: format!("d{index}"),

@@ -1,9 +1,9 @@
 //! What a site may be equipped with: for every set of services, plans at every combination of
 //! their quality floors, and in one uniform format.
 
-use edgeplan_pricing::{build, prompt_alone};
+use edgeplan_pricing::{deployment, prompt_alone};
 use edgeplan_files::InputError;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
 use edgeplan_scheduling::offer;
 use edgeplan_model::sensitivity::Sensitivity;
@@ -134,7 +134,7 @@ impl Sketch<'_> {
         };
         let models: Vec<ModelSpec> = self.services.iter().map(model).collect();
         let cluster = &self.site.cluster;
-        let priced = build(&models, cluster, &workload).and_then(|whole| {
+        let priced = deployment(&models, cluster, &workload).and_then(|whole| {
             let prompt = prompt_alone(&models, cluster, &workload, &whole)?;
             Ok((whole, prompt))
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use edgeplan_pricing::build;
+use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_families::{Random, random};
 use edgeplan_families::published::{EdgeShard, edgeshard};
@@ -28,7 +28,7 @@ fn limits() -> Limits<'static> {
 fn instances() -> Vec<Deployment> {
     let home = Cluster::parse("home-lab.toml", HOME_LAB).expect("embedded");
     let llama = edgeplan_model::load("catalog:llama-3.1-8b").expect("in the catalog");
-    let example = build(&[llama], &home, &Workload::default()).expect("the example");
+    let example = deployment(&[llama], &home, &Workload::default()).expect("the example");
     let family = |layers, devices, objective, placement| {
         let family = Random {
             layers,

@@ -5,11 +5,10 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_model::ModelSpec;
-use edgeplan_model::recipe::parse_label;
 
 /// Whether a plan chooses formats: one of a quantized file does not.
 pub(crate) fn chooses(plan: &PlanFile) -> bool {
-    plan.models[0].layers.iter().any(|layer| parse_label(&layer.recipe).is_ok())
+    plan.models[0].layers.iter().any(|layer| layer.recipe.mix().is_some())
 }
 
 /// Compares a file with the plan that it was made by.
@@ -26,12 +25,12 @@ pub(crate) fn check(plan: &PlanFile, file: &Path) -> Result<()> {
 fn differences(plan: &PlanFile, model: &ModelSpec) -> Vec<String> {
     let mut found = Vec::new();
     for (layer, planned) in model.layers.iter().zip(&plan.models[0].layers) {
-        let Ok((base, exceptions)) = parse_label(&planned.recipe) else { continue };
+        let Some(mix) = planned.recipe.mix() else { continue };
         for tensor in &layer.tensors {
             if !edgeplan_model::TensorClass::MATRICES.contains(&tensor.class) {
                 continue;
             }
-            let wanted = *exceptions.get(&tensor.class).unwrap_or(&base);
+            let wanted = mix.format(tensor.class);
             let stored = tensor.native.map_or("nothing", |stored| stored.name);
             if stored != wanted.name() {
                 found.push(format!("{}: {stored} instead of {wanted}", tensor.name));
@@ -44,7 +43,7 @@ fn differences(plan: &PlanFile, model: &ModelSpec) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_formats::Format;
+    use edgeplan_problem::format::Format;
     use edgeplan_model::StoredType;
 
     use crate::splits::tests::plan;

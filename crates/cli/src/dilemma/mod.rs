@@ -45,7 +45,7 @@ pub(crate) struct Arguments {
     budgets: u32,
     /// Uniform formats to compare with [default: all that were measured]
     #[arg(long, value_delimiter = ',')]
-    uniform: Vec<edgeplan_formats::Format>,
+    uniform: Vec<edgeplan_problem::format::Format>,
     /// Write the points to this CSV file
     #[arg(long)]
     out: Option<PathBuf>,
@@ -117,11 +117,11 @@ impl Trade<'_> {
     fn measure(&mut self, arguments: &Arguments) -> Result<()> {
         let planner = Planner::new(self.spec.clone());
         let known = planner.uniform_formats();
-        let wanted = |format: &edgeplan_formats::Format| {
+        let wanted = |format: &edgeplan_problem::format::Format| {
             arguments.uniform.is_empty() || arguments.uniform.contains(format)
         };
         for format in known.iter().copied().filter(wanted) {
-            let formats = apply::from_recipe(&self.spec, format, &Default::default())?;
+            let formats = apply::from_mix(&self.spec, &format.into())?;
             let uniform = self.point(UNIFORM, format.to_string(), formats)?;
             if uniform.measured.kl <= 0.0 {
                 continue;

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use edgeplan_formats::Format;
-use edgeplan_pricing::build;
+use edgeplan_problem::format::Format;
+use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::{Cluster, Host};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_model::ModelSpec;
@@ -97,7 +97,7 @@ impl Planner {
         };
         let host = Host { memory: Some(Memory(1 << 42)), ..Host::new(PROFILE) };
         let cluster = Cluster::single(NAME, NAME, host);
-        let instance = build(std::slice::from_ref(&self.spec), &cluster, &workload)?;
+        let instance = deployment(std::slice::from_ref(&self.spec), &cluster, &workload)?;
         let name = if measure == Measure::Greedy { "quantize-then-place" } else { "chain-search" };
         let solver = (find_solver(name)?.make)();
         let limits = Limits { time: Some(TIME), gap: 1e-4, ..Limits::default() };

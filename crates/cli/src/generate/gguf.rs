@@ -1,11 +1,12 @@
 //! `edgeplan generate gguf`: a llama of random weights, to measure and to test with.
 
 use std::path::PathBuf;
+use std::str::FromStr as _;
 
 use anyhow::Result;
 use edgeplan_engine::random::Random;
 use edgeplan_files::check_writable;
-use edgeplan_model::recipe::parse_label;
+use edgeplan_problem::recipe::FormatMix;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::reply::Reply;
@@ -17,8 +18,8 @@ pub(crate) struct Arguments {
     like: String,
     /// How its matrices are stored: a format, and other formats for classes of tensors, as
     /// `q4_K+ffn_down:q6_K,token_embd:q8_0`; vectors are f32
-    #[arg(long, default_value = "q8_0", value_parser = recipe)]
-    recipe: Recipe,
+    #[arg(long, default_value = "q8_0", value_parser = FormatMix::from_str)]
+    recipe: FormatMix,
     /// Seed of the weights
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
@@ -27,23 +28,11 @@ pub(crate) struct Arguments {
     out: PathBuf,
 }
 
-/// A recipe of an argument.
-#[derive(Debug, Clone)]
-pub(crate) struct Recipe(
-    pub(crate) edgeplan_formats::Format,
-    pub(crate) std::collections::BTreeMap<edgeplan_model::TensorClass, edgeplan_formats::Format>,
-);
-
-pub(crate) fn recipe(text: &str) -> Result<Recipe, String> {
-    parse_label(text).map(|(format, exceptions)| Recipe(format, exceptions))
-}
-
 pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Arguments { like, recipe: Recipe(format, exceptions), seed, out } = arguments;
+    let Arguments { like, recipe, seed, out } = arguments;
     let shape = edgeplan_model::shape(like)?;
     let name = like.trim_start_matches("catalog:").to_owned();
-    let (format, exceptions, seed) = (*format, exceptions.clone(), *seed);
-    let random = Random { name, shape, format, exceptions, seed };
+    let random = Random { name, shape, recipe: recipe.clone(), seed: *seed };
     let bytes = random.bytes()?;
     check_writable(out)?;
     let bar = ProgressBar::new(bytes);

@@ -17,7 +17,7 @@ const STATE: Bytes = Bytes(4096 * 4);
 pub(super) fn one(file: Option<&Path>, json: bool) -> Result<Reply> {
     let cluster = read_cluster(file)?;
     let usable = (cluster.hosts.iter().enumerate())
-        .map(|(index, (_, host))| Ok(host.usable(&cluster.profile(index)?)))
+        .map(|(index, (_, host))| Ok(host.usable(cluster.profile(index)?)))
         .collect::<Result<Vec<Bytes>>>()?;
     if json {
         return Ok(Reply::json(&cluster_json(&cluster, &usable)));

@@ -1,8 +1,8 @@
 //! `edgeplan inspect device`: numbers with their sources, and the speeds that follow from them.
 
 use anyhow::Result;
-use edgeplan_machines::device::{self, Device, Known, Rates, Status};
-use edgeplan_formats::Format;
+use edgeplan_machines::device::{self, Device, DeviceProfile, Rates, Status};
+use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
 use serde_json::{Value, json};
 
@@ -15,9 +15,9 @@ pub(super) const SEVEN_B: &str = "catalog:llama-2-7b";
 
 /// The devices of the catalog.
 pub(super) fn catalog(json: bool) -> Result<Reply> {
-    let devices = device::catalog()?;
+    let devices = device::catalog();
     if json {
-        return Ok(Reply::json(&devices));
+        return Ok(Reply::json(devices));
     }
     let header = ["device", "usable memory", "GB/s", "Tflop/s", "status", "speeds"];
     let mut rows = table(&header, &[1, 2, 3, 5]);
@@ -37,8 +37,8 @@ pub(super) fn catalog(json: bool) -> Result<Reply> {
 /// One device.
 pub(super) fn one(spec: &str, json: bool) -> Result<Reply> {
     let device = match device::load(spec)? {
-        Known::Published(device) => device,
-        Known::Measured(machine) => return measured::one(&machine, json),
+        DeviceProfile::Published(device) => device,
+        DeviceProfile::Measured(machine) => return measured::one(&machine, json),
     };
     let (facts, rates) = (facts(&device), rates(&device)?);
     if json {

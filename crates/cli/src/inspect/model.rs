@@ -1,7 +1,7 @@
 //! `edgeplan inspect model`.
 
 use anyhow::Result;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::{LayerSpec, ModelSpec, TensorClass};
 use edgeplan_problem::Bytes;
 use serde_json::{Map, Value, json};
@@ -115,5 +115,5 @@ fn layer_json(layer: &LayerSpec) -> Value {
             })
         })
         .collect();
-    json!({"name": layer.name, "kv_elements": layer.kv_elements, "tensors": tensors})
+    json!({"name": layer.part, "kv_elements": layer.kv_elements, "tensors": tensors})
 }

@@ -1,7 +1,7 @@
 //! DILEMMA's quantization ratio: how few bits keep OPT-350m's loss.
 
 use anyhow::{Context as _, Result};
-use edgeplan_pricing::build;
+use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_pricing::workload::{Goal, Quality, Workload};
 use edgeplan_problem::{Limits, Problem as _, Silent, solve};
@@ -52,7 +52,7 @@ fn ratio(loss: f64) -> Result<f64> {
     let cluster = Cluster::parse("reproduce", CLUSTER)?;
     let workload =
         Workload { objective: Goal::Memory, quality: Quality::MaxKl(loss), ..Workload::default() };
-    let instance = build(&[opt], &cluster, &workload)?;
+    let instance = deployment(&[opt], &cluster, &workload)?;
     let solver = (find_solver("chain-search")?.make)();
     let outcome = solve(&instance, solver.as_ref(), Limits::default(), &mut Silent);
     let plan = outcome.plan.with_context(|| format!("{MODEL}: no plan"))?;
@@ -64,9 +64,9 @@ fn ratio(loss: f64) -> Result<f64> {
 
 /// Bytes of the model in 16 bits, which has no scales.
 fn build_unquantized(cluster: &Cluster) -> Result<u64> {
-    let formats = vec![edgeplan_formats::Format::F16];
+    let formats = vec![edgeplan_problem::format::Format::F16];
     let workload = Workload { formats, quality: Quality::Any, ..Workload::default() };
-    let instance = build(&[edgeplan_model::load(MODEL)?], cluster, &workload)?;
+    let instance = deployment(&[edgeplan_model::load(MODEL)?], cluster, &workload)?;
     let model = &instance.models[0];
     let layers = model.layers.iter().map(|layer| layer.options[0].bytes.0).sum::<u64>();
     Ok(layers + model.shared.iter().map(|shared| shared.0).sum::<u64>())

@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_ilp::{Dilemma, Published as Answer, published_sum};
-use edgeplan_pricing::build;
+use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_families::{Random, random};
 use edgeplan_files::quantity::Fraction;
@@ -13,6 +13,7 @@ use edgeplan_pricing::workload::{Granularity, Placement, Quality, Workload};
 use edgeplan_mip::Highs;
 use edgeplan_problem::deployment::Placement::Free;
 use edgeplan_problem::deployment::{Assignment, Deployment, Objective, OptionId, Plan};
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
 
 use super::dilemma::{MODEL, PAPER, RATIO};
@@ -106,7 +107,7 @@ fn question(quality: Quality, granularity: Granularity, formats: &[Format]) -> R
         generate: 32,
         ..Workload::default()
     };
-    Ok(build(&[edgeplan_model::load(MODEL)?], &cluster, &workload)?)
+    Ok(deployment(&[edgeplan_model::load(MODEL)?], &cluster, &workload)?)
 }
 
 fn formats() -> Vec<Format> {
@@ -171,7 +172,7 @@ impl Comparison {
         let classes = question(quality(), Granularity::TensorClass, &formats())?;
         let (by_layer, by_class) = (Own::of(&instance)?, Own::of(&classes)?);
         let mixes = |&(layer, at): &(usize, &Assignment)| {
-            classes.models[0].layers[layer].options[at.option.index()].recipe.contains('+')
+            classes.models[0].layers[layer].options[at.option.index()].recipe.mix().is_some_and(|mix| !mix.exceptions.is_empty())
         };
         Ok(Some(Self {
             limit,
@@ -298,12 +299,12 @@ fn ratio(instance: &Deployment, plan: &Plan) -> Result<f64> {
     let (mut used, mut whole) = (0, 0);
     for (layer, at) in plan.models[0].iter().enumerate() {
         let options = &model.layers[layer].options;
-        let bits = |recipe: &str| BITS.iter().find(|(format, _)| format.name() == recipe);
-        let original = options.iter().position(|option| option.recipe == "f32");
+        let bits = |recipe: &Recipe| BITS.iter().find(|(format, _)| Recipe::from(*format) == *recipe);
+        let original = options.iter().position(|option| option.recipe == Format::F32.into());
         let original = original.context("every layer may stay as it is")?;
         let original = OptionId(original as u16);
         let bytes = (model.bytes(layer, original) - model.layers[layer].kv).0;
-        let recipe = options[at.option.index()].recipe.as_str();
+        let recipe = &options[at.option.index()].recipe;
         let (_, bits) = bits(recipe).with_context(|| format!("{recipe}: not one format"))?;
         used += bytes * bits;
         whole += bytes * 32;

@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
 use edgeplan_engine::Device;
 use edgeplan_engine::measure::{Runs, measure};
-use edgeplan_machines::device::{self, Known};
+use edgeplan_machines::device::{self, DeviceProfile};
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_problem::Bytes;
@@ -105,9 +105,9 @@ fn times(arguments: &Arguments) -> Result<(Value, String)> {
 }
 
 /// Says so if the profile is another machine's.
-fn stranger(known: &Known, here: &Machine) -> Option<String> {
+fn stranger(known: &DeviceProfile, here: &Machine) -> Option<String> {
     let told = match known {
-        Known::Measured(measured) => {
+        DeviceProfile::Measured(measured) => {
             let there = &measured.profile.machine;
             if let Some(accelerator) = &there.accelerator {
                 return Some(format!(
@@ -116,7 +116,7 @@ fn stranger(known: &Known, here: &Machine) -> Option<String> {
             }
             &there.processor
         }
-        Known::Published(_) => return Some("the profile was published, not measured here".into()),
+        DeviceProfile::Published(_) => return Some("the profile was published, not measured here".into()),
     };
     (*told != here.processor)
         .then(|| format!("the profile was measured on {told}; this is {}", here.processor))

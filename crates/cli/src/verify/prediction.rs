@@ -1,10 +1,10 @@
 //! What plans expect: the question is stated as for any plan, with one device.
 
 use edgeplan_engine::measure::Times;
-use edgeplan_pricing::{End, Stated, state};
+use edgeplan_pricing::{End, PricedDeployment, price};
 use edgeplan_machines::cluster::{Cluster, Host};
 use edgeplan_files::InputError;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
 use edgeplan_pricing::workload::{Quality, Workload};
 use edgeplan_problem::deployment::{
@@ -47,7 +47,7 @@ pub(super) fn predict(
     let stated = |generate: u32| {
         let (quality, kv) = (Quality::Any, Format::F32);
         let workload = Workload { prompt, generate, quality, kv, ..Workload::default() };
-        state(std::slice::from_ref(spec), &cluster, &workload)
+        price(std::slice::from_ref(spec), &cluster, &workload)
     };
     let (whole, first) = (stated(generate)?, stated(0)?);
     let everything = Assignment { device: DeviceId(0), option: OptionId(0) };
@@ -78,7 +78,7 @@ pub(super) fn predict(
 }
 
 /// The question with times in the middle of their intervals, at their lower and their upper ends.
-fn ends(stated: &Stated) -> [Deployment; 3] {
+fn ends(stated: &PricedDeployment) -> [Deployment; 3] {
     [stated.deployment.clone(), stated.at(End::Low), stated.at(End::High)]
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::value_parser;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::read_text;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::measured::Sensed;

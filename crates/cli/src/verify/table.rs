@@ -55,7 +55,7 @@ impl Comparison<'_> {
             };
             let token = predicted.token.zip(measured.token);
             let token = token.map_or(["-"; 3].map(Into::into), |(a, b)| pair(a, b));
-            let name = vec![layer.name.clone()];
+            let name = vec![layer.part.to_string()];
             rows.add_row(
                 [name, pair(predicted.prompt, measured.prompt).into(), token.into()].concat(),
             );
@@ -112,7 +112,7 @@ impl Comparison<'_> {
         let layer = |(index, layer): (usize, &edgeplan_model::LayerSpec)| {
             let (predicted, measured) = (self.predicted.layers[index], self.measured.layers[index]);
             let Times { prompt, token } = pairs(predicted, measured, time_json);
-            json!({"name": layer.name, "prompt": prompt, "token": token})
+            json!({"name": layer.part, "prompt": prompt, "token": token})
         };
         let layers: Vec<Value> = self.spec.layers.iter().enumerate().map(layer).collect();
         let sample = |predicted: Predicted, (measured, quick): (Sample, Nanos)| {

@@ -2,7 +2,7 @@
 
 use edgeplan_cost_model::profile::Work;
 use edgeplan_cost_model::{COVERAGE, CostModel};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::Bytes;
 use statrs::distribution::{Binomial, DiscreteCDF as _};
 

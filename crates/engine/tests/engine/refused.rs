@@ -4,7 +4,7 @@ use std::path::Path;
 
 use edgeplan_engine::random::Random;
 use edgeplan_engine::{Device, Model};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::gguf::draft::{Draft, Tensor, Value};
 use edgeplan_model::{Shape, gguf};
 
@@ -183,8 +183,8 @@ fn shapes_that_are_no_llama_are_not_made() {
     for (what, change, expected) in cases {
         let mut shape = tiny(false);
         change(&mut shape);
-        let (name, exceptions) = ("tiny".into(), Default::default());
-        let random = Random { name, shape, format: Format::Q8_0, exceptions, seed: 0 };
+        let recipe = Format::Q8_0.into();
+        let random = Random { name: "tiny".into(), shape, recipe, seed: 0 };
         let error = random.write(&folder.path().join("x.gguf"), |_| {}).unwrap_err().to_string();
         assert!(error.contains(expected), "{what}: {error}");
     }

@@ -1,7 +1,7 @@
 //! Right answers.
 
 use edgeplan_engine::{CHUNK, Device, EngineError, Model, Observer, Positions, Stopwatch, Tensor};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::TensorClass;
 
 use crate::equations::Plain;

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use edgeplan_problem::Bytes;
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Device, Known};
+use crate::device::{Device, DeviceProfile};
 use edgeplan_files::{InputError, nearest, toml_comment};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 
 /// Marks a profile that stands in the cluster's own file.
@@ -87,7 +87,7 @@ impl Host {
     }
 
     /// Bytes that the planner may use on this host of that profile.
-    pub fn usable(&self, profile: &Known) -> Bytes {
+    pub fn usable(&self, profile: &DeviceProfile) -> Bytes {
         self.memory.map_or(profile.usable(), |memory| Bytes(memory.0))
     }
 }

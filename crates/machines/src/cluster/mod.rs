@@ -5,6 +5,7 @@ mod routes;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::{Arc, OnceLock};
 
 use edgeplan_problem::{Bytes, Nanos};
 use petgraph::graph::NodeIndex;
@@ -12,7 +13,7 @@ use petgraph::graph::NodeIndex;
 use self::file::OWN;
 pub use self::file::{ClusterFile, Host, Link, Switch};
 use self::routes::{Front, Graph, routes};
-use crate::device::{self, Known};
+use crate::device::{self, DeviceProfile};
 use edgeplan_files::{InputError, parse_toml};
 use edgeplan_files::quantity::Bandwidth;
 
@@ -26,6 +27,8 @@ pub struct Cluster {
     wire: ClusterFile,
     /// The file, for errors.
     file: String,
+    /// The profiles of the hosts, each read once; clusters with other links share them.
+    profiles: Arc<[OnceLock<DeviceProfile>]>,
 }
 
 /// How a message goes from one device to another.
@@ -65,7 +68,8 @@ impl Cluster {
         let hosts = vec![(name.to_owned(), host)];
         let device = hosts.iter().cloned().collect();
         let wire = ClusterFile { source: name.into(), device, ..ClusterFile::default() };
-        Self { hosts, routes: vec![vec![Front::new()]], wire, file: file.into() }
+        let profiles = unread(1);
+        Self { hosts, routes: vec![vec![Front::new()]], wire, file: file.into(), profiles }
     }
 
     /// A checked file's devices and best routes.
@@ -90,7 +94,8 @@ impl Cluster {
         }
         let routes = routes(&graph, hosts.len());
         let routes = routes.map_err(|problem| InputError::key(file, "link", problem))?;
-        Ok(Self { hosts, routes, wire, file: file.into() })
+        let profiles = unread(hosts.len());
+        Ok(Self { hosts, routes, wire, file: file.into(), profiles })
     }
 
     /// The cluster with the bandwidth of one of its [`Cluster::links`] higher by `percent`.
@@ -103,18 +108,29 @@ impl Cluster {
             let bandwidth = &mut link.bandwidth.0;
             *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
         }
-        Self::connect(&self.file, wire)
+        let profiles = Arc::clone(&self.profiles);
+        Ok(Self { profiles, ..Self::connect(&self.file, wire)? })
     }
 
-    /// The profile of a host; a file is looked for beside the cluster's own.
+    /// The profile of a host, read when it is first asked for; a file is looked for beside the
+    /// cluster's own.
     ///
     /// # Errors
     /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
-    pub fn profile(&self, host: usize) -> Result<Known, InputError> {
+    pub fn profile(&self, host: usize) -> Result<&DeviceProfile, InputError> {
+        let place = &self.profiles[host];
+        if let Some(known) = place.get() {
+            return Ok(known);
+        }
+        let read = self.read_profile(host)?;
+        Ok(place.get_or_init(|| read))
+    }
+
+    fn read_profile(&self, host: usize) -> Result<DeviceProfile, InputError> {
         let (name, Host { profile, .. }) = &self.hosts[host];
         let own = profile.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
         if let Some(device) = own {
-            return Ok(Known::Published(device.clone()));
+            return Ok(DeviceProfile::Published(device.clone()));
         }
         let spec = match profile.starts_with("catalog:") {
             true => profile.clone(),
@@ -163,6 +179,10 @@ impl Cluster {
             format!("the source cannot reach {}; add a link or a switch", lost.join(", "));
         Err(InputError::key(&self.file, "link", problem))
     }
+}
+
+fn unread(hosts: usize) -> Arc<[OnceLock<DeviceProfile>]> {
+    (0..hosts).map(|_| OnceLock::new()).collect()
 }
 
 #[cfg(test)]

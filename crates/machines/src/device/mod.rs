@@ -6,6 +6,7 @@ mod rates;
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use edgeplan_problem::Bytes;
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,7 @@ pub use measured::Measured;
 pub use rates::{MissingRate, Rates};
 
 use edgeplan_files::{InputError, not_in_catalog, parse_toml, read_text};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 
 const FILE: &str = "bench-data/devices/catalog.toml";
 const TEXT: &str = include_str!("../../../../bench-data/devices/catalog.toml");
@@ -44,14 +45,14 @@ impl Status {
 
 /// What is known of a machine, and from whom.
 #[derive(Debug, Clone)]
-pub enum Known {
+pub enum DeviceProfile {
     /// Numbers that somebody published.
     Published(Device),
     /// What `edgeplan profile` measured on the machine itself.
     Measured(Box<Measured>),
 }
 
-impl Known {
+impl DeviceProfile {
     /// Bytes that a runtime may use.
     pub fn usable(&self) -> Bytes {
         match self {
@@ -175,12 +176,14 @@ impl Device {
     }
 }
 
-/// The catalog by name.
+/// The catalog by name, parsed once.
 ///
-/// # Errors
-/// Never for the catalog that this was built with: a test reads it.
-pub fn catalog() -> Result<BTreeMap<String, Device>, InputError> {
-    parse_toml(FILE, TEXT)
+/// # Panics
+/// Never: a test reads every entry of the catalog of this build.
+pub fn catalog() -> &'static BTreeMap<String, Device> {
+    static CATALOG: LazyLock<BTreeMap<String, Device>> =
+        LazyLock::new(|| parse_toml(FILE, TEXT).expect("the catalog of this build is valid"));
+    &CATALOG
 }
 
 /// The device of that name in the catalog.
@@ -188,9 +191,8 @@ pub fn catalog() -> Result<BTreeMap<String, Device>, InputError> {
 /// # Errors
 /// An unknown name with the nearest known one.
 pub fn from_catalog(name: &str) -> Result<Device, InputError> {
-    let mut entries = catalog()?;
-    let device = entries.remove(name);
-    device.ok_or_else(|| not_in_catalog("device", name, entries.keys().map(String::as_str)))
+    let names = || catalog().keys().map(String::as_str);
+    catalog().get(name).cloned().ok_or_else(|| not_in_catalog("device", name, names()))
 }
 
 /// Reads a device: `catalog:NAME`, a TOML file with the same keys, or the JSON file that `edgeplan
@@ -198,15 +200,15 @@ pub fn from_catalog(name: &str) -> Result<Device, InputError> {
 ///
 /// # Errors
 /// An unknown name with the nearest known one; unknown keys; numbers out of range.
-pub fn load(spec: &str) -> Result<Known, InputError> {
+pub fn load(spec: &str) -> Result<DeviceProfile, InputError> {
     if let Some(name) = spec.strip_prefix("catalog:") {
-        return from_catalog(name).map(Known::Published);
+        return from_catalog(name).map(DeviceProfile::Published);
     }
     let text = read_text(Path::new(spec))?;
     if text.trim_start().starts_with('{') {
-        return Ok(Known::Measured(Box::new(Measured::parse(spec, &text)?)));
+        return Ok(DeviceProfile::Measured(Box::new(Measured::parse(spec, &text)?)));
     }
-    Device::parse(spec, &text).map(Known::Published)
+    Device::parse(spec, &text).map(DeviceProfile::Published)
 }
 
 #[cfg(test)]
@@ -215,12 +217,11 @@ mod tests {
 
     #[test]
     fn every_entry_makes_sense() {
-        let entries = catalog().unwrap();
-        assert!(entries.len() >= 24);
-        for (name, device) in entries {
-            device.check(&name, "").unwrap();
+        assert!(catalog().len() >= 24);
+        for (name, device) in catalog() {
+            device.check(name, "").unwrap();
             assert!(!device.source.is_empty(), "{name}");
-            let rates = Rates::new(&device).unwrap();
+            let rates = Rates::new(device).unwrap();
             for format in Format::ALL {
                 let bandwidth = rates.bandwidth(format, true).unwrap();
                 // Nothing reads faster than its memory; llama.cpp's own q4_0 files are a little

@@ -12,7 +12,7 @@ use edgeplan_problem::{Bytes, Nanos};
 
 use super::Device;
 use edgeplan_files::InputError;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::{ModelSpec, TensorClass};
 
 /// What part of the specified bandwidth and compute a device reaches when nothing is published: the

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::cluster::Cluster;
     use crate::device::Rates;
-    use edgeplan_formats::Format;
+    use edgeplan_problem::format::Format;
     use edgeplan_problem::{Bytes, Nanos};
 
     const MAC: &str = r#"{"name": "Ann's Mac", "is_head": true, "os_type": "mac_metal",

@@ -17,7 +17,7 @@ use std::path::Path;
 
 use self::header::Value;
 pub use self::header::{Header, Pair, Tensor, read};
-use super::{Heads, LayerKind, LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use super::{Heads, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
 use edgeplan_files::InputError;
 
 /// Numbers above this are no model.
@@ -109,7 +109,7 @@ impl Header {
             layers[1 + blocks as usize].tensors.push(head);
         }
         if let Some(layer) = layers.iter().find(|layer| layer.tensors.is_empty()) {
-            return Err(self.error(&layer.name, "has no tensors"));
+            return Err(self.error(&layer.part, "has no tensors"));
         }
         let vocab = self.vocab(architecture)?.unwrap_or(embedding.rows());
         self.within(EMBEDDING, vocab.into(), &(1..=MOST))?;
@@ -152,7 +152,7 @@ impl Header {
             Ok(special.or(self.number(&key(name), 1..=MOST)?).unwrap_or(usual))
         };
         let windows = self.windows(architecture, blocks)?;
-        let mut layers = vec![layer("embedding".into(), LayerKind::Embedding)];
+        let mut layers = vec![layer(Part::Embedding)];
         for (block, (window, (query, key))) in windows.into_iter().zip(heads_of_blocks).enumerate()
         {
             let (keys, values) = ("key_length", "value_length");
@@ -163,10 +163,10 @@ impl Header {
                 kv_elements: key * head,
                 attention: attention.then_some(heads),
                 window,
-                ..layer(format!("block {block}"), LayerKind::Block)
+                ..layer(Part::Block(block))
             });
         }
-        layers.push(layer("head".into(), LayerKind::Head));
+        layers.push(layer(Part::Head));
         Ok(layers)
     }
 
@@ -206,9 +206,8 @@ impl Header {
     }
 }
 
-fn layer(name: String, kind: LayerKind) -> LayerSpec {
-    let tensors = Vec::new();
-    LayerSpec { name, kind, tensors, kv_elements: 0, attention: None, window: None }
+fn layer(part: Part) -> LayerSpec {
+    LayerSpec { part, tensors: Vec::new(), kv_elements: 0, attention: None, window: None }
 }
 
 /// A tensor as the planner sees it; `used` is how many experts a token uses.

@@ -10,7 +10,7 @@ use edgeplan_problem::Loss;
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::{InputError, parse_json};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::deployment::check_schema;
 use crate::{ModelSpec, TensorSpec};
 

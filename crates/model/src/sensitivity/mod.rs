@@ -14,8 +14,8 @@ pub mod suite;
 use edgeplan_problem::Loss;
 
 use edgeplan_files::{InputError, nearest};
-use edgeplan_formats::Format;
-use crate::{LayerKind, ModelSpec, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
+use crate::{ModelSpec, TensorClass, TensorSpec};
 use edgeplan_files::quantity::Fraction;
 use serde::Deserialize;
 
@@ -103,13 +103,13 @@ impl Sensitivity {
             Quality::MaxVariance(variance) => Ok(Some(Loss((variance * 1e9).round() as u64))),
             Quality::Like(name) => {
                 let mix = mix_named(name)?;
-                let blocks = model.layers.iter().filter(|layer| layer.kind == LayerKind::Block);
+                let blocks = model.layers.iter().filter(|layer| layer.part.is_block());
                 let count = blocks.count();
                 let mut block = 0;
                 let mut loss = Loss::ZERO;
                 for layer in &model.layers {
                     let more = uses_more_bits(block, count);
-                    block += usize::from(layer.kind == LayerKind::Block);
+                    block += usize::from(layer.part.is_block());
                     for tensor in &layer.tensors {
                         let format = mix.format(tensor.class, more);
                         if tensor.lacks(format) {

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 
 use super::measured::{Header, Row, SCHEMA, Sensed};
 use edgeplan_files::{InputError, read_text};

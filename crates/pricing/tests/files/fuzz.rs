@@ -4,7 +4,7 @@
 use std::sync::LazyLock;
 
 use edgeplan_cost_model::profile::Profile;
-use edgeplan_pricing::build;
+use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::device::Measured;
 use edgeplan_files::{InputError, to_json};
@@ -66,7 +66,7 @@ fn explained(error: &InputError, file: &str) {
 
 /// States the question, and prices a plan of it.
 fn ask(model: &ModelSpec, cluster: &Cluster, workload: &Workload, picks: &Picks) {
-    match build(std::slice::from_ref(model), cluster, workload) {
+    match deployment(std::slice::from_ref(model), cluster, workload) {
         Ok(instance) => evaluate(&instance, picks),
         Err(error) => explained(&error, ""),
     }
@@ -296,21 +296,21 @@ fn the_samples_are_valid() {
     let cluster = Cluster::parse("c.toml", CLUSTER).unwrap();
     let workload = Workload::parse("w.toml", WORKLOAD).unwrap();
     let unpinned = Workload { pin: Vec::new(), ..workload.clone() };
-    evaluate(&build(std::slice::from_ref(&FLOATS), &home(), &workload).unwrap(), &picks);
-    evaluate(&build(std::slice::from_ref(&FLOATS), &cluster, &unpinned).unwrap(), &picks);
+    evaluate(&deployment(std::slice::from_ref(&FLOATS), &home(), &workload).unwrap(), &picks);
+    evaluate(&deployment(std::slice::from_ref(&FLOATS), &cluster, &unpinned).unwrap(), &picks);
     for (kind, text) in IMPORTS {
         imported(kind, text.as_bytes()).unwrap();
     }
     for text in [CONFIG, DISTILP_MODEL] {
         let model = load("model.json", text.as_bytes()).unwrap();
-        evaluate(&build(&[model], &home(), &Workload::default()).unwrap(), &picks);
+        evaluate(&deployment(&[model], &home(), &Workload::default()).unwrap(), &picks);
     }
 }
 
 #[test]
 fn the_largest_numbers_are_refused_instead_of_wrapping_round() {
     let tokens = Workload::parse("w.toml", "prompt = 4999999\ngenerate = 4999999").unwrap();
-    let ask = |model: &ModelSpec| build(std::slice::from_ref(model), &home(), &tokens);
+    let ask = |model: &ModelSpec| deployment(std::slice::from_ref(model), &home(), &tokens);
     let mut config: serde_json::Value = serde_json::from_str(CONFIG).unwrap();
     for key in ["hidden_size", "num_attention_heads", "num_key_value_heads", "vocab_size"] {
         config[key] = 10_000_000.into();

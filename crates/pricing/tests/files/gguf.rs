@@ -1,11 +1,12 @@
 //! GGUF files become models and questions.
 
-use edgeplan_pricing::build;
+use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::read_text;
 use edgeplan_model::{LayerSpec, ModelSpec, Shape, StoredType, TensorClass};
 use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, OptionId, Plan};
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Bytes, Loss, Problem as _};
 
 use crate::writer::{Gguf, Llama, TINY, Value, kind, load};
@@ -15,8 +16,8 @@ pub(crate) fn home() -> Cluster {
     Cluster::parse("home-lab.toml", &read_text(path.as_ref()).unwrap()).unwrap()
 }
 
-fn deployment(model: &ModelSpec) -> Deployment {
-    build(std::slice::from_ref(model), &home(), &Workload::default()).unwrap()
+fn at_home(model: &ModelSpec) -> Deployment {
+    deployment(std::slice::from_ref(model), &home(), &Workload::default()).unwrap()
 }
 
 /// The shape of [`TINY`].
@@ -42,7 +43,7 @@ fn a_file_of_floats_is_planned_like_its_shape() {
     for stored in ["f16", "bf16", "f32"] {
         for tied in [false, true] {
             let model = Llama { tied, stored, ..TINY }.file().load().unwrap();
-            assert_eq!(deployment(&model), deployment(&shape(tied)));
+            assert_eq!(at_home(&model), at_home(&shape(tied)));
             assert_eq!(model.stored_types().iter().map(|(_, count, _)| count).sum::<usize>(), {
                 2 + 2 * 9 + usize::from(!tied)
             });
@@ -79,7 +80,7 @@ fn mixed(tied: bool) -> Gguf {
 #[test]
 fn a_quantized_file_is_planned_as_it_is() {
     let model = mixed(false).load().unwrap();
-    let instance = deployment(&model);
+    let instance = at_home(&model);
     let bytes: Vec<u64> =
         instance.models[0].layers.iter().map(|layer| layer.options[0].bytes.0).collect();
     let (q4, q6, norm) = (144, 210, 1024); // bytes per 256 elements, and of 256 in f32
@@ -88,8 +89,8 @@ fn a_quantized_file_is_planned_as_it_is() {
     let other = block - q4 * (256 + 128) + 256 * 136 + 128 * 8 * 17 + q4 * down;
     assert_eq!(bytes, [1000 * q6, block + q6 * down, other, 1000 * q4 + norm]);
     for layer in &instance.models[0].layers {
-        assert_eq!(layer.options.len(), 1, "{}", layer.name);
-        assert_eq!((layer.options[0].recipe.as_str(), layer.options[0].loss), ("native", Loss(0)));
+        assert_eq!(layer.options.len(), 1, "{}", layer.role);
+        assert_eq!((&layer.options[0].recipe, layer.options[0].loss), (&Recipe::Native, Loss(0)));
         assert!(layer.options[0].compute.iter().all(Option::is_some));
     }
     assert_eq!(model.stored_bytes(), Some(Bytes(bytes.iter().sum())));
@@ -100,7 +101,7 @@ fn a_quantized_file_is_planned_as_it_is() {
 #[test]
 fn a_tied_quantized_file_is_stored_once_per_device() {
     let model = mixed(true).load().unwrap();
-    let instance = deployment(&model);
+    let instance = at_home(&model);
     assert_eq!(instance.models[0].shared, [Bytes(1000 * 210)]);
     let plan = Plan::single(vec![Assignment::default(); instance.models[0].layers.len()]);
     let evaluation = instance.evaluate(&plan);
@@ -121,9 +122,9 @@ fn every_type_has_exact_bytes() {
         let tensor = model.layers[1].tensors.last().unwrap();
         assert_eq!(tensor.native, Some(stored));
         let bytes = stored.bytes(3, 256).unwrap();
-        assert_eq!(tensor.bytes(edgeplan_formats::Format::Q4_0), Some(bytes));
+        assert_eq!(tensor.bytes(edgeplan_problem::format::Format::Q4_0), Some(bytes));
         assert_eq!(
-            deployment(&model).models[0].layers[1].options.len() == 1,
+            at_home(&model).models[0].layers[1].options.len() == 1,
             stored.is_quantized()
         );
     }
@@ -210,7 +211,7 @@ fn experts_keep_their_type_and_cost_what_a_token_uses() {
     for prompt in [1, 512] {
         let workload = Workload { prompt, ..Workload::default() };
         let block = |used| {
-            let instance = build(&[experts(used)], &home(), &workload).unwrap();
+            let instance = deployment(&[experts(used)], &home(), &workload).unwrap();
             instance.models[0].layers[1].options[0].clone()
         };
         let (some, all) = (block(2), block(8));

@@ -1,7 +1,7 @@
 //! The profile of a made-up machine.
 
 use edgeplan_cost_model::profile::{Machine, Profile, SCHEMA, Timing, Work};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 
 const SHAPES: [(u64, u64); 7] = [

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use edgeplan_cost_model::profile::{Profile, Resident, Work};
-use edgeplan_pricing::{Stated, build, state};
+use edgeplan_pricing::{PricedDeployment, deployment, price};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::device::{self, Measured};
 use edgeplan_files::to_json;
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
 use edgeplan_pricing::workload::{Quality, Workload};
 use edgeplan_problem::deployment::{Assignment, DeviceId, OptionId, Plan};
@@ -41,16 +41,16 @@ fn llama() -> ModelSpec {
     edgeplan_model::load("catalog:llama-2-7b").unwrap()
 }
 
-fn stated(profile: &Profile, workload: &Workload) -> Stated {
+fn stated(profile: &Profile, workload: &Workload) -> PricedDeployment {
     let folder = tempfile::tempdir().unwrap();
-    state(&[llama()], &twins(folder.path(), profile, ""), workload).unwrap()
+    price(&[llama()], &twins(folder.path(), profile, ""), workload).unwrap()
 }
 
 /// All layers of one recipe on the laptop.
-fn uniform(stated: &Stated, recipe: &str) -> Plan {
+fn uniform(stated: &PricedDeployment, recipe: &str) -> Plan {
     let layers = &stated.deployment.models[0].layers;
     let option = |layer: &edgeplan_problem::deployment::Layer| {
-        let found = layer.options.iter().position(|option| option.recipe == recipe);
+        let found = layer.options.iter().position(|option| option.recipe == recipe.into());
         Assignment { device: DeviceId(0), option: OptionId(found.unwrap() as u16) }
     };
     Plan::single(layers.iter().map(option).collect())
@@ -63,7 +63,7 @@ fn the_fastest_format_is_the_one_that_was_measured_as_such() {
         let stated = stated(&profile(&speeds), &decode);
         let time = |recipe: &str| {
             let compute = |layer: &edgeplan_problem::deployment::Layer| {
-                let option = layer.options.iter().find(|option| option.recipe == recipe).unwrap();
+                let option = layer.options.iter().find(|option| option.recipe == recipe.into()).unwrap();
                 option.compute[1].unwrap()
             };
             stated.deployment.models[0].layers.iter().map(compute).sum::<Nanos>()
@@ -108,7 +108,7 @@ fn memory_is_a_share_of_all_or_what_was_free_unless_the_cluster_says() {
     let mut roomy = profile(&SLOW_BITS);
     let memory = |profile: &Profile, keys: &str| {
         let cluster = twins(folder.path(), profile, keys);
-        build(&[llama()], &cluster, &workload()).unwrap().devices[0].memory
+        deployment(&[llama()], &cluster, &workload()).unwrap().devices[0].memory
     };
     assert_eq!(memory(&roomy, ""), Bytes(12 << 30));
     assert_eq!(memory(&roomy, "memory = '5 GiB'"), Bytes(5 << 30));
@@ -127,9 +127,9 @@ fn packed_copies_take_memory_and_vectors_and_tables_have_none() {
     let mut packed = profile(&SLOW_BITS);
     packed.resident.push(copied());
     let (plain, packed) = (stated(&profile(&SLOW_BITS), &workload()), stated(&packed, &workload()));
-    let bytes = |stated: &Stated, layer: usize, recipe: &str| {
+    let bytes = |stated: &PricedDeployment, layer: usize, recipe: &str| {
         let options = &stated.deployment.models[0].layers[layer].options;
-        options.iter().find(|option| option.recipe == recipe).unwrap().bytes.as_f64()
+        options.iter().find(|option| option.recipe == recipe.into()).unwrap().bytes.as_f64()
     };
     for (layer, recipe, factor) in [(0, "q4_K", 1.0), (1, "q4_K", 2.5), (1, "q8_0", 1.0)] {
         let share = bytes(&packed, layer, recipe) / bytes(&plain, layer, recipe);
@@ -148,7 +148,7 @@ fn copies_of_one_engine_do_not_burden_other_devices() {
     let folder = tempfile::tempdir().unwrap();
     let cluster = beside(folder.path(), &packed, "profile = 'catalog:l4-24'");
     let ask = |formats: Vec<Format>| {
-        state(&[llama()], &cluster, &Workload { formats, ..workload() }).unwrap()
+        price(&[llama()], &cluster, &Workload { formats, ..workload() }).unwrap()
     };
     let both = ask(vec![Format::Q8_0, Format::Q4K]);
     let [laptop, twin] = &both.deployment.devices[..] else { panic!("two devices") };
@@ -157,7 +157,7 @@ fn copies_of_one_engine_do_not_burden_other_devices() {
     let weights = (12 << 30) - (256 << 20);
     assert_eq!(twin.memory, Bytes((256 << 20) + weights * 2 / 5));
     let block = &both.deployment.models[0].layers[1];
-    let q4 = block.options.iter().find(|option| option.recipe == "q4_K").unwrap();
+    let q4 = block.options.iter().find(|option| option.recipe == Format::Q4K.into()).unwrap();
     assert!(q4.bytes.as_f64() < 0.58 * 202.5e6, "{}", q4.bytes);
     assert!(both.notes[0].starts_with("twin: 12.00 GiB count as 4.95 GiB, "), "{:?}", both.notes);
     let plain = ask(vec![Format::Q8_0]);
@@ -170,7 +170,7 @@ fn what_was_not_measured_is_an_error_or_an_explicit_estimate() {
     let cluster = twins(folder.path(), &profile(&SLOW_BITS), "");
     let mut wanted = Workload { formats: vec![Format::Q4K, Format::Q5_0], ..workload() };
     let plan = |recipe: &str, wanted: &Workload| {
-        let stated = state(&[llama()], &cluster, wanted).unwrap();
+        let stated = price(&[llama()], &cluster, wanted).unwrap();
         stated.confidence(&uniform(&stated, recipe))[0].clone()
     };
     assert_eq!(plan("q4_K", &wanted).basis, "measured");
@@ -178,19 +178,19 @@ fn what_was_not_measured_is_an_error_or_an_explicit_estimate() {
     assert_eq!(guess.basis, "measured, partly estimated");
     assert!(guess.low_ns.unwrap().as_f64() < 0.5 * guess.compute_ns.as_f64(), "{guess:?}");
     wanted.estimate = false;
-    let error = build(&[llama()], &cluster, &wanted).unwrap_err().to_string();
+    let error = deployment(&[llama()], &cluster, &wanted).unwrap_err().to_string();
     let expected = "workload: estimate: laptop: matrix products in q5_0 were not measured; ";
     assert!(error.starts_with(expected), "{error}");
 
     let mut short = profile(&SLOW_BITS);
     short.timings.retain(|timing| !matches!(timing.work, Work::Attention { .. }));
     let cluster = twins(folder.path(), &short, "");
-    let error = build(&[llama()], &cluster, &Workload { estimate: false, ..workload() });
+    let error = deployment(&[llama()], &cluster, &Workload { estimate: false, ..workload() });
     assert!(error.unwrap_err().to_string().contains("attention was not measured"));
-    assert!(build(&[llama()], &cluster, &workload()).is_ok());
+    assert!(deployment(&[llama()], &cluster, &workload()).is_ok());
     short.timings.retain(|timing| !matches!(timing.work, Work::Triad { .. }));
     let cluster = twins(folder.path(), &short, "");
-    let error = build(&[llama()], &cluster, &workload()).unwrap_err().to_string();
+    let error = deployment(&[llama()], &cluster, &workload()).unwrap_err().to_string();
     assert!(error.contains("laptop.json: timings: memory bandwidth was not measured"), "{error}");
 }
 
@@ -201,13 +201,13 @@ fn every_model_can_be_asked_and_experts_cost_what_a_token_uses() {
     for name in edgeplan_model::names() {
         let model = edgeplan_model::load(&format!("catalog:{name}")).unwrap();
         let wanted = Workload { recipes_max: 3, formats: vec![Format::F16], ..workload() };
-        let layers = &build(&[model], &cluster, &wanted).unwrap().models[0].layers;
+        let layers = &deployment(&[model], &cluster, &wanted).unwrap().models[0].layers;
         assert!(layers.iter().all(|layer| layer.options[0].compute[1].is_some()), "{name}");
     }
     for prompt in [1, 512] {
         let wanted = Workload { prompt, ..Workload::default() };
         let time = |used| {
-            let deployment = build(&[experts(used)], &cluster, &wanted).unwrap();
+            let deployment = deployment(&[experts(used)], &cluster, &wanted).unwrap();
             deployment.models[0].layers[1].options[0].compute[0].unwrap()
         };
         assert!(time(2) < time(8), "{prompt}");

@@ -10,6 +10,7 @@ mod alike;
 mod check;
 mod enumerate;
 mod mixes;
+mod part;
 mod plan;
 mod violation;
 
@@ -18,9 +19,11 @@ use serde::{Deserialize, Serialize};
 pub use account::{Account, DeviceAccount, ModelAccount, Stage};
 pub use check::Invalid;
 pub use mixes::{Mix, mixes};
+pub use part::{LayerRole, Part};
 pub use plan::{Assignment, Plan, Segment};
 pub use violation::Violation;
 
+use crate::recipe::Recipe;
 use crate::{Bytes, Loss, Nanos};
 
 /// Index of a device in [`Deployment::devices`].
@@ -165,8 +168,9 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
-    /// A name for people (`block 3`).
-    pub name: String,
+    /// What it is; in files its name (`block 3`).
+    #[serde(rename = "name")]
+    pub role: LayerRole,
     /// The ways to store it; at least one.
     pub options: Vec<LayerOption>,
     /// KV cache for the workload's context.
@@ -184,8 +188,8 @@ pub struct Layer {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LayerOption {
-    /// What it is (`q4_K`, or `q4_K+ffn_down:q6_K`).
-    pub recipe: String,
+    /// How its tensors are stored.
+    pub recipe: Recipe,
     /// Bytes of the weights that only this layer needs.
     pub bytes: Bytes,
     /// Index into [`Model::shared`]: weights stored once per device for all layers that name it.

@@ -31,7 +31,7 @@ use edgeplan_problem::{Bytes, Nanos, Share};
 
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::{InputError, parse_toml};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
 use wire::WirePlatform;
 

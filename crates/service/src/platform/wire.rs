@@ -11,7 +11,7 @@ use super::{Arrivals, Demand, Load, Platform, Service, Site, Uplink};
 use edgeplan_machines::cluster::{Cluster, Host, Link, Switch, ClusterFile};
 use edgeplan_machines::device::Device;
 use edgeplan_files::{InputError, read_text};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_files::quantity::{Bandwidth, Memory, Percent, Time};
 use edgeplan_model::sensitivity::mix_named;
 

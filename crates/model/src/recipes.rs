@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
-use edgeplan_formats::Format;
-use crate::TensorClass;
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::{FormatMix, Recipe, TensorClass};
 
 /// One tensor's format choices, priced.
 #[derive(Debug, Clone)]
 pub struct TensorChoices {
-    /// The tensor class's name, for labels; tensors of a class share their format.
-    pub class: &'static str,
+    /// What the tensor does; tensors of a class share their format.
+    pub class: TensorClass,
     /// The choices.
     pub choices: Vec<Choice>,
 }
@@ -41,13 +41,22 @@ pub struct Price {
     pub time: Vec<Option<Nanos>>,
 }
 
-/// A recipe and what it costs.
+/// A format for each tensor, and what they cost together.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipe {
-    /// The format of each class, in the order of the choices.
+pub struct Priced {
+    /// The format of each tensor, in the order of the choices.
     pub formats: Vec<Format>,
     /// What it costs.
     pub price: Price,
+}
+
+impl Priced {
+    /// The recipe of these tensors; [`Recipe::Native`] without any.
+    pub fn recipe(&self, tensors: &[TensorChoices]) -> Recipe {
+        let classes = tensors.iter().map(|tensor| tensor.class);
+        let mix = FormatMix::of(classes.zip(self.formats.iter().copied()));
+        mix.map_or(Recipe::Native, Recipe::Mix)
+    }
 }
 
 /// At most `limit` recipes of a layer: all uniform ones, then the best spread over the hull. With
@@ -55,15 +64,15 @@ pub struct Recipe {
 ///
 /// # Complexity
 /// O(devices * prices * tensors * formats), with 65 prices.
-pub fn recipes(tensors: &[TensorChoices], limit: usize, uniform_only: bool) -> Vec<Recipe> {
+pub fn recipes(tensors: &[TensorChoices], limit: usize, uniform_only: bool) -> Vec<Priced> {
     let mut kept = uniform(tensors);
     if !uniform_only {
-        let mut found: BTreeMap<Vec<Format>, Recipe> = BTreeMap::new();
+        let mut found: BTreeMap<Vec<Format>, Priced> = BTreeMap::new();
         for picks in sweep(tensors) {
             let recipe = priced(tensors, &picks);
             found.entry(recipe.formats.clone()).or_insert(recipe);
         }
-        let mixed: Vec<Recipe> = found.into_values().filter(|recipe| !is_uniform(recipe)).collect();
+        let mixed: Vec<Priced> = found.into_values().filter(|recipe| !is_uniform(recipe)).collect();
         let room = limit.saturating_sub(kept.len());
         let undominated = pareto(&mixed, &kept);
         kept.extend(spread(undominated, room));
@@ -74,59 +83,15 @@ pub fn recipes(tensors: &[TensorChoices], limit: usize, uniform_only: bool) -> V
     kept
 }
 
-/// `q4_K`, or `q4_K+ffn_down:q6_K,attn_v:q8_0`: the commonest format, then the exceptions.
-pub fn label(tensors: &[TensorChoices], formats: &[Format]) -> String {
-    let count = |format: &Format| formats.iter().filter(|other| *other == format).count();
-    let Some(base) = formats.iter().max_by_key(|format| (count(format), **format)) else {
-        return "native".into();
-    };
-    let exceptions: Vec<String> = tensors
-        .iter()
-        .zip(formats)
-        .filter(|(_, format)| *format != base)
-        .map(|(tensor, format)| format!("{}:{}", tensor.class, format.name()))
-        .collect();
-    match exceptions.is_empty() {
-        true => base.name().into(),
-        false => format!("{}+{}", base.name(), exceptions.join(",")),
-    }
-}
-
-/// Reads what [`label`] writes: the commonest format, and the format of each class that has
-/// another one.
-///
-/// # Errors
-/// One line that says which part is no format or no class.
-pub fn parse_label(text: &str) -> Result<(Format, BTreeMap<TensorClass, Format>), String> {
-    let format = |word: &str| word.trim().parse::<Format>().map_err(|error| error.to_string());
-    let (base, exceptions) = text.split_once('+').unwrap_or((text, ""));
-    let base = format(base)?;
-    let mut classes = BTreeMap::new();
-    for exception in exceptions.split(',').filter(|exception| !exception.trim().is_empty()) {
-        let Some((name, word)) = exception.split_once(':') else {
-            return Err(format!("`{exception}`; a class and its format, as `ffn_down:q6_K`"));
-        };
-        let known = TensorClass::MATRICES.into_iter();
-        let Some(class) = known.clone().find(|class| class.name() == name.trim()) else {
-            let known: Vec<&str> = known.map(TensorClass::name).collect();
-            return Err(format!("`{name}` is no class of tensors; known are {}", known.join(", ")));
-        };
-        if classes.insert(class, format(word)?).is_some() {
-            return Err(format!("`{name}` has two formats"));
-        }
-    }
-    Ok((base, classes))
-}
-
-fn is_uniform(recipe: &Recipe) -> bool {
+fn is_uniform(recipe: &Priced) -> bool {
     recipe.formats.windows(2).all(|pair| pair[0] == pair[1])
 }
 
 /// The recipes in which every class has the same format.
-fn uniform(tensors: &[TensorChoices]) -> Vec<Recipe> {
+fn uniform(tensors: &[TensorChoices]) -> Vec<Priced> {
     let Some(first) = tensors.first() else {
         let price = Price { bytes: Bytes::ZERO, loss: Loss::ZERO, time: Vec::new() };
-        return vec![Recipe { formats: Vec::new(), price }];
+        return vec![Priced { formats: Vec::new(), price }];
     };
     let position = |format: Format, tensor: &TensorChoices| {
         tensor.choices.iter().position(|choice| choice.format == format)
@@ -175,12 +140,12 @@ fn mean_slope(tensors: &[TensorChoices], spent: &dyn Fn(&Choice) -> Option<f64>)
     if loss > 0.0 { measure / loss } else { 1.0 }
 }
 
-fn priced(tensors: &[TensorChoices], picks: &[usize]) -> Recipe {
+fn priced(tensors: &[TensorChoices], picks: &[usize]) -> Priced {
     let chosen: Vec<&Choice> =
         tensors.iter().zip(picks).map(|(tensor, &pick)| &tensor.choices[pick]).collect();
     let devices = chosen.first().map_or(0, |choice| choice.price.time.len());
     let time = (0..devices).map(|d| chosen.iter().map(|choice| choice.price.time[d]).sum());
-    Recipe {
+    Priced {
         formats: chosen.iter().map(|choice| choice.format).collect(),
         price: Price {
             bytes: chosen.iter().map(|choice| choice.price.bytes).sum(),
@@ -191,11 +156,11 @@ fn priced(tensors: &[TensorChoices], picks: &[usize]) -> Recipe {
 }
 
 /// Those that no other one, and none of `kept`, is at least as good as in every measure.
-fn pareto(recipes: &[Recipe], kept: &[Recipe]) -> Vec<Recipe> {
+fn pareto(recipes: &[Priced], kept: &[Priced]) -> Vec<Priced> {
     let beaten = |index: usize| {
         let recipe = &recipes[index];
         let others = recipes.iter().enumerate().filter(|&(other, _)| other != index);
-        let better = |other: &Recipe, earlier: bool| {
+        let better = |other: &Priced, earlier: bool| {
             dominates(&other.price, &recipe.price) && (other.price != recipe.price || earlier)
         };
         others.into_iter().any(|(other, rival)| better(rival, other < index))
@@ -214,7 +179,7 @@ fn dominates(a: &Price, b: &Price) -> bool {
 }
 
 /// At most `room` of them, evenly spread over size.
-fn spread(mut recipes: Vec<Recipe>, room: usize) -> Vec<Recipe> {
+fn spread(mut recipes: Vec<Priced>, room: usize) -> Vec<Priced> {
     recipes.sort_by_key(|recipe| (recipe.price.bytes, recipe.price.loss));
     if recipes.len() <= room {
         return recipes;
@@ -224,42 +189,5 @@ fn spread(mut recipes: Vec<Recipe>, room: usize) -> Vec<Recipe> {
         0 => Vec::new(),
         1 => vec![recipes.swap_remove(last / 2)],
         _ => (0..room).map(|index| recipes[index * last / (room - 1)].clone()).collect(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_label_is_read_as_it_is_written() {
-        let price = Price { bytes: Bytes::ZERO, loss: Loss::ZERO, time: Vec::new() };
-        let tensor = |class: TensorClass| TensorChoices {
-            class: class.name(),
-            choices: vec![Choice { format: Format::Q4K, price: price.clone() }],
-        };
-        let classes = [TensorClass::AttnQ, TensorClass::AttnV, TensorClass::FfnDown];
-        let tensors = classes.map(tensor);
-        let formats = [Format::Q4K, Format::Q8_0, Format::Q4K];
-        let text = label(&tensors, &formats);
-        assert_eq!(text, "q4_K+attn_v:q8_0");
-        let (base, exceptions) = parse_label(&text).unwrap();
-        assert_eq!((base, exceptions), (Format::Q4K, BTreeMap::from([(classes[1], Format::Q8_0)])));
-        assert_eq!(parse_label("f16"), Ok((Format::F16, BTreeMap::new())));
-    }
-
-    #[test]
-    fn what_is_no_label_is_refused() {
-        let cases = [
-            ("", "`` is no format"),
-            ("native", "`native` is no format"),
-            ("q4_K+ffn_down", "`ffn_down`; a class and its format"),
-            ("q4_K+norm:f16", "`norm` is no class of tensors; known are attn_q, "),
-            ("q4_K+ffn_up:f16,ffn_up:f16", "`ffn_up` has two formats"),
-        ];
-        for (text, expected) in cases {
-            let error = parse_label(text).unwrap_err();
-            assert!(error.starts_with(expected), "{error}");
-        }
     }
 }

@@ -3,8 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use edgeplan_problem::{Bytes, Loss};
 use serde::{Deserialize, Serialize};
+
+use crate::{Bytes, Loss};
 
 /// A GGML tensor type that a plan may choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
