@@ -1,37 +1,15 @@
 //! Plans and verdicts as JSON and as tables. The JSON keys are stable.
 
 use comfy_table::{CellAlignment, Table, presets};
+use edgeplan::reason;
 use edgeplan_problem::deployment::{Account, Deployment, Objective, Plan, Stage};
-use edgeplan_problem::{Bytes, Cost, Nanos, Outcome, Verdict, gap};
+use edgeplan_problem::{Nanos, Outcome, gap};
 use serde_json::{Map, Value, json};
-
-/// A cost in the objective's unit.
-pub(crate) fn amount(instance: &Deployment, cost: Cost) -> String {
-    in_unit(instance.objective, cost)
-}
-
-/// A cost in the unit of that objective.
-pub(crate) fn in_unit(objective: Objective, cost: Cost) -> String {
-    match objective {
-        Objective::Latency | Objective::Bottleneck => Nanos(cost.0).to_string(),
-        Objective::Memory => Bytes(cost.0).to_string(),
-    }
-}
 
 /// The command as it was typed, without the folder of the executable.
 pub(crate) fn command_line() -> String {
     let words: Vec<String> = std::env::args().skip(1).collect();
     format!("edgeplan {}", words.join(" "))
-}
-
-/// Why, where a verdict needs words.
-pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Wrong(contradiction) => Some(contradiction.to_string()),
-        Verdict::Unsupported(reason) => Some(reason.to_string()),
-        Verdict::Failed(reason) => Some(reason.clone()),
-        _ => None,
-    }
 }
 
 /// The key of a cost, which ends in its unit.

@@ -16,7 +16,8 @@ use serde_json::{Map, Value, json};
 
 use crate::question::{find_among, seconds};
 use crate::reply::Reply;
-use crate::report::{reason, table};
+use crate::report::table;
+use edgeplan::reason;
 use crate::watch;
 use table::{account_json, account_tables};
 

@@ -4,7 +4,8 @@ use edgeplan_problem::{Bytes, Cost, Nanos};
 use edgeplan_records::row::{Kind, Record, Word};
 use edgeplan_records::summary::{SolverSummary, SuiteSummary};
 
-use crate::report::{in_unit, table};
+use crate::report::table;
+use edgeplan::in_unit;
 
 /// Every suite's table, and what went wrong in it; `trials` shows every trial, too.
 pub(super) fn text(suites: &[SuiteSummary], records: &[Record], trials: bool) -> String {

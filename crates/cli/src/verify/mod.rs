@@ -1,6 +1,5 @@
 //! `edgeplan verify`: a model runs on this machine, and is held against what plans expect of it.
 
-mod prediction;
 mod quality;
 mod table;
 
@@ -8,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
+use edgeplan::expectation;
 use edgeplan_engine::Device;
 use edgeplan_engine::measure::{Runs, measure};
 use edgeplan_machines::device::{self, DeviceProfile};
@@ -17,7 +17,6 @@ use edgeplan_problem::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use self::prediction::predict;
 use self::table::Comparison;
 use crate::reply::Reply;
 
@@ -74,7 +73,7 @@ fn times(arguments: &Arguments) -> Result<(Value, String)> {
     if spec.stored_bytes().is_none() {
         bail!("{}: a GGUF file with its weights is needed", path.display());
     }
-    let predicted = predict(&spec, &arguments.profile, (arguments.prompt, arguments.generate))?;
+    let predicted = expectation(&spec, &arguments.profile, (arguments.prompt, arguments.generate))?;
     let (machine, load) = (Machine::here(), load_average());
     let (needed, free) = (predicted.memory, Bytes(machine.free_bytes));
     if needed > free {

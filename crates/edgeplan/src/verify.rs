@@ -1,55 +1,62 @@
-//! What plans expect: the question is stated as for any plan, with one device.
+//! What plans expect of a model on one machine.
 
-use edgeplan_engine::measure::Times;
-use edgeplan_pricing::{End, PricedDeployment, price};
-use edgeplan_machines::cluster::{Cluster, Host};
 use edgeplan_files::InputError;
-use edgeplan_problem::format::Format;
+use edgeplan_machines::cluster::{Cluster, Host};
 use edgeplan_model::ModelSpec;
 use edgeplan_pricing::workload::{Quality, Workload};
+use edgeplan_pricing::{End, PhaseTimes, PricedDeployment, price};
 use edgeplan_problem::deployment::{
     Assignment, Deployment, DeviceAccount, DeviceId, OptionId, Plan,
 };
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos, Problem as _};
 
 const NAME: &str = "this machine";
 
 /// A predicted time, and the ends of its interval where there is one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Predicted {
-    pub(super) median: Nanos,
-    pub(super) ends: Option<(Nanos, Nanos)>,
+pub struct Predicted {
+    /// The middle of the interval.
+    pub median: Nanos,
+    /// Its ends.
+    pub ends: Option<(Nanos, Nanos)>,
 }
 
-/// What is expected of a model on this machine.
-pub(super) struct Expectation {
+/// What is expected of a model on a machine.
+#[derive(Debug)]
+pub struct Expectation {
     /// By layer.
-    pub(super) layers: Vec<Times<Predicted>>,
+    pub layers: Vec<PhaseTimes<Predicted>>,
     /// All layers.
-    pub(super) passes: Times<Predicted>,
-    pub(super) account: DeviceAccount,
+    pub passes: PhaseTimes<Predicted>,
+    /// What the model takes of the machine.
+    pub account: DeviceAccount,
     /// Weights, cache and activations.
-    pub(super) memory: Bytes,
+    pub memory: Bytes,
     /// Where the times come from.
-    pub(super) origin: String,
-    pub(super) notes: Vec<String>,
+    pub origin: String,
+    /// What a reader must know.
+    pub notes: Vec<String>,
 }
 
-/// Predicts the time of a prompt and of a token after it, `tokens` of each, and memory. The engine
-/// keeps its cache in f32.
-pub(super) fn predict(
+/// Predicts the time of a prompt of that many tokens, of each of the tokens generated after it, and
+/// memory, on the machine of that profile (`catalog:NAME` or a file). The engine keeps its cache in
+/// f32.
+///
+/// # Errors
+/// A profile that cannot be read, or a model that cannot be priced on it.
+pub fn expectation(
     spec: &ModelSpec,
     profile: &str,
-    tokens: (u32, u32),
+    (prompt, generate): (u32, u32),
 ) -> Result<Expectation, InputError> {
-    let (prompt, generate) = tokens;
     let cluster = Cluster::single(NAME, NAME, Host::new(profile));
-    let stated = |generate: u32| {
+    let priced = |generate: u32| {
         let (quality, kv) = (Quality::Any, Format::F32);
         let workload = Workload { prompt, generate, quality, kv, ..Workload::default() };
         price(std::slice::from_ref(spec), &cluster, &workload)
     };
-    let (whole, first) = (stated(generate)?, stated(0)?);
+    let (whole, first) = (priced(generate)?, priced(0)?);
     let everything = Assignment { device: DeviceId(0), option: OptionId(0) };
     let plan = Plan::single(vec![everything; spec.layers.len()]);
     let evaluation = whole.deployment.evaluate(&plan);
@@ -77,12 +84,12 @@ pub(super) fn predict(
     })
 }
 
-/// The question with times in the middle of their intervals, at their lower and their upper ends.
-fn ends(stated: &PricedDeployment) -> [Deployment; 3] {
-    [stated.deployment.clone(), stated.at(End::Low), stated.at(End::High)]
+/// The problem with times in the middle of their intervals, at their lower and their upper ends.
+fn ends(priced: &PricedDeployment) -> [Deployment; 3] {
+    [priced.deployment.clone(), priced.at(End::Low), priced.at(End::High)]
 }
 
-/// Times of a prompt with its tokens, and of the prompt alone.
+/// PhaseTimes of a prompt with its tokens, and of the prompt alone.
 struct Ends {
     whole: [Deployment; 3],
     first: [Deployment; 3],
@@ -92,7 +99,7 @@ struct Ends {
 
 impl Ends {
     /// Of these layers together.
-    fn of(&self, layers: &[usize]) -> Times<Predicted> {
+    fn of(&self, layers: &[usize]) -> PhaseTimes<Predicted> {
         let sum = |deployment: &Deployment| -> Nanos {
             let time = |&layer: &usize| deployment.models[0].layers[layer].options[0].compute[0];
             layers.iter().filter_map(time).sum()
@@ -109,7 +116,7 @@ impl Ends {
             median,
             ends: (self.measured && high < Nanos::MAX).then_some((low, high)),
         };
-        Times {
+        PhaseTimes {
             prompt: predicted(middle, low, high),
             token: (self.generate > 0).then(|| predicted(each, each_low, each_high)),
         }

@@ -1,0 +1,48 @@
+//! Every solver on one question. Wrong answers are shown, never ranked.
+
+use std::sync::atomic::Ordering;
+
+use edgeplan_problem::deployment::Plan;
+use edgeplan_problem::{Cost, Outcome, Verdict, reconcile};
+use edgeplan_solvers::DEPLOYMENT;
+
+use crate::answer::{Progress, Task, answer};
+use crate::session::Session;
+
+/// What every solver answered, best first.
+#[derive(Debug)]
+pub struct Ranking {
+    /// By cost, then time; then proofs that there is no plan; whoever knows nothing is last.
+    pub outcomes: Vec<(&'static str, Outcome<Plan>)>,
+    /// The best lower bound of all.
+    pub lower_bound: Option<Cost>,
+}
+
+impl Session {
+    /// Asks every solver of the registry under the task's limits, one after another, and confronts
+    /// their answers: one that another's plan denies becomes [`Verdict::Wrong`].
+    ///
+    /// ```no_run
+    /// # let session = edgeplan::Sources::default().load()?;
+    /// let ranking = session.compare(&edgeplan::Task::default(), &mut edgeplan::Quiet);
+    /// println!("{} is the fastest to the best plan", ranking.outcomes[0].0);
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
+    pub fn compare(&self, task: &Task<'_>, progress: &mut dyn Progress) -> Ranking {
+        let mut outcomes = Vec::new();
+        for solver in DEPLOYMENT {
+            if task.limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+                break;
+            }
+            let (outcome, _) = answer(self.deployment(), &Task { solver, ..*task }, progress);
+            outcomes.push((solver.name, outcome));
+        }
+        reconcile(&mut outcomes);
+        outcomes.sort_by_key(|(_, outcome)| {
+            let proof = matches!(outcome.verdict, Verdict::Infeasible);
+            (outcome.cost().is_none(), outcome.cost(), !proof, outcome.elapsed)
+        });
+        let lower_bound = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
+        Ranking { outcomes, lower_bound }
+    }
+}
