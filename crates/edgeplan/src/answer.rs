@@ -92,10 +92,7 @@ pub fn answer_within(
 }
 
 /// The answer, unless it is wrong: nothing is built on that.
-pub(crate) fn believed(
-    solver: &str,
-    outcome: Outcome<Plan>,
-) -> Result<Outcome<Plan>, Error> {
+pub(crate) fn believed<P>(solver: &str, outcome: Outcome<P>) -> Result<Outcome<P>, Error> {
     match outcome.verdict {
         Verdict::Wrong(why) => Err(Error::Wrong { solver: solver.to_owned(), why }),
         _ => Ok(outcome),

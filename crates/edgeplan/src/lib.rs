@@ -21,6 +21,7 @@ mod certificate;
 mod check;
 mod compare;
 mod diagnosis;
+pub mod epochs;
 mod error;
 mod explain;
 mod export;

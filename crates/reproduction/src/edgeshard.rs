@@ -8,7 +8,7 @@ use edgeplan_problem::{Limits, Nanos, Silent, Verdict, solve};
 
 use super::throughput::{self, COUNTS, Case, Found, SEQUENCES};
 use super::{Finding, Mark, Ours, Published, difference};
-use crate::question::find_solver;
+use edgeplan_solvers::find;
 
 const PAPER: &str = "EdgeShard, arXiv 2405.14371";
 const EVALUATION: &str = "evaluation, through a summary; table not known";
@@ -32,7 +32,7 @@ fn convention(returns: Returns) -> String {
     .into()
 }
 
-pub(super) fn findings() -> Result<Vec<Finding>> {
+pub(crate) fn findings() -> Result<Vec<Finding>> {
     let cases = known()?;
     let mut findings = Vec::new();
     for case in &cases {
@@ -69,7 +69,7 @@ fn instance(case: &Known, returns: Returns) -> Result<Deployment> {
 
 /// Time per token by a solver; nothing where that has no plan.
 fn time(instance: &Deployment, name: &str) -> Result<Option<Nanos>> {
-    let solver = (find_solver(name)?.make)();
+    let solver = (find(name).context("it is registered")?.make)();
     let outcome = solve(instance, solver.as_ref(), Limits::default(), &mut Silent);
     let answered = match outcome.verdict {
         Verdict::Wrong(_) | Verdict::Unsupported(_) | Verdict::Failed(_) => false,
@@ -242,12 +242,12 @@ fn throughputs(case: &Known, returns: Returns) -> Result<Vec<Finding>> {
 fn pipelined(returns: Returns, published: Published) -> Result<Finding> {
     let case = Case { objective: Objective::Bottleneck, returns, message: 1 };
     let found = Found::of(case)?;
-    let (most, filled) = (COUNTS[COUNTS.len() - 1], found.no_bubbles[COUNTS.len() - 1]);
+    let (most, filled) = (COUNTS[COUNTS.len() - 1], found.no_bubbles_tokens_per_s[COUNTS.len() - 1]);
     let remark = format!(
         "the plan of the least bottleneck on all 15 devices, {} stages, {most} micro-batches of \
          {SEQUENCES} on their way without bubbles; with 1 it is {:.1}, and the bottleneck model \
          says {:.1}; how many the paper had on their way was not found",
-        found.stages, found.bubbles[0], found.model
+        found.stages, found.bubbles_tokens_per_s[0], found.model_tokens_per_s
     );
     Ok(Finding::new(
         PAPER,

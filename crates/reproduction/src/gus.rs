@@ -22,7 +22,7 @@ const TIME: Duration = Duration::from_millis(500);
 const CONVENTION: &str = "40 frames of the recalled size; capacities and times are ours";
 const ABSTRACT: &str = "abstract";
 
-pub(super) fn findings() -> Result<Vec<Finding>> {
+pub(crate) fn findings() -> Result<Vec<Finding>> {
     let frames = (0..FRAMES).map(|seed| frame(&Frame { seed, ..Frame::new(Settings::Gus) }));
     let frames: Vec<Scheduling> = frames.collect::<Result<_, _>>()?;
     let own = satisfied(&frames, "gus")?;

@@ -10,70 +10,69 @@ use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, svg};
 use edgeplan_simulator::{
     Hop, Keep, Layout, LinkRate, MicroBatches, Release, Roofline, Run, Server, StageRate, pipeline,
 };
-use serde_json::{Value, json};
-
-use crate::question::find_solver;
-use crate::reply::Reply;
-use crate::report::table;
+use edgeplan_solvers::find;
+use serde::Serialize;
 
 /// Tokens per second that the paper reports (arXiv 2405.14371, Llama2-7B).
-pub(super) const PUBLISHED: f64 = 52.45;
+pub const PUBLISHED: f64 = 52.45;
 /// Requests of a micro-batch: the profile was taken with 4.
-pub(super) const SEQUENCES: u32 = 4;
+pub const SEQUENCES: u32 = 4;
 /// Tokens that each request generates (the paper's workload).
-const GENERATE: u32 = 96;
+pub const GENERATE: u32 = 96;
 /// Micro-batches on their way at once.
-pub(super) const COUNTS: [u32; 4] = [1, 2, 4, 8];
+pub const COUNTS: [u32; 4] = [1, 2, 4, 8];
 const SOLVER: &str = "chain-exact";
 
 /// What the paper leaves open.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Case {
+pub(crate) struct Case {
     /// What the plan minimises.
-    pub(super) objective: Objective,
+    pub(crate) objective: Objective,
     /// What returns to the source.
-    pub(super) returns: Returns,
+    pub(crate) returns: Returns,
     /// Tokens that a message is charged for: those of one request, or of the micro-batch.
-    pub(super) message: u64,
+    pub(crate) message: u64,
 }
 
-pub(super) fn run(as_json: bool) -> Result<Reply> {
-    let mut header = vec!["plan for".to_owned(), "returns".into(), "message".into()];
-    header.extend(["stages".into(), "model".into()]);
-    header.extend(COUNTS.map(|count| format!("bubbles {count}")));
-    header.extend(COUNTS.map(|count| format!("no bubbles {count}")));
-    let header: Vec<&str> = header.iter().map(String::as_str).collect();
-    let mut rows = table(&header, &(3..header.len()).collect::<Vec<_>>());
-    let mut json = Vec::new();
+/// Both plans, whatever returns, and messages charged either way.
+///
+/// # Errors
+/// A case without a plan.
+pub fn every_reading() -> Result<Vec<Found>> {
+    let mut found = Vec::new();
     for objective in [Objective::Latency, Objective::Bottleneck] {
         for returns in [Returns::Logits, Returns::Token] {
             for message in [1, u64::from(SEQUENCES)] {
-                let case = Case { objective, returns, message };
-                let found = Found::of(case)?;
-                rows.add_row(found.row(case));
-                json.push(found.json(case));
+                found.push(Found::of(Case { objective, returns, message })?);
             }
         }
     }
-    let text = format!(
-        "EdgeShard, Llama2-7B on 12 AGX Orin, 2 Orin NX and an RTX 3090: generated tokens per \
-         second.\nThe paper: {PUBLISHED}. {SEQUENCES} requests per micro-batch, {GENERATE} tokens \
-         each.\n\n{rows}"
-    );
-    let json = json!({ "paper_tokens_per_s": PUBLISHED, "cases": json });
-    Ok(Reply::either(as_json, &json, &text))
+    Ok(found)
 }
 
-/// Tokens per second of a case.
-pub(super) struct Found {
-    pub(super) stages: usize,
-    latency: Nanos,
-    bottleneck: Nanos,
+/// Tokens per second of a case. The names are the keys of JSON.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// What the plan minimises.
+    pub plan_for: &'static str,
+    /// What returns to the source.
+    pub returns: &'static str,
+    /// Tokens that a message is charged for.
+    pub message_tokens: u64,
+    /// Stages of the pipeline.
+    pub stages: usize,
+    /// Time of one pass.
+    pub latency_ns: Nanos,
+    /// Time of the slowest stage or link.
+    pub bottleneck_ns: Nanos,
+    /// Numbers of micro-batches, of the following two lists.
+    pub micro_batches: [u32; 4],
     /// What the bottleneck model promises.
-    pub(super) model: f64,
-    /// By number of micro-batches.
-    pub(super) bubbles: Vec<f64>,
-    pub(super) no_bubbles: Vec<f64>,
+    pub model_tokens_per_s: f64,
+    /// Every micro-batch waits for the slowest.
+    pub bubbles_tokens_per_s: Vec<f64>,
+    /// No micro-batch waits for another one.
+    pub no_bubbles_tokens_per_s: Vec<f64>,
 }
 
 /// A plan of a case, ready to run.
@@ -87,7 +86,7 @@ struct Planned {
 impl Planned {
     fn of(case: Case) -> Result<Self> {
         let instance = instance(case)?;
-        let solver = (find_solver(SOLVER)?.make)();
+        let solver = (find(SOLVER).context("it is registered")?.make)();
         let outcome = solve(&instance, solver.as_ref(), Limits::default(), &mut Silent);
         let plan = outcome.plan.context("EdgeShard's case: no plan")?;
         let account = instance.evaluate(&plan).account;
@@ -119,44 +118,21 @@ fn speed(count: u32, run: &Run) -> f64 {
 }
 
 impl Found {
-    pub(super) fn of(case: Case) -> Result<Self> {
+    pub(crate) fn of(case: Case) -> Result<Self> {
         let planned = Planned::of(case)?;
         let (bill, bottleneck) = (&planned.account.models[0], planned.account.bottleneck);
+        let speeds = |release| COUNTS.map(|count| planned.speed(count, release)).to_vec();
         Ok(Self {
+            plan_for: name(case.objective),
+            returns: returned(case.returns),
+            message_tokens: case.message,
             stages: bill.stages.len(),
-            latency: bill.latency,
-            bottleneck,
-            model: f64::from(SEQUENCES) * 1e9 / bottleneck.as_f64(),
-            bubbles: COUNTS.map(|count| planned.speed(count, Release::Bubbles)).to_vec(),
-            no_bubbles: COUNTS.map(|count| planned.speed(count, Release::NoBubbles)).to_vec(),
-        })
-    }
-
-    fn row(&self, case: Case) -> Vec<String> {
-        let mut row = vec![
-            name(case.objective).to_owned(),
-            returned(case.returns).into(),
-            format!("{} x", case.message),
-            self.stages.to_string(),
-            format!("{:.1}", self.model),
-        ];
-        let speeds = self.bubbles.iter().chain(&self.no_bubbles);
-        row.extend(speeds.map(|speed| format!("{speed:.1}")));
-        row
-    }
-
-    fn json(&self, case: Case) -> Value {
-        json!({
-            "plan_for": name(case.objective),
-            "returns": returned(case.returns),
-            "message_tokens": case.message,
-            "stages": self.stages,
-            "latency_ns": self.latency,
-            "bottleneck_ns": self.bottleneck,
-            "micro_batches": COUNTS,
-            "model_tokens_per_s": self.model,
-            "bubbles_tokens_per_s": self.bubbles,
-            "no_bubbles_tokens_per_s": self.no_bubbles,
+            latency_ns: bill.latency,
+            bottleneck_ns: bottleneck,
+            micro_batches: COUNTS,
+            model_tokens_per_s: f64::from(SEQUENCES) * 1e9 / bottleneck.as_f64(),
+            bubbles_tokens_per_s: speeds(Release::Bubbles),
+            no_bubbles_tokens_per_s: speeds(Release::NoBubbles),
         })
     }
 }
@@ -191,7 +167,10 @@ fn returned(returns: Returns) -> &'static str {
 
 /// The first passes of the fastest plan for a single request with as many micro-batches as it has
 /// stages and links, with and without bubbles.
-pub(super) fn picture() -> Result<String> {
+///
+/// # Errors
+/// A case without a plan.
+pub fn picture() -> Result<String> {
     const COUNT: u32 = 4;
     const PASSES: u64 = 5;
     let case = Case { objective: Objective::Latency, returns: Returns::Token, message: 1 };

@@ -7,20 +7,20 @@ use edgeplan_pricing::workload::{Goal, Quality, Workload};
 use edgeplan_problem::{Limits, Problem as _, Silent, solve};
 
 use super::{Finding, Mark, Ours, Published};
-use crate::question::find_solver;
+use edgeplan_solvers::find;
 
-pub(super) const PAPER: &str = "DILEMMA, arXiv 2503.01704";
-pub(super) const MODEL: &str = "catalog:opt-350m";
+pub(crate) const PAPER: &str = "DILEMMA, arXiv 2503.01704";
+pub(crate) const MODEL: &str = "catalog:opt-350m";
 /// The evaluation loss of its most quantized model, less that of the original, in nats.
 const LOSS: f64 = 0.0014;
 const ORIGINAL_BYTES: f64 = 4.0;
 const CLUSTER: &str = "source = \"a\"\n[device.a]\nprofile = \"catalog:ryzen-7950x-64\"\n";
 
 /// Bits used over original ones, of 32 each.
-pub(super) const RATIO: Published =
+pub(crate) const RATIO: Published =
     Published { value: "up to 12.75 %", mark: Mark::V, source: "abstract" };
 
-pub(super) fn findings() -> Result<Vec<Finding>> {
+pub(crate) fn findings() -> Result<Vec<Finding>> {
     let rows = [(LOSS, "the paper's rise in loss, 0.0591 to 0.0605"), (0.03, "a bound of ours")];
     let mut findings = Vec::new();
     for (loss, why) in rows {
@@ -53,7 +53,7 @@ fn ratio(loss: f64) -> Result<f64> {
     let workload =
         Workload { objective: Goal::Memory, quality: Quality::MaxKl(loss), ..Workload::default() };
     let instance = deployment(&[opt], &cluster, &workload)?;
-    let solver = (find_solver("chain-search")?.make)();
+    let solver = (find("chain-search").context("it is registered")?.make)();
     let outcome = solve(&instance, solver.as_ref(), Limits::default(), &mut Silent);
     let plan = outcome.plan.with_context(|| format!("{MODEL}: no plan"))?;
     let account = instance.evaluate(&plan).account;

@@ -10,7 +10,7 @@ use edgeplan_problem::{Limits, Silent, Verdict, solve};
 use edgeplan_solvers::{Entry, find_batching};
 
 use super::{Finding, Mark, Ours, Published, verdict};
-use crate::epochs::served_per_s;
+use edgeplan::epochs::served_per_s;
 
 const PAPER: &str = "DFTSP, arXiv 2405.07140";
 /// Epochs of each load whose batches are searched.
@@ -25,7 +25,7 @@ const SERVED_EPOCHS: u32 = 100;
 const SETTINGS: &str = "settings are second-hand or recalled";
 const LESS: Published = Published { value: "more than 45 %", mark: Mark::V, source: "abstract" };
 
-pub(super) fn findings() -> Result<Vec<Finding>> {
+pub(crate) fn findings() -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for load in LOADS {
         let mut sums = [Work::default(), Work::default()];

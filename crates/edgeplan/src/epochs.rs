@@ -1,8 +1,7 @@
-//! One case: a node, a rate and a solver.
+//! One edge node, epoch after epoch, while requests arrive at random.
 
 use std::time::Duration;
 
-use anyhow::Result;
 use edgeplan_batching::WireRequest;
 use edgeplan_batching::paper::Setting;
 use edgeplan_batching::traffic::Arrival;
@@ -13,47 +12,61 @@ use edgeplan_solvers::Entry;
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 use statrs::statistics::{Data, OrderStatistics as _, Statistics as _};
 
-use crate::reply::believed;
-use crate::watch;
+use crate::Error;
+use crate::answer::believed;
 
 /// What is simulated.
-pub(super) struct Case {
-    pub(super) setting: Setting,
+#[derive(Debug, Clone)]
+pub struct Case<'a> {
+    /// The node.
+    pub setting: Setting,
     /// Arrivals per second.
-    pub(super) rate: f64,
-    pub(super) epochs: u32,
-    pub(super) seed: u64,
-    /// For each epoch's batch.
-    pub(super) time: Duration,
+    pub rate: f64,
+    /// Epochs.
+    pub epochs: u32,
+    /// Of the arrivals.
+    pub seed: u64,
+    /// Of the solver, for each epoch's batch.
+    pub limits: Limits<'a>,
 }
 
 /// What came of it. The names are the columns of files.
-#[derive(serde::Serialize)]
-pub(super) struct Record {
-    pub(super) model: String,
-    pub(super) arrivals_per_s: f64,
-    pub(super) solver: &'static str,
-    epochs: u32,
-    arrived: usize,
-    served: usize,
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct Record {
+    /// The node's model.
+    pub model: String,
+    /// Arrivals per second.
+    pub arrivals_per_s: f64,
+    /// Who forms batches.
+    pub solver: &'static str,
+    /// Epochs.
+    pub epochs: u32,
+    /// Requests that arrived.
+    pub arrived: usize,
+    /// Requests that were served in time.
+    pub served: usize,
     /// Mean over the epochs.
-    pub(super) served_per_s: f64,
+    pub served_per_s: f64,
     /// Half the width of its 95 % confidence interval.
-    pub(super) confidence_95: f64,
+    pub confidence_95: f64,
     /// From arrival to answer, of those served.
-    latency_median_s: Option<f64>,
-    latency_95_s: Option<f64>,
+    pub latency_median_s: Option<f64>,
+    /// 95 % quantile of the same.
+    pub latency_95_s: Option<f64>,
     /// Nodes of trees, mean over the epochs.
-    nodes_per_epoch: Option<f64>,
+    pub nodes_per_epoch: Option<f64>,
     /// Epochs whose batch was not proven optimal.
-    unproven_epochs: u32,
+    pub unproven_epochs: u32,
     /// What the solver took in all.
-    solver_s: f64,
+    pub solver_s: f64,
 }
 
 /// Runs the node epoch by epoch. A request that is not served waits on as long as it can still be
 /// answered in time.
-pub(super) fn simulate(case: &Case, entry: &'static Entry<Batching>) -> Result<Record> {
+///
+/// # Errors
+/// A setting that makes no sense, or a solver whose answer contradicts itself.
+pub fn simulate(case: &Case<'_>, entry: &'static Entry<Batching>) -> Result<Record, Error> {
     let scenario = case.setting.empty();
     let base = scenario.build("epochs")?;
     let length = base.epoch.uplink + base.epoch.compute + base.epoch.downlink;
@@ -71,14 +84,8 @@ pub(super) fn simulate(case: &Case, entry: &'static Entry<Batching>) -> Result<R
         waiting.retain(|one| (now - Nanos(one.at.0)) + radio <= Nanos(one.request.deadline.0));
         let requests: Vec<WireRequest> = waiting.iter().map(|one| waited(one, now)).collect();
         let problem = Batching { requests: scenario.requests(&requests), ..base.clone() };
-        let limits = Limits {
-            time: Some(case.time),
-            seed: case.seed,
-            interrupt: Some(watch::flag()),
-            ..Limits::default()
-        };
-        let problem = problem.checked()?;
-        let outcome = solve(&problem, solver.as_ref(), limits, &mut Silent);
+        let problem = problem.checked().map_err(|why| Error::Impossible(why.to_string()))?;
+        let outcome = solve(&problem, solver.as_ref(), case.limits, &mut Silent);
         let outcome = believed(entry.name, outcome)?;
         tally.thought += outcome.elapsed;
         tally.nodes.extend(outcome.work.get("nodes").map(|&nodes| nodes as f64));
@@ -94,6 +101,22 @@ pub(super) fn simulate(case: &Case, entry: &'static Entry<Batching>) -> Result<R
         waiting.retain(|_| left.next().unwrap_or(true));
     }
     Ok(tally.record(case, entry.name, (arrived, length)))
+}
+
+/// Requests per second that a solver's batches serve, of a node in the paper's settings, and half
+/// the width of the 95 % confidence interval of that mean.
+///
+/// # Errors
+/// As [`simulate`].
+pub fn served_per_s(
+    setting: Setting,
+    (rate, epochs): (f64, u32),
+    entry: &'static Entry<Batching>,
+) -> Result<(f64, f64), Error> {
+    let limits = Limits { time: Some(Duration::from_secs(10)), ..Limits::default() };
+    let case = Case { setting, rate, epochs, seed: 0, limits };
+    let record = simulate(&case, entry)?;
+    Ok((record.served_per_s, record.confidence_95))
 }
 
 /// The request as it is now.
@@ -114,7 +137,7 @@ struct Tally {
 impl Tally {
     fn record(
         self,
-        case: &Case,
+        case: &Case<'_>,
         solver: &'static str,
         (arrived, length): (usize, Nanos),
     ) -> Record {
@@ -140,24 +163,5 @@ impl Tally {
             unproven_epochs: self.unproven,
             solver_s: self.thought.as_secs_f64(),
         }
-    }
-}
-
-impl Record {
-    /// For people.
-    pub(super) fn cells(&self) -> [String; 10] {
-        let show = |seconds: Option<f64>| seconds.map_or("-".into(), |s| format!("{s:.2} s"));
-        [
-            self.model.clone(),
-            self.arrivals_per_s.to_string(),
-            self.solver.into(),
-            format!("{:.2}", self.served_per_s),
-            format!("{:.2}", self.confidence_95),
-            format!("{:.1} %", 100.0 * self.served as f64 / self.arrived.max(1) as f64),
-            show(self.latency_median_s),
-            show(self.latency_95_s),
-            self.nodes_per_epoch.map_or("-".into(), |nodes| format!("{nodes:.1}")),
-            self.unproven_epochs.to_string(),
-        ]
     }
 }

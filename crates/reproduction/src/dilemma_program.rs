@@ -18,7 +18,7 @@ use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
 
 use super::dilemma::{MODEL, PAPER, RATIO};
 use super::{Finding, Mark, Ours, Published, difference, verdict};
-use crate::question::find_solver;
+use edgeplan_solvers::find;
 
 /// Three edge servers that reach each other, none of which holds the model, and a cloud that is far
 /// away. The paper's servers, capacities and bandwidths were not found; these are ours.
@@ -78,7 +78,7 @@ const CHAINS: Random = Random {
 const SEEDS: u64 = 12;
 const PROGRAM: &str = "edgeplan reproduce (DILEMMA's program by HiGHS)";
 
-pub(super) fn findings() -> Result<Vec<Finding>> {
+pub(crate) fn findings() -> Result<Vec<Finding>> {
     let mut findings = Vec::new();
     for limit in DIFFERENCES {
         match Comparison::of(limit)? {
@@ -124,7 +124,7 @@ struct Own {
 
 impl Own {
     fn of(instance: &Deployment) -> Result<Self> {
-        let solver = (find_solver("chain-search")?.make)();
+        let solver = (find("chain-search").context("it is registered")?.make)();
         let limits = Limits { time: Some(TIME), ..Limits::default() };
         let outcome = solve(instance, solver.as_ref(), limits, &mut Silent);
         let verdict = outcome.verdict.word();
