@@ -208,8 +208,8 @@ fn native_engines_have_one_door_each() {
 fn candle_stays_with_those_that_run_kernels() {
     let own = ["engine", "kernels", "quality"];
     only(&own, |name| name.starts_with("candle"));
-    // And only the command line reaches it through these.
-    only(&["engine", "kernels", "quality", "cli"], |name| {
+    // And only the command line and the sweep of bits for loss reach it through these.
+    only(&["engine", "kernels", "quality", "pareto", "cli"], |name| {
         own.iter().any(|o| name == member_name(o))
     });
 }

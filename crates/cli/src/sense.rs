@@ -1,17 +1,16 @@
 //! `edgeplan sense`: what each format does to each tensor of a model.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
 use edgeplan_problem::format::Format;
-use edgeplan_files::{InputError, check_writable, read_text};
+use edgeplan_files::{check_writable, read_text};
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::measured::{Header, Line, SCHEMA, Sensed};
 use edgeplan_pricing::workload::USUAL_FORMATS;
 use edgeplan_quality::additivity::Additivity;
+use edgeplan_quality::journal::{self, Journal};
 use edgeplan_quality::sense::{self, Trial, predicted, sense, sense_mix, trials};
 use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -70,7 +69,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         context: arguments.context.into(),
         loss_nats: None,
     };
-    let known = read(out, &header)?;
+    let known = journal::read(out, &header)?;
     let left: Vec<Trial> = match &known {
         Some(known) => wanted.into_iter().filter(|trial| !trial.is_in(known)).collect(),
         None => wanted,
@@ -103,61 +102,6 @@ fn bar(length: usize, template: &str) -> Result<ProgressBar> {
     Ok(bar)
 }
 
-/// What is there already, if it is about the same.
-fn read(out: &Path, header: &Header) -> Result<Option<Sensed>> {
-    if !out.exists() {
-        return Ok(None);
-    }
-    let sensed = Sensed::parse(&shown(out), &read_text(out)?)?;
-    let there = Header { loss_nats: None, ..sensed.header.clone() };
-    if there != *header {
-        let problem = format!(
-            "is about {} on {} tokens of {} in windows of {}; this is {} on {} of {} in {}",
-            there.model,
-            there.tokens,
-            there.source,
-            there.context,
-            header.model,
-            header.tokens,
-            header.source,
-            header.context
-        );
-        return Err(InputError::file(shown(out), problem).into());
-    }
-    Ok(Some(sensed))
-}
-
-/// A file that grows by whole lines.
-struct Record {
-    path: PathBuf,
-    file: File,
-}
-
-impl Record {
-    /// Opens a file, cuts off what is no whole line, and begins with the header.
-    fn open(path: &Path, header: &Header) -> Result<Self, InputError> {
-        let error = |error: std::io::Error| InputError::file(shown(path), error.to_string());
-        let there = std::fs::read(path).unwrap_or_default();
-        let whole = there.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
-        let file = OpenOptions::new().create(true).append(true).open(path).map_err(error)?;
-        file.set_len(whole as u64).map_err(error)?;
-        let mut record = Self { path: path.into(), file };
-        if whole == 0 {
-            record.add(header)?;
-        }
-        Ok(record)
-    }
-
-    fn add(&mut self, line: &impl serde::Serialize) -> Result<(), InputError> {
-        let error = |error: String| InputError::file(shown(&self.path), error);
-        let mut line = serde_json::to_vec(line).map_err(|e| error(e.to_string()))?;
-        line.push(b'\n');
-        // A line is minutes of work on a large model; it is to outlast a power cut.
-        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
-        written.map_err(|e| error(e.to_string()))
-    }
-}
-
 /// Measures what is left, a line each.
 fn measure(
     reference: &Reference<'_>,
@@ -166,10 +110,10 @@ fn measure(
     mixes: std::ops::Range<u64>,
     out: &Path,
 ) -> Result<()> {
-    let mut record = Record::open(out, &header)?;
+    let mut journal = Journal::open(out, &header)?;
     let steps = bar(left.len(), "{pos}/{len} tensors in a format, {elapsed} of {duration}")?;
     sense(reference, &left, &mut |row| {
-        record.add(&Line::Row(row))?;
+        journal.add(&Line::Row(row))?;
         steps.inc(1);
         Ok(())
     })?;
@@ -177,7 +121,7 @@ fn measure(
     let sensed = Sensed::parse(&shown(out), &read_text(out)?)?;
     let steps = bar((mixes.end - mixes.start) as usize, "{pos}/{len} mixes, {elapsed}")?;
     for number in mixes {
-        record.add(&Line::Mix(sense_mix(reference, &sensed, number)?))?;
+        journal.add(&Line::Mix(sense_mix(reference, &sensed, number)?))?;
         steps.inc(1);
     }
     steps.finish_and_clear();

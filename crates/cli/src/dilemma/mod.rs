@@ -3,23 +3,19 @@
 //! what comes of each plan is measured, beside uniform formats and the paper's one point.
 
 mod picture;
-mod plans;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::value_parser;
 use edgeplan_files::{check_writable, read_text, write_atomic};
-use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::measured::Sensed;
+use edgeplan_pareto::{Point, Sweep, points};
 use edgeplan_problem::Bytes;
-use edgeplan_quality::apply::{self, Formats};
-use edgeplan_quality::sense::{predicted, run_mix};
 use edgeplan_quality::{Distance, Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use self::plans::{Measure, Planner};
 use crate::reply::Reply;
 use crate::report::{command_line, table};
 
@@ -57,22 +53,6 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// A way to store the model, and what came of it.
-#[derive(Debug, Clone)]
-struct Point {
-    /// Which curve it is on.
-    series: &'static str,
-    /// Which point of it.
-    what: String,
-    formats: Formats,
-    bytes: u64,
-    /// Bits of all tensors over those of 32 per parameter.
-    ratio: f64,
-    /// What the sensitivity file adds up to, in nats.
-    predicted: f64,
-    measured: Distance,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     for path in [&arguments.out, &arguments.svg].into_iter().flatten() {
         check_writable(path)?;
@@ -86,100 +66,32 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} plans measured, {elapsed} {msg}")?);
     let reference = Reference::new(&original, pieces, original.kept_max(), &mut || bar.tick())?;
-    let mut trade = Trade { spec, sensed, reference, points: Vec::new(), bar };
-    trade.measure(arguments)?;
-    trade.bar.finish_and_clear();
-    let csv = trade.csv();
+    let sweep =
+        Sweep { budgets: arguments.budgets as usize, uniform: arguments.uniform.clone() };
+    let points = points(&spec, &sensed, &reference, &sweep, &mut || bar.inc(1));
+    bar.finish_and_clear();
+    let found = Found { model: &spec.name, loss: reference.loss, points: points? };
     if let Some(path) = &arguments.out {
-        write_atomic(path, &format!("# {}\n{csv}", command_line()))?;
+        write_atomic(path, &format!("# {}\n{}", command_line(), found.csv()))?;
     }
     if let Some(path) = &arguments.svg {
-        let curves = picture::curves(&trade.spec.name, trade.reference.loss, &trade.points);
+        let curves = picture::curves(found.model, found.loss, &found.points);
         write_atomic(path, &edgeplan_report::curves::svg(&curves))?;
     }
-    Ok(Reply::either(arguments.json, &trade.json(), &trade.text()))
+    Ok(Reply::either(arguments.json, &found.json(), &found.text()))
 }
 
-/// Points in the making.
-struct Trade<'a> {
-    spec: ModelSpec,
-    sensed: Sensed,
-    reference: Reference<'a>,
+/// What was measured.
+struct Found<'a> {
+    model: &'a str,
+    /// Of the original, in nats per token.
+    loss: f64,
     points: Vec<Point>,
-    bar: ProgressBar,
 }
 
-const UNIFORM: &str = "uniform";
-const SAME_SIZE: &str = "plan, no larger";
-const SAME_LOSS: &str = "plan, no worse";
-
-impl Trade<'_> {
-    fn measure(&mut self, arguments: &Arguments) -> Result<()> {
-        let planner = Planner::new(self.spec.clone());
-        let known = planner.uniform_formats();
-        let wanted = |format: &edgeplan_problem::format::Format| {
-            arguments.uniform.is_empty() || arguments.uniform.contains(format)
-        };
-        for format in known.iter().copied().filter(wanted) {
-            let formats = apply::from_mix(&self.spec, &format.into())?;
-            let uniform = self.point(UNIFORM, format.to_string(), formats)?;
-            if uniform.measured.kl <= 0.0 {
-                continue;
-            }
-            let name = format.to_string();
-            if let Some(formats) = planner.within(uniform.bytes)? {
-                self.point(SAME_SIZE, name.clone(), formats)?;
-            }
-            self.no_worse(&planner, &uniform)?;
-        }
-        for measure in Measure::ALL {
-            let budgets = planner.budgets(measure, &known, arguments.budgets as usize)?;
-            for (number, budget) in budgets.into_iter().enumerate() {
-                let Some(formats) = planner.plan(measure, budget)? else { continue };
-                self.point(measure.series(), format!("{}: {budget:.3e}", number + 1), formats)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// The smallest plan that diverges no more than that uniform format, as measured. What adds up
-    /// to as much may diverge more; then less is asked for.
-    fn no_worse(&mut self, planner: &Planner, uniform: &Point) -> Result<()> {
-        // A little more, because budgets are rounded to billionths.
-        let mut budget = uniform.predicted * 1.000_001 + 1e-8;
-        for _ in 0..6 {
-            let Some(formats) = planner.plan(Measure::Divergence, budget)? else { break };
-            let measured = self.run(&formats)?;
-            if measured.kl <= uniform.measured.kl {
-                self.point(SAME_LOSS, uniform.what.clone(), formats)?;
-                break;
-            }
-            budget *= (0.98 * uniform.measured.kl / measured.kl).min(0.95);
-        }
-        Ok(())
-    }
-
-    /// What comes of these formats; taken from a point that has the same.
-    fn run(&self, formats: &Formats) -> Result<Distance> {
-        if let Some(known) = self.points.iter().find(|point| point.formats == *formats) {
-            return Ok(known.measured);
-        }
-        Ok(run_mix(&self.reference, formats)?)
-    }
-
-    fn point(&mut self, series: &'static str, what: String, formats: Formats) -> Result<Point> {
-        let measured = self.run(&formats)?;
-        let bytes = apply::bytes(&self.spec, &formats);
-        let ratio = bytes as f64 / (4 * self.spec.parameters()) as f64;
-        let predicted = predicted(&self.sensed, &formats).unwrap_or(f64::NAN);
-        let point = Point { series, what, formats, bytes, ratio, predicted, measured };
-        self.points.push(point.clone());
-        self.bar.inc(1);
-        Ok(point)
-    }
-
+impl Found<'_> {
     fn change(&self, point: &Point) -> f64 {
-        point.measured.loss / self.reference.loss - 1.0
+        point.measured.loss / self.loss - 1.0
     }
 
     fn csv(&self) -> String {
@@ -212,7 +124,7 @@ impl Trade<'_> {
         format!(
             "{}: loss {:.4} nats per token\n\n{rows}\n\nDILEMMA, OPT-350m: 12.75 % of 32 bits, \
              loss 0.0591 -> 0.0605 (+2.4 %)\n",
-            self.spec.name, self.reference.loss
+            self.model, self.loss
         )
     }
 
@@ -229,8 +141,8 @@ impl Trade<'_> {
             })
         });
         json!({
-            "model": self.spec.name,
-            "loss_nats": self.reference.loss,
+            "model": self.model,
+            "loss_nats": self.loss,
             "points": points.collect::<Vec<_>>(),
         })
     }

@@ -2,7 +2,7 @@
 
 use edgeplan_report::curves::{Curves, Panel, Series};
 
-use super::Point;
+use edgeplan_pareto::Point;
 
 /// Losses further up are no use to anybody, and would hide the rest.
 const CHANGE_MAX: f64 = 12.0;

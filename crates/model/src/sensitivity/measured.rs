@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use edgeplan_files::{InputError, parse_json};
 use edgeplan_problem::format::Format;
-use edgeplan_files::deployment::check_schema;
+use edgeplan_files::check_schema;
 use crate::{ModelSpec, TensorSpec};
 
 /// What a file says of itself in `schema`.

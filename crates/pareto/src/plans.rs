@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, bail};
 use edgeplan_problem::format::Format;
 use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::{Cluster, Host};
@@ -11,11 +11,10 @@ use edgeplan_model::ModelSpec;
 use edgeplan_files::quantity::{Fraction, Memory};
 use edgeplan_model::sensitivity::Sensitivity;
 use edgeplan_pricing::workload::{Goal, Granularity, Quality, Workload};
-use edgeplan_problem::{Limits, Silent, solve};
+use edgeplan_problem::{Limits, Silent, Verdict, solve};
 use edgeplan_quality::apply::{self, Formats, from_plan};
 
-use crate::question::find_solver;
-use crate::reply::believed;
+use edgeplan_solvers::find;
 
 const NAME: &str = "device";
 /// Any device does: only its memory matters, and there is enough of it.
@@ -26,7 +25,7 @@ const TIME: Duration = Duration::from_secs(20);
 
 /// What a bound is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Measure {
+pub(crate) enum Measure {
     /// Measured divergence.
     Divergence,
     /// DILEMMA's.
@@ -40,10 +39,10 @@ pub(super) enum Measure {
 }
 
 impl Measure {
-    pub(super) const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::Divergence, Self::WeightDifference, Self::Variance, Self::ByLayer, Self::Greedy];
 
-    pub(super) fn series(self) -> &'static str {
+    pub(crate) fn series(self) -> &'static str {
         match self {
             Self::Divergence => "bound on divergence",
             Self::WeightDifference => "on weight difference",
@@ -62,17 +61,17 @@ impl Measure {
     }
 }
 
-pub(super) struct Planner {
+pub(crate) struct Planner {
     spec: ModelSpec,
 }
 
 impl Planner {
-    pub(super) fn new(spec: ModelSpec) -> Self {
+    pub(crate) fn new(spec: ModelSpec) -> Self {
         Self { spec }
     }
 
     /// The formats that were measured of every tensor, finest first.
-    pub(super) fn uniform_formats(&self) -> Vec<Format> {
+    pub(crate) fn uniform_formats(&self) -> Vec<Format> {
         let tensors = || self.spec.layers.iter().flat_map(|layer| &layer.tensors);
         let everywhere = |format: &Format| {
             tensors().filter(|tensor| tensor.quantizable).all(|tensor| !tensor.lacks(*format))
@@ -81,7 +80,7 @@ impl Planner {
     }
 
     /// The smallest plan within a bound.
-    pub(super) fn plan(&self, measure: Measure, budget: f64) -> Result<Option<Formats>> {
+    pub(crate) fn plan(&self, measure: Measure, budget: f64) -> Result<Option<Formats>> {
         let workload = Workload {
             prompt: 1,
             generate: 0,
@@ -99,17 +98,19 @@ impl Planner {
         let cluster = Cluster::single(NAME, NAME, host);
         let instance = deployment(std::slice::from_ref(&self.spec), &cluster, &workload)?;
         let name = if measure == Measure::Greedy { "quantize-then-place" } else { "chain-search" };
-        let solver = (find_solver(name)?.make)();
+        let solver = (find(name).context("it is registered")?.make)();
         let limits = Limits { time: Some(TIME), gap: 1e-4, ..Limits::default() };
         let outcome = solve(&instance, solver.as_ref(), limits, &mut Silent);
-        let outcome = believed(name, outcome)?;
+        if let Verdict::Wrong(why) = outcome.verdict {
+            bail!("{name}: wrong: {why}");
+        }
         let Some(plan) = outcome.plan else { return Ok(None) };
         let file = PlanFile::new(&instance, &plan);
         Ok(Some(from_plan("plan", &file.models[0], &self.spec)?))
     }
 
     /// The least divergence of all plans of at most that many bytes, as found by halving.
-    pub(super) fn within(&self, bytes: u64) -> Result<Option<Formats>> {
+    pub(crate) fn within(&self, bytes: u64) -> Result<Option<Formats>> {
         let (mut low, mut high) = (1e-7f64, 100.0f64);
         let mut best = None;
         for _ in 0..18 {
@@ -127,7 +128,7 @@ impl Planner {
 
     /// Bounds from what the finest lossy uniform format loses to what the coarsest does, in equal
     /// ratios.
-    pub(super) fn budgets(
+    pub(crate) fn budgets(
         &self,
         measure: Measure,
         uniform: &[Format],
