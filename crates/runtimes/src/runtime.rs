@@ -7,9 +7,12 @@ use edgeplan_pricing::workload::RpcOverhead;
 use edgeplan_problem::Bytes;
 use edgeplan_problem::deployment::Part;
 
+use crate::chain::Placed;
+use crate::export::{Order, Written};
+use crate::{distributed_llama, exo, llama_cpp, mistral_rs, prima_cpp};
 
 /// An engine that runs plans, and what it can express.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Runtime {
     /// As its makers spell it.
     pub name: &'static str,
@@ -37,7 +40,12 @@ pub struct Runtime {
     pub note: &'static str,
     /// Where this is from.
     pub sources: &'static [&'static str],
+    /// Writes a plan down.
+    pub(crate) files: Files,
 }
+
+/// Writes a plan that an engine can express as files, and says how they are used.
+pub(crate) type Files = fn(&Order<'_>, &[Placed]) -> Result<Written, String>;
 
 /// Where an engine lets blocks lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,6 +119,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "ggml-org/llama.cpp src/llama-quant.cpp llama_tensor_get_type (per-tensor types)",
             "ggml-org/llama.cpp common/fit.cpp (1 GiB left free on each device by default)",
         ],
+        files: llama_cpp::files,
     },
     Runtime {
         name: "mistral.rs",
@@ -130,6 +139,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "mistralrs-core 0.8.1 src/topology/mod.rs (ranges, later patterns win) and \
              src/models/llama.rs (embedding, last norm and head on the device of the process)",
         ],
+        files: mistral_rs::files,
     },
     Runtime {
         name: "prima.cpp",
@@ -148,6 +158,7 @@ pub const RUNTIMES: &[Runtime] = &[
              in rank order, -ngl)",
             "Li et al., arXiv 2504.08791, section 3 (ring; the head device embeds and samples)",
         ],
+        files: prima_cpp::files,
     },
     Runtime {
         name: "distributed-llama",
@@ -166,6 +177,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "b4rtaz/distributed-llama README.md (2^n nodes, q40 with q80 buffers, commands)",
             "b4rtaz/distributed-llama converter/convert-hf.py (the embedding stays f32)",
         ],
+        files: distributed_llama::files,
     },
     Runtime {
         name: "exo",
@@ -186,6 +198,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "exo-explore/exo src/exo/shared/types/api.py (instance previews, creation)",
             "exo-explore/exo src/exo/worker/engines/mlx/auto_parallel.py (only blocks are cut)",
         ],
+        files: exo::files,
     },
 ];
 
