@@ -11,6 +11,7 @@ mod conventions; // published figures, each in every reading
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
 mod folders; // models as Hugging Face stores them
+mod formats; // the page of file formats, and its schemas
 mod formulation; // the integer program of deployments
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report

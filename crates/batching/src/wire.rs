@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::{InputError, nearest};
 use edgeplan_files::quantity::{Memory, Time};
 
 /// Who waits at which edge nodes, and what an epoch is.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Scenario {
     /// A name for people.
@@ -39,7 +40,7 @@ fn noise() -> f64 {
 }
 
 /// The phases of an epoch.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Phases {
     /// Prompts are received.
@@ -59,7 +60,7 @@ impl Default for Phases {
 }
 
 /// An edge node.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WireNode {
     /// `catalog:NAME`, a GGUF file or a config.json.
@@ -94,7 +95,7 @@ fn yes() -> bool {
 }
 
 /// A format of a node's model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WireFormat {
     /// A name for people.
@@ -110,7 +111,7 @@ pub struct WireFormat {
 }
 
 /// A waiting request.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct WireRequest {
     /// A name for people; `r1`, `r2`, ... if nothing is said.

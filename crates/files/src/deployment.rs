@@ -4,6 +4,7 @@ use edgeplan_problem::deployment::{
     Assignment, Deployment, DeviceId, LayerRole, OptionId, Plan,
 };
 use edgeplan_problem::recipe::Recipe;
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use crate::{InputError, check_schema, digest, parse_json, to_json};
@@ -11,17 +12,20 @@ use crate::{InputError, check_schema, digest, parse_json, to_json};
 const INSTANCE_SCHEMA: &str = "edgeplan-instance/1";
 const PLAN_SCHEMA: &str = "edgeplan-plan/1";
 
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WireInstance {
+    /// `edgeplan-instance/1`.
     schema: String,
+    /// The problem.
     deployment: Deployment,
 }
 
 /// A plan as it is written: by name, so that a person can read and edit it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlanFile {
+    /// `edgeplan-plan/1`.
     schema: String,
     /// Fingerprint of the instance that it answers.
     pub instance: String,
@@ -30,7 +34,7 @@ pub struct PlanFile {
 }
 
 /// The layers of one model.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedModel {
     /// The model's name.
@@ -40,7 +44,7 @@ pub struct PlannedModel {
 }
 
 /// Where one layer runs and how it is stored.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PlannedLayer {
     /// The layer, by its role.
@@ -49,6 +53,11 @@ pub struct PlannedLayer {
     pub device: String,
     /// The recipe of one of its options.
     pub recipe: Recipe,
+}
+
+/// What may stand in an instance file.
+pub fn instance_schema() -> Schema {
+    schema_for!(WireInstance)
 }
 
 /// The text of an instance file.

@@ -1,9 +1,11 @@
 //! Quantities with units as people write them: `12 GiB`, `940 Mbit/s`, `0.3 ms`, `2 %`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -50,7 +52,26 @@ macro_rules! quantity {
                 deserializer.deserialize_str(Text($allowed, PhantomData))
             }
         }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                text_schema($allowed)
+            }
+        }
     };
+}
+
+/// The schema of a text; `x-allowed` says what may stand in it.
+fn text_schema(allowed: &str) -> Schema {
+    json_schema!({ "type": "string", "x-allowed": allowed })
 }
 
 /// Reads a text that `T` understands, and says what is allowed where there is something else.
@@ -128,6 +149,26 @@ impl FromStr for Fraction {
     }
 }
 
+impl Serialize for Fraction {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl JsonSchema for Fraction {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Fraction".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        text_schema(SHARE)
+    }
+}
+
 impl<'de> Deserialize<'de> for Fraction {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Text(SHARE, PhantomData))
@@ -161,6 +202,20 @@ impl fmt::Display for Percent {
 impl Serialize for Percent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Percent {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Percent".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        text_schema(PERCENT)
     }
 }
 

@@ -3,13 +3,14 @@
 use std::ops::RangeInclusive;
 
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use edgeplan_files::{InputError, nearest};
 use crate::workload::Workload;
 
 /// Layers that must run on one device.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
     /// A layer, or the first and the last of several: `embedding`, `block 3`, `0..3`,

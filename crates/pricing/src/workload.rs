@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::{InputError, parse_toml};
@@ -11,7 +12,7 @@ use edgeplan_files::quantity::Time;
 pub use edgeplan_model::sensitivity::Quality;
 
 /// One kind of request and what counts as good.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
 pub struct Workload {
     /// Prompt tokens of a request.
@@ -85,7 +86,7 @@ impl Default for Workload {
 }
 
 /// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Goal {
     /// Time of one request.
@@ -97,7 +98,7 @@ pub enum Goal {
 }
 
 /// Whether a device may be visited twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Placement {
     /// Each device holds one run of consecutive layers.
@@ -107,7 +108,7 @@ pub enum Placement {
 }
 
 /// How finely formats are chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Granularity {
     /// One format per tensor class of a layer.
@@ -117,7 +118,7 @@ pub enum Granularity {
 }
 
 /// What returns to the source at every step.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Returns {
     /// A token id: the sampler lives where the head is.

@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use edgeplan_problem::Bytes;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use measured::Measured;
@@ -21,7 +22,7 @@ const FILE: &str = "bench-data/devices/catalog.toml";
 const TEXT: &str = include_str!("../../../../bench-data/devices/catalog.toml");
 
 /// How well a number is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Somebody ran it.
@@ -71,7 +72,7 @@ impl DeviceProfile {
 }
 
 /// What is known of a machine, as it was published.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Device {
     /// Memory that the planner may think of, in 1e9 bytes.
@@ -98,7 +99,7 @@ pub struct Device {
 }
 
 /// How fast a machine itself was timed in one format: always measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Rate {
     /// The format of the weights.
@@ -112,7 +113,7 @@ pub struct Rate {
 }
 
 /// A published speed of one model in one format: always measured.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Speed {
     /// A model of the catalog.

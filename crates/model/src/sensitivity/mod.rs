@@ -17,10 +17,11 @@ use edgeplan_files::{InputError, nearest};
 use edgeplan_problem::format::Format;
 use crate::{ModelSpec, TensorClass, TensorSpec};
 use edgeplan_files::quantity::Fraction;
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 /// The quality floor, in one of three measures.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Quality {
     /// Mean Kullback-Leibler divergence from the unquantized model, in nats per token.

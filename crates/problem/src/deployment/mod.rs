@@ -14,6 +14,7 @@ mod part;
 mod plan;
 mod violation;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Account, DeviceAccount, ModelAccount, Stage};
@@ -28,7 +29,7 @@ use crate::{Bytes, Loss, Nanos};
 
 /// Index of a device in [`Deployment::devices`].
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(transparent)]
 pub struct DeviceId(pub u16);
@@ -42,7 +43,7 @@ impl DeviceId {
 
 /// Index of an option in [`Layer::options`].
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
 )]
 #[serde(transparent)]
 pub struct OptionId(pub u16);
@@ -55,7 +56,7 @@ impl OptionId {
 }
 
 /// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
     /// Time of one request through the chain, return leg included; with several models the sum
@@ -68,7 +69,7 @@ pub enum Objective {
 }
 
 /// Where a model's layers may lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Placement {
     /// A device may be visited again (DILEMMA).
@@ -78,7 +79,7 @@ pub enum Placement {
 }
 
 /// The question. Build it, then call [`Deployment::checked`]: everything else relies on that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
     /// A name for people.
@@ -102,7 +103,7 @@ pub struct Deployment {
 }
 
 /// A machine that may hold layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// A name for people, unique.
@@ -121,7 +122,7 @@ pub struct Device {
 }
 
 /// A chain of layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// A name for people, unique.
@@ -154,7 +155,7 @@ fn one() -> u32 {
 }
 
 /// What moves between devices in one request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// Bytes in all.
@@ -165,7 +166,7 @@ pub struct Message {
 }
 
 /// One layer of a chain: embedding, block or head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
     /// What it is; in files its name (`block 3`).
@@ -185,7 +186,7 @@ pub struct Layer {
 }
 
 /// A way to store and run a layer: a recipe of formats per tensor class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerOption {
     /// How its tensors are stored.

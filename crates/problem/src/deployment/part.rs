@@ -1,7 +1,9 @@
 //! What a layer is in its model.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A part of a model's chain.
@@ -104,6 +106,23 @@ impl fmt::Display for LayerRole {
 impl Serialize for LayerRole {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for LayerRole {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "LayerRole".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "x-allowed": "`embedding`, `block 3`, `head`, or any other name",
+        })
     }
 }
 

@@ -33,6 +33,7 @@ use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::{InputError, parse_toml};
 use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
+use schemars::{Schema, schema_for};
 use wire::WirePlatform;
 
 /// Sites, services and load.
@@ -143,6 +144,11 @@ pub enum Arrivals {
 }
 
 impl Platform {
+    /// What may stand in a `service.toml`.
+    pub fn schema() -> Schema {
+        schema_for!(WirePlatform)
+    }
+
     /// Parses `service.toml`; `file` is named in errors, and files that it names lie beside it.
     ///
     /// # Errors

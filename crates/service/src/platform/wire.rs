@@ -5,6 +5,7 @@ use std::path::Path;
 
 use edgeplan_problem::scheduling::{Mode, Tier};
 use edgeplan_problem::{Bytes, Nanos, Share};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Arrivals, Demand, Load, Platform, Service, Site, Uplink};
@@ -15,24 +16,34 @@ use edgeplan_problem::format::Format;
 use edgeplan_files::quantity::{Bandwidth, Memory, Percent, Time};
 use edgeplan_model::sensitivity::mix_named;
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct WirePlatform {
+    /// A name for people.
     name: String,
+    /// Requests are assigned once in a frame.
     #[serde(default = "frame")]
     frame: Time,
+    /// What an accuracy or a time beyond a demand means.
     #[serde(default = "mode")]
     mode: Mode,
+    /// The format in which those who plan nothing hold every model.
     #[serde(default = "uniform")]
     uniform: Format,
+    /// Most requests that a batch may have; a site keeps to one of these.
     #[serde(default = "batches")]
     batch: Vec<u32>,
+    /// How much more load than the expected one deployments are chosen for, in percent.
     #[serde(default = "headroom")]
     headroom_percent: u32,
+    /// The share of satisfied users that a load must leave to count as borne.
     #[serde(default = "target")]
     target: Percent,
+    /// How many requests come, and when.
     load: WireLoad,
+    /// Sites by name.
     site: BTreeMap<String, WireSite>,
+    /// Services by name.
     service: BTreeMap<String, WireService>,
 }
 
@@ -60,17 +71,22 @@ fn target() -> Percent {
     Percent(900_000_000)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WireLoad {
+    /// A CSV trace of arrivals, instead of a rate.
     #[serde(default)]
     trace: Option<String>,
+    /// Requests per second, Poisson.
     #[serde(default)]
     rate: Option<f64>,
+    /// Requests in all.
     #[serde(default = "requests")]
     requests: usize,
+    /// Times of arrival are multiplied by it.
     #[serde(default = "unstretched")]
     stretch: f64,
+    /// Of whatever is drawn.
     #[serde(default)]
     seed: u64,
 }
@@ -84,24 +100,33 @@ fn unstretched() -> f64 {
 }
 
 /// A site: a `cluster.toml`, or what would stand in it.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WireSite {
+    /// Where the site stands.
     #[serde(default = "edge")]
     tier: Tier,
+    /// Share of the requests that enter here, relative to other sites.
     #[serde(default)]
     users: u32,
+    /// The way to the other sites.
     uplink: WireUplink,
+    /// A `cluster.toml`, instead of the keys below.
     #[serde(default)]
     cluster: Option<String>,
+    /// The device where requests enter.
     #[serde(default)]
     source: Option<String>,
+    /// Profiles that only this file knows.
     #[serde(default)]
     profile: BTreeMap<String, Device>,
+    /// Devices by name.
     #[serde(default)]
     device: BTreeMap<String, Host>,
+    /// Switches by name.
     #[serde(default)]
     switch: BTreeMap<String, Switch>,
+    /// Links between devices and switches.
     #[serde(default)]
     link: Vec<Link>,
 }
@@ -110,28 +135,38 @@ fn edge() -> Tier {
     Tier::Edge
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WireUplink {
+    /// Bits per second.
     bandwidth: Bandwidth,
+    /// Time that any message takes.
     latency: Time,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WireService {
+    /// `catalog:NAME`, a GGUF file or a config.json.
     model: String,
+    /// Accuracy of the model as it was trained.
     accuracy: Percent,
+    /// Share of the requests, relative to other services.
     #[serde(default = "one")]
     share: u32,
+    /// Prompt tokens, drawn from this list.
     #[serde(default = "prompt")]
     prompt: Vec<u32>,
+    /// Generated tokens, drawn from this list.
     #[serde(default = "generate")]
     generate: Vec<u32>,
+    /// Bytes that a request carries besides its text.
     #[serde(default = "nothing")]
     payload: Memory,
+    /// Quality floors of the deployments to plan.
     #[serde(default = "floors")]
     quality: Vec<String>,
+    /// What users ask of it.
     demand: Vec<WireDemand>,
 }
 
@@ -155,13 +190,17 @@ fn floors() -> Vec<String> {
     ["q8_0", "q5_K_M", "q4_K_M"].map(str::to_owned).to_vec()
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WireDemand {
+    /// Share of the requests, relative to other demands.
     #[serde(default = "one")]
     share: u32,
+    /// Least accuracy of an answer.
     accuracy_min: Percent,
+    /// Longest time from request to answer.
     deadline: Time,
+    /// Time that each generated token adds to the deadline.
     #[serde(default = "at_once")]
     deadline_per_token: Time,
 }
