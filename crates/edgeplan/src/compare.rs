@@ -3,8 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use edgeplan_problem::deployment::Plan;
-use edgeplan_problem::{Cost, Outcome, Verdict, reconcile};
-use edgeplan_solvers::DEPLOYMENT;
+use edgeplan_problem::{
+    Cost, Limits, Outcome, Problem, Silent, Verdict, confirm, reconcile, solve,
+};
+use edgeplan_solvers::{DEPLOYMENT, Entry};
 
 use crate::answer::{Progress, Task, answer};
 use crate::session::Session;
@@ -29,20 +31,43 @@ impl Session {
     /// # Ok::<(), edgeplan::Error>(())
     /// ```
     pub fn compare(&self, task: &Task<'_>, progress: &mut dyn Progress) -> Ranking {
-        let mut outcomes = Vec::new();
-        for solver in DEPLOYMENT {
-            if task.limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
-                break;
-            }
-            let (outcome, _) = answer(self.deployment(), &Task { solver, ..*task }, progress);
-            outcomes.push((solver.name, outcome));
-        }
-        reconcile(&mut outcomes);
-        outcomes.sort_by_key(|(_, outcome)| {
-            let proof = matches!(outcome.verdict, Verdict::Infeasible);
-            (outcome.cost().is_none(), outcome.cost(), !proof, outcome.elapsed)
-        });
+        let ask = |solver: &'static Entry| {
+            answer(self.deployment(), &Task { solver, ..*task }, progress).0
+        };
+        let outcomes = ranked(DEPLOYMENT, task.limits, ask);
         let lower_bound = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
         Ranking { outcomes, lower_bound }
     }
+}
+
+/// Runs a solver of any problem, and prices its plan again.
+pub fn ask<P: Problem>(
+    problem: &P,
+    entry: &Entry<P>,
+    limits: Limits<'_>,
+) -> Outcome<P::Plan> {
+    let mut outcome = solve(problem, (entry.make)().as_ref(), limits, &mut Silent);
+    confirm(problem, &mut outcome);
+    outcome
+}
+
+/// Asks every solver of a registry, one after another, until somebody interrupts; then confronts
+/// their answers and ranks them: by cost, then time; then proofs that there is no plan; whoever
+/// knows nothing is last.
+pub fn ranked<P: Problem>(
+    entries: &'static [Entry<P>],
+    limits: Limits<'_>,
+    mut ask: impl FnMut(&'static Entry<P>) -> Outcome<P::Plan>,
+) -> Vec<(&'static str, Outcome<P::Plan>)> {
+    let interrupted = || limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed));
+    let mut outcomes = Vec::new();
+    for entry in entries.iter().take_while(|_| !interrupted()) {
+        outcomes.push((entry.name, ask(entry)));
+    }
+    reconcile(&mut outcomes);
+    outcomes.sort_by_key(|(_, outcome)| {
+        let proof = matches!(outcome.verdict, Verdict::Infeasible);
+        (outcome.cost().is_none(), outcome.cost(), !proof, outcome.elapsed)
+    });
+    outcomes
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use edgeplan::{ask, ranked};
 use edgeplan_batching::Scenario;
 use edgeplan_batching::paper::{self, Band, Setting};
 use edgeplan_files::{read_text, write_atomic};
@@ -110,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         return Ok(arguments.ranking(&instance));
     }
     let entry = find_solver(&arguments.solver)?;
-    let outcome = arguments.ask(&instance, entry);
+    let outcome = arguments.answer(&instance, entry);
     let mut json = outcome_json(&instance, entry.name, &outcome);
     let mut text = headline(&instance, entry.name, &outcome);
     if let Some(plan) = &outcome.plan {
@@ -142,28 +143,26 @@ impl Arguments {
         Ok((file, scenario))
     }
 
-    fn ask(&self, instance: &Batching, entry: &Entry<Batching>) -> Outcome<Plan> {
-        let limits = Limits {
+    fn limits(&self) -> Limits<'static> {
+        Limits {
             time: Some(Duration::from_secs_f64(self.time)),
             seed: self.seed,
             threads: self.threads,
             interrupt: Some(watch::flag()),
             ..Limits::default()
-        };
+        }
+    }
+
+    /// A solver's answer, a line telling who thinks.
+    fn answer(&self, instance: &Batching, entry: &'static Entry<Batching>) -> Outcome<Plan> {
         let _busy = watch::busy(entry.name);
-        let mut outcome = solve(instance, (entry.make)().as_ref(), limits, &mut Silent);
-        confirm(instance, &mut outcome);
-        outcome
+        ask(instance, entry, self.limits())
     }
 
     /// Every solver, ranked by what it leaves out, then time. Wrong answers are shown, not ranked.
     fn ranking(&self, instance: &Batching) -> Reply {
-        let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
-        for entry in BATCHING.iter().take_while(|_| !watch::interrupted()) {
-            outcomes.push((entry.name, self.ask(instance, entry)));
-        }
-        reconcile(&mut outcomes);
-        outcomes.sort_by_key(|(_, o)| (o.cost().is_none(), o.cost(), o.elapsed));
+        let one = |entry| self.answer(instance, entry);
+        let outcomes = ranked(BATCHING, self.limits(), one);
         let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
         let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
         if self.json {

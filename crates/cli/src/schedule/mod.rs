@@ -7,10 +7,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
+use edgeplan::{ask, ranked};
 use edgeplan_files::{check_writable, read_text, to_json, write_atomic};
 use edgeplan_scheduling::{ScheduleFile, write_schedule};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
-use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, confirm, reconcile, solve};
+use edgeplan_problem::{Limits, Outcome, Problem as _};
 use edgeplan_report::schedule::svg;
 use edgeplan_solvers::{Entry, SCHEDULING};
 
@@ -105,37 +106,32 @@ fn find(name: &str) -> Result<&'static Entry<Scheduling>> {
     find_among(SCHEDULING, name, "solver of schedules", &instead)
 }
 
-fn answer(
-    arguments: &Arguments,
-    instance: &Scheduling,
-    entry: &'static Entry<Scheduling>,
-) -> Outcome<Plan> {
-    let _busy = watch::busy(entry.name);
-    let limits = Limits {
+/// The limits of the command line.
+fn limits(arguments: &Arguments) -> Limits<'static> {
+    Limits {
         time: Some(Duration::from_secs_f64(arguments.time)),
         gap: arguments.gap,
         seed: arguments.seed,
         threads: arguments.threads,
         interrupt: Some(watch::flag()),
         ..Limits::default()
-    };
-    let mut outcome = solve(instance, (entry.make)().as_ref(), limits, &mut Silent);
-    confirm(instance, &mut outcome);
-    outcome
+    }
+}
+
+/// A solver's answer, a line telling who thinks.
+fn answer(
+    arguments: &Arguments,
+    instance: &Scheduling,
+    entry: &'static Entry<Scheduling>,
+) -> Outcome<Plan> {
+    let _busy = watch::busy(entry.name);
+    ask(instance, entry, limits(arguments))
 }
 
 /// Every solver, the most satisfying first. Wrong answers are shown, never ranked.
 fn compare(arguments: &Arguments, instance: &Scheduling) -> Reply {
-    let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
-    for entry in SCHEDULING {
-        if watch::interrupted() {
-            break;
-        }
-        outcomes.push((entry.name, answer(arguments, instance, entry)));
-    }
-    reconcile(&mut outcomes);
-    outcomes
-        .sort_by_key(|(_, outcome)| (outcome.cost().is_none(), outcome.cost(), outcome.elapsed));
+    let one = |entry| answer(arguments, instance, entry);
+    let outcomes = ranked(SCHEDULING, limits(arguments), one);
     let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
     let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
     let reply = match arguments.json {

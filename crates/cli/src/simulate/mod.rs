@@ -5,14 +5,12 @@ mod picture;
 mod show;
 
 use anyhow::Result;
-use edgeplan::{Session, Task, answer};
+use edgeplan::{Session, Simulation, Task, answer};
 use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
-use edgeplan_simulator::{
-    Keep, Layout, Record, Request, Setup, Shares, Size, Summary, operate_until, summarize, trace,
-};
+use edgeplan_simulator::{Keep, Record, Request, Size, Summary, trace};
 use serde_json::json;
 
 pub(crate) use self::arguments::Arguments;
@@ -35,32 +33,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
         check_writable(path)?;
     }
-    let (size, prompt) = match session.prompt_alone()? {
-        Some((size, prompt)) => (size, Some(prompt)),
-        None => (arguments.priced, None),
-    };
+    let size = session.request_size().unwrap_or(arguments.priced);
     let requests = requests(arguments, instance, size)?;
     let Some((plan, origin)) = plan(arguments, &session)? else {
         let json = json!({ "instance": instance.name, "plan": null });
         let text = format!("{}: no plan to simulate; `edgeplan plan` says why", instance.name);
         return Ok(Reply::either(arguments.json, &json, &text).found(false));
     };
-    let layout = Layout::new(instance, &plan)?;
-    let times = match &prompt {
-        Some(prompt) => Shares::priced(&layout, size, prompt, &plan)?,
-        None => Shares::even(&layout, size),
-    };
+    let simulation = session.simulation(&plan, size)?;
+    let Simulation { layout, times, .. } = &simulation;
     let drawn = arguments.svg.is_some() || arguments.html.is_some();
     let from = begin(&requests) + nanos(arguments.from);
     let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
-    let (layout, lanes) = (&layout, arguments.lanes);
-    let setup = Setup { layout, times: &times, size, lanes, keep };
     watch::listen();
     let mut runs = Vec::new();
     for policy in &arguments.policies {
-        let mut maker = arguments.policy(*policy, (layout, &times))?;
-        let record = operate_until(&setup, &requests, maker.as_mut(), watch::flag());
-        let summary = summarize(&requests, &record);
+        let mut maker = arguments.policy(*policy, (layout, times))?;
+        let (record, summary) =
+            simulation.run(&requests, maker.as_mut(), arguments.lanes, keep, watch::flag());
         runs.push(Run { policy: arguments.name(*policy), record, summary });
         if watch::interrupted() {
             break;
