@@ -31,10 +31,10 @@ impl Session {
     /// # Ok::<(), edgeplan::Error>(())
     /// ```
     pub fn compare(&self, task: &Task<'_>, progress: &mut dyn Progress) -> Ranking {
-        let ask = |solver: &'static Entry| {
+        let one = |solver: &'static Entry| {
             answer(self.deployment(), &Task { solver, ..*task }, progress).0
         };
-        let outcomes = ranked(DEPLOYMENT, task.limits, ask);
+        let outcomes = ranked(DEPLOYMENT, task.limits, one);
         let lower_bound = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
         Ranking { outcomes, lower_bound }
     }

@@ -11,7 +11,7 @@ use edgeplan_batching::Scenario;
 use edgeplan_batching::paper::{self, Band, Setting};
 use edgeplan_files::{read_text, write_atomic};
 use edgeplan_problem::batching::{Batching, Plan};
-use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, confirm, reconcile, solve};
+use edgeplan_problem::{Limits, Outcome, Problem as _, Verdict};
 use edgeplan_solvers::{BATCHING, Entry};
 use serde_json::{Map, Value, json};
 
