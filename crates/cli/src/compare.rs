@@ -15,7 +15,7 @@ use crate::watch;
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -13,7 +13,7 @@ use edgeplan_solvers::Entry;
 use serde_json::json;
 
 use crate::plan::headline;
-use crate::question::{Asked, Scope};
+use crate::question::{Asked, Scope, engine_help};
 use crate::reply::{Reply, believed};
 use crate::report::{amount, command_line};
 use crate::watch;
@@ -22,21 +22,26 @@ use crate::watch;
 pub(crate) struct Arguments {
     #[command(flatten)]
     asked: Asked,
-    /// The engine: llama.cpp, mistral.rs, prima.cpp, distributed-llama or exo
-    #[arg(long, value_name = "ENGINE", value_parser = Runtime::find, conflicts_with = "runtime")]
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        value_parser = Runtime::find,
+        conflicts_with = "runtime",
+        help = engine_help("Engine to write files for")
+    )]
     to: &'static Runtime,
-    /// Plan file of that question, with or without `--for` [default: the solver's plan, for the
-    /// engine]
+    /// Plan file, made with or without `--for ENGINE` [default: the solver's plan for the engine]
     #[arg(long)]
     plan: Option<PathBuf>,
-    /// Folder to write; a new or an empty one
+    /// Folder to write, new or empty
     #[arg(long)]
     out: PathBuf,
-    /// Where the engine finds a device, as `jetson=10.0.0.7:50052` or `gpu=cuda[0]`; for llama.cpp
-    /// the source's is a device of ggml [default: CPU], others' `NAME:50052`
+    /// Address of a device in the engine's terms, such as `jetson=10.0.0.7:50052` or `gpu=cuda[0]`;
+    /// repeat per device. llama.cpp: a ggml device for the source [default: CPU], HOST:PORT for
+    /// others [default: NAME:50052]
     #[arg(long, value_name = "DEVICE=ADDRESS", value_parser = address)]
     at: Vec<(String, String)>,
-    /// If the engine cannot express the plan, export the nearest one that it can
+    /// Export the nearest plan that the engine can express if it cannot express this one
     #[arg(long, requires = "plan")]
     nearest: bool,
 }

@@ -25,34 +25,35 @@ use crate::report::{command_line, table};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// GGUF file of a llama, or folder of safetensors of a llama or an OPT; in floats
+    /// Unquantized model: a GGUF file of the llama architecture, or a folder of safetensors (llama
+    /// or OPT)
     model: PathBuf,
-    /// What `edgeplan sense` measured of it
+    /// Sensitivity file of the model, from `edgeplan sensitivity`
     #[arg(long)]
     sensitivity: PathBuf,
-    /// Text to measure plans on
+    /// Text to evaluate plans on
     #[arg(long)]
     text: PathBuf,
-    /// Tokens of it
+    /// Tokens of the text to evaluate
     #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
-    /// Tokens of a window
+    /// Context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
-    /// Budgets of each measure; 0 compares uniform formats with plans of their size and of their
-    /// divergence only
+    /// Quality budgets per loss measure; 0 leaves only uniform formats and the plans of their size
+    /// and of their divergence
     #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(0..=1000))]
     budgets: u32,
-    /// Uniform formats to compare with [default: all that were measured]
+    /// Uniform formats to compare with, separated by commas [default: all measured ones]
     #[arg(long, value_delimiter = ',')]
     uniform: Vec<edgeplan_formats::Format>,
     /// Write the points to this CSV file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Draw them into this file
+    /// Write a plot of the points to this SVG file
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
