@@ -12,7 +12,7 @@ use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::apply::Wanted;
+use crate::quantize::Wanted;
 use crate::question::learning_rate;
 use crate::reply::Reply;
 

@@ -1,6 +1,5 @@
 //! The command `edgeplan`.
 
-mod apply;
 mod baselines;
 mod batch;
 mod bench;
@@ -9,7 +8,6 @@ mod check;
 mod compare;
 mod confidence;
 mod diagnosis;
-mod dilemma;
 mod distill;
 mod epochs;
 mod explain;
@@ -17,8 +15,10 @@ mod export;
 mod generate;
 mod import;
 mod inspect;
+mod pareto;
 mod plan;
 mod profile;
+mod quantize;
 mod question;
 mod rederived;
 mod refresh;
@@ -27,7 +27,7 @@ mod report;
 mod reproduce;
 mod schedule;
 mod second_opinion;
-mod sense;
+mod sensitivity;
 mod service;
 mod simulate;
 mod solvers;
@@ -76,13 +76,16 @@ enum Command {
     /// Run a model on this machine: predicted against measured time and memory, or quality
     Verify(verify::Arguments),
     /// Measure the KL divergence of each tensor in each format, for `plan --sensitivity`
-    Sense(sense::Arguments),
+    #[command(alias = "sense")]
+    Sensitivity(sensitivity::Arguments),
     /// Write the quantized GGUF file of a plan or a recipe
-    Apply(apply::Arguments),
+    #[command(alias = "apply")]
+    Quantize(quantize::Arguments),
     /// Distill a model into its quantized version, and write the GGUF file
     Distill(distill::Arguments),
     /// Sweep quality budgets: plans of least size, and their measured divergence (DILEMMA)
-    Dilemma(dilemma::Arguments),
+    #[command(alias = "dilemma")]
+    Pareto(pareto::Arguments),
     /// Show the binding limits of a plan, and the gain from relaxing each of them
     Explain(explain::Arguments),
     /// Evaluate a plan file on its instance, and verify a certificate
@@ -123,10 +126,10 @@ fn main() -> ExitCode {
         Command::Report(arguments) => refresh::run(&arguments),
         Command::Trial => bench::trial(),
         Command::Verify(arguments) => verify::run(&arguments),
-        Command::Sense(arguments) => sense::run(&arguments),
-        Command::Apply(arguments) => apply::run(&arguments),
+        Command::Sensitivity(arguments) => sensitivity::run(&arguments),
+        Command::Quantize(arguments) => quantize::run(&arguments),
         Command::Distill(arguments) => distill::run(&arguments),
-        Command::Dilemma(arguments) => dilemma::run(&arguments),
+        Command::Pareto(arguments) => pareto::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -1,4 +1,4 @@
-//! `edgeplan apply`: write the file that a plan describes.
+//! `edgeplan quantize`: the quantized GGUF file of a plan or a recipe.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
-//! `edgeplan dilemma`: bits for loss. DILEMMA (arXiv:2503.01704) bounds what a student loses while
-//! it chooses bits; here a sweep of bounds in three measures is planned to the least memory, and
-//! what comes of each plan is measured, beside uniform formats and the paper's one point.
+//! `edgeplan pareto`: size against loss. DILEMMA (arXiv:2503.01704) bounds the weight difference
+//! between teacher and student while it chooses bits. Here quality budgets in three loss measures
+//! are swept, each budget is planned to the least memory, and each plan's divergence is measured,
+//! beside uniform formats and the paper's one point.
 
 mod picture;
 mod plans;

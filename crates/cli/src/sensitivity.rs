@@ -1,4 +1,4 @@
-//! `edgeplan sense`: what each format does to each tensor of a model.
+//! `edgeplan sensitivity`: the KL divergence of each tensor of a model in each format.
 
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
