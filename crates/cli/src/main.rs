@@ -86,7 +86,7 @@ enum Command {
     /// Sweep quality budgets: plans of least size, and their measured divergence (DILEMMA)
     #[command(alias = "dilemma")]
     Pareto(pareto::Arguments),
-    /// Show the binding limits of a plan, and the gain from relaxing each of them
+    /// Show the binding limits of a plan, and the gain from relaxing each; --time bounds all of it
     Explain(explain::Arguments),
     /// Evaluate a plan file on its instance, and verify a certificate
     Check(check::Arguments),

@@ -50,7 +50,7 @@ struct Instance {
     /// `catalog:NAME`, a GGUF file or a config.json
     #[arg(long, default_value = "catalog:llama-3.1-8b")]
     model: String,
-    /// Classes of identical devices
+    /// classes: number of classes of identical devices
     #[arg(long, default_value_t = 3, allow_negative_numbers = true)]
     classes: usize,
     /// random: total memory as a percentage of the model at 5 bits per weight
