@@ -24,7 +24,7 @@ impl Diagnosis {
         solver: &dyn Solver<Deployment>,
         question: &Question,
     ) -> Self {
-        let _line = watch::busy("no plan is possible; looking for the smallest fix");
+        let _line = watch::busy("infeasible; searching for the smallest fix");
         let whole = watch::limits(question);
         let part = |parts: u32| Limits { time: whole.time.map(|time| time / parts), ..whole };
         let reason = reason(instance, solver, part(4));
@@ -71,7 +71,7 @@ impl Diagnosis {
                  devices together have {available}."
             ),
             Reason::Together if self.fixes.is_empty() => {
-                "The limits exclude each other, and no single change was found that is enough."
+                "The limits exclude each other, and no change of one limit was found that is enough."
                     .into()
             }
             Reason::Together => "The limits exclude each other.".into(),

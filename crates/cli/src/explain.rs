@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let mut json = outcome_json(instance, entry.name, &outcome);
     let mut text = headline(instance, entry.name, &outcome);
     if let (Some(plan), Some(cost)) = (&outcome.plan, outcome.cost()) {
-        let _line = watch::busy("asking what more of everything would be worth");
+        let _line = watch::busy("solving the instance with each limit relaxed");
         let (memory, quality) = (more_memory(instance), looser_quality(instance));
         let (links, faster) = question.faster_links(instance)?;
         let count = memory.len() + quality.len() + links;
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         text = format!("{text}\n{}", explained(instance, &slacks, &worths, cost));
         json.insert("changes_not_asked".into(), json!(left));
         if left > 0 {
-            text += &format!("\n\n{left} of {count} changes were not asked: more --time is needed");
+            text += &format!("\n\n{left} of {count} changes were not solved: more --time is needed");
         }
         text = format!("{text}\n{}", unused(instance, plan));
         let confidence = Known::of(&stated, plan);
@@ -62,7 +62,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut diagnosis.json(instance));
         text = format!("{text}\n{}", diagnosis.text(instance));
     } else {
-        text += "\nNo plan was found, and none was proven impossible: more --time is needed.";
+        text += "\nNo plan was found, and infeasibility is not proven: more --time is needed.";
     }
     let reply = Reply::either(*as_json, &json, &text).found(outcome.cost().is_some());
     Ok(reply.wrong(outcome.verdict.is_wrong()))

@@ -90,7 +90,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         }
         Format::LlamaBench => {
             let Some(memory) = arguments.memory else {
-                bail!("how much memory has the device? `--memory '16 GiB'` says so");
+                bail!("the memory of the device is needed, such as `--memory '16 GiB'`");
             };
             let bench = Bench { memory, threads: arguments.threads };
             let text = llama_bench(&arguments.files, bench)?;

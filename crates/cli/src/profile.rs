@@ -170,8 +170,8 @@ fn serve(address: &str) -> Result<Reply> {
     watch::listen();
     eprintln!("listening on {}; Ctrl-C ends it", server.address()?);
     server.serve(watch::flag(), &|event| match event {
-        Event::Busy(from) => eprintln!("{from}: told to wait"),
-        Event::Full(from) => eprintln!("{from}: turned away, too many clients"),
+        Event::Busy(from) => eprintln!("{from}: asked to wait"),
+        Event::Full(from) => eprintln!("{from}: refused, too many clients"),
         Event::Over(from, Ok(moved)) => {
             let (received, sent) = (moved.received, moved.sent);
             eprintln!("{from}: measured, {received} received, {sent} sent");

@@ -90,7 +90,7 @@ impl Rederived {
                 )
             }
         };
-        let withdrawn = self.withdrawn.iter().map(|why| format!("\nproof taken back: {why}"));
+        let withdrawn = self.withdrawn.iter().map(|why| format!("\nproof withdrawn: {why}"));
         std::iter::once(text).chain(withdrawn).collect()
     }
 }
@@ -101,7 +101,7 @@ fn derive(
     cost: Option<Cost>,
     question: &Question,
 ) -> Result<Cost, Rejected> {
-    let _line = watch::busy("deriving the bound again");
+    let _line = watch::busy("checking the bound independently");
     let mut silent = Silent;
     let limits = Limits { time: Some(TIME_MAX), ..watch::limits(question) };
     let mut run = Run::new(instance, limits, &mut silent);

@@ -52,7 +52,7 @@ impl Quality {
         let tokens: usize = pieces.iter().map(|piece| piece.elem_count()).sum();
         let (original, student) = (load(against, context)?, load(path, context)?);
         if original_spec.vocab != spec.vocab || original.layers() != student.layers() {
-            bail!("{}: another model than {}", path.display(), against.display());
+            bail!("{}: not the same model as {}", path.display(), against.display());
         }
         let bar = ProgressBar::new(pieces.len() as u64);
         bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pieces, {elapsed}")?);
