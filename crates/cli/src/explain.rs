@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         text = format!("{text}\n{}", explained(instance, &slacks, &worths, cost));
         json.insert("changes_not_asked".into(), json!(left));
         if left > 0 {
-            text += &format!("\n\n{left} of {count} changes were not solved: more --time is needed");
+            text += &format!("\n\n{left} of {count} changes were not solved: --time is too short");
         }
         text = format!("{text}\n{}", unused(instance, plan));
         let confidence = Known::of(&stated, plan);
