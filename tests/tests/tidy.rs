@@ -290,6 +290,27 @@ fn every_folder_says_what_it_is_for() {
 }
 
 #[test]
+fn links_of_pages_lead_somewhere() {
+    let mut seen = 0;
+    let mut lost = Vec::new();
+    for (file, text) in texts(&["md"]) {
+        let folder = root().join(&file).parent().expect("files are in folders").to_path_buf();
+        for (target, _) in text.split("](").skip(1).filter_map(|rest| rest.split_once(')')) {
+            let path = target.split('#').next().unwrap_or(target);
+            if path.is_empty() || path.contains("://") {
+                continue;
+            }
+            seen += 1;
+            if !folder.join(path).exists() {
+                lost.push(format!("{file}: {path} is not there"));
+            }
+        }
+    }
+    assert!(seen > 100, "the test finds links: {seen}");
+    settle(lost);
+}
+
+#[test]
 fn nothing_is_left_to_do() {
     // In halves, because this file is read too.
     let words =

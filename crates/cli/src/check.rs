@@ -13,14 +13,14 @@ use crate::report::{account_json, account_tables, cost_key};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Instance file
+    /// Instance file (JSON)
     instance: PathBuf,
-    /// Plan file
+    /// Plan file (JSON)
     plan: PathBuf,
-    /// Also check this certificate of a lower bound
+    /// Certificate of a lower bound to verify (JSON)
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -14,7 +14,7 @@ use crate::watch::{self, Watcher};
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

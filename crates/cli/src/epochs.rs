@@ -19,34 +19,34 @@ use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The node's model; repeat for several [default: the paper's three]
+    /// Model of the node; repeat for several [default: bloom-3b, bloom-7b1, opt-13b]
     #[arg(long)]
     model: Vec<String>,
     #[command(flatten)]
     radio: Radio,
-    /// Arrivals per second, separated by commas
+    /// Arrival rates, in requests per second, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "2,4,8,16,32", value_parser = per_second)]
     rate: Vec<f64>,
-    /// Solvers, separated by commas; `edgeplan batch --solvers` lists them
+    /// Batching solvers of `edgeplan batch --solvers`, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "batch-search,static,no-batching")]
     solver: Vec<String>,
-    /// Epochs per case
+    /// Epochs per model, arrival rate and solver
     #[arg(long, default_value_t = 100, allow_negative_numbers = true,
           value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     epochs: u32,
-    /// Seconds to think at most, per epoch
+    /// Time limit per epoch and solver, in seconds
     #[arg(long, default_value_t = 10.0, allow_negative_numbers = true, value_parser = seconds)]
     time: f64,
-    /// Seed of the arrivals; every solver sees the same ones
+    /// Random seed of the arrivals, which are the same for every solver
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Write a line per case to this CSV file
+    /// Write the table to this CSV file
     #[arg(long)]
     csv: Option<PathBuf>,
-    /// Write a picture of served requests over arrivals to this file
+    /// Write a plot of throughput over arrival rate to this SVG file
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.insert("changes_not_asked".into(), json!(left));
         if *left > 0 {
             let count = worths.len() + left;
-            text += &format!("\n\n{left} of {count} changes were not asked: more --time is needed");
+            text += &format!("\n\n{left} of {count} changes were not solved: --time is too short");
         }
         text = format!("{text}\n{}", unused(instance, plan));
         let confidence = Confidence::of(session.priced(), plan);
@@ -46,7 +46,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         json.append(&mut diagnosis::json(diagnosis, instance));
         text = format!("{text}\n{}", diagnosis::text(diagnosis, instance));
     } else {
-        text += "\nNo plan was found, and none was proven impossible: more --time is needed.";
+        text += "\nNo plan was found, and infeasibility is not proven: more --time is needed.";
     }
     let reply = Reply::either(arguments.asked.json, &json, &text).found(outcome.cost().is_some());
     Ok(reply.wrong(outcome.verdict.is_wrong()))

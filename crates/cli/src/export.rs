@@ -9,7 +9,7 @@ use edgeplan_files::{check_folder, write_folder_atomic};
 use edgeplan_runtimes::latency;
 use serde_json::{Value, json};
 
-use crate::question::Asked;
+use crate::question::{Asked, engine_help};
 use crate::reply::Reply;
 use crate::report::command_line;
 use crate::watch::{self, Watcher};
@@ -18,21 +18,26 @@ use crate::watch::{self, Watcher};
 pub(crate) struct Arguments {
     #[command(flatten)]
     asked: Asked,
-    /// The engine: llama.cpp, mistral.rs, prima.cpp, distributed-llama or exo
-    #[arg(long, value_name = "ENGINE", value_parser = Runtime::find, conflicts_with = "runtime")]
+    #[arg(
+        long,
+        value_name = "ENGINE",
+        value_parser = Runtime::find,
+        conflicts_with = "runtime",
+        help = engine_help("Engine to write files for")
+    )]
     to: &'static Runtime,
-    /// Plan file of that question, with or without `--for` [default: the solver's plan, for the
-    /// engine]
+    /// Plan file, made with or without `--for ENGINE` [default: the solver's plan for the engine]
     #[arg(long)]
     plan: Option<PathBuf>,
-    /// Folder to write; a new or an empty one
+    /// Folder to write, new or empty
     #[arg(long)]
     out: PathBuf,
-    /// Where the engine finds a device, as `jetson=10.0.0.7:50052` or `gpu=cuda[0]`; for llama.cpp
-    /// the source's is a device of ggml [default: CPU], others' `NAME:50052`
+    /// Address of a device in the engine's terms, such as `jetson=10.0.0.7:50052` or `gpu=cuda[0]`;
+    /// repeat per device. llama.cpp: a ggml device for the source [default: CPU], HOST:PORT for
+    /// others [default: NAME:50052]
     #[arg(long, value_name = "DEVICE=ADDRESS", value_parser = address)]
     at: Vec<(String, String)>,
-    /// If the engine cannot express the plan, export the nearest one that it can
+    /// Export the nearest plan that the engine can express if it cannot express this one
     #[arg(long, requires = "plan")]
     nearest: bool,
 }

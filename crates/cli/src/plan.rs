@@ -24,21 +24,21 @@ use crate::{baselines, diagnosis, rederived, second_opinion};
 pub(crate) struct Arguments {
     #[command(flatten)]
     asked: Asked,
-    /// Write the plan to this file
+    /// Write the plan to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Write a picture of the plan to this file
+    /// Write a picture of the plan to this SVG file
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Write a page with the picture and every number to this file
+    /// Write a page with the picture and all numbers to this HTML file
     #[arg(long)]
     html: Option<PathBuf>,
-    /// Write a certificate of a lower bound to this file; `edgeplan check` verifies it. The exit
-    /// code is 1 if there is none, for that kind of question or in that time
+    /// Write a certificate of the lower bound to this JSON file, for `edgeplan check`; exit code 1
+    /// if no certificate exists for this kind of instance or within --time
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// Let another solver answer as well, for as long again; if one denies the other, the verdict
-    /// is `wrong`. Questions of a few thousand plans are always checked so
+    /// Run a second solver for as long as the first; the verdict is `wrong` if their answers
+    /// contradict each other. Instances of a few thousand plans are always double-checked
     #[arg(long)]
     double_check: bool,
 }

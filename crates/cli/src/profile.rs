@@ -24,26 +24,26 @@ use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Write the profile of this machine to this file, for `profile = "FILE"` in a cluster.toml
+    /// Profile of this machine to write (JSON), for `profile = "FILE"` in a cluster.toml
     #[arg(long, required_unless_present_any = ["link", "serve", "json"])]
     out: Option<PathBuf>,
-    /// Measure less: small matrices, few batches
+    /// Measure small matrices and few batch sizes only
     #[arg(long)]
     quick: bool,
-    /// Seconds that measuring may take [default: 60, with --quick 10]
+    /// Time limit of the measurement, in seconds [default: 60; 10 with --quick]
     #[arg(long, value_parser = seconds)]
     time: Option<f64>,
-    /// Measure the processor, even if this build knows an accelerator
+    /// Measure the CPU even in a build with CUDA
     #[arg(long)]
     cpu: bool,
-    /// Measure the link to the machine that runs `edgeplan profile --serve` at HOST:PORT
+    /// Measure the link to the machine that runs `edgeplan profile --serve` at this address
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["out", "quick", "time", "cpu"])]
     link: Option<String>,
-    /// What the two ends of the link are called in the cluster.toml
+    /// Names of the two ends of the link in the cluster.toml [default: here,there]
     #[arg(long, value_name = "HERE,THERE", value_delimiter = ',', requires = "link")]
     between: Vec<String>,
-    /// Answer `edgeplan profile --link` of other machines until Ctrl-C; nobody but this machine can
-    /// reach it unless an address is given, such as 0.0.0.0:7433 for all networks
+    /// Serve `edgeplan profile --link` of other machines until Ctrl-C; without an address only this
+    /// machine can connect, 0.0.0.0:7433 serves all networks
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
         conflicts_with_all = ["link", "out", "quick", "time", "cpu", "json"],
     )]
     serve: Option<String>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -170,8 +170,8 @@ fn serve(address: &str) -> Result<Reply> {
     watch::listen();
     eprintln!("listening on {}; Ctrl-C ends it", server.address()?);
     server.serve(watch::flag(), &|event| match event {
-        Event::Busy(from) => eprintln!("{from}: told to wait"),
-        Event::Full(from) => eprintln!("{from}: turned away, too many clients"),
+        Event::Busy(from) => eprintln!("{from}: asked to wait"),
+        Event::Full(from) => eprintln!("{from}: refused, too many clients"),
         Event::Over(from, Ok(moved)) => {
             let (received, sent) = (moved.received, moved.sent);
             eprintln!("{from}: measured, {received} received, {sent} sent");

@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
 use edgeplan::{Entry, Limits, Problem, Runtime, Session, Sources, Task};
 use edgeplan_files::nearest;
+use edgeplan_runtimes::RUNTIMES;
 use edgeplan_solvers::DEPLOYMENT;
 
 use crate::watch;
@@ -14,36 +15,40 @@ use crate::watch;
 /// Which instance, and how long to think about it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Question {
-    /// Instance file, instead of a model, a cluster and a workload
+    /// Instance file (JSON) in place of --model, --cluster and --workload
     instance: Option<PathBuf>,
-    /// `catalog:NAME`, a GGUF file or a config.json; several share the cluster [default:
-    /// catalog:llama-3.1-8b]
+    /// Model: `catalog:NAME`, a GGUF file, or a Hugging Face config.json or its folder; repeat for
+    /// several models on one cluster [default: catalog:llama-3.1-8b]
     #[arg(long, conflicts_with = "instance", value_parser = NonEmptyStringValueParser::new())]
     model: Vec<String>,
-    /// cluster.toml [default: a laptop, two Jetsons and an old GPU desktop]
+    /// Cluster: a cluster.toml [default: a laptop, two Jetsons and a GPU desktop]
     #[arg(long, conflicts_with = "instance")]
     cluster: Option<PathBuf>,
-    /// workload.toml [default: 512 prompt and 128 generated tokens, as good as q4_K_M]
+    /// Workload: a workload.toml [default: 512 prompt tokens, 128 generated tokens, quality of
+    /// q4_K_M]
     #[arg(long, conflicts_with = "instance")]
     workload: Option<PathBuf>,
-    /// Only what this engine can run, priced as it works: llama.cpp, mistral.rs, prima.cpp,
-    /// distributed-llama or exo
-    #[arg(long = "for", value_name = "ENGINE", value_parser = Runtime::find)]
+    #[arg(
+        long = "for",
+        value_name = "ENGINE",
+        value_parser = Runtime::find,
+        help = engine_help("Engine whose limits hold and whose overheads are priced")
+    )]
     pub(crate) runtime: Option<&'static Runtime>,
-    /// What `edgeplan sense` measured of a model, instead of estimates of what formats cost; for
-    /// several models, several files
+    /// Measured loss by tensor and format, a file of `edgeplan sensitivity`, in place of estimates;
+    /// repeat for several models
     #[arg(long, conflicts_with = "instance")]
     sensitivity: Vec<PathBuf>,
-    /// Seconds to think at most, per solver
+    /// Time limit per solver, in seconds
     #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
     pub(crate) time: f64,
-    /// Relative gap at which a plan counts as proven
+    /// Relative gap between cost and lower bound at which a plan counts as optimal
     #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true, value_parser = fraction)]
     pub(crate) gap: f64,
-    /// Seed of whatever is random
+    /// Random seed
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
-    /// Threads of HiGHS and CBC; the other solvers use one
+    /// Threads of HiGHS and CBC; other solvers use one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: u32,
 }
@@ -53,10 +58,10 @@ pub(crate) struct Question {
 pub(crate) struct Asked {
     #[command(flatten)]
     pub(crate) question: Question,
-    /// The solver; `edgeplan solvers` lists them
+    /// Solver, one of `edgeplan solvers`
     #[arg(long, default_value = "chain-search")]
     solver: String,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -71,6 +76,12 @@ impl Asked {
     pub(crate) fn task(&self) -> Result<Task<'static>> {
         Ok(Task { solver: self.solver()?, ..self.question.task() })
     }
+}
+
+/// The help text of an argument that names an engine: what it is for, and all engines.
+pub(crate) fn engine_help(what: &str) -> String {
+    let names: Vec<&str> = RUNTIMES.iter().map(|runtime| runtime.name).collect();
+    format!("{what}: {}", names.join(", "))
 }
 
 /// The solver of that name, or an error with the nearest one.

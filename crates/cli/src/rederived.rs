@@ -32,6 +32,6 @@ pub(crate) fn text(rederived: &Rederived, instance: &Deployment, solver: &str) -
             format!("derived again by the independent checker: no plan is below {amount} ({rest})")
         }
     };
-    let withdrawn = rederived.withdrawn.iter().map(|why| format!("\nproof taken back: {why}"));
+    let withdrawn = rederived.withdrawn.iter().map(|why| format!("\nproof withdrawn: {why}"));
     std::iter::once(text).chain(withdrawn).collect()
 }

@@ -13,16 +13,16 @@ use crate::report::{command_line, table};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// EdgeShard's throughput in every reading instead: the bottleneck model and pipelines
+    /// EdgeShard's throughput only, under every reading: bottleneck model and pipelines
     #[arg(long)]
     throughput: bool,
-    /// throughput: draw the pipelines' first passes into this file
+    /// throughput: write the pipelines' first passes to this SVG file
     #[arg(long, requires = "throughput")]
     svg: Option<PathBuf>,
-    /// Write the table to this CSV file, too
+    /// Write the table to this CSV file
     #[arg(long, conflicts_with = "throughput")]
     out: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -10,7 +10,7 @@ use crate::report::cost_key;
 /// One line for people: who agrees, or whose claim the plan denies.
 pub(crate) fn text(instance: &Deployment, verdict: &Verdict, opinion: Option<&Opinion>) -> String {
     let Some(Opinion { by, outcome }) = opinion else {
-        return "second opinion: nobody else answers this in the time".into();
+        return "second opinion: no other solver answered within the time limit".into();
     };
     let cost = outcome.cost().map(|cost| format!(" {}", amount(instance, cost)));
     let what = format!("{}{}", outcome.verdict.word(), cost.unwrap_or_default());

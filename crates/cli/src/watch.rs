@@ -97,9 +97,9 @@ impl Progress for Watcher {
                 (self.solver, self.best, self.bound) = (solver, None, None);
                 return self.show();
             }
-            Phase::Rederiving => "deriving the bound again",
-            Phase::Diagnosing => "no plan is possible; looking for the smallest fix",
-            Phase::AskingChanges => "asking what more of everything would be worth",
+            Phase::Rederiving => "checking the bound independently",
+            Phase::Diagnosing => "infeasible; searching for the smallest fix",
+            Phase::AskingChanges => "solving the instance with each limit relaxed",
             Phase::Certifying => "writing the certificate",
         };
         self.line.set_message(what);

@@ -54,7 +54,7 @@ impl Diagnosis {
                  devices together have {available}."
             ),
             Reason::Together if self.fixes.is_empty() => {
-                "The limits exclude each other, and no single change was found that is enough."
+                "The limits exclude each other; no change of one limit alone was found to suffice."
                     .into()
             }
             Reason::Together => "The limits exclude each other.".into(),

@@ -273,7 +273,7 @@ pub fn check(model: &ModelSpec, file: &str) -> std::result::Result<(), InputErro
     }
     let classes = TensorClass::MATRICES.map(TensorClass::name).join(", ");
     let problem = format!(
-        "is quantized already; a file of floats is needed (`edgeplan apply --recipe f16` makes \
+        "is quantized already; a file of floats is needed (`edgeplan quantize --recipe f16` makes \
          one), with matrices among {classes}"
     );
     Err(InputError::file(file, problem))

@@ -13,17 +13,17 @@ use crate::reply::Reply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The model whose shape it has: `catalog:NAME`, a config.json or a folder that holds one
+    /// Model with the shape to copy: `catalog:NAME`, a config.json or its folder
     #[arg(long)]
     like: String,
-    /// How its matrices are stored: a format, and other formats for classes of tensors, as
+    /// Recipe of the matrices: a base format and exceptions by tensor class, such as
     /// `q4_K+ffn_down:q6_K,token_embd:q8_0`; vectors are f32
     #[arg(long, default_value = "q8_0", value_parser = FormatMix::from_str)]
     recipe: FormatMix,
     /// Seed of the weights
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// The file
+    /// GGUF file to write
     #[arg(long)]
     out: PathBuf,
 }

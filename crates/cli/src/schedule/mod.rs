@@ -24,37 +24,37 @@ use question::Question;
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
-    /// The solver; `edgeplan solvers` lists them
+    /// Solver, one of `edgeplan solvers`
     #[arg(long, default_value = SCHEDULING[0].name)]
     solver: String,
-    /// Run every solver and rank them
+    /// Run all scheduling solvers and rank them
     #[arg(long, conflicts_with_all = ["solver", "out", "check"])]
     compare: bool,
-    /// Evaluate this schedule file instead of finding one
+    /// Evaluate this schedule file (JSON) instead of solving
     #[arg(long, conflicts_with_all = ["solver", "out"])]
     check: Option<PathBuf>,
-    /// Seconds to think at most, per solver
+    /// Time limit per solver, in seconds
     #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
     time: f64,
-    /// Relative gap at which a schedule counts as proven, in what users miss
+    /// Relative gap, in missed satisfaction, at which a schedule counts as optimal
     #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true, value_parser = fraction)]
     gap: f64,
-    /// Seed of solvers
+    /// Random seed of the solvers
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Threads of HiGHS and CBC; the other solvers use one
+    /// Threads of HiGHS and CBC; other solvers use one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
-    /// Write the schedule to this file
+    /// Write the schedule to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Write a picture of the schedule to this file
+    /// Write a picture of the schedule to this SVG file
     #[arg(long, conflicts_with_all = ["compare", "check"])]
     svg: Option<PathBuf>,
-    /// Write the question to this file
+    /// Write the decision frame to this JSON file
     #[arg(long)]
     write: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

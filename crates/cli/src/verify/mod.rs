@@ -27,26 +27,26 @@ const IDLE: f64 = 0.25;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// GGUF file of a llama
+    /// Model: a GGUF file of the llama architecture
     model: PathBuf,
-    /// What plans know of this machine: what `edgeplan profile` wrote, or `catalog:NAME`
+    /// Profile of this machine, from `edgeplan profile` or `catalog:NAME`
     #[arg(long, default_value = "", hide_default_value = true, required_unless_present = "text")]
     profile: String,
     #[command(flatten)]
     quality: quality::Quality,
-    /// Tokens of the prompt
+    /// Prompt tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(1..=TOKENS_MAX))]
     prompt: u32,
-    /// Tokens generated one by one after it
+    /// Generated tokens
     #[arg(long, default_value_t = 32, value_parser = value_parser!(u32).range(0..=TOKENS_MAX))]
     generate: u32,
-    /// How often both are repeated after a warm-up; medians are shown
+    /// Repetitions after a warm-up; medians are shown
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
     repeats: u32,
-    /// Write what is printed as JSON to this file, too
+    /// Write the result to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

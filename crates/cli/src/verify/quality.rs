@@ -17,19 +17,19 @@ use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Quality {
-    /// Instead of times: measure divergence and loss on this text
+    /// Measure KL divergence and loss (nats per token) on this text, in place of times
     #[arg(long, requires = "against")]
     text: Option<PathBuf>,
-    /// text: the model as it was before it was quantized
+    /// text: unquantized model to compare with
     #[arg(long, requires = "text")]
     against: Option<PathBuf>,
-    /// text: what `edgeplan sense` measured of the original, to say what was to be expected
+    /// text: sensitivity file of the unquantized model, for the predicted divergence
     #[arg(long, requires = "text")]
     sensitivity: Option<PathBuf>,
-    /// text: tokens of it
+    /// text: tokens of the text to evaluate
     #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
-    /// text: tokens of a window
+    /// text: context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
 }
@@ -52,7 +52,7 @@ impl Quality {
         let tokens: usize = pieces.iter().map(|piece| piece.elem_count()).sum();
         let (original, student) = (load(against, context)?, load(path, context)?);
         if original_spec.vocab != spec.vocab || original.layers() != student.layers() {
-            bail!("{}: another model than {}", path.display(), against.display());
+            bail!("{}: not the same model as {}", path.display(), against.display());
         }
         let bar = ProgressBar::new(pieces.len() as u64);
         bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pieces, {elapsed}")?);

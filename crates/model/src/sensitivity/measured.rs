@@ -112,7 +112,8 @@ impl Sensed {
         let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
         let mut lines = whole.lines();
         let Some(first) = lines.next() else {
-            return Err(InputError::file(file, "is empty; what `edgeplan sense` wrote is needed"));
+            let problem = "is empty; a file of `edgeplan sensitivity` is needed";
+            return Err(InputError::file(file, problem));
         };
         let header: Header = parse_json(&at(file, 0), first)?;
         check_schema(file, &header.schema, SCHEMA)?;

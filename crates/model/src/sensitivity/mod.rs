@@ -2,8 +2,8 @@
 //!
 //! Three measures, all additive over tensors. **KL divergence**, **weight difference** (DILEMMA's
 //! teacher/student constraint) and **variance** (LLM-PQ's indicator): how much the outputs of
-//! matrices are off, on the activations of a text. A file that `edgeplan sense` measured on the
-//! model tells all three ([`measured`]). Before that, KL divergence is a format's published
+//! matrices are off, on the activations of a text. A file of `edgeplan sensitivity`, measured on
+//! the model, tells all three ([`measured`]). Before that, KL divergence is a format's published
 //! divergence of a whole model, shared out over tensors by elements times the sensitivity of their
 //! class, and weight difference the format's relative weight error, shared out by elements: both
 //! are estimates.

@@ -1,6 +1,7 @@
-//! `edgeplan dilemma`: bits for loss. DILEMMA (arXiv:2503.01704) bounds what a student loses while
-//! it chooses bits; here a sweep of bounds in three measures is planned to the least memory, and
-//! what comes of each plan is measured, beside uniform formats and the paper's one point.
+//! `edgeplan pareto`: size against loss. DILEMMA (arXiv:2503.01704) bounds the weight difference
+//! between teacher and student while it chooses bits. Here quality budgets in three loss measures
+//! are swept, each budget is planned to the least memory, and each plan's divergence is measured,
+//! beside uniform formats and the paper's one point.
 
 mod picture;
 
@@ -21,34 +22,35 @@ use crate::report::{command_line, table};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// GGUF file of a llama, or folder of safetensors of a llama or an OPT; in floats
+    /// Unquantized model: a GGUF file of the llama architecture, or a folder of safetensors (llama
+    /// or OPT)
     model: PathBuf,
-    /// What `edgeplan sense` measured of it
+    /// Sensitivity file of the model, from `edgeplan sensitivity`
     #[arg(long)]
     sensitivity: PathBuf,
-    /// Text to measure plans on
+    /// Text to evaluate plans on
     #[arg(long)]
     text: PathBuf,
-    /// Tokens of it
+    /// Tokens of the text to evaluate
     #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
-    /// Tokens of a window
+    /// Context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
-    /// Budgets of each measure; 0 compares uniform formats with plans of their size and of their
-    /// divergence only
+    /// Quality budgets per loss measure; 0 leaves only uniform formats and the plans of their size
+    /// and of their divergence
     #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(0..=1000))]
     budgets: u32,
-    /// Uniform formats to compare with [default: all that were measured]
+    /// Uniform formats to compare with, separated by commas [default: all measured ones]
     #[arg(long, value_delimiter = ',')]
     uniform: Vec<edgeplan_problem::format::Format>,
     /// Write the points to this CSV file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Draw them into this file
+    /// Write a plot of the points to this SVG file
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

@@ -1,4 +1,4 @@
-//! `edgeplan apply`: write the file that a plan describes.
+//! `edgeplan quantize`: the quantized GGUF file of a plan or a recipe.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,10 @@ use crate::report::table;
 /// A model, and how its matrices are to be stored.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Wanted {
-    /// Plan file, and GGUF file or folder of safetensors; with --recipe, the model alone
+    /// Plan file, then model (GGUF file or folder of safetensors); with --recipe, the model alone
     #[arg(required = true, num_args = 1..=2)]
     files: Vec<PathBuf>,
-    /// Instead of a plan: a format, and other formats for classes of tensors, as
+    /// Recipe in place of a plan: a base format and exceptions by tensor class, such as
     /// `q4_K+ffn_down:q6_K,output:q8_0`
     #[arg(long, value_parser = FormatMix::from_str)]
     recipe: Option<FormatMix>,
@@ -33,13 +33,13 @@ pub(crate) struct Wanted {
 pub(crate) struct Arguments {
     #[command(flatten)]
     wanted: Wanted,
-    /// The file
+    /// GGUF file to write
     #[arg(long)]
     out: PathBuf,
-    /// Write which tensors each device needs to this file, as JSON
+    /// Write tensors and bytes by device to this JSON file
     #[arg(long, conflicts_with = "recipe")]
     lists: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

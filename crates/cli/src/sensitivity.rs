@@ -1,4 +1,4 @@
-//! `edgeplan sense`: what each format does to each tensor of a model.
+//! `edgeplan sensitivity`: the KL divergence of each tensor of a model in each format.
 
 use std::path::{Path, PathBuf};
 
@@ -21,31 +21,32 @@ use crate::report::table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// GGUF file of a llama, or folder of safetensors of a llama or an OPT; in floats
+    /// Unquantized model: a GGUF file of the llama architecture, or a folder of safetensors (llama
+    /// or OPT)
     model: PathBuf,
-    /// Text to measure on
+    /// Text to evaluate on
     #[arg(long)]
     text: PathBuf,
-    /// Tokens of it
+    /// Tokens of the text to evaluate
     #[arg(long, default_value_t = 4096, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
-    /// Tokens of a window
+    /// Context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
-    /// Formats to measure
+    /// Formats to measure, separated by commas
     #[arg(long, value_delimiter = ',', default_values_t = USUAL_FORMATS)]
     formats: Vec<Format>,
-    /// Run the model with these only; divergence in the others is taken from the variance of their
-    /// errors
+    /// Formats in which the model is run, separated by commas; divergence in other formats is
+    /// scaled from their error variance [default: all of --formats]
     #[arg(long, value_delimiter = ',')]
     probes: Option<Vec<Format>>,
-    /// Random mixes to run, to see how well tensors add up
+    /// Random format mixes to run, to test how additive the divergence of tensors is
     #[arg(long, default_value_t = 0)]
     mixes: u64,
-    /// The file; one that is there is taken up where it ends
+    /// Sensitivity file to write (JSON lines); an existing file is resumed
     #[arg(long)]
     out: PathBuf,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
