@@ -22,8 +22,8 @@ pub struct PricedDeployment {
     pub deployment: Deployment,
     /// Where the times of each device come from.
     origins: Vec<Origin>,
-    /// By model: times of every option.
-    times: Vec<HashMap<(LayerRole, Recipe), Times>>,
+    /// By model: times of every option of every layer.
+    times: Vec<HashMap<LayerRole, HashMap<Recipe, Times>>>,
     /// What a reader must know.
     pub notes: Vec<String>,
 }
@@ -80,14 +80,14 @@ impl PricedDeployment {
         times: Vec<Vec<Vec<Times>>>,
         notes: Vec<String>,
     ) -> Self {
-        let keyed = deployment.models.iter().zip(times).map(|(model, layers)| {
-            let options = model.layers.iter().zip(layers).flat_map(|(layer, times)| {
-                let key = |recipe: &Recipe| (layer.role.clone(), recipe.clone());
-                layer.options.iter().map(move |option| key(&option.recipe)).zip(times)
-            });
-            options.collect()
-        });
-        let times = keyed.collect();
+        let layer = |(layer, times): (&Layer, Vec<Times>)| {
+            let recipes = layer.options.iter().map(|option| option.recipe.clone());
+            (layer.role.clone(), recipes.zip(times).collect())
+        };
+        let models = deployment.models.iter().zip(times);
+        let times = models
+            .map(|(model, layers)| model.layers.iter().zip(layers).map(layer).collect())
+            .collect();
         Self { deployment, origins, times, notes }
     }
 
@@ -103,24 +103,17 @@ impl PricedDeployment {
         Ok(Self { deployment: restrict(&self.deployment)?, ..self })
     }
 
-    /// Time of an option on a device; `None` where nothing more is known than the problem says.
-    fn time(
-        &self,
-        model: usize,
-        layer: &Layer,
-        recipe: &Recipe,
-        device: DeviceId,
-    ) -> Option<Prediction> {
-        let of = |role: LayerRole, recipe: &Recipe| {
-            let times = self.times[model].get(&(role, recipe.clone()))?;
-            times[device.index()]
-        };
-        match (&layer.role, recipe) {
+    /// Times of an option by device; `None` where nothing more is known than the problem says.
+    fn times(&self, model: usize, role: &LayerRole, recipe: &Recipe) -> Option<Times> {
+        let of = |role: &LayerRole, recipe: &Recipe| self.times[model].get(role)?.get(recipe);
+        match (role, recipe) {
             (LayerRole::BothEnds, Recipe::Ends(ends)) => {
-                let [embedding, head] = &**ends;
-                Some(of(Part::Embedding.into(), embedding)? + of(Part::Head.into(), head)?)
+                let embedding = of(&Part::Embedding.into(), &ends[0])?;
+                let head = of(&Part::Head.into(), &ends[1])?;
+                let both = embedding.iter().zip(head);
+                Some(both.map(|(first, last)| Some((*first)? + (*last)?)).collect())
             }
-            (role, recipe) => of(role.clone(), recipe),
+            (role, recipe) => of(role, recipe).cloned(),
         }
     }
 
@@ -129,15 +122,15 @@ impl PricedDeployment {
     pub fn at(&self, end: End) -> Deployment {
         let mut deployment = self.deployment.clone();
         for (index, model) in deployment.models.iter_mut().enumerate() {
-            for (layer, known) in model.layers.iter_mut().zip(&self.deployment.models[index].layers)
-            {
+            for layer in &mut model.layers {
                 for option in &mut layer.options {
-                    let recipe = &option.recipe;
-                    for (device, time) in self.deployment.device_ids().zip(&mut option.compute) {
-                        if let Some(interval) = self.time(index, known, recipe, device) {
-                            let value = if end == End::Low { interval.low } else { interval.high };
-                            *time = time.map(|_| value);
-                        }
+                    let Some(known) = self.times(index, &layer.role, &option.recipe) else {
+                        continue;
+                    };
+                    for (time, interval) in option.compute.iter_mut().zip(known) {
+                        let Some(interval) = interval else { continue };
+                        let value = if end == End::Low { interval.low } else { interval.high };
+                        *time = time.map(|_| value);
                     }
                 }
             }
@@ -162,7 +155,7 @@ impl PricedDeployment {
                 for (assignment, layer) in assignments.iter().zip(layers) {
                     if assignment.device == device {
                         let recipe = &layer.options[assignment.option.index()].recipe;
-                        times.push(self.time(index, layer, recipe, device)?);
+                        times.push(self.times(index, &layer.role, recipe)?[device.index()]?);
                     }
                 }
             }
