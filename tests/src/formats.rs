@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Map, Value};
 
 /// A file format: its name, who writes and reads it, and its schema.
+#[derive(Debug)]
 pub struct FileFormat {
     /// The name of its files (`workload.toml`).
     pub name: &'static str,
@@ -52,7 +53,8 @@ impl FileFormat {
         let required: Vec<&str> = (schema.get("required").and_then(Value::as_array))
             .map(|names| names.iter().filter_map(Value::as_str).collect())
             .unwrap_or_default();
-        let mut text = "| key | value | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
+        let mut text =
+            "| key | value | default | meaning |\n| --- | --- | --- | --- |\n".to_owned();
         for (key, value) in keys {
             let default = match value.get("default") {
                 Some(default) if !default.is_null() => format!("`{default}`"),
@@ -60,7 +62,8 @@ impl FileFormat {
                 _ => "none".into(),
             };
             let about = value.get("description").and_then(Value::as_str).unwrap_or_default();
-            let cells = [self.kind(value), default, line(about)].map(|cell| cell.replace('|', "\\|"));
+            let cells =
+                [self.kind(value), default, line(about)].map(|cell| cell.replace('|', "\\|"));
             let _ = writeln!(text, "| `{key}` | {} |", cells.join(" | "));
         }
         text + "\n"
@@ -111,13 +114,13 @@ impl FileFormat {
             }
         }
         let word = |word: &str| match word {
-            "array" => schema.get("items").map_or("list".into(), |items| {
-                format!("list of {}", self.kind(items))
-            }),
-            "object" => schema.get("additionalProperties").filter(|of| of.is_object()).map_or(
-                "table".into(),
-                |of| format!("table by name of {}", self.kind(of)),
-            ),
+            "array" => schema
+                .get("items")
+                .map_or("list".into(), |items| format!("list of {}", self.kind(items))),
+            "object" => schema
+                .get("additionalProperties")
+                .filter(|of| of.is_object())
+                .map_or("table".into(), |of| format!("table by name of {}", self.kind(of))),
             "string" => "text".into(),
             other => other.to_owned(),
         };

@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use edgeplan_ilp::{Dilemma, published_sum};
 use edgeplan_families::published::{EdgeShard, edgeshard, edgeshard_70b, known};
-use edgeplan_pricing::workload::Returns;
+use edgeplan_ilp::{Dilemma, published_sum};
 use edgeplan_mip::Highs;
+use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{
     Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement, Plan,
 };

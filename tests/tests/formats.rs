@@ -56,7 +56,11 @@ fn formats() -> Vec<FileFormat> {
             "Sites, services and load, for `edgeplan service`.",
             Platform::schema(),
         ),
-        file("batch.toml", "Edge nodes and waiting requests, for `edgeplan batch`.", schema_for!(Scenario)),
+        file(
+            "batch.toml",
+            "Edge nodes and waiting requests, for `edgeplan batch`.",
+            schema_for!(Scenario),
+        ),
     ]
 }
 

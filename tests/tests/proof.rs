@@ -72,8 +72,7 @@ fn the_fastest_plan_is_a_plan_where_latency_is_limited() {
 
 #[test]
 fn a_limit_that_not_even_the_best_plan_meets_is_a_proof() {
-    let family =
-        edgeplan_families::Random { layers: 8, devices: 4, ..Default::default() };
+    let family = edgeplan_families::Random { layers: 8, devices: 4, ..Default::default() };
     let instance = edgeplan_families::random(&family);
     let instance = instance.checked().expect("the generator makes sense");
     let search = (find("chain-search").expect("registered").make)();

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use edgeplan_service::platform::Platform;
 use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::scheduling::{Scheduling, ServerId};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
 use edgeplan_search::ScheduleSearch;
+use edgeplan_service::platform::Platform;
 use edgeplan_service::{
     Asked, Batching, Equipment, Expected, Grade, Hosting, Offered, Planner, Router, Rule, Ticket,
     Way, by_rule, choose, denser, equipments, mean_size, rate, replay, requests, scheduled, ways,
@@ -96,7 +96,10 @@ fn equipment_is_as_good_as_its_grade_and_takes_what_evaluate_says() {
                 .collect();
             match &hosted.grade {
                 Grade::Uniform(format) => {
-                    assert!(recipes.iter().all(|recipe| **recipe == Recipe::from(*format)), "{recipes:?}");
+                    assert!(
+                        recipes.iter().all(|recipe| **recipe == Recipe::from(*format)),
+                        "{recipes:?}"
+                    );
                 }
                 Grade::Floor(_) => {
                     let budget = equipment.deployment.models[0].loss_max.expect("a floor");

@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use super::traffic::Traffic;
 use super::{Phases, Scenario, WireFormat, WireNode};
-use edgeplan_problem::format::Format;
 use edgeplan_files::quantity::Memory;
+use edgeplan_problem::format::Format;
 
 /// The models that the paper serves, as the catalog calls them (recalled).
 pub const MODELS: [&str; 3] = ["bloom-3b", "bloom-7b1", "opt-13b"];

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use edgeplan_files::{InputError, nearest};
 use edgeplan_files::quantity::{Memory, Time};
+use edgeplan_files::{InputError, nearest};
 
 /// Who waits at which edge nodes, and what an epoch is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use edgeplan_files::quantity::Memory;
 use edgeplan_harness::registry::ALL;
 use edgeplan_harness::runner::{Bench, Progress};
 use edgeplan_harness::shard::Shard;
 use edgeplan_harness::suite::Suite;
 use edgeplan_harness::trial::{Allowance, answer};
-use edgeplan_files::quantity::Memory;
 use edgeplan_problem::Bytes;
 use edgeplan_records::folder::{Folder, merge};
 use edgeplan_records::row::{Record, Word};

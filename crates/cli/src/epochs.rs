@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use edgeplan::epochs::{Case, Record, simulate};
-use edgeplan_batching::paper::{MODELS, Setting};
-use edgeplan_files::{check_writable, write_atomic};
 use edgeplan::Limits;
+use edgeplan::epochs::{Case, Record, simulate};
+use edgeplan_batching::paper::MODELS;
+use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_report::curves::{Curves, Panel, Series, svg};
 
 use crate::batch::{Radio, find_solver};

@@ -4,10 +4,10 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use edgeplan_machines::import::{Kind, Options, import};
-use edgeplan_pricing::llama_bench::{Bench, llama_bench};
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
+use edgeplan_machines::import::{Kind, Options, import};
 use edgeplan_model::sensitivity::suite;
+use edgeplan_pricing::llama_bench::{Bench, llama_bench};
 
 use crate::reply::Reply;
 

@@ -94,11 +94,7 @@ fn certified(
 }
 
 /// The answer for programs.
-fn json(
-    session: &Session,
-    planned: &Planned,
-    certified: Option<&Certified>,
-) -> Map<String, Value> {
+fn json(session: &Session, planned: &Planned, certified: Option<&Certified>) -> Map<String, Value> {
     let (instance, outcome) = (session.deployment(), &planned.outcome);
     let mut json = outcome_json(instance, planned.solver, outcome);
     let opinion = planned.second_opinion.as_ref();

@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use edgeplan::{link_lines, links};
 use edgeplan_cost_model::profile::{Profile, Resident, Timing, Work};
-use edgeplan_problem::format::Format;
-use edgeplan_machines::cluster;
 use edgeplan_files::{check_writable, to_json, write_atomic};
-use edgeplan_files::quantity::{Bandwidth, Time};
 use edgeplan_kernels::grid::Size;
 use edgeplan_kernels::run::Progress;
 use edgeplan_kernels::work::{bytes, flops};
 use edgeplan_kernels::{Options, profile};
 use edgeplan_link::{ADDRESS, Direction, Event, Limits, Link, Server, measure};
+use edgeplan_machines::cluster;
+use edgeplan_problem::format::Format;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 

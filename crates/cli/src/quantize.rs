@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use anyhow::{Result, bail};
-use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
 use edgeplan_files::deployment::{PlanFile, PlannedModel};
+use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
 use edgeplan_model::ModelSpec;
 use edgeplan_problem::Bytes;
 use edgeplan_problem::recipe::FormatMix;

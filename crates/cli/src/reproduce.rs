@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
 use edgeplan_files::{check_writable, write_atomic};
-use edgeplan_reproduction::throughput::{self, COUNTS, Found, GENERATE, PUBLISHED, SEQUENCES};
 use edgeplan_reproduction::findings;
+use edgeplan_reproduction::throughput::{self, COUNTS, Found, GENERATE, PUBLISHED, SEQUENCES};
 use serde_json::json;
 
 use crate::reply::Reply;

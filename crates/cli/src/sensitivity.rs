@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
-use edgeplan_problem::format::Format;
 use edgeplan_files::{check_writable, read_text};
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::measured::{Header, Line, SCHEMA, Sensed};
 use edgeplan_pricing::workload::USUAL_FORMATS;
+use edgeplan_problem::format::Format;
 use edgeplan_quality::additivity::Additivity;
 use edgeplan_quality::journal::{self, Journal};
 use edgeplan_quality::sense::{self, Trial, predicted, sense, sense_mix, trials};

@@ -41,11 +41,7 @@ impl Session {
 }
 
 /// Runs a solver of any problem, and prices its plan again.
-pub fn ask<P: Problem>(
-    problem: &P,
-    entry: &Entry<P>,
-    limits: Limits<'_>,
-) -> Outcome<P::Plan> {
+pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Outcome<P::Plan> {
     let mut outcome = solve(problem, (entry.make)().as_ref(), limits, &mut Silent);
     confirm(problem, &mut outcome);
     outcome

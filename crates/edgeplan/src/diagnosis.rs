@@ -27,10 +27,8 @@ impl Diagnosis {
         progress.phase(Phase::Diagnosing);
         let solver = (task.solver.make)();
         let solver = solver.as_ref();
-        let part = |parts: u32| Limits {
-            time: task.limits.time.map(|time| time / parts),
-            ..task.limits
-        };
+        let part =
+            |parts: u32| Limits { time: task.limits.time.map(|time| time / parts), ..task.limits };
         let reason = reason(deployment, solver, part(4));
         let fixes = match reason {
             Reason::Unusable { .. } => Vec::new(),

@@ -147,9 +147,8 @@ impl Session {
         }
         let plan = file.resolve(&name, open.deployment())?;
         let original = (open.deployment(), &plan);
-        let misfits = engine
-            .misfits(original.0, original.1)
-            .map_err(|text| InputError::file(&name, text))?;
+        let misfits =
+            engine.misfits(original.0, original.1).map_err(|text| InputError::file(&name, text))?;
         match (misfits.is_empty(), export_to.nearest) {
             (true, _) => self.translated(engine, original).map(Some),
             (false, true) => self.nearest(engine, original, &misfits, (task, progress)),

@@ -95,9 +95,8 @@ impl Session {
     /// # Errors
     /// A deployment that makes no sense ([`Deployment::checked`]).
     pub fn of(name: &str, deployment: Deployment) -> Result<Self, Error> {
-        let deployment = deployment
-            .checked()
-            .map_err(|error| InputError::file(name, error.to_string()))?;
+        let deployment =
+            deployment.checked().map_err(|error| InputError::file(name, error.to_string()))?;
         Self::new(Origin::Instance(Arc::new((name.to_owned(), deployment))), View::Open)
     }
 
@@ -154,7 +153,11 @@ impl Session {
     }
 
     /// The problem on another network.
-    pub(crate) fn on_cluster(&self, inputs: &Inputs, cluster: &Cluster) -> Result<Deployment, Error> {
+    pub(crate) fn on_cluster(
+        &self,
+        inputs: &Inputs,
+        cluster: &Cluster,
+    ) -> Result<Deployment, Error> {
         let workload = self.workload.as_ref().unwrap_or(&inputs.workload);
         let priced = inputs.price(cluster, workload)?;
         Ok(restricted(priced, self.view, BUILT)?.deployment)
@@ -172,7 +175,11 @@ impl Inputs {
         served.map_err(|error| self.blame(error))
     }
 
-    fn price(&self, cluster: &Cluster, workload: &Workload) -> Result<PricedDeployment, InputError> {
+    fn price(
+        &self,
+        cluster: &Cluster,
+        workload: &Workload,
+    ) -> Result<PricedDeployment, InputError> {
         price(&self.models, cluster, workload).map_err(|error| self.blame(error))
     }
 

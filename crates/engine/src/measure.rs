@@ -4,9 +4,9 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use candle_core::{D, Device};
-use edgeplan_pricing::PhaseTimes;
 use edgeplan_measure::machine::resident_bytes;
 use edgeplan_measure::sample::{Sample, quick};
+use edgeplan_pricing::PhaseTimes;
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::error::EngineError;

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
-use edgeplan_problem::format::Format;
-use edgeplan_problem::recipe::FormatMix;
 use edgeplan_files::{InputError, stream_atomic};
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_model::{Shape, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::FormatMix;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;

@@ -6,9 +6,9 @@ use edgeplan_problem::deployment::{
 use edgeplan_problem::{Bytes, Loss, Nanos};
 use serde::{Deserialize, Serialize};
 
+use edgeplan_files::quantity::Time;
 use edgeplan_files::{InputError, parse_toml};
 use edgeplan_model::LayerSpec;
-use edgeplan_files::quantity::Time;
 use edgeplan_pricing::workload::Returns;
 
 const VALUES: &str = include_str!("../../../bench-data/known/values.toml");

@@ -4,14 +4,13 @@ use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
-use edgeplan_pricing::deployment;
-use edgeplan_machines::cluster::{Cluster, Host, Link, Switch, ClusterFile};
-use edgeplan_files::{InputError, within};
-use edgeplan_problem::format::Format;
-use edgeplan_model::{ModelSpec, Part};
 use edgeplan_files::quantity::{Bandwidth, Time};
+use edgeplan_files::{InputError, within};
+use edgeplan_machines::cluster::{Cluster, ClusterFile, Host, Link, Switch};
+use edgeplan_model::{ModelSpec, Part};
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::{self, Goal, Granularity, Workload};
-
+use edgeplan_problem::format::Format;
 
 /// Parameters of the families that are built from the catalogs.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -75,8 +75,8 @@ fn uniform(model: &Model, recipe: &Recipe) -> Option<Bytes> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_problem::format::Format;
     use crate::{Network, Random, Realistic, random, realistic};
+    use edgeplan_problem::format::Format;
 
     fn rooms(instance: &Deployment) -> Vec<u64> {
         let model = &instance.models[0];
@@ -93,7 +93,11 @@ mod tests {
                 .layers
                 .iter()
                 .map(|layer| {
-                    let q5 = layer.options.iter().find(|option| option.recipe == Format::Q5K.into()).unwrap();
+                    let q5 = layer
+                        .options
+                        .iter()
+                        .find(|option| option.recipe == Format::Q5K.into())
+                        .unwrap();
                     q5.bytes.0 + layer.kv.0
                 })
                 .sum();

@@ -1,8 +1,6 @@
 //! Instance and plan files: JSON with a schema version.
 
-use edgeplan_problem::deployment::{
-    Assignment, Deployment, DeviceId, LayerRole, OptionId, Plan,
-};
+use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, LayerRole, OptionId, Plan};
 use edgeplan_problem::recipe::Recipe;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};

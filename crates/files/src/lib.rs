@@ -244,11 +244,7 @@ pub fn digest(text: &str) -> String {
 ///
 /// # Errors
 /// When it is not; the error names the key, the value and what is allowed.
-pub fn within(
-    key: &str,
-    value: u64,
-    allowed: RangeInclusive<u64>,
-) -> Result<(), InputError> {
+pub fn within(key: &str, value: u64, allowed: RangeInclusive<u64>) -> Result<(), InputError> {
     if allowed.contains(&value) {
         return Ok(());
     }

@@ -1,7 +1,7 @@
 //! An instance of any of the three problems, as the process of a trial is given it.
 
-use edgeplan_files::InputError;
-use edgeplan_files::deployment::{digest, fingerprint};
+use edgeplan_files::deployment::fingerprint;
+use edgeplan_files::{InputError, digest};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::scheduling::Scheduling;
@@ -33,7 +33,9 @@ impl From<Instance> for Wire {
     fn from(instance: Instance) -> Self {
         match instance {
             Instance::Deployment(instance) => Self::Deployment(instance),
-            Instance::Scheduling(instance) => Self::Scheduling(edgeplan_scheduling::write_schedule(&instance)),
+            Instance::Scheduling(instance) => {
+                Self::Scheduling(edgeplan_scheduling::write_schedule(&instance))
+            }
             Instance::Batching(instance) => Self::Batching(instance),
         }
     }

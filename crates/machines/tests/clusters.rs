@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::read_text;
+use edgeplan_machines::cluster::Cluster;
 use edgeplan_problem::{Bytes, Nanos};
 
 fn read(name: &str) -> Cluster {

@@ -119,7 +119,6 @@ impl ModelProfile {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_problem::{Bytes, Nanos};
 
     // Two blocks of width 512 with 4 heads of 128, 2 of them for keys, and a feed-forward length of
     // 1024: 2 * 512^2 + 2 * 512 * 256 + 3 * 512 * 1024 weights, at a context of 10 tokens.

@@ -24,8 +24,8 @@ pub use catalog::names;
 pub use shape::Shape;
 pub use stored::StoredType;
 
-use edgeplan_files::{InputError, read_text};
 use crate::sensitivity::measured::Measured;
+use edgeplan_files::{InputError, read_text};
 
 /// A model as the planner sees it: a chain of layers, each a list of tensors.
 #[derive(Debug, Clone, PartialEq, Eq)]

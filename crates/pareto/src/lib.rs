@@ -79,8 +79,7 @@ impl Trade<'_, '_> {
     fn measure(&mut self, sweep: &Sweep) -> Result<()> {
         let planner = Planner::new(self.spec.clone());
         let known = planner.uniform_formats();
-        let wanted =
-            |format: &Format| sweep.uniform.is_empty() || sweep.uniform.contains(format);
+        let wanted = |format: &Format| sweep.uniform.is_empty() || sweep.uniform.contains(format);
         for format in known.iter().copied().filter(wanted) {
             let formats = apply::from_mix(self.spec, &format.into())?;
             let uniform = self.point(UNIFORM, format.to_string(), formats)?;

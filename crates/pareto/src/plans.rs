@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_problem::format::Format;
-use edgeplan_pricing::deployment;
-use edgeplan_machines::cluster::{Cluster, Host};
 use edgeplan_files::deployment::PlanFile;
-use edgeplan_model::ModelSpec;
 use edgeplan_files::quantity::{Fraction, Memory};
+use edgeplan_machines::cluster::{Cluster, Host};
+use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Sensitivity;
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::{Goal, Granularity, Quality, Workload};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Limits, Silent, Verdict, solve};
 use edgeplan_quality::apply::{self, Formats, from_plan};
 

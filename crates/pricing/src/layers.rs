@@ -8,12 +8,12 @@ use super::machine::{Machine, Passes, format_of};
 use super::memory::{self, Matrix};
 use super::priced::Times;
 use super::{Builder, OF_BLOCKS, STATES};
+use crate::workload::Granularity;
 use edgeplan_files::InputError;
-use edgeplan_problem::format::Format;
-use edgeplan_model::{LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
 use edgeplan_model::recipes::{Choice, Price, Priced, TensorChoices, recipes};
 use edgeplan_model::sensitivity::Sensitivity;
-use crate::workload::Granularity;
+use edgeplan_model::{LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
 
 impl Builder<'_> {
     /// A layer, and the times of its options.

@@ -28,15 +28,15 @@ pub use self::machine::CHUNK;
 use self::machine::Machine;
 use self::machine::{format_of, multiplied};
 pub use self::measured::compute;
-pub use self::prompt::prompt_alone;
 pub use self::phases::PhaseTimes;
-use self::priced::{Origin, Times};
 pub use self::priced::{End, PricedDeployment, TimeConfidence};
-use edgeplan_machines::cluster::Cluster;
+use self::priced::{Origin, Times};
+pub use self::prompt::prompt_alone;
+use crate::workload::{Goal, Placement, Returns, Workload};
 use edgeplan_files::InputError;
+use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Sensitivity;
-use crate::workload::{Goal, Placement, Returns, Workload};
 
 /// Messages of a model: hidden states first, those of blocks last, where they differ from others.
 const STATES: usize = 0;
@@ -222,10 +222,12 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_problem::format::Format;
     use edgeplan_problem::Problem as _;
-    use edgeplan_problem::recipe::Recipe;
     use edgeplan_problem::deployment::{Assignment, OptionId, Plan};
+    use edgeplan_problem::format::Format;
+    use edgeplan_problem::recipe::Recipe;
+
+    use edgeplan_model::sensitivity::Quality;
 
     const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
 
@@ -254,7 +256,7 @@ mod tests {
             prompt: 1,
             generate: 100,
             formats: vec![Format::Q4_0],
-            quality: crate::workload::Quality::Any,
+            quality: Quality::Any,
             ..Workload::default()
         };
         let instance = home("llama-2-7b", &workload);

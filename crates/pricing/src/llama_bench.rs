@@ -15,11 +15,11 @@ use serde::Deserialize;
 use statrs::statistics::{Data, Median as _};
 
 use crate::{format_of, multiplied};
-use edgeplan_machines::device::{Device, Rate, Status};
-use edgeplan_files::{InputError, TextFile, parse_json, toml_comment};
-use edgeplan_problem::format::Format;
-use edgeplan_model::{ModelSpec, Part};
 use edgeplan_files::quantity::Memory;
+use edgeplan_files::{InputError, TextFile, parse_json, toml_comment};
+use edgeplan_machines::device::{Device, Rate, Status};
+use edgeplan_model::{ModelSpec, Part};
+use edgeplan_problem::format::Format;
 
 /// Shorter prompts read weights longer than they compute.
 const PROMPT_MIN: u64 = 32;

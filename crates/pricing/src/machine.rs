@@ -5,12 +5,12 @@ use edgeplan_problem::{Bytes, Nanos};
 
 use super::measured::Kernels;
 use super::memory::Matrix;
+use crate::workload::Workload;
+use edgeplan_files::InputError;
 use edgeplan_machines::cluster::Host;
 use edgeplan_machines::device::{DeviceProfile, Measured, Rates};
-use edgeplan_files::InputError;
-use edgeplan_problem::format::Format;
 use edgeplan_model::{LayerSpec, ModelSpec, Part, StoredType, TensorClass, TensorSpec};
-use crate::workload::Workload;
+use edgeplan_problem::format::Format;
 
 /// Engines run longer prompts in passes of that many positions (llama.cpp calls it `ubatch`):
 /// products gain nothing from more rows, and the scores of attention stay small.

@@ -11,11 +11,11 @@ use edgeplan_cost_model::{Missing, Prediction};
 use edgeplan_problem::Bytes;
 
 use super::machine::{Passes, format_of, multiplied};
-use edgeplan_machines::device::Measured;
-use edgeplan_files::InputError;
-use edgeplan_problem::format::Format;
-use edgeplan_model::{Heads, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
 use crate::workload::Workload;
+use edgeplan_files::InputError;
+use edgeplan_machines::device::Measured;
+use edgeplan_model::{Heads, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
 
 /// Compute time of one batch of a model that lies on one machine whole, whether it fits or not,
 /// every matrix that may be quantized in `format`.
@@ -59,9 +59,7 @@ impl Kernels<'_> {
         let Passes { prompt, generate, .. } = self.passes;
         match layer.part {
             // Rows of a table are copied.
-            Part::Embedding => {
-                self.passes.sum(layer, |rows| self.pointwise(2 * hidden * rows, 1))
-            }
+            Part::Embedding => self.passes.sum(layer, |rows| self.pointwise(2 * hidden * rows, 1)),
             Part::Block(_) => {
                 let middle = prompt + generate.div_ceil(2);
                 let seen = layer.window.map_or(middle, |window| middle.min(window));

@@ -10,9 +10,9 @@ use std::collections::BTreeSet;
 use edgeplan_problem::Bytes;
 
 use super::machine::{Machine, Passes, format_of, multiplied};
-use edgeplan_problem::format::Format;
-use edgeplan_model::{LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use crate::workload::Workload;
+use edgeplan_model::{LayerSpec, ModelSpec, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
 
 /// A matrix in a format, and the most rows of activations that it is multiplied with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

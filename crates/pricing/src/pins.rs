@@ -6,8 +6,8 @@ use edgeplan_problem::deployment::{Deployment, DeviceId, Model};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use edgeplan_files::{InputError, nearest};
 use crate::workload::Workload;
+use edgeplan_files::{InputError, nearest};
 
 /// Layers that must run on one device.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -106,7 +106,10 @@ mod tests {
 
     fn built(text: &str) -> Result<Deployment, InputError> {
         let cluster = Cluster::parse("home-lab.toml", HOME)?;
-        let models = [edgeplan_model::load("catalog:tinyllama-1.1b")?, edgeplan_model::load("catalog:smollm2-135m")?];
+        let models = [
+            edgeplan_model::load("catalog:tinyllama-1.1b")?,
+            edgeplan_model::load("catalog:smollm2-135m")?,
+        ];
         deployment(&models, &cluster, &Workload::parse("w.toml", text)?)
     }
 

@@ -5,13 +5,13 @@ use edgeplan_problem::deployment::Deployment;
 
 use super::Builder;
 use super::machine::Machine;
-use edgeplan_machines::cluster::{Cluster, Host};
-use edgeplan_files::InputError;
-use edgeplan_model::{ModelSpec, TensorSpec};
-use edgeplan_model::recipes::TensorChoices;
-use edgeplan_problem::recipe::Recipe;
-use edgeplan_model::sensitivity::Sensitivity;
 use crate::workload::Workload;
+use edgeplan_files::InputError;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_model::recipes::TensorChoices;
+use edgeplan_model::sensitivity::Sensitivity;
+use edgeplan_model::{ModelSpec, TensorSpec};
+use edgeplan_problem::recipe::Recipe;
 
 /// Prices `instance`, which was [`deployment`](super::deployment) from the rest, for prompts alone: compute
 /// and transfer times are those of the first pass, everything else stays, so that plans of one are
@@ -26,10 +26,10 @@ pub fn prompt_alone(
     instance: &Deployment,
 ) -> Result<Deployment, InputError> {
     let brief = Workload { generate: 0, ..workload.clone() };
-    let machine = |(index, (name, host)): (usize, &(String, Host))| {
-        Machine::new(name, host, cluster.profile(index)?)
-    };
-    let machines = cluster.hosts.iter().enumerate().map(machine).collect::<Result<_, _>>()?;
+    let mut machines = Vec::new();
+    for (index, (name, host)) in cluster.hosts.iter().enumerate() {
+        machines.push(Machine::new(name, host, cluster.profile(index)?)?);
+    }
     let builder = Builder { cluster, workload: &brief, machines };
     let mut alone = instance.clone();
     for (spec, model) in models.iter().zip(&mut alone.models) {

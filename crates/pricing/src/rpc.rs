@@ -48,15 +48,16 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_machines::cluster::Cluster;
     use crate::workload::{RpcOverhead, Workload};
+    use edgeplan_machines::cluster::Cluster;
 
     const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
 
     #[test]
     fn masks_grow_by_strides_and_graphs_follow_new_shapes() {
         let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
-        let rpc = RpcOverhead { pass: 1000, position: 10, mask: 2, stride: 256, graph: 100, states: 1 };
+        let rpc =
+            RpcOverhead { pass: 1000, position: 10, mask: 2, stride: 256, graph: 100, states: 1 };
         let workload = Workload { prompt: 500, generate: 20, rpc, ..Workload::default() };
         let builder = Builder { cluster: &cluster, workload: &workload, machines: Vec::new() };
         // The prompt, 12 steps that look at up to 512 positions, 8 that look at up to 768.

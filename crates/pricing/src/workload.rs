@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use edgeplan_files::{InputError, parse_toml};
-use edgeplan_problem::format::Format;
 use crate::pins::Pin;
 use edgeplan_files::quantity::Time;
+use edgeplan_files::{InputError, parse_toml};
 pub use edgeplan_model::sensitivity::Quality;
+use edgeplan_problem::format::Format;
 
 /// One kind of request and what counts as good.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -148,8 +148,7 @@ pub struct RpcOverhead {
 
 impl RpcOverhead {
     /// Nothing but hidden states.
-    pub const NONE: Self =
-        Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
+    pub const NONE: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
 }
 
 /// More tokens than this in one request is a slip of the pen.

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use candle_core::Tensor;
 use edgeplan_engine::EngineError;
-use edgeplan_problem::format::Format;
-use edgeplan_files::{InputError, stream_atomic};
 use edgeplan_files::deployment::PlannedModel;
+use edgeplan_files::{InputError, stream_atomic};
 use edgeplan_model::gguf::Tensor as Stored;
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_model::{ModelSpec, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::{FormatMix, Recipe};
 use rayon::prelude::*;
 

@@ -47,7 +47,8 @@ impl Journal {
     /// # Errors
     /// A file that cannot be written.
     pub fn open(path: &Path, header: &Header) -> Result<Self, InputError> {
-        let error = |error: std::io::Error| InputError::file(path.display().to_string(), error.to_string());
+        let error =
+            |error: std::io::Error| InputError::file(path.display().to_string(), error.to_string());
         let there = std::fs::read(path).unwrap_or_default();
         let whole = there.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(error)?;

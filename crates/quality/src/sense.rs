@@ -10,10 +10,10 @@ use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
 use edgeplan_engine::{EngineError, Observer};
-use edgeplan_problem::format::Format;
 use edgeplan_files::InputError;
-use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_model::sensitivity::measured::{Mix, Row, Sensed};
+use edgeplan_model::{ModelSpec, TensorClass};
+use edgeplan_problem::format::Format;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;

@@ -129,7 +129,11 @@ fn names(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, model: usize) {
     const ROOM: f64 = 90.0;
     let style = SOFT.size(9.5).middle();
     let layers = &scene.instance.models[model].layers;
-    let widest = layers.iter().map(|layer| style.width(&layer.role.to_string())).fold(0.0, f64::max).min(ROOM);
+    let widest = layers
+        .iter()
+        .map(|layer| style.width(&layer.role.to_string()))
+        .fold(0.0, f64::max)
+        .min(ROOM);
     let mut steps = (0..19).flat_map(|power| [1, 2, 5].map(|one| one * 10_usize.pow(power)));
     let step = steps.find(|step| *step as f64 * strip.pitch >= widest + 10.0).unwrap_or(1);
     let y = strip.y + HEIGHT + 14.0;

@@ -155,7 +155,11 @@ fn times_bytes_and_runs_are_those_of_the_bill() {
                     wanted.push(stage.hop.to_string());
                 }
                 wanted.push(format!("{} · {}", stage.compute, stage.bytes));
-                assert!(words.iter().any(|word| word.starts_with(&model.layers[stage.first].role.to_string())));
+                assert!(
+                    words
+                        .iter()
+                        .any(|word| word.starts_with(&model.layers[stage.first].role.to_string()))
+                );
             }
         }
         for wanted in wanted {

@@ -1,8 +1,8 @@
 //! DILEMMA's quantization ratio: how few bits keep OPT-350m's loss.
 
 use anyhow::{Context as _, Result};
-use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::{Goal, Quality, Workload};
 use edgeplan_problem::{Limits, Problem as _, Silent, solve};
 

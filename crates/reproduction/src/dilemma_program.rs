@@ -3,16 +3,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use edgeplan_problem::format::Format;
-use edgeplan_ilp::{Dilemma, Published as Answer, published_sum};
-use edgeplan_pricing::deployment;
-use edgeplan_machines::cluster::Cluster;
 use edgeplan_families::{Random, random};
 use edgeplan_files::quantity::Fraction;
-use edgeplan_pricing::workload::{Granularity, Placement, Quality, Workload};
+use edgeplan_ilp::{Dilemma, Published as Answer, published_sum};
+use edgeplan_machines::cluster::Cluster;
 use edgeplan_mip::Highs;
+use edgeplan_pricing::deployment;
+use edgeplan_pricing::workload::{Granularity, Placement, Quality, Workload};
 use edgeplan_problem::deployment::Placement::Free;
 use edgeplan_problem::deployment::{Assignment, Deployment, Objective, OptionId, Plan};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
 
@@ -172,7 +172,10 @@ impl Comparison {
         let classes = question(quality(), Granularity::TensorClass, &formats())?;
         let (by_layer, by_class) = (Own::of(&instance)?, Own::of(&classes)?);
         let mixes = |&(layer, at): &(usize, &Assignment)| {
-            classes.models[0].layers[layer].options[at.option.index()].recipe.mix().is_some_and(|mix| !mix.exceptions.is_empty())
+            classes.models[0].layers[layer].options[at.option.index()]
+                .recipe
+                .mix()
+                .is_some_and(|mix| !mix.exceptions.is_empty())
         };
         Ok(Some(Self {
             limit,
@@ -299,7 +302,8 @@ fn ratio(instance: &Deployment, plan: &Plan) -> Result<f64> {
     let (mut used, mut whole) = (0, 0);
     for (layer, at) in plan.models[0].iter().enumerate() {
         let options = &model.layers[layer].options;
-        let bits = |recipe: &Recipe| BITS.iter().find(|(format, _)| Recipe::from(*format) == *recipe);
+        let bits =
+            |recipe: &Recipe| BITS.iter().find(|(format, _)| Recipe::from(*format) == *recipe);
         let original = options.iter().position(|option| option.recipe == Format::F32.into());
         let original = original.context("every layer may stay as it is")?;
         let original = OptionId(original as u16);

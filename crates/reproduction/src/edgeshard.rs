@@ -242,7 +242,8 @@ fn throughputs(case: &Known, returns: Returns) -> Result<Vec<Finding>> {
 fn pipelined(returns: Returns, published: Published) -> Result<Finding> {
     let case = Case { objective: Objective::Bottleneck, returns, message: 1 };
     let found = Found::of(case)?;
-    let (most, filled) = (COUNTS[COUNTS.len() - 1], found.no_bubbles_tokens_per_s[COUNTS.len() - 1]);
+    let (most, filled) =
+        (COUNTS[COUNTS.len() - 1], found.no_bubbles_tokens_per_s[COUNTS.len() - 1]);
     let remark = format!(
         "the plan of the least bottleneck on all 15 devices, {} stages, {most} micro-batches of \
          {SEQUENCES} on their way without bubbles; with 1 it is {:.1}, and the bottleneck model \

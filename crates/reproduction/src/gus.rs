@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, solve};
+use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_solvers::find_scheduling;
 
 use super::{Finding, Mark, Ours, Published, verdict};

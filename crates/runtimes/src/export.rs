@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_problem::format::Format;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, DeviceId, Part, Plan};
+use edgeplan_problem::format::Format;
 
 use crate::chain::{Placed, placed};
+use crate::readme;
 use crate::runtime::Runtime;
 use crate::shell::plain;
-use crate::readme;
 
 /// What is to be exported.
 #[derive(Debug, Clone, Copy)]

@@ -5,8 +5,8 @@
 //! `--device`, and cuts them where the cumulated shares of `--tensor-split` say. Shares that are
 //! numbers of layers cut exactly there.
 
-use edgeplan_problem::format::Format;
 use edgeplan_problem::deployment::Part;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::{Recipe, TensorClass};
 
 use crate::chain::Placed;

@@ -6,8 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_problem::format::Format;
 use edgeplan_problem::deployment::{DeviceId, Part};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::TensorClass;
 use serde::{Serialize, Serializer};
 

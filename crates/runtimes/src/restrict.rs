@@ -1,12 +1,12 @@
 //! A question restricted to what an engine can do, so that every plan of it can be exported, and
 //! priced as the engine works.
 
-use edgeplan_problem::format::Format;
 use edgeplan_files::InputError;
 use edgeplan_pricing::workload::{Returns, Workload};
 use edgeplan_problem::deployment::{
     Deployment, DeviceId, Layer, LayerOption, LayerRole, Model, Part, Placement,
 };
+use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Bytes, Nanos};
 

@@ -1,11 +1,11 @@
 //! What each engine can do, as data: the one place where that is said, with its sources.
 
-use edgeplan_problem::format::Format::{
-    self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
-};
 use edgeplan_pricing::workload::RpcOverhead;
 use edgeplan_problem::Bytes;
 use edgeplan_problem::deployment::Part;
+use edgeplan_problem::format::Format::{
+    self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
+};
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};

@@ -2,8 +2,8 @@
 
 mod small;
 
-use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Placement, Plan};
 use edgeplan_problem::{Bytes, Problem as _};
@@ -73,7 +73,10 @@ fn tied_ends_of_one_file_are_alike() {
     let within = runtime("llama.cpp").restrict(&open).unwrap();
     for layer in [0, 3] {
         let options = &within.models[0].layers[layer].options;
-        assert_eq!(options.iter().map(|option| &option.recipe).collect::<Vec<_>>(), [&"q6_K".into()]);
+        assert_eq!(
+            options.iter().map(|option| &option.recipe).collect::<Vec<_>>(),
+            [&"q6_K".into()]
+        );
     }
     // Joined ends may choose, but only one format for both, stored once.
     let within = runtime("prima.cpp").restrict(&open).unwrap();

@@ -6,9 +6,9 @@ use rand::RngExt as _;
 use rand::seq::index::sample;
 use rand_pcg::Pcg64Mcg;
 
+use edgeplan_files::quantity::Time;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_machines::import;
-use edgeplan_files::quantity::Time;
 
 /// A place on earth, in degrees.
 #[derive(Debug, Clone, Copy, PartialEq)]

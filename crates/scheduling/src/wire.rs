@@ -41,9 +41,9 @@ use edgeplan_problem::scheduling::{
 use edgeplan_problem::{Nanos, Share};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use edgeplan_files::quantity::{Percent, Time};
 use edgeplan_files::{InputError, nearest, parse_json, parse_toml, read_text, to_json};
 use edgeplan_files::{check_schema, digest};
-use edgeplan_files::quantity::{Percent, Time};
 
 const SCHEMA: &str = "edgeplan-scheduling/1";
 

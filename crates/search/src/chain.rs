@@ -476,7 +476,13 @@ pub(crate) mod tests {
             let (recipe, bytes, loss) = ("r".to_owned(), Bytes(bytes), Loss::ZERO);
             let option = LayerOption { recipe: recipe.into(), bytes, shared: None, loss, compute };
             let name = format!("l{index}");
-            Layer { role: name.into(), options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
+            Layer {
+                role: name.into(),
+                options: vec![option],
+                kv: Bytes::ZERO,
+                pin: None,
+                output: 0,
+            }
         };
         let device = |(index, &memory): (usize, &u64)| Device {
             name: format!("d{index}"),

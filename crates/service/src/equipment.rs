@@ -1,17 +1,17 @@
 //! What a site may be equipped with: for every set of services, plans at every combination of
 //! their quality floors, and in one uniform format.
 
-use edgeplan_pricing::{deployment, prompt_alone};
-use edgeplan_files::InputError;
-use edgeplan_problem::format::Format;
-use edgeplan_model::ModelSpec;
-use edgeplan_scheduling::offer;
-use edgeplan_model::sensitivity::Sensitivity;
 use crate::platform::{Platform, Site};
+use edgeplan_files::InputError;
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::Sensitivity;
 use edgeplan_pricing::workload::{Quality, Workload};
+use edgeplan_pricing::{deployment, prompt_alone};
 use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::scheduling::Host;
 use edgeplan_problem::{Limits, Nanos, Share, Silent, solve};
+use edgeplan_scheduling::offer;
 use edgeplan_simulator::{Layout, Memory, Pass, Request, Shares, Size};
 use edgeplan_solvers::Entry;
 

@@ -3,15 +3,15 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use edgeplan_ilp::Formulation;
 use edgeplan_batching::paper::Setting;
 use edgeplan_families::{Random, random};
+use edgeplan_ilp::Formulation;
 use edgeplan_model::gguf::draft::{Draft, Tensor, Value};
-use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_problem::{Limits, Problem, Silent, solve};
+use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_solvers::{Entry, find, find_batching, find_scheduling};
 
 fn chain(layers: usize, devices: usize) -> Deployment {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use edgeplan_pricing::deployment;
-use edgeplan_machines::cluster::Cluster;
-use edgeplan_families::{Random, random};
 use edgeplan_families::published::{EdgeShard, edgeshard};
+use edgeplan_families::{Random, random};
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::{Returns, Workload};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Cost, Limits, Outcome, Silent, gap, reconcile, solve};

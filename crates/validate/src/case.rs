@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_files::{read_text, to_json, write_atomic};
 use edgeplan_files::deployment::PlanFile;
+use edgeplan_files::{read_text, to_json, write_atomic};
 
 use crate::bench;
 use crate::child::{Child, Setup};
@@ -42,11 +42,7 @@ pub(crate) struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// Writes its cluster, beside which the profiles of its machines will be.
-    pub(crate) fn new(
-        places: &'a Places,
-        setting: &'a Setting,
-        model: &'a Model,
-    ) -> Result<Self> {
+    pub(crate) fn new(places: &'a Places, setting: &'a Setting, model: &'a Model) -> Result<Self> {
         let word: String =
             setting.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let folder = places.work.join(&word);
@@ -197,9 +193,8 @@ impl<'a> Case<'a> {
         let predicted = self.export(&file, &self.folder.join(format!("{name}-predicted")))?;
         let token = || trial.timings.iter().map(|timings| timings.predicted_per_token_ms);
         let workers = predicted.devices.iter().filter(|(name, _)| *name != SOURCE);
-        let bytes: u64 = workers
-            .map(|(_, bill)| (bill.weights + bill.kv + bill.activations).0)
-            .sum();
+        let bytes: u64 =
+            workers.map(|(_, bill)| (bill.weights + bill.kv + bill.activations).0).sum();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let Ok(requests) = u32::try_from(trial.timings.len()) else { bail!("too many requests") };
         Ok(Row {

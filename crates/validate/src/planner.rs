@@ -107,8 +107,7 @@ impl Question {
         write_folder_atomic(out, &exported.files)?;
         let bills = exported.deployment.devices.iter().zip(&exported.account.devices);
         let devices = bills.map(|(device, bill)| {
-            let bill =
-                Bill { weights: bill.weights, kv: bill.kv, activations: bill.activations };
+            let bill = Bill { weights: bill.weights, kv: bill.kv, activations: bill.activations };
             (device.name.clone(), bill)
         });
         Ok(Prediction {

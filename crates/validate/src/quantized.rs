@@ -43,8 +43,8 @@ fn differences(plan: &PlanFile, model: &ModelSpec) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_problem::format::Format;
     use edgeplan_model::StoredType;
+    use edgeplan_problem::format::Format;
 
     use crate::splits::tests::plan;
 

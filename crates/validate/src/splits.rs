@@ -79,7 +79,8 @@ fn evenly<'a>(blocks: usize, devices: &[&'a str]) -> Vec<&'a str> {
 /// Who holds how many blocks, in order, and the head: `source 4, a 18 + head`.
 pub(crate) fn summary(plan: &PlanFile) -> String {
     let mut runs: Vec<(&str, usize, bool)> = Vec::new();
-    for layer in plan.models[0].layers.iter().filter(|layer| layer.layer != Part::Embedding.into()) {
+    for layer in plan.models[0].layers.iter().filter(|layer| layer.layer != Part::Embedding.into())
+    {
         let head = layer.layer == Part::Head.into();
         match runs.last_mut() {
             Some((device, count, ends)) if *device == layer.device => {

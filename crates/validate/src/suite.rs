@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use edgeplan_machines::cluster::Cluster;
-use edgeplan_files::{InputError, parse_toml};
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
+use edgeplan_files::{InputError, parse_toml};
+use edgeplan_machines::cluster::Cluster;
 use edgeplan_pricing::workload::Workload;
 use serde::Deserialize;
 

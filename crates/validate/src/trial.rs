@@ -90,7 +90,7 @@ pub(crate) fn run(
             workers.push(worker(places, setting, command, (index, name))?);
         }
     }
-    std::thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     let resident = |workers: &[Worker]| -> u64 {
         workers.iter().filter_map(|worker| worker.child.resident_bytes()).sum()
     };

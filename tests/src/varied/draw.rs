@@ -76,8 +76,8 @@ impl Random {
             .collect();
         if knobs.identical_layers {
             for layer in 1..layers {
-                let name = chain[layer].name.clone();
-                chain[layer] = Layer { role: name.into(), ..chain[0].clone() };
+                let name = chain[layer].role.clone();
+                chain[layer] = Layer { role: name, ..chain[0].clone() };
             }
         }
         if knobs.tied_ends && !shared.is_empty() {

@@ -18,8 +18,8 @@ use serde_json::{Map, Value, json};
 use crate::question::{find_among, seconds};
 use crate::reply::Reply;
 use crate::report::table;
-use edgeplan::reason;
 use crate::watch;
+use edgeplan::reason;
 use table::{account_json, account_tables};
 
 const EXAMPLE: &str = include_str!("../../../../bench-data/batching/edge-node.toml");

@@ -2,8 +2,8 @@
 
 use anyhow::Result;
 use edgeplan_machines::device::{self, Device, DeviceProfile, Rates, Status};
-use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
+use edgeplan_problem::format::Format;
 use serde_json::{Value, json};
 
 use super::measured;

@@ -3,12 +3,12 @@
 use anyhow::Result;
 use edgeplan_cost_model::profile::Work;
 use edgeplan_cost_model::{Accuracy, COVERAGE, Errors, Naive, Prediction};
-use edgeplan_pricing::compute;
 use edgeplan_machines::device::Measured;
-use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
+use edgeplan_pricing::compute;
 use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::Nanos;
+use edgeplan_problem::format::Format;
 use serde::Serialize;
 use serde_json::json;
 

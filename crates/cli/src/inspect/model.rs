@@ -1,9 +1,9 @@
 //! `edgeplan inspect model`.
 
 use anyhow::Result;
-use edgeplan_problem::format::Format;
 use edgeplan_model::{LayerSpec, ModelSpec, TensorClass};
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 use serde_json::{Map, Value, json};
 
 use crate::reply::Reply;
@@ -12,7 +12,8 @@ use crate::report::table;
 /// The models of the catalog.
 pub(super) fn catalog(json: bool) -> Result<Reply> {
     let specs = edgeplan_model::names().into_iter().map(|name| format!("catalog:{name}"));
-    let models = specs.map(|spec| Ok((edgeplan_model::load(&spec)?, spec))).collect::<Result<Vec<_>>>()?;
+    let models =
+        specs.map(|spec| Ok((edgeplan_model::load(&spec)?, spec))).collect::<Result<Vec<_>>>()?;
     if json {
         let row = |(model, spec): &(ModelSpec, String)| {
             let layers = model.layers.len();

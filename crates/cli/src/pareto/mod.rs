@@ -68,8 +68,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} plans measured, {elapsed} {msg}")?);
     let reference = Reference::new(&original, pieces, original.kept_max(), &mut || bar.tick())?;
-    let sweep =
-        Sweep { budgets: arguments.budgets as usize, uniform: arguments.uniform.clone() };
+    let sweep = Sweep { budgets: arguments.budgets as usize, uniform: arguments.uniform.clone() };
     let points = points(&spec, &sensed, &reference, &sweep, &mut || bar.inc(1));
     bar.finish_and_clear();
     let found = Found { model: &spec.name, loss: reference.loss, points: points? };

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::Result;
 use edgeplan::{ask, ranked};
 use edgeplan_files::{check_writable, read_text, to_json, write_atomic};
-use edgeplan_scheduling::{ScheduleFile, write_schedule};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Limits, Outcome, Problem as _};
 use edgeplan_report::schedule::svg;
+use edgeplan_scheduling::{ScheduleFile, write_schedule};
 use edgeplan_solvers::{Entry, SCHEDULING};
 
 use crate::question::{find_among, fraction, seconds};

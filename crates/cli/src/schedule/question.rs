@@ -5,10 +5,8 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use edgeplan_files::quantity::Time;
-use edgeplan_scheduling::{
-    Frame, Settings, Topology, frame, parse_schedule, read_schedule,
-};
 use edgeplan_problem::scheduling::{Mode, Scheduling};
+use edgeplan_scheduling::{Frame, Settings, Topology, frame, parse_schedule, read_schedule};
 
 use crate::service;
 

@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
 use edgeplan_files::deployment::{PlanFile, write_instance};
-use edgeplan_service::platform::{Arrivals, Platform};
+use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
 use edgeplan_problem::Limits;
 use edgeplan_report::curves;
+use edgeplan_service::platform::{Arrivals, Platform};
 use edgeplan_service::{
     Asked, Chosen, Equipment, Expected, Planner, Run, Way, choose, denser, equipments, mean_size,
     rate, requests, uniform, ways,

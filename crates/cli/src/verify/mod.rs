@@ -10,8 +10,8 @@ use clap::value_parser;
 use edgeplan::expectation;
 use edgeplan_engine::Device;
 use edgeplan_engine::measure::{Runs, measure};
-use edgeplan_machines::device::{self, DeviceProfile};
 use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_machines::device::{self, DeviceProfile};
 use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_problem::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -115,7 +115,9 @@ fn stranger(known: &DeviceProfile, here: &Machine) -> Option<String> {
             }
             &there.processor
         }
-        DeviceProfile::Published(_) => return Some("the profile was published, not measured here".into()),
+        DeviceProfile::Published(_) => {
+            return Some("the profile was published, not measured here".into());
+        }
     };
     (*told != here.processor)
         .then(|| format!("the profile was measured on {told}; this is {}", here.processor))

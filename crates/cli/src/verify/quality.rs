@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::value_parser;
-use edgeplan_problem::format::Format;
 use edgeplan_files::read_text;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::measured::Sensed;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 use edgeplan_quality::apply::{Formats, bytes};
 use edgeplan_quality::sense::predicted;
 use edgeplan_quality::{Reference, Text, load};
@@ -92,7 +92,8 @@ impl Quality {
 /// The formats of a file's matrices; a tied head is in that of the embedding.
 fn formats(spec: &ModelSpec) -> Formats {
     let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
-    let matrices = tensors.filter(|tensor| edgeplan_model::TensorClass::MATRICES.contains(&tensor.class));
+    let matrices =
+        tensors.filter(|tensor| edgeplan_model::TensorClass::MATRICES.contains(&tensor.class));
     matrices
         .filter_map(|tensor| {
             Some((tensor.name.clone(), Format::from_ggml_id(tensor.native?.ggml_id)?))

@@ -2,8 +2,8 @@
 
 use edgeplan::{Expectation, Predicted};
 use edgeplan_engine::measure::{Measured, Runs};
-use edgeplan_model::ModelSpec;
 use edgeplan_measure::sample::Sample;
+use edgeplan_model::ModelSpec;
 use edgeplan_pricing::PhaseTimes;
 use edgeplan_problem::{Bytes, Nanos};
 use serde_json::{Value, json};
@@ -152,7 +152,10 @@ impl Comparison<'_> {
 
 /// Both halves of two times.
 fn pairs<A, B, C>(a: PhaseTimes<A>, b: PhaseTimes<B>, both: impl Fn(A, B) -> C) -> PhaseTimes<C> {
-    PhaseTimes { prompt: both(a.prompt, b.prompt), token: a.token.zip(b.token).map(|(a, b)| both(a, b)) }
+    PhaseTimes {
+        prompt: both(a.prompt, b.prompt),
+        token: a.token.zip(b.token).map(|(a, b)| both(a, b)),
+    }
 }
 
 fn time_json(predicted: Predicted, measured: Nanos) -> Value {

@@ -1,8 +1,8 @@
 //! Right answers.
 
 use edgeplan_engine::{CHUNK, Device, EngineError, Model, Observer, Positions, Stopwatch, Tensor};
-use edgeplan_problem::format::Format;
 use edgeplan_model::TensorClass;
+use edgeplan_problem::format::Format;
 
 use crate::equations::Plain;
 use crate::made::{Made, tiny, tokens, wide};

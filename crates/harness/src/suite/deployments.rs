@@ -1,10 +1,10 @@
 //! Families of deployments.
 
-use edgeplan_files::InputError;
+use edgeplan_families::published::{EdgeShard, edgeshard};
 use edgeplan_families::{
     Items, Network, Packing, Random, Realistic, packing, realistic, several, strict, tight,
 };
-use edgeplan_families::published::{EdgeShard, edgeshard};
+use edgeplan_files::InputError;
 use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
@@ -75,7 +75,8 @@ impl Family {
             }
         }
         if let Some(model) = &self.model {
-            edgeplan_model::load(model).map_err(|error| InputError::key("", "model", error.to_string()))?;
+            edgeplan_model::load(model)
+                .map_err(|error| InputError::key("", "model", error.to_string()))?;
         }
         let mut cases = Vec::new();
         for parameters in self.parameters()? {

@@ -10,11 +10,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use edgeplan_batching::Scenario;
-use edgeplan_files::{InputError, parse_toml, read_text};
 use edgeplan_files::deployment::read_instance;
-use edgeplan_scheduling::{Frame, frame, read_schedule};
+use edgeplan_files::{InputError, parse_toml, read_text};
 use edgeplan_records::declared::declared;
 use edgeplan_records::row::Kind;
+use edgeplan_scheduling::{Frame, frame, read_schedule};
 use serde::Deserialize;
 
 use crate::instance::Instance;

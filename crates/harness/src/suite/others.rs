@@ -2,9 +2,9 @@
 
 use edgeplan_batching::paper::{Band, Setting, formats};
 use edgeplan_files::InputError;
-use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::scheduling::Mode;
+use edgeplan_scheduling::{Frame, Settings, frame};
 
 use super::family::{BandName, Family, few, required, within};
 use super::{Case, Source};
@@ -57,7 +57,8 @@ impl Family {
         let model = self.model.as_deref().unwrap_or("bloom-3b");
         let mut setting = Setting::of(model);
         let loaded = if model.contains(':') { model.into() } else { format!("catalog:{model}") };
-        edgeplan_model::load(&loaded).map_err(|error| InputError::key("", "model", error.to_string()))?;
+        edgeplan_model::load(&loaded)
+            .map_err(|error| InputError::key("", "model", error.to_string()))?;
         let narrow = self.band == Some(BandName::Narrow);
         setting.band = if narrow { Band::Narrow } else { Band::Wide };
         if self.any_format == Some(true) {

@@ -7,9 +7,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::device::{Device, DeviceProfile};
+use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 use edgeplan_files::{InputError, nearest, toml_comment};
 use edgeplan_problem::format::Format;
-use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 
 /// Marks a profile that stands in the cluster's own file.
 pub(super) const OWN: &str = "cluster:";
@@ -93,6 +93,7 @@ impl Host {
     }
 }
 
+/// A switch: it forwards, and has nothing to set.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Switch {}

@@ -14,8 +14,8 @@ use self::file::OWN;
 pub use self::file::{ClusterFile, Host, Link, Switch};
 use self::routes::{Front, Graph, routes};
 use crate::device::{self, DeviceProfile};
-use edgeplan_files::{InputError, parse_toml};
 use edgeplan_files::quantity::Bandwidth;
+use edgeplan_files::{InputError, parse_toml};
 
 /// A cluster whose devices can all reach the source.
 #[derive(Debug, Clone)]

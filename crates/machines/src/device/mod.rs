@@ -22,7 +22,9 @@ const FILE: &str = "bench-data/devices/catalog.toml";
 const TEXT: &str = include_str!("../../../../bench-data/devices/catalog.toml");
 
 /// How well a number is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// Somebody ran it.

@@ -12,8 +12,8 @@ use edgeplan_problem::{Bytes, Nanos};
 
 use super::Device;
 use edgeplan_files::InputError;
-use edgeplan_problem::format::Format;
 use edgeplan_model::{ModelSpec, TensorClass};
+use edgeplan_problem::format::Format;
 
 /// What part of the specified bandwidth and compute a device reaches when nothing is published: the
 /// rounded medians over the catalog's published speeds (0.747 and 0.362 in November 2026).

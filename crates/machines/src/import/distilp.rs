@@ -12,10 +12,10 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Options;
-use crate::cluster::{Host, Link, Switch, ClusterFile};
+use crate::cluster::{ClusterFile, Host, Link, Switch};
 use crate::device::{Device, Rate, Status};
-use edgeplan_files::{InputError, TextFile, parse_json};
 use edgeplan_files::quantity::{Memory, Time};
+use edgeplan_files::{InputError, TextFile, parse_json};
 
 /// Operations per second by format and batch.
 type Table = BTreeMap<String, BTreeMap<String, f64>>;
@@ -69,7 +69,7 @@ pub(super) fn cluster(files: &[TextFile], options: &Options) -> Result<String, I
         }
     }
     wire.source = head.unwrap_or(wire.source);
-    let names: Vec<&str> = files.iter().map(File::short_name).collect();
+    let names: Vec<&str> = files.iter().map(TextFile::short_name).collect();
     let comment = format!(
         "Made from distilp's profiles {}. A message takes the sender's t_comm,\n\
          or {} where that is 0; bandwidth was not in them.",
@@ -166,7 +166,7 @@ mod tests {
 
     fn imported(texts: &[&str]) -> Result<Cluster, InputError> {
         let names = ["pi.json", "mac.json"].into_iter();
-        let files: Vec<File> = names
+        let files: Vec<TextFile> = names
             .zip(texts)
             .map(|(name, text)| TextFile { name: name.into(), text: (*text).into() })
             .collect();

@@ -13,10 +13,10 @@
 use ini::Ini;
 
 use super::Options;
-use crate::cluster::{Host, Link, ClusterFile};
+use crate::cluster::{ClusterFile, Host, Link};
 use crate::device::{self, Device, Status};
-use edgeplan_files::{InputError, TextFile, nearest};
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
+use edgeplan_files::{InputError, TextFile, nearest};
 
 const COORDINATOR: &str = "coordinator";
 /// What a machine with no memory computes with does not matter.
@@ -59,7 +59,7 @@ const UNITS: [(&str, f64); 9] = [
 
 pub(super) fn cluster(
     file: &TextFile,
-    machines: Option<&File>,
+    machines: Option<&TextFile>,
     options: &Options,
 ) -> Result<String, InputError> {
     let ini = parse(file)?;
@@ -142,13 +142,22 @@ fn parse(file: &TextFile) -> Result<Ini, InputError> {
     })
 }
 
-fn value<'a>(file: &TextFile, ini: &'a Ini, section: &str, key: &str) -> Result<&'a str, InputError> {
+fn value<'a>(
+    file: &TextFile,
+    ini: &'a Ini,
+    section: &str,
+    key: &str,
+) -> Result<&'a str, InputError> {
     let value = ini.get_from(Some(section), key);
     value.ok_or_else(|| InputError::key(&file.name, format!("{section}.{key}"), "is missing"))
 }
 
 /// The host of a machine type: one of ours in a profile of the file, or what the caller says.
-fn host(file: &TextFile, (section, kind): (&str, &str), options: &Options) -> Result<Host, InputError> {
+fn host(
+    file: &TextFile,
+    (section, kind): (&str, &str),
+    options: &Options,
+) -> Result<Host, InputError> {
     let said = options.devices.iter().filter_map(|said| said.split_once('='));
     if let Some((_, profile)) = said.clone().find(|(name, _)| *name == kind) {
         return Ok(Host::new(profile));

@@ -11,8 +11,8 @@ mod rtt;
 use std::path::Path;
 
 use crate::cluster::Cluster;
-use edgeplan_files::{InputError, TextFile};
 use edgeplan_files::quantity::{Bandwidth, Time};
+use edgeplan_files::{InputError, TextFile};
 
 /// What the files are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,9 +11,9 @@
 use std::collections::BTreeSet;
 
 use super::Options;
-use crate::cluster::{Host, Link, ClusterFile};
-use edgeplan_files::{InputError, TextFile};
+use crate::cluster::{ClusterFile, Host, Link};
 use edgeplan_files::quantity::Time;
+use edgeplan_files::{InputError, TextFile};
 
 /// A round trip above this is a wrong unit.
 const LONGEST: Time = Time(3_600_000_000_000);

@@ -9,8 +9,8 @@ use edgeplan_problem::Bytes;
 
 use super::ALIGNMENT;
 use super::reader::Reader;
-use edgeplan_files::InputError;
 use crate::stored::StoredType;
+use edgeplan_files::InputError;
 
 const PAIRS_MAX: u64 = 1 << 16;
 const TENSORS_MAX: u64 = 1 << 16;

@@ -109,7 +109,7 @@ impl Header {
             layers[1 + blocks as usize].tensors.push(head);
         }
         if let Some(layer) = layers.iter().find(|layer| layer.tensors.is_empty()) {
-            return Err(self.error(&layer.part, "has no tensors"));
+            return Err(self.error(&layer.part.to_string(), "has no tensors"));
         }
         let vocab = self.vocab(architecture)?.unwrap_or(embedding.rows());
         self.within(EMBEDDING, vocab.into(), &(1..=MOST))?;

@@ -9,10 +9,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use edgeplan_problem::Loss;
 use serde::{Deserialize, Serialize};
 
+use crate::{ModelSpec, TensorSpec};
+use edgeplan_files::check_schema;
 use edgeplan_files::{InputError, parse_json};
 use edgeplan_problem::format::Format;
-use edgeplan_files::check_schema;
-use crate::{ModelSpec, TensorSpec};
 
 /// What a file says of itself in `schema`.
 pub const SCHEMA: &str = "edgeplan-sensitivity/1";
@@ -260,8 +260,8 @@ fn at(file: &str, index: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sensitivity::Sensitivity;
     use crate::sensitivity::Quality;
+    use crate::sensitivity::Sensitivity;
 
     const HEADER: &str = "{\"schema\":\"edgeplan-sensitivity/1\",\"model\":\"m\",\"source\":\"s\",\
                           \"tokens\":1,\"context\":1,\"loss_nats\":null}\n";

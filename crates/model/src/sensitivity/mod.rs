@@ -13,10 +13,10 @@ pub mod suite;
 
 use edgeplan_problem::Loss;
 
-use edgeplan_files::{InputError, nearest};
-use edgeplan_problem::format::Format;
 use crate::{ModelSpec, TensorClass, TensorSpec};
 use edgeplan_files::quantity::Fraction;
+use edgeplan_files::{InputError, nearest};
+use edgeplan_problem::format::Format;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

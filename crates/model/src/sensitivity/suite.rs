@@ -12,8 +12,8 @@ use std::collections::BTreeMap;
 use edgeplan_problem::format::Format;
 
 use super::measured::{Header, Row, SCHEMA, Sensed};
-use edgeplan_files::{InputError, read_text};
 use crate::ModelSpec;
+use edgeplan_files::{InputError, read_text};
 
 /// Whom the numbers are owed to.
 pub const CREDIT: &str = "Thireus and the contributors of GGUF Tool Suite";

@@ -4,14 +4,14 @@
 use std::sync::LazyLock;
 
 use edgeplan_cost_model::profile::Profile;
-use edgeplan_pricing::deployment;
+use edgeplan_families::{Random, random};
+use edgeplan_files::deployment::{PlanFile, read_instance, write_instance};
+use edgeplan_files::{InputError, to_json};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::device::Measured;
-use edgeplan_files::{InputError, to_json};
-use edgeplan_families::{Random, random};
 use edgeplan_machines::import::{Kind, Options, import};
-use edgeplan_files::deployment::{PlanFile, read_instance, write_instance};
 use edgeplan_model::ModelSpec;
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::Problem as _;
 use edgeplan_problem::deployment::{

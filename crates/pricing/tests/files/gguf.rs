@@ -1,9 +1,9 @@
 //! GGUF files become models and questions.
 
-use edgeplan_pricing::deployment;
-use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::read_text;
+use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::{LayerSpec, ModelSpec, Shape, StoredType, TensorClass};
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, OptionId, Plan};
 use edgeplan_problem::recipe::Recipe;
@@ -123,10 +123,7 @@ fn every_type_has_exact_bytes() {
         assert_eq!(tensor.native, Some(stored));
         let bytes = stored.bytes(3, 256).unwrap();
         assert_eq!(tensor.bytes(edgeplan_problem::format::Format::Q4_0), Some(bytes));
-        assert_eq!(
-            at_home(&model).models[0].layers[1].options.len() == 1,
-            stored.is_quantized()
-        );
+        assert_eq!(at_home(&model).models[0].layers[1].options.len() == 1, stored.is_quantized());
     }
 }
 

@@ -2,7 +2,6 @@
 
 use std::fs::OpenOptions;
 
-
 use crate::writer::{Gguf, Llama, TINY, Tensor, Value, kind, load, nested};
 
 #[test]

@@ -3,14 +3,14 @@
 use std::path::Path;
 
 use edgeplan_cost_model::profile::{Profile, Resident, Work};
-use edgeplan_pricing::{PricedDeployment, deployment, price};
+use edgeplan_files::to_json;
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::device::{self, Measured};
-use edgeplan_files::to_json;
-use edgeplan_problem::format::Format;
 use edgeplan_model::ModelSpec;
 use edgeplan_pricing::workload::{Quality, Workload};
+use edgeplan_pricing::{PricedDeployment, deployment, price};
 use edgeplan_problem::deployment::{Assignment, DeviceId, OptionId, Plan};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos, Problem as _};
 
 use crate::gguf::experts;
@@ -63,7 +63,8 @@ fn the_fastest_format_is_the_one_that_was_measured_as_such() {
         let stated = stated(&profile(&speeds), &decode);
         let time = |recipe: &str| {
             let compute = |layer: &edgeplan_problem::deployment::Layer| {
-                let option = layer.options.iter().find(|option| option.recipe == recipe.into()).unwrap();
+                let option =
+                    layer.options.iter().find(|option| option.recipe == recipe.into()).unwrap();
                 option.compute[1].unwrap()
             };
             stated.deployment.models[0].layers.iter().map(compute).sum::<Nanos>()

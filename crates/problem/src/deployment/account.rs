@@ -303,6 +303,8 @@ fn unusable(
     let place = format!("{} {}", model.name, model.layers[layer].role);
     match model.layers[layer].pin.filter(|&pin| pin != device) {
         Some(pin) => Violation::Pin { layer: place, device: name(device), pin: name(pin) },
-        None => Violation::Unusable { layer: place, device: name(device), recipe: recipe.to_string() },
+        None => {
+            Violation::Unusable { layer: place, device: name(device), recipe: recipe.to_string() }
+        }
     }
 }

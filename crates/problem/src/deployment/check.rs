@@ -148,7 +148,10 @@ fn largest(times: impl Iterator<Item = Nanos>) -> u64 {
     times.max().unwrap_or_default().0
 }
 
-fn unique<T: Display + Eq + Hash>(what: &str, names: impl Iterator<Item = T>) -> Result<(), Invalid> {
+fn unique<T: Display + Eq + Hash>(
+    what: &str,
+    names: impl Iterator<Item = T>,
+) -> Result<(), Invalid> {
     let mut seen = HashSet::new();
     for name in names {
         if seen.contains(&name) {

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use edgeplan_pricing::deployment;
 use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{
     Assignment, Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective,
@@ -153,7 +153,13 @@ fn layer(index: usize, layers: usize, devices: usize) -> Layer {
         _ if index + 1 == layers => "head".into(),
         _ => format!("block {}", index - 1),
     };
-    Layer { role: name.into(), options: options.to_vec(), kv: Bytes(24 << 20), pin: None, output: 0 }
+    Layer {
+        role: name.into(),
+        options: options.to_vec(),
+        kv: Bytes(24 << 20),
+        pin: None,
+        output: 0,
+    }
 }
 
 /// Runs of those lengths on those devices, formats in slow turns.

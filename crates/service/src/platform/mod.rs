@@ -29,10 +29,10 @@ use std::path::PathBuf;
 use edgeplan_problem::scheduling::{Mode, Tier};
 use edgeplan_problem::{Bytes, Nanos, Share};
 
-use edgeplan_machines::cluster::Cluster;
 use edgeplan_files::{InputError, parse_toml};
-use edgeplan_problem::format::Format;
+use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
+use edgeplan_problem::format::Format;
 use schemars::{Schema, schema_for};
 use wire::WirePlatform;
 

@@ -9,12 +9,12 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Arrivals, Demand, Load, Platform, Service, Site, Uplink};
-use edgeplan_machines::cluster::{Cluster, Host, Link, Switch, ClusterFile};
-use edgeplan_machines::device::Device;
-use edgeplan_files::{InputError, read_text};
-use edgeplan_problem::format::Format;
 use edgeplan_files::quantity::{Bandwidth, Memory, Percent, Time};
+use edgeplan_files::{InputError, read_text};
+use edgeplan_machines::cluster::{Cluster, ClusterFile, Host, Link, Switch};
+use edgeplan_machines::device::Device;
 use edgeplan_model::sensitivity::mix_named;
+use edgeplan_problem::format::Format;
 
 #[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
