@@ -19,6 +19,10 @@ pub struct Simulation {
     pub times: Shares,
     /// The request that the problem's times are of.
     pub size: Size,
+    /// Lanes per model; as many as the plan has stages if none.
+    pub lanes: Option<usize>,
+    /// Bars to keep for a Gantt chart.
+    pub keep: Keep,
 }
 
 impl Session {
@@ -36,7 +40,7 @@ impl Session {
             }
             None => (priced_for, Shares::even(&layout, priced_for)),
         };
-        Ok(Simulation { layout, times, size })
+        Ok(Simulation { layout, times, size, lanes: None, keep: Keep::default() })
     }
 
     /// The request that the problem's times are of; none for an instance file.
@@ -47,18 +51,15 @@ impl Session {
 }
 
 impl Simulation {
-    /// Runs a trace under a batching policy, with as many lanes per model as the plan has stages
-    /// unless `lanes` says otherwise, until it ends or `stop` is set.
+    /// Runs a trace under a batching policy, until it ends or `stop` is set.
     pub fn run(
         &self,
         requests: &[Request],
         policy: &mut dyn Policy,
-        lanes: Option<usize>,
-        keep: Keep,
         stop: &AtomicBool,
     ) -> (Record, Summary) {
-        let Self { layout, times, size } = self;
-        let setup = Setup { layout, times, size: *size, lanes, keep };
+        let &Self { ref layout, ref times, size, lanes, keep } = self;
+        let setup = Setup { layout, times, size, lanes, keep };
         let record = operate_until(&setup, requests, policy, stop);
         let summary = summarize(requests, &record);
         (record, summary)

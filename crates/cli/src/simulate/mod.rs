@@ -40,17 +40,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         let text = format!("{}: no plan to simulate; `edgeplan plan` says why", instance.name);
         return Ok(Reply::either(arguments.json, &json, &text).found(false));
     };
-    let simulation = session.simulation(&plan, size)?;
-    let Simulation { layout, times, .. } = &simulation;
     let drawn = arguments.svg.is_some() || arguments.html.is_some();
     let from = begin(&requests) + nanos(arguments.from);
     let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
+    let lanes = arguments.lanes;
+    let simulation = Simulation { lanes, keep, ..session.simulation(&plan, size)? };
+    let Simulation { layout, times, .. } = &simulation;
     watch::listen();
     let mut runs = Vec::new();
     for policy in &arguments.policies {
         let mut maker = arguments.policy(*policy, (layout, times))?;
-        let (record, summary) =
-            simulation.run(&requests, maker.as_mut(), arguments.lanes, keep, watch::flag());
+        let (record, summary) = simulation.run(&requests, maker.as_mut(), watch::flag());
         runs.push(Run { policy: arguments.name(*policy), record, summary });
         if watch::interrupted() {
             break;
