@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     /// Context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
-    /// Most optimizer steps; ends early when the held-out divergence stops improving
+    /// Maximum number of optimizer steps; ends early when the held-out divergence stops improving
     #[arg(long, default_value_t = 400, value_parser = value_parser!(u32).range(1..=1_000_000))]
     steps: u32,
     /// Learning rate

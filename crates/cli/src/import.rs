@@ -46,7 +46,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     threads: Option<u32>,
     /// sensitivity: model, as for `plan --model`
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     model: String,
     /// sensitivity: quantization type that every tensor was measured in
     #[arg(long, default_value = "q2_k_r4")]

@@ -37,7 +37,7 @@ pub(crate) struct Question {
     /// or JSON lines (timestamp in ms, input_length, output_length)
     #[arg(long)]
     trace: Option<PathBuf>,
-    /// Most requests [default: the file's]
+    /// Maximum number of requests [default: the file's]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     requests: Option<u64>,
     /// Solver of the deployments, one of `edgeplan solvers`
