@@ -2,8 +2,8 @@
 //! other tools publish.
 //!
 //! A [`device`] is in the catalog, in a file of published numbers, or in the profile that was
-//! measured on it. A [`cluster`] puts devices on a network. [`import`] turns other tools' files into
-//! a `cluster.toml`.
+//! measured on it. A [`cluster`] puts devices on a network. [`import`] turns other tools' files
+//! into a `cluster.toml`.
 
 pub mod cluster;
 pub mod device;

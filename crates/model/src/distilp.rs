@@ -1,4 +1,5 @@
-//! Model profiles of distilp (firstbatchxyz/distilp), which prepares the data of prima.cpp's planner.
+//! Model profiles of distilp (firstbatchxyz/distilp), which prepares the data of prima.cpp's
+//! planner.
 //!
 //! A profile has sizes and operations per block but no tensors, so the blocks are
 //! rebuilt: width, key and value heads, vocabulary and number of blocks are used as they stand,

@@ -13,9 +13,9 @@ use edgeplan_model::sensitivity::Sensitivity;
 use edgeplan_model::{ModelSpec, TensorSpec};
 use edgeplan_problem::recipe::Recipe;
 
-/// Prices `instance`, which was [`deployment`](super::deployment) from the rest, for prompts alone: compute
-/// and transfer times are those of the first pass, everything else stays, so that plans of one are
-/// plans of the other. What the instance charges beyond that is the time of generating.
+/// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for prompts alone:
+/// compute and transfer times are those of the first pass, everything else stays, so that plans of
+/// one are plans of the other. What the instance charges beyond that is the time of generating.
 ///
 /// # Errors
 /// As [`price`](super::price).

@@ -134,12 +134,13 @@ pub struct RpcOverhead {
     pub pass: u64,
     /// Bytes of every new position: its index and its slot in the KV cache.
     pub position: u64,
-    /// Bytes of the attention mask for every pair of a new position and a position it may attend to.
+    /// Bytes of the attention mask for every pair of a new position and a position that it attends
+    /// to.
     pub mask: u64,
     /// Mask stride in positions: the attended positions are rounded up to a multiple of it, so that
     /// passes have few shapes.
     pub stride: u64,
-    /// Bytes of a block's compute graph, sent again when a pass has another shape than the last one.
+    /// Bytes of a block's compute graph, sent again when a pass has another shape than the last.
     pub graph: u64,
     /// Hidden states that leave a block of the source. Two where the residual add runs on the next
     /// device.
