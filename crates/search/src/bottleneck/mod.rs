@@ -1,159 +1,237 @@
 //! The least bottleneck: cycle times between the least that may be possible and that of the best
 //! plan known are tried, the middle one first.
+//!
+//! Three ways answer whether a cycle time is possible: over sets of devices, where formats are given
+//! ([`prefix`]); run by run, where a finished run leaves nothing but its loss behind ([`cycle`]);
+//! layer by layer otherwise.
 
-use edgeplan_problem::deployment::{Deployment, Plan};
+mod cycle;
+mod prefix;
+
+use edgeplan_problem::deployment::{Assignment, Deployment, Plan};
 use edgeplan_problem::{Cost, Run, Stop};
 
+use crate::bounding::goal::Goal;
+use crate::bounding::{CaseSearch, Effort};
 use crate::chain::{Chain, Measure};
-use crate::cycle::{self, Cycles, Fit};
-use crate::prefix::{self, Reach};
-use crate::rounds::{Effort, Goal, ROUNDS, Search};
-use crate::solver::{ALL, ChainSearch, cases};
+use crate::effort::CycleEffort;
+use crate::solver::{Case, ChainSearch, cases};
+use crate::tuning::TUNING;
+use cycle::{Cycles, Fit};
+use prefix::Reach;
 
 /// The search for the least bottleneck of one instance.
-pub(crate) struct Narrowest<'a> {
+pub(crate) struct BottleneckSearch<'a> {
     solver: &'a ChainSearch,
     /// By case: what is known of runs; nothing where that does not apply.
     cycles: Vec<Cycles>,
 }
 
-/// What is tried for one cycle time before others are tried.
-const EFFORTS: [Effort; 4] = [
-    Effort { rounds: 0, nodes: 0 },
-    Effort { rounds: 2, nodes: 0 },
-    Effort { rounds: ROUNDS, nodes: 5 },
-    ALL,
-];
-/// Longer than any cycle.
-const LONGEST: u64 = 1 << 62;
+/// No plan of a checked instance has a longer cycle.
+const CYCLE_MAX: u64 = 1 << 62;
 
-impl<'a> Narrowest<'a> {
+/// Whether a plan of some cycle time exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    /// There is one, and the run has it or a better one.
+    Possible,
+    /// There is none.
+    Impossible,
+    /// The effort showed neither.
+    Open,
+}
+
+/// What an open cycle time is taken for, to try others first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Guess {
+    Possible,
+    Impossible,
+}
+
+/// A quantity that guides the search for plans within a cycle time, and how much of it is allowed.
+#[derive(Debug, Clone, Copy)]
+struct Guide {
+    measure: Measure,
+    cost_max: Option<u64>,
+}
+
+/// Cycle times that may or may not be possible.
+#[derive(Debug, Clone, Copy)]
+struct Interval {
+    /// None below is possible.
+    least: u64,
+    /// The best one known.
+    best: u64,
+}
+
+impl Interval {
+    fn of(run: &Run<'_, Deployment>) -> Self {
+        let best = run.best().map_or(CYCLE_MAX, |(_, cost)| cost.0);
+        Self { least: run.bound().map_or(0, |bound| bound.0), best }
+    }
+}
+
+impl<'a> BottleneckSearch<'a> {
+    /// Computes what is known of runs, up to the best plan's cycle time.
     pub(crate) fn new(
         solver: &'a ChainSearch,
         run: &mut Run<'_, Deployment>,
     ) -> Result<Self, Stop> {
-        let longest = run.best().map_or(LONGEST, |(_, cost)| cost.0);
-        let chain = Chain::new(run.problem(), Measure::Loss, Some(longest));
-        let cases: Vec<Chain> = cases(chain).into_iter().map(|(chain, _)| chain).collect();
+        let mut search = Self { solver, cycles: Vec::new() };
+        // Without a plan, runs are as long as devices hold: too many to compute.
+        let Some((_, longest)) = run.best() else { return Ok(search) };
+        let chain = Chain::new(run.problem(), Measure::Loss, Some(longest.0));
         let weight = run.problem().models[0].weight;
-        let mut cycles = Vec::new();
-        if longest < LONGEST && cases.iter().all(cycle::applies) {
-            for chain in cases {
-                cycles.push(Cycles::new(chain, weight, &mut || run.step())?);
+        let cases = cases(chain);
+        if cases.iter().all(|case| cycle::applies(&case.chain)) {
+            for case in cases {
+                search.cycles.push(Cycles::new(case.chain, weight, &mut || run.step())?);
             }
         }
-        Ok(Self { solver, cycles })
+        Ok(search)
     }
 
     /// No plan has a shorter cycle than what is returned; [`Cost::MAX`] if there is no plan. What
     /// little effort leaves open is first passed over on both sides, then tried with more.
     pub(crate) fn prove(mut self, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
-        if run.best().is_none() && self.fits(run, LONGEST, EFFORTS.len() - 1, true)? == Some(false)
-        {
-            return Ok(Cost::MAX);
-        }
-        for effort in 0..EFFORTS.len() {
-            for open_is_possible in [false, true] {
-                let (mut below, mut above) = interval(run);
-                while below < above && !run.is_proven() {
-                    let cycle = below + (above - below) / 2;
-                    let fits = self.fits(run, cycle, effort, open_is_possible)?;
-                    if fits == Some(false) {
-                        run.lower_bound(Cost(cycle + 1));
-                    }
-                    if fits.unwrap_or(open_is_possible) {
-                        above = cycle.min(interval(run).1);
-                    } else {
-                        below = cycle + 1;
-                    }
-                }
+        let efforts = &TUNING.bottleneck.efforts;
+        if run.best().is_none() {
+            let most = efforts[efforts.len() - 1];
+            if self.try_cycle(run, CYCLE_MAX, most, Guess::Possible)? == Answer::Impossible {
+                return Ok(Cost::MAX);
             }
         }
-        let (below, above) = interval(run);
-        Ok(if below >= above { Cost(above) } else { Cost(below) })
+        for &effort in efforts {
+            for guess in [Guess::Impossible, Guess::Possible] {
+                self.bisect(run, effort, guess)?;
+            }
+        }
+        let Interval { least, best } = Interval::of(run);
+        Ok(Cost(least.min(best)))
     }
 
-    /// Finds a plan with a bottleneck of at most that, or proves that there is none; nothing if
-    /// that effort does neither. With `doubt` it begins with what proves quickly, else with what
-    /// finds plans.
-    fn fits(
+    /// Halves the interval until nothing is left of it; what stays open is taken for the guess.
+    fn bisect(
+        &mut self,
+        run: &mut Run<'_, Deployment>,
+        effort: CycleEffort,
+        guess: Guess,
+    ) -> Result<(), Stop> {
+        let Interval { mut least, mut best } = Interval::of(run);
+        while least < best && !run.is_proven() {
+            let cycle = least + (best - least) / 2;
+            let answer = self.try_cycle(run, cycle, effort, guess)?;
+            if answer == Answer::Impossible {
+                run.lower_bound(Cost(cycle + 1));
+            }
+            let is_possible = match answer {
+                Answer::Possible => true,
+                Answer::Impossible => false,
+                Answer::Open => guess == Guess::Possible,
+            };
+            if is_possible {
+                best = cycle.min(Interval::of(run).best);
+            } else {
+                least = cycle + 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds a plan with a bottleneck of at most that, or proves that there is none. Where an open
+    /// answer counts as possible, it begins with what proves quickly, else with what finds plans.
+    fn try_cycle(
         &mut self,
         run: &mut Run<'_, Deployment>,
         cycle: u64,
-        effort: usize,
-        doubt: bool,
-    ) -> Result<Option<bool>, Stop> {
+        effort: CycleEffort,
+        guess: Guess,
+    ) -> Result<Answer, Stop> {
+        let answer = try_sets(run, cycle)?;
+        if answer != Answer::Open {
+            return Ok(answer);
+        }
+        let answer = self.try_runs(run, cycle, effort)?;
+        if answer != Answer::Open {
+            return Ok(answer);
+        }
         let mut guides = guides(run.problem());
-        if !doubt {
+        if guess == Guess::Impossible {
             guides.reverse();
         }
-        if let Some(answer) = self.reaches(run, cycle)? {
-            return Ok(Some(answer));
-        }
-        if let Some(answer) = self.fits_by_runs(run, cycle, effort)? {
-            return Ok(Some(answer));
-        }
-        for (measure, cost_max) in guides {
-            let mut none = true;
-            for (chain, one_run) in cases(Chain::new(run.problem(), measure, Some(cycle))) {
-                let goal = Goal::AnyWithin { cycle, cost_max };
-                let search = Search { solver: self.solver, chain, one_run, goal };
-                none &= search.prove(run, EFFORTS[effort])? == Cost::MAX;
-                if is_within(run, cycle) {
-                    return Ok(Some(true));
-                }
-            }
-            if none {
-                return Ok(Some(false));
+        for guide in guides {
+            let answer = self.try_layers(run, cycle, effort, guide)?;
+            if answer != Answer::Open {
+                return Ok(answer);
             }
         }
-        Ok(None)
+        Ok(Answer::Open)
     }
 
-    /// The answer over sets of devices, where formats are given.
-    fn reaches(&self, run: &mut Run<'_, Deployment>, cycle: u64) -> Result<Option<bool>, Stop> {
-        let chain = Chain::new(run.problem(), Measure::Latency, Some(cycle));
-        if !prefix::applies(&chain) {
-            return Ok(None);
-        }
-        Ok(match prefix::reach(&chain, &mut || run.step())? {
-            Reach::Short => Some(false),
-            Reach::Whole(plan) => {
-                run.incumbent(&Plan::single(plan));
-                is_within(run, cycle).then_some(true)
+    /// The answer layer by layer, for plans of least cost by some guide.
+    fn try_layers(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        cycle: u64,
+        effort: CycleEffort,
+        guide: Guide,
+    ) -> Result<Answer, Stop> {
+        let Guide { measure, cost_max } = guide;
+        let effort = Effort { rounds: effort.rounds, nodes: effort.nodes };
+        let mut none = true;
+        for Case { chain, allows_one_run } in cases(Chain::new(run.problem(), measure, Some(cycle)))
+        {
+            let goal = Goal::AnyWithin { cycle, cost_max };
+            let search = CaseSearch { solver: self.solver, chain, allows_one_run, goal };
+            none &= search.prove(run, effort)? == Cost::MAX;
+            if is_within(run, cycle) {
+                return Ok(Answer::Possible);
             }
-        })
+        }
+        Ok(if none { Answer::Impossible } else { Answer::Open })
     }
 
     /// The answer over whole runs.
-    fn fits_by_runs(
+    fn try_runs(
         &mut self,
         run: &mut Run<'_, Deployment>,
         cycle: u64,
-        effort: usize,
-    ) -> Result<Option<bool>, Stop> {
+        effort: CycleEffort,
+    ) -> Result<Answer, Stop> {
         let mut none = !self.cycles.is_empty();
         for case in &mut self.cycles {
-            match case.fit(run, cycle, effort)? {
+            match case.fit(run, cycle, effort.run_searches)? {
                 Fit::None => {}
                 Fit::Open => none = false,
                 Fit::Plan(plan) => {
-                    run.incumbent(&Plan::single(plan));
-                    if is_within(run, cycle) {
-                        return Ok(Some(true));
+                    if is_found(run, plan, cycle) {
+                        return Ok(Answer::Possible);
                     }
                     none = false;
                 }
             }
         }
-        Ok(none.then_some(false))
+        Ok(if none { Answer::Impossible } else { Answer::Open })
     }
 }
 
-/// Cycle times that may or may not be possible: from the bound to the best one known.
-fn interval(run: &Run<'_, Deployment>) -> (u64, u64) {
-    let above = run.best().map_or(LONGEST, |(_, cost)| cost.0);
-    (run.bound().map_or(0, |bound| bound.0), above)
+/// The answer over sets of devices, where formats are given.
+fn try_sets(run: &mut Run<'_, Deployment>, cycle: u64) -> Result<Answer, Stop> {
+    let chain = Chain::new(run.problem(), Measure::Latency, Some(cycle));
+    if !prefix::applies(&chain) {
+        return Ok(Answer::Open);
+    }
+    Ok(match prefix::reach(&chain, &mut || run.step())? {
+        Reach::Short => Answer::Impossible,
+        Reach::Whole(plan) if is_found(run, plan, cycle) => Answer::Possible,
+        Reach::Whole(_) => Answer::Open,
+    })
+}
+
+/// Offers a plan; whether one of at most that cycle is known then.
+fn is_found(run: &mut Run<'_, Deployment>, plan: Vec<Assignment>, cycle: u64) -> bool {
+    run.incumbent(&Plan::single(plan));
+    is_within(run, cycle)
 }
 
 /// Whether a plan of at most that cycle is known.
@@ -161,17 +239,67 @@ fn is_within(run: &Run<'_, Deployment>, cycle: u64) -> bool {
     run.best().is_some_and(|(_, cost)| cost.0 <= cycle)
 }
 
-/// What to look for among the plans within a cycle time, and how much of it is allowed: the least
-/// loss, where formats can be chosen within a budget (its proofs are short); the least latency.
-fn guides(instance: &Deployment) -> Vec<(Measure, Option<u64>)> {
+/// What to look for among the plans within a cycle time, what proves quickly first: the least loss,
+/// where formats can be chosen within a budget (its proofs are short); the least latency.
+fn guides(instance: &Deployment) -> Vec<Guide> {
     let model = &instance.models[0];
-    let loss = (Measure::Loss, model.loss_max.map(|loss| loss.0));
     let weight = u64::from(model.weight);
-    let latency =
-        (Measure::Latency, instance.latency_max.map(|limit| limit.0.saturating_mul(weight)));
-    let chosen = model.layers.iter().any(|layer| layer.options.len() > 1);
-    match chosen && model.loss_max.is_some() {
+    let latency_max = instance.latency_max.map(|limit| limit.0.saturating_mul(weight));
+    let latency = Guide { measure: Measure::Latency, cost_max: latency_max };
+    let loss_max = model.loss_max.map(|loss| loss.0);
+    let loss = Guide { measure: Measure::Loss, cost_max: loss_max };
+    let are_chosen = model.layers.iter().any(|layer| layer.options.len() > 1);
+    match are_chosen && loss_max.is_some() {
         true => vec![loss, latency],
         false => vec![latency],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_instances::generate::{Random, random};
+    use edgeplan_problem::deployment::Objective;
+    use edgeplan_problem::{Limits, Silent};
+
+    use super::*;
+    use crate::chain::tests::question;
+
+    fn proven(question: &Deployment) -> (Cost, Option<Cost>) {
+        let mut observer = Silent;
+        let limits = Limits { gap: 0.0, ..Limits::default() };
+        let mut run = Run::new(question, limits, &mut observer);
+        let solver = ChainSearch::default();
+        let search = BottleneckSearch::new(&solver, &mut run).expect("nothing stops it");
+        let bound = search.prove(&mut run).expect("nothing stops it");
+        (bound, run.best().map(|(_, cost)| *cost))
+    }
+
+    #[test]
+    fn the_least_bottleneck_is_that_of_brute_force() {
+        for seed in 0..15 {
+            // With formats to choose, and without.
+            for formats in [1, 2] {
+                let objective = Objective::Bottleneck;
+                let family =
+                    Random { layers: 5, devices: 3, formats, seed, objective, ..Random::default() };
+                let question = random(&family).checked().expect("the generator makes sense");
+                let best = question.brute_force().map(|(cost, _)| cost);
+                let expected = (best.unwrap_or(Cost::MAX), best);
+                assert_eq!(proven(&question), expected, "seed {seed}, {formats} formats");
+            }
+        }
+    }
+
+    #[test]
+    fn loss_guides_only_where_formats_are_chosen_within_a_budget() {
+        let mut question = question(&[9], &[(1, 1)]);
+        let measures = |question: &Deployment| -> Vec<Measure> {
+            guides(question).iter().map(|guide| guide.measure).collect()
+        };
+        question.models[0].loss_max = Some(edgeplan_problem::Loss(3));
+        assert_eq!(measures(&question), [Measure::Latency]);
+        let option = question.models[0].layers[0].options[0].clone();
+        question.models[0].layers[0].options.push(option);
+        assert_eq!(measures(&question), [Measure::Loss, Measure::Latency]);
     }
 }

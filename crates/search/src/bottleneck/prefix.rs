@@ -10,9 +10,7 @@ use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
 use crate::chain::Chain;
-
-/// Devices whose sets are enumerated: 2^24 numbers of two bytes.
-const DEVICES_MAX: usize = 24;
+use crate::tuning::TUNING;
 
 /// What was found.
 #[derive(Debug)]
@@ -23,9 +21,12 @@ pub(crate) enum Reach {
     Whole(Vec<Assignment>),
 }
 
+/// Sets of devices between two steps of the run: some hundred microseconds.
+const SETS_PER_STEP: usize = 1 << 16;
+
 /// Whether there is nothing to choose but devices, few enough of them.
 pub(crate) fn applies(chain: &Chain) -> bool {
-    chain.devices <= DEVICES_MAX
+    chain.devices <= TUNING.bottleneck.enumerated_devices_max
         && chain.shared.is_empty()
         && chain.time_max.is_none()
         && chain.layers <= usize::from(u16::MAX)
@@ -44,7 +45,7 @@ pub(crate) fn reach(
     let end = chain.layers as u16;
     let mut held = vec![0u16; 1 << chain.devices];
     for set in 1..held.len() {
-        if set.is_multiple_of(1 << 16) {
+        if set.is_multiple_of(SETS_PER_STEP) {
             tick()?;
         }
         let mut rest = set;
@@ -69,14 +70,14 @@ fn extent(chain: &Chain, device: usize) -> Vec<u16> {
     let room = chain.room[device];
     let from = |first: usize| {
         let (mut bytes, mut time, mut last) = (0u64, 0u64, first);
-        if first == 0 && chain.enter[device].is_none() {
+        if first == 0 && chain.ingress[device].is_none() {
             return 0;
         }
         while last < chain.layers {
             let Some(choice) = chain.choices[chain.at(last, device)].first() else { break };
             (bytes, time) = (bytes + choice.bytes, time + choice.time);
-            let leaves = last + 1 < chain.layers || chain.leave[device].is_some();
-            if bytes > room.bytes || time > room.time || !leaves {
+            let leaves = last + 1 < chain.layers || chain.egress[device].is_some();
+            if bytes > room.bytes || !room.time.allows(time) || !leaves {
                 break;
             }
             last += 1;
@@ -105,4 +106,49 @@ fn plan(chain: &Chain, extents: &[Vec<u16>], held: &[u16], set: usize) -> Vec<As
         (set, end) = (set ^ (1 << device), first);
     }
     plan
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_problem::deployment::{Objective, Plan};
+    use edgeplan_problem::Problem as _;
+
+    use super::*;
+    use crate::chain::Measure;
+    use crate::chain::tests::question;
+
+    #[test]
+    fn devices_reach_the_end_exactly_where_some_plan_does() {
+        let mut question =
+            question(&[3, 2, 2], &[(1, 4), (1, 3), (1, 5), (1, 2), (1, 6), (1, 1)]);
+        question.objective = Objective::Bottleneck;
+        // Devices of different speed; messages take no time.
+        for layer in &mut question.models[0].layers {
+            let times = &mut layer.options[0].compute;
+            times[1] = times[1].map(|time| edgeplan_problem::Nanos(2 * time.0));
+        }
+        let question = question.checked().expect("the question makes sense");
+        let (best, _) = question.brute_force().expect("there is a plan");
+        for cycle in 1..=2 * best.0 {
+            let chain = Chain::new(&question, Measure::Latency, Some(cycle));
+            assert!(applies(&chain));
+            match reach(&chain, &mut || Ok(())).expect("nothing stops it") {
+                Reach::Short => assert!(cycle < best.0, "{cycle}, and {best} is possible"),
+                Reach::Whole(plan) => {
+                    let evaluation = question.evaluate(&Plan::single(plan));
+                    assert!(evaluation.is_feasible() && evaluation.cost.0 <= cycle, "{cycle}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_gets_as_far_as_its_memory_and_time_do() {
+        let chain = |cycle| {
+            Chain::new(&question(&[3], &[(1, 4), (1, 3), (2, 5)]), Measure::Latency, Some(cycle))
+        };
+        assert_eq!(extent(&chain(100), 0), [2, 3, 3, 3]);
+        assert_eq!(extent(&chain(7), 0), [2, 2, 3, 3]);
+        assert_eq!(extent(&chain(3), 0), [0, 2, 2, 3]);
+    }
 }

@@ -3,25 +3,22 @@
 //! Costs are whole numbers held in `f64` (exact below 2^53), multiplied by a power of two so that
 //! rounding a multiplier's product down loses nothing that matters.
 
-use edgeplan_problem::deployment::{Deployment, DeviceId, Model, OptionId, Placement};
+mod build;
+mod limit;
+mod reduce;
+
+use edgeplan_problem::deployment::{Assignment, Deployment, OptionId};
+
+use build::Builder;
+pub(crate) use limit::Limit;
 
 /// Costs of plans stay below this, scaled or not: sums of them and of prices are exact.
 pub(crate) const COST_MAX: f64 = (1u64 << 50) as f64;
-/// An amount without a limit.
-pub(crate) const UNLIMITED: u64 = u64::MAX;
-/// No plan of a checked instance takes as much of anything: a limit of as much is none.
-const ABSURD: u64 = 1 << 62;
+/// Sets of devices are bits of this.
+pub(crate) type DeviceSet = u128;
 
-/// The least of some limits.
-fn least(limits: impl IntoIterator<Item = Option<u64>>) -> u64 {
-    let limits = limits.into_iter().flatten();
-    limits.min().filter(|&limit| limit < ABSURD).unwrap_or(UNLIMITED)
-}
-
-/// What one of so many requests may take of a limit on all.
-fn of_one(limit: u64, weight: u32) -> u64 {
-    if limit == UNLIMITED { UNLIMITED } else { limit / u64::from(weight) }
-}
+/// Devices that a set can hold.
+pub(crate) const DEVICES_MAX: usize = DeviceSet::BITS as usize;
 
 /// One usable way to hold a layer on a device.
 #[derive(Debug, Clone, Copy)]
@@ -60,22 +57,22 @@ pub(crate) struct Shared {
 }
 
 /// What a device offers to one run of layers.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Room {
     /// Bytes for layers, once overhead and activations are paid.
     pub(crate) bytes: u64,
-    /// Most compute time of the run, by one request; or [`UNLIMITED`].
-    pub(crate) time: u64,
+    /// Most compute time of the run, by one request.
+    pub(crate) time: Limit,
     /// Which of the two the tables follow; labels follow both.
     pub(crate) scarce: Scarce,
 }
 
 /// The resource of a run that ends first.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scarce {
-    #[default]
     Bytes,
-    Time,
+    /// That much time, which is a limit's.
+    Time(u64),
 }
 
 impl Room {
@@ -83,7 +80,7 @@ impl Room {
     pub(crate) fn whole(&self) -> u64 {
         match self.scarce {
             Scarce::Bytes => self.bytes,
-            Scarce::Time => self.time,
+            Scarce::Time(whole) => whole,
         }
     }
 
@@ -91,8 +88,26 @@ impl Room {
     pub(crate) fn taken(&self, choice: &Choice) -> u64 {
         match self.scarce {
             Scarce::Bytes => choice.bytes,
-            Scarce::Time => choice.time,
+            Scarce::Time(_) => choice.time,
         }
+    }
+}
+
+/// What a device may send, by one request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SendingLimit {
+    pub(crate) time: Limit,
+    pub(crate) bytes: Limit,
+}
+
+impl SendingLimit {
+    /// Whether there is no limit.
+    pub(crate) fn is_none(self) -> bool {
+        self.time == Limit::NONE && self.bytes == Limit::NONE
+    }
+
+    fn allows(self, time: u64, bytes: u64) -> bool {
+        self.time.allows(time) && self.bytes.allows(bytes)
     }
 }
 
@@ -115,28 +130,28 @@ pub(crate) struct Chain {
     /// One unit of the objective in scaled units.
     pub(crate) scale: f64,
     /// No plan costs more, scaled.
-    pub(crate) most: f64,
+    pub(crate) cost_max: f64,
     /// `choices[layer * devices + device]`.
     pub(crate) choices: Vec<Vec<Choice>>,
     /// `hops[layer * devices + device]`: where the chain can go after that layer.
     pub(crate) hops: Vec<Vec<Hop>>,
     /// The way in, by device of the first layer.
-    pub(crate) enter: Vec<Option<Hop>>,
+    pub(crate) ingress: Vec<Option<Hop>>,
     /// The way out, by device of the last layer.
-    pub(crate) leave: Vec<Option<Hop>>,
+    pub(crate) egress: Vec<Option<Hop>>,
     pub(crate) room: Vec<Room>,
-    /// Whether a device may be visited only once.
-    pub(crate) once: bool,
+    /// Whether a device may be visited only once: placement is contiguous.
+    pub(crate) contiguous: bool,
     pub(crate) shared: Vec<Shared>,
-    /// Where requests start, and what it may send in all: time and bytes of one request, each
-    /// perhaps [`UNLIMITED`].
+    /// Where requests start, and what it may send in all.
     pub(crate) source: usize,
-    pub(crate) source_limit: (u64, u64),
-    /// Most loss, or [`UNLIMITED`].
-    pub(crate) loss_max: u64,
+    pub(crate) source_limit: SendingLimit,
+    /// Most loss.
+    pub(crate) loss_max: Limit,
     /// Most time of a request, where it is limited besides the objective.
     pub(crate) time_max: Option<u64>,
-    /// `class[device]`: the first device that is like it in everything.
+    /// `class[device]`: the first device that is like it in everything. Of devices alike, plans use
+    /// the first ones first, so that no plan is looked at twice with names changed.
     pub(crate) class: Vec<usize>,
     /// Devices that every plan of interest visits.
     pub(crate) required: Vec<bool>,
@@ -148,7 +163,7 @@ impl Chain {
     pub(crate) fn new(instance: &Deployment, cost: Measure, time_run_max: Option<u64>) -> Self {
         let builder = Builder { instance, model: &instance.models[0], cost, time_run_max };
         let mut chain = builder.chain();
-        chain.rescale(scale(chain.most));
+        chain.rescale(scale(chain.cost_max));
         chain
     }
 
@@ -160,7 +175,7 @@ impl Chain {
             instance.models.iter().map(|model| builder(model).chain()).collect();
         // What devices need once is in no chain, and yet a part of plans' costs.
         let fixed = if cost == Measure::Memory { fixed(instance) } else { 0.0 };
-        let scale = scale(chains.iter().map(|chain| chain.most).sum::<f64>() + fixed);
+        let scale = scale(chains.iter().map(|chain| chain.cost_max).sum::<f64>() + fixed);
         for chain in &mut chains {
             chain.rescale(scale);
         }
@@ -168,9 +183,9 @@ impl Chain {
     }
 
     /// More than any plan of the instance costs, in units of that cost.
-    pub(crate) fn dearest(instance: &Deployment, cost: Measure) -> f64 {
+    pub(crate) fn cost_max_of(instance: &Deployment, cost: Measure) -> f64 {
         let builder = |model| Builder { instance, model, cost, time_run_max: None };
-        let most = instance.models.iter().map(|model| builder(model).chain().most);
+        let most = instance.models.iter().map(|model| builder(model).chain().cost_max);
         most.sum::<f64>() + if cost == Measure::Memory { fixed(instance) } else { 0.0 }
     }
 
@@ -178,27 +193,31 @@ impl Chain {
     /// not limited never ends, however few bytes there are to compare it with.
     fn scarce(&self, device: usize) -> Scarce {
         let room = self.room[device];
-        if room.time == UNLIMITED {
-            return Scarce::Bytes;
-        }
+        let Some(time_max) = room.time.get() else { return Scarce::Bytes };
         let least = |amount: fn(&Choice) -> u64| {
             let places = (0..self.layers).map(|layer| &self.choices[self.at(layer, device)]);
             places.filter_map(|choices| choices.iter().map(amount).min()).sum::<u64>() as f64
         };
         let bytes = least(|choice| choice.bytes) / room.bytes.max(1) as f64;
-        let time = least(|choice| choice.time) / room.time.max(1) as f64;
-        if time > bytes { Scarce::Time } else { Scarce::Bytes }
+        let time = least(|choice| choice.time) / time_max.max(1) as f64;
+        if time > bytes { Scarce::Time(time_max) } else { Scarce::Bytes }
     }
 
+    /// The index of a place: a layer and a device.
     pub(crate) fn at(&self, layer: usize, device: usize) -> usize {
         layer * self.devices + device
     }
 
+    /// The choice that holds a layer as a path assigns it; none if it has left the chain.
+    pub(crate) fn choice(&self, layer: usize, assigned: Assignment) -> Option<&Choice> {
+        let choices = &self.choices[self.at(layer, assigned.device.index())];
+        choices.iter().find(|choice| choice.option == assigned.option)
+    }
+
     /// Whether the source, where the chain does not start, may send this as well as the prompt.
     pub(crate) fn source_may_send(&self, first: usize, hop: &Hop) -> bool {
-        let Some(enter) = self.enter[first] else { return false };
-        enter.time + hop.time <= self.source_limit.0
-            && enter.bytes + hop.bytes <= self.source_limit.1
+        let Some(prompt) = self.ingress[first] else { return false };
+        self.source_limit.allows(prompt.time + hop.time, prompt.bytes + hop.bytes)
     }
 
     /// Whether the only layers with a shared tensor are the first and the last.
@@ -208,59 +227,31 @@ impl Chain {
         self.layers > 1 && !self.shared.is_empty() && inner.all(|choice| choice.shared.is_none())
     }
 
-    /// The same chain with each shared tensor counted with each layer that needs it.
-    pub(crate) fn with_shared_counted(&self) -> Self {
-        let mut chain = self.clone();
-        for (place, choices) in chain.choices.iter_mut().enumerate() {
-            let room = self.room[place % self.devices].bytes;
-            for choice in choices.iter_mut() {
-                if let Some(shared) = choice.shared.take() {
-                    choice.bytes += self.shared[usize::from(shared)].bytes;
-                    choice.cost += self.shared[usize::from(shared)].cost;
-                }
-            }
-            choices.retain(|choice| choice.bytes <= room);
-        }
-        chain
-    }
-
-    /// The chain on one device.
-    pub(crate) fn only(&self, device: usize) -> Self {
-        let mut chain = self.clone();
-        for (place, choices) in chain.choices.iter_mut().enumerate() {
-            if place % self.devices != device {
-                choices.clear();
-            }
-        }
-        chain.hops.iter_mut().for_each(Vec::clear);
-        chain
-    }
-
     fn rescale(&mut self, scale: f64) {
         self.scale = scale;
-        self.most *= scale;
+        self.cost_max *= scale;
         for choice in self.choices.iter_mut().flatten() {
             choice.cost *= scale;
         }
         for shared in &mut self.shared {
             shared.cost *= scale;
         }
-        let ends = self.enter.iter_mut().chain(&mut self.leave).flatten();
+        let ends = self.ingress.iter_mut().chain(&mut self.egress).flatten();
         for hop in self.hops.iter_mut().flatten().chain(ends) {
             hop.cost *= scale;
         }
     }
 }
 
-/// No plan costs more.
-fn most(chain: &Chain) -> f64 {
+/// No plan costs more: the dearest choice and hop of every layer.
+fn cost_max(chain: &Chain) -> f64 {
     let layer = |layer: usize| {
         let places = layer * chain.devices..(layer + 1) * chain.devices;
         let choices = chain.choices[places.clone()].iter().flatten().map(|choice| choice.cost);
         let hops = chain.hops[places].iter().flatten().map(|hop| hop.cost);
         choices.fold(0.0, f64::max) + hops.fold(0.0, f64::max)
     };
-    let ends = chain.enter.iter().chain(&chain.leave).flatten().map(|hop| hop.cost);
+    let ends = chain.ingress.iter().chain(&chain.egress).flatten().map(|hop| hop.cost);
     let shared = chain.shared.iter().map(|shared| shared.cost).sum::<f64>();
     let shared = shared * chain.devices as f64;
     (0..chain.layers).map(layer).sum::<f64>() + 2.0 * ends.fold(0.0, f64::max) + shared
@@ -279,191 +270,12 @@ fn scale(most: f64) -> f64 {
     exponent.exp2()
 }
 
-struct Builder<'a> {
-    instance: &'a Deployment,
-    model: &'a Model,
-    cost: Measure,
-    time_run_max: Option<u64>,
-}
-
-impl Builder<'_> {
-    fn chain(&self) -> Chain {
-        let (layers, devices) = (self.model.layers.len(), self.instance.devices.len());
-        let places = || (0..layers).flat_map(|l| (0..devices).map(move |d| (l, d)));
-        let room: Vec<Room> = (0..devices).map(|device| self.room(device)).collect();
-        let choices: Vec<Vec<Choice>> =
-            places().map(|(layer, device)| self.choices(layer, device, room[device])).collect();
-        let present = |layer: usize, device: usize| !choices[layer * devices + device].is_empty();
-        let hops = places().map(|(layer, from)| {
-            if layer + 1 == layers || !present(layer, from) {
-                return Vec::new();
-            }
-            let targets = (0..devices).filter(|&to| to != from && present(layer + 1, to));
-            targets.filter_map(|to| self.hop(layer, from, to)).collect()
-        });
-        let hops = hops.collect();
-        let enter = (0..devices).map(|device| self.enter(device)).collect();
-        let leave = (0..devices).map(|device| self.leave(device)).collect();
-        // A limit on the latency is one on the cost, where that is the latency.
-        let latency = self.cost == Measure::Latency;
-        let time_max = self.instance.latency_max.filter(|_| !latency).map(|limit| limit.0);
-        let time_max = time_max.filter(|&limit| limit < ABSURD);
-        let mut chain = Chain {
-            layers,
-            devices,
-            scale: 1.0,
-            most: 0.0,
-            choices,
-            hops,
-            enter,
-            leave,
-            room,
-            once: self.instance.placement == Placement::Contiguous,
-            shared: self.model.shared.iter().map(|bytes| self.shared(bytes.0)).collect(),
-            source: self.instance.source.index(),
-            source_limit: self.sending_limit(self.instance.source.index()),
-            loss_max: least([self.model.loss_max.map(|loss| loss.0)]),
-            time_max,
-            class: (0..devices).map(|device| self.class(device)).collect(),
-            required: vec![false; devices],
-        };
-        for device in 0..devices {
-            chain.room[device].scarce = chain.scarce(device);
-        }
-        chain.most = most(&chain);
-        chain
-    }
-
-    /// Bytes and time that a run may use; nothing where not even the fixed parts fit.
-    fn room(&self, device: usize) -> Room {
-        let id = DeviceId(device as u16);
-        let limits = [
-            self.instance.device(id).compute_max.map(|limit| limit.0),
-            self.instance.bottleneck_max.map(|limit| limit.0),
-            self.time_run_max,
-        ];
-        let time = of_one(least(limits), self.model.weight);
-        let bytes = self.instance.room(id, self.model).map_or(0, |bytes| bytes.0);
-        Room { bytes, time, scarce: Scarce::Bytes }
-    }
-
-    /// The usable options of a layer on a device that no other one beats; the first of equals
-    /// stays.
-    fn choices(&self, layer: usize, device: usize, room: Room) -> Vec<Choice> {
-        let id = DeviceId(device as u16);
-        if self.instance.room(id, self.model).is_none() {
-            return Vec::new();
-        }
-        let options = self.model.option_ids(layer).filter_map(|option| {
-            let time = self.model.compute(layer, id, option)?.0;
-            let stored = &self.model.layers[layer].options[option.index()];
-            let bytes = (stored.bytes + self.model.layers[layer].kv).0;
-            let loss = stored.loss.0;
-            let shared = stored.shared.map(|shared| shared as u8);
-            let cost = match self.cost {
-                Measure::Latency => (time * u64::from(self.model.weight)) as f64,
-                Measure::Memory => bytes as f64,
-                Measure::Loss => loss as f64,
-            };
-            (bytes <= room.bytes && time <= room.time).then_some(Choice {
-                option,
-                cost,
-                bytes,
-                shared,
-                loss,
-                time,
-            })
-        });
-        let mut options: Vec<Choice> = options.collect();
-        options.sort_by_key(|choice| (choice.bytes, choice.time, choice.loss, choice.option));
-        let mut kept: Vec<Choice> = Vec::new();
-        for choice in options {
-            let beaten = kept.iter().any(|k| {
-                k.shared == choice.shared && k.time <= choice.time && k.loss <= choice.loss
-            });
-            if !beaten {
-                kept.push(choice);
-            }
-        }
-        kept
-    }
-
-    /// A message of the model, or nothing where there is no way or a limit forbids it.
-    fn message(&self, message: usize, from: usize, to: usize) -> Option<Hop> {
-        let devices = self.instance.devices.len();
-        let message = &self.model.messages[message];
-        let time = message.time[from * devices + to]?.0;
-        let weight = u64::from(self.model.weight);
-        let (time_max, bytes_max) = self.sending_limit(from);
-        if from != to && (time > time_max || message.bytes.0 > bytes_max) {
-            return None;
-        }
-        let cost = match self.cost {
-            Measure::Latency => (time * weight) as f64,
-            Measure::Memory | Measure::Loss => 0.0,
-        };
-        Some(Hop { to, cost, time, bytes: message.bytes.0 })
-    }
-
-    /// Most time and bytes that a device may send, by one request.
-    fn sending_limit(&self, device: usize) -> (u64, u64) {
-        let weight = self.model.weight;
-        let time = [self.instance.bottleneck_max.map(|limit| limit.0), self.time_run_max];
-        let bytes = self.instance.device(DeviceId(device as u16)).traffic_max;
-        (of_one(least(time), weight), of_one(least([bytes.map(|limit| limit.0)]), weight))
-    }
-
-    /// A tensor of that many bytes.
-    fn shared(&self, bytes: u64) -> Shared {
-        let cost = match self.cost {
-            Measure::Memory => bytes as f64,
-            Measure::Latency | Measure::Loss => 0.0,
-        };
-        Shared { bytes, cost }
-    }
-
-    /// What arriving on a device adds to the objective besides its layers.
-    fn arrival(&self, device: usize) -> f64 {
-        let shared = self.instance.models.len() > 1 || self.instance.placement == Placement::Free;
-        match self.cost {
-            Measure::Memory if !shared => {
-                let overhead = self.instance.device(DeviceId(device as u16)).overhead;
-                (overhead + self.model.activation).as_f64()
-            }
-            _ => 0.0,
-        }
-    }
-
-    fn hop(&self, layer: usize, from: usize, to: usize) -> Option<Hop> {
-        let mut hop = self.message(self.model.layers[layer].output, from, to)?;
-        hop.cost += self.arrival(to);
-        Some(hop)
-    }
-
-    fn enter(&self, device: usize) -> Option<Hop> {
-        let source = self.instance.source.index();
-        let mut hop = self.message(self.model.enter, source, device)?;
-        hop.cost += self.arrival(device);
-        Some(hop)
-    }
-
-    fn leave(&self, device: usize) -> Option<Hop> {
-        self.message(self.model.leave, device, self.instance.source.index())
-    }
-
-    /// The first device that could change places with this one without anything changing.
-    fn class(&self, device: usize) -> usize {
-        let alike = |&other: &usize| {
-            self.instance.are_alike(DeviceId(other as u16), DeviceId(device as u16))
-        };
-        (0..device).find(alike).unwrap_or(device)
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
-    use edgeplan_problem::deployment::{Device, Layer, LayerOption, Message, Objective};
-    use edgeplan_problem::{Bytes, Loss, Nanos};
+    use edgeplan_problem::deployment::{
+        Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement,
+    };
+    use edgeplan_problem::{Bytes, Loss, Nanos, Problem as _};
 
     use super::*;
 
@@ -536,9 +348,9 @@ pub(crate) mod tests {
             }
             let question = question.checked().expect("limits may be anything");
             let chain = Chain::new(&question, Measure::Memory, Some(1 << 62));
-            assert!(chain.room.iter().all(|room| room.time == UNLIMITED), "{:?}", chain.room);
-            assert_eq!(chain.source_limit, (UNLIMITED, UNLIMITED));
-            assert_eq!((chain.loss_max, chain.time_max), (UNLIMITED, None));
+            assert!(chain.room.iter().all(|room| room.time == Limit::NONE), "{:?}", chain.room);
+            assert!(chain.source_limit.is_none());
+            assert_eq!((chain.loss_max, chain.time_max), (Limit::NONE, None));
         }
     }
 
@@ -548,7 +360,8 @@ pub(crate) mod tests {
         question.models[0].weight = 3;
         question.devices[0].compute_max = Some(Nanos(8));
         let question = question.checked().expect("the question makes sense");
-        assert_eq!(Chain::new(&question, Measure::Latency, None).room[0].time, 2);
+        let chain = Chain::new(&question, Measure::Latency, None);
+        assert_eq!(chain.room[0].time.get(), Some(2));
     }
 
     #[test]
@@ -559,6 +372,34 @@ pub(crate) mod tests {
         question.devices[0].overhead = Bytes(1 << 39);
         let chain = &Chain::all(&question, Measure::Memory)[0];
         assert!(chain.scale * ((1u64 << 39) + 1) as f64 <= COST_MAX, "{}", chain.scale);
-        assert!(Chain::dearest(&question, Measure::Memory) >= ((1u64 << 39) + 1) as f64);
+        assert!(Chain::cost_max_of(&question, Measure::Memory) >= ((1u64 << 39) + 1) as f64);
+    }
+
+    #[test]
+    fn costs_along_a_chain_are_those_of_the_evaluated_plan() {
+        let mut question = question(&[9, 9, 9], &[(1, 5), (1, 7), (1, 11)]);
+        for (pair, time) in question.models[0].messages[0].time.iter_mut().enumerate() {
+            *time = Some(Nanos(if pair % 4 == 0 { 0 } else { 100 + pair as u64 }));
+        }
+        let question = question.checked().expect("the question makes sense");
+        let chain = Chain::new(&question, Measure::Latency, None);
+        let mut dearest = 0.0f64;
+        let Ok(()) = question.try_each_plan::<std::convert::Infallible>(&mut |plan| {
+            let devices: Vec<usize> =
+                plan.models[0].iter().map(|assigned| assigned.device.index()).collect();
+            let ends = [&chain.ingress[devices[0]], &chain.egress[devices[2]]];
+            let mut cost: f64 = ends.iter().map(|hop| hop.expect("all are linked").cost).sum();
+            for (layer, &assigned) in plan.models[0].iter().enumerate() {
+                cost += chain.choice(layer, assigned).expect("everything fits").cost;
+                if let Some(&next) = devices.get(layer + 1).filter(|&&next| next != devices[layer]) {
+                    let hops = &chain.hops[chain.at(layer, devices[layer])];
+                    cost += hops.iter().find(|hop| hop.to == next).expect("all are linked").cost;
+                }
+            }
+            assert_eq!(cost / chain.scale, question.evaluate(plan).cost.as_f64());
+            dearest = dearest.max(cost);
+            Ok(())
+        });
+        assert!(dearest > 0.0 && dearest <= chain.cost_max, "{dearest}, {}", chain.cost_max);
     }
 }

@@ -5,103 +5,118 @@
 //! for the rules of the pull). The small quadratic program over the cuts' weights is solved by
 //! moving weight between pairs of them.
 
-/// A function value and a slope at a point, as a line: `value + slope * (x - center)`.
+use crate::tuning::TUNING;
+
+/// A cut: the function lies below `value + slope * (x - center)`.
 #[derive(Debug, Clone)]
 struct Cut {
-    /// The line's value at the center.
+    /// The cut's height at the center.
     value: f64,
     slope: Vec<f64>,
+    /// Its multiplier in the quadratic program.
     weight: f64,
-    /// Which of the lines that were learnt it is.
+    /// Which of all cuts that were ever added it is.
     number: usize,
+}
+
+/// A cut that holds the model up at the last trial.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Support {
+    /// Which of all cuts that were ever added it is; the first one is number 0.
+    pub(crate) cut: usize,
+    /// Weights of all supports add up to 1.
+    pub(crate) weight: f64,
 }
 
 /// The state of a maximisation.
 #[derive(Debug, Clone)]
 pub(crate) struct Bundle {
     cuts: Vec<Cut>,
-    /// The best point.
-    pub(crate) center: Vec<f64>,
+    /// The best point: the stability center.
+    center: Vec<f64>,
     /// Its value.
-    pub(crate) value: f64,
+    value: f64,
     /// Variables that may be negative.
     free: Vec<bool>,
-    /// How far a unit of slope pulls.
-    step: f64,
-    /// What the model promised for the last trial, above the center's value.
-    promise: f64,
-    stale: u32,
-    learnt: usize,
+    /// How far a unit of slope leads away from the center.
+    proximity: f64,
+    /// What the model predicts for the last trial, above the center's value.
+    predicted_gain: f64,
+    /// Trials in a row that were no serious steps.
+    null_steps: u32,
+    /// Cuts that were ever added, besides the first.
+    added: usize,
 }
 
-/// A pull looser than this is none.
-const STEP_MAX: f64 = 1e3;
-/// Cuts that are kept.
-const CUTS_MAX: usize = 60;
-/// Moves of weight per trial.
-const MOVES: u32 = 300;
+/// Divisors are at least this.
+const TINY: f64 = 1e-300;
+/// The value that height differences are relative to is at least this.
+const VALUE_MIN: f64 = 1e-9;
 
 impl Bundle {
     /// Starts at a point with its value and slope.
-    pub(crate) fn new(center: Vec<f64>, value: f64, slope: Vec<f64>, step: f64) -> Self {
+    pub(crate) fn new(center: Vec<f64>, value: f64, slope: Vec<f64>, proximity: f64) -> Self {
         let free = vec![false; center.len()];
         let cuts = vec![Cut { value, slope, weight: 1.0, number: 0 }];
-        Self { cuts, center, value, free, step, promise: f64::INFINITY, stale: 0, learnt: 0 }
+        let predicted_gain = f64::INFINITY;
+        Self { cuts, center, value, free, proximity, predicted_gain, null_steps: 0, added: 0 }
     }
 
-    /// What the last trial's model still promised: near zero at the maximum.
-    pub(crate) fn promise(&self) -> f64 {
-        self.promise
+    /// What the model predicts that the last trial gains: near zero at the maximum.
+    pub(crate) fn predicted_gain(&self) -> f64 {
+        self.predicted_gain
     }
 
-    /// Adds a line that is known: its value at the center.
-    pub(crate) fn know(&mut self, value: f64, slope: Vec<f64>) {
-        self.learnt += 1;
-        self.cuts.push(Cut { value, slope, weight: 0.0, number: self.learnt });
+    /// Adds a cut that is known: its height at the center.
+    pub(crate) fn add_known(&mut self, value: f64, slope: Vec<f64>) {
+        self.added += 1;
+        self.cuts.push(Cut { value, slope, weight: 0.0, number: self.added });
     }
 
-    /// Loosens the pull; whether it was not loose already.
+    /// Allows trials further from the center; whether they were held near it until now.
     pub(crate) fn loosen(&mut self) -> bool {
-        self.step *= 8.0;
-        self.step < STEP_MAX
+        self.proximity *= TUNING.bundle.loosening_factor;
+        self.proximity < TUNING.bundle.proximity_max
     }
 
     /// Lets these variables be negative.
-    pub(crate) fn free(mut self, free: Vec<bool>) -> Self {
+    pub(crate) fn with_free(mut self, free: Vec<bool>) -> Self {
         self.free = free;
         self
     }
 
-    /// The lines that hold the last trial up, and their weights (of sum 1), heaviest first; the
-    /// starting line is number 0.
-    pub(crate) fn holding(&self) -> Vec<(usize, f64)> {
+    /// The cuts that hold the model up at the last trial, the heaviest first.
+    pub(crate) fn supports(&self) -> Vec<Support> {
         let held = self.cuts.iter().filter(|cut| cut.weight > 0.0);
-        let mut held: Vec<_> = held.map(|cut| (cut.number, cut.weight)).collect();
-        held.sort_by(|a, b| b.1.total_cmp(&a.1));
-        held
+        let support = |cut: &Cut| Support { cut: cut.number, weight: cut.weight };
+        let mut supports: Vec<Support> = held.map(support).collect();
+        supports.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        supports
     }
 
-    /// The next point to try.
+    /// The next point to try: the maximum of the model minus the pull, nearly. Weight moves from the
+    /// highest cut that has some to the lowest, as far as that is worth it.
     pub(crate) fn trial(&mut self) -> Vec<f64> {
-        for _ in 0..MOVES {
+        for _ in 0..TUNING.bundle.exchanges_max {
             let point = self.point();
             let heights: Vec<f64> = self.cuts.iter().map(|cut| self.height(cut, &point)).collect();
             let lowest = argmin(&heights, |_| true);
             let highest = argmax(&heights, |index| self.cuts[index].weight > 0.0);
             let difference = heights[highest] - heights[lowest];
-            if difference <= 1e-9 * self.value.abs().max(1e-9) {
+            let settled = TUNING.bundle.height_tolerance * self.value.abs().max(VALUE_MIN);
+            if difference <= settled {
                 break;
             }
             let (low, high) = (&self.cuts[lowest].slope, &self.cuts[highest].slope);
             let norm: f64 = low.iter().zip(high).map(|(a, b)| (a - b) * (a - b)).sum();
             let most = self.cuts[highest].weight;
-            let moved = (difference / (self.step * norm).max(1e-300)).min(most);
+            let moved = (difference / (self.proximity * norm).max(TINY)).min(most);
             self.cuts[lowest].weight += moved;
             self.cuts[highest].weight -= moved;
         }
         let point = self.point();
         let heights = self.cuts.iter().map(|cut| self.height(cut, &point));
-        self.promise = heights.fold(f64::INFINITY, f64::min) - self.value;
+        self.predicted_gain = heights.fold(f64::INFINITY, f64::min) - self.value;
         point
     }
 
@@ -109,11 +124,9 @@ impl Bundle {
     pub(crate) fn learn(&mut self, point: &[f64], value: f64, slope: Vec<f64>) {
         let at_center = value + dot(&slope, &self.center) - dot(&slope, point);
         let gain = value - self.value;
-        let serious = gain > 0.1 * self.promise.max(0.0) && gain > 0.0;
-        self.learnt += 1;
-        self.cuts.push(Cut { value: at_center, slope, weight: 0.0, number: self.learnt });
+        self.add_known(at_center, slope);
         if gain > 0.0 {
-            // Lines keep their heights; they are only read at another point.
+            // Cuts keep their heights; they are only read at another point.
             let moved: Vec<f64> = point.iter().zip(&self.center).map(|(a, b)| a - b).collect();
             for cut in &mut self.cuts {
                 cut.value += dot(&cut.slope, &moved);
@@ -121,26 +134,39 @@ impl Bundle {
             self.center = point.to_vec();
             self.value = value;
         }
-        if serious {
-            self.stale = 0;
-            if gain > 0.5 * self.promise {
-                self.step *= 1.6;
+        self.judge(gain);
+        self.drop_lightest();
+    }
+
+    /// Trusts the model further from the center or less far, by what a trial gained.
+    fn judge(&mut self, gain: f64) {
+        let tuning = &TUNING.bundle;
+        let expected = self.predicted_gain.max(0.0);
+        if gain > tuning.serious_share * expected && gain > 0.0 {
+            self.null_steps = 0;
+            if gain > tuning.trusted_share * self.predicted_gain {
+                self.proximity *= tuning.trust_factor;
             }
-        } else {
-            self.stale += 1;
-            if self.stale >= 3 {
-                self.stale = 0;
-                self.step *= 0.6;
-            }
+            return;
         }
-        if self.cuts.len() > CUTS_MAX {
-            let weights: Vec<f64> =
-                self.cuts[..self.cuts.len() - 1].iter().map(|c| c.weight).collect();
-            let lightest = argmin(&weights, |_| true);
-            let lost = self.cuts.remove(lightest).weight;
-            if let Some(last) = self.cuts.last_mut() {
-                last.weight += lost;
-            }
+        self.null_steps += 1;
+        if self.null_steps >= tuning.null_steps_max {
+            self.null_steps = 0;
+            self.proximity *= tuning.distrust_factor;
+        }
+    }
+
+    /// Drops the lightest cut where there are too many; the newest one stays, and takes its weight.
+    fn drop_lightest(&mut self) {
+        if self.cuts.len() <= TUNING.bundle.cuts_max {
+            return;
+        }
+        let older = &self.cuts[..self.cuts.len() - 1];
+        let weights: Vec<f64> = older.iter().map(|cut| cut.weight).collect();
+        let lightest = argmin(&weights, |_| true);
+        let lost = self.cuts.remove(lightest).weight;
+        if let Some(last) = self.cuts.last_mut() {
+            last.weight += lost;
         }
     }
 
@@ -149,7 +175,7 @@ impl Bundle {
         let mut point = self.center.clone();
         for cut in self.cuts.iter().filter(|cut| cut.weight > 0.0) {
             for (x, slope) in point.iter_mut().zip(&cut.slope) {
-                *x += self.step * cut.weight * slope;
+                *x += self.proximity * cut.weight * slope;
             }
         }
         for (x, free) in point.iter_mut().zip(&self.free) {

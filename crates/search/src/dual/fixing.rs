@@ -1,166 +1,247 @@
 //! Reduced-cost fixing: a choice or hop through which every relaxed path costs more than the limit
 //! is in no plan that matters, and leaves the chain.
 
-use crate::chain::Chain;
-use crate::relaxation::{Place, Relaxation};
-use crate::ticks::{NONE, raise};
+use super::grid::References;
+use super::relaxation::{Place, Relaxation};
+use super::ticks::{Ticks, relax_forward};
+use crate::chain::{Chain, Choice};
 
-/// What fixing found.
+/// What reduced costs show of a chain.
+///
+/// The chain can only be changed once its relaxations, which borrow it, are gone: grids and tables
+/// that number choices which have left cannot be asked.
+#[derive(Debug)]
+pub(crate) struct Fixing {
+    /// `[layer * devices + device][choice]`: whether it stays.
+    choices: Vec<Vec<bool>>,
+    /// `[layer * devices + device][hop]`: the same.
+    hops: Vec<Vec<bool>>,
+    /// The options of the best relaxed paths through every place.
+    pub(crate) references: References,
+}
+
+/// What fixing did.
 #[derive(Debug)]
 pub(crate) struct Fixed {
     /// Choices and hops that left the chain.
     pub(crate) removed: usize,
-    /// By device, by layer: the choice of the best relaxed path through there.
-    pub(crate) best: Vec<Vec<usize>>,
+    pub(crate) references: References,
 }
 
-/// Removes what cannot be in a plan of at most `limit` (scaled cost). Grids and tables of the chain
-/// are stale afterwards.
-///
-/// # Complexity
-/// Twice that of filling the tables.
-pub(crate) fn fix(chain: &mut Chain, relaxation: &Relaxation, limit: f64) -> Fixed {
-    let limit = limit + relaxation.budget;
-    let mut forward = Forward::new(chain, relaxation);
-    let mut removed = 0;
-    let mut best = vec![Vec::with_capacity(chain.layers); chain.devices];
-    for layer in 0..chain.layers {
-        let mut rows = Vec::with_capacity(relaxation.neighbours.rows());
-        for (device, best) in best.iter_mut().enumerate() {
-            let at = chain.at(layer, device);
-            let mut least = vec![i32::MAX; chain.choices[at].len()];
-            for subset in 0..relaxation.neighbours.subsets(device) {
-                let place = Place { layer, device, subset };
-                rows.push(forward.extend(chain, relaxation, place, &mut least));
+impl Relaxation<'_> {
+    /// Finds what cannot be in a plan of at most `limit` (scaled cost).
+    ///
+    /// # Complexity
+    /// Twice that of filling the tables.
+    pub(crate) fn fixing(&self, limit: f64) -> Fixing {
+        let (chain, limit) = (self.chain, limit + self.budget);
+        let mut forward = Forward::new(self);
+        let mut fixing = Fixing {
+            choices: Vec::with_capacity(chain.choices.len()),
+            hops: Vec::with_capacity(chain.hops.len()),
+            references: References::unknown(chain),
+        };
+        for layer in 0..chain.layers {
+            let mut rows = Vec::with_capacity(self.ng_sets.rows());
+            for device in 0..chain.devices {
+                let choices = &chain.choices[chain.at(layer, device)];
+                let mut least = vec![Ticks::INFINITY; choices.len()];
+                for subset in 0..self.ng_sets.subsets(device) {
+                    rows.push(forward.extend(Place { layer, device, subset }, &mut least));
+                }
+                let stays: Vec<bool> =
+                    least.iter().map(|&least| self.tick.scaled(least) <= limit).collect();
+                let best = best_of(choices, &least, &stays);
+                fixing.references.options[device][layer] = best.map(|choice| choice.option);
+                fixing.choices.push(stays);
             }
-            let kept: Vec<bool> =
-                least.iter().map(|&least| relaxation.tick.scaled(least) <= limit).collect();
-            best.push(best_of(&least, &kept));
-            removed += retain(&mut chain.choices[at], &kept);
+            forward.rows = rows;
+            fixing.hops.extend(forward.hop(layer, limit));
         }
-        forward.rows = rows;
-        if layer + 1 < chain.layers {
-            removed += forward.hop(chain, relaxation, layer, limit);
-        }
+        fixing
     }
-    Fixed { removed: removed + drop_dangling(chain), best }
 }
 
-/// The index that the least of the kept ones will have.
-fn best_of(least: &[i32], kept: &[bool]) -> usize {
-    let kept = least.iter().zip(kept).filter(|(_, kept)| **kept).map(|(least, _)| *least);
-    kept.enumerate().min_by_key(|&(_, least)| least).map_or(0, |(index, _)| index)
+impl Fixing {
+    /// Takes out of the chain, which is the relaxation's, what is useless.
+    pub(crate) fn apply(self, chain: &mut Chain) -> Fixed {
+        let choices = chain.choices.iter_mut().zip(&self.choices);
+        let choices: usize = choices.map(|(choices, stays)| retain(choices, stays)).sum();
+        let hops = chain.hops.iter_mut().zip(&self.hops);
+        let hops: usize = hops.map(|(hops, stays)| retain(hops, stays)).sum();
+        let removed = choices + hops + chain.drop_dangling_hops();
+        Fixed { removed, references: self.references }
+    }
 }
 
-fn retain<T>(items: &mut Vec<T>, kept: &[bool]) -> usize {
+/// The choice of the best path through it, among those that stay.
+fn best_of<'c>(choices: &'c [Choice], least: &[Ticks], stays: &[bool]) -> Option<&'c Choice> {
+    let staying = choices.iter().zip(least).zip(stays).filter(|(_, stays)| **stays);
+    staying.min_by_key(|((_, least), _)| **least).map(|((choice, _), _)| choice)
+}
+
+fn retain<T>(items: &mut Vec<T>, stays: &[bool]) -> usize {
     let before = items.len();
-    let mut kept = kept.iter();
-    items.retain(|_| *kept.next().expect("one flag per item"));
+    let mut stays = stays.iter();
+    items.retain(|_| *stays.next().expect("one flag per item"));
     before - items.len()
 }
 
-/// Hops from or to places that are gone.
-pub(crate) fn drop_dangling(chain: &mut Chain) -> usize {
-    let mut removed = 0;
-    for layer in 0..chain.layers {
-        for device in 0..chain.devices {
-            let place = layer * chain.devices + device;
-            let before = chain.hops[place].len();
-            if chain.choices[place].is_empty() {
-                chain.hops[place].clear();
-            }
-            let (choices, devices) = (&chain.choices, chain.devices);
-            chain.hops[place].retain(|hop| !choices[(layer + 1) * devices + hop.to].is_empty());
-            removed += before - chain.hops[place].len();
-        }
-    }
-    removed
+/// Least priced cost of everything up to a layer.
+struct Forward<'a> {
+    relaxation: &'a Relaxation<'a>,
+    /// `[row][step]`: the layer there, that much left after it; empty where no path leads.
+    rows: Vec<Vec<Ticks>>,
+    /// `[row]`: up to the arrival there, before any layer; the sink of forbidden moves last.
+    arrived: Vec<Ticks>,
 }
 
-/// Least priced cost of everything up to a layer, in ticks.
-struct Forward {
-    /// `[row][step]`: the layer there, that much left after it.
-    rows: Vec<Vec<i32>>,
-    /// `[row]`: up to the arrival there, before any layer.
-    arrived: Vec<i32>,
-}
-
-impl Forward {
-    fn new(chain: &Chain, relaxation: &Relaxation) -> Self {
-        let neighbours = &relaxation.neighbours;
-        let mut arrived = vec![NONE; neighbours.rows() + 1];
-        for device in (0..chain.devices).filter(|&device| chain.enter[device].is_some()) {
-            let entering = relaxation.tick.floor(relaxation.entering(chain, device));
-            arrived[neighbours.row(device, 0)] = entering;
+impl<'a> Forward<'a> {
+    fn new(relaxation: &'a Relaxation<'a>) -> Self {
+        let (chain, ng_sets) = (relaxation.chain, &relaxation.ng_sets);
+        let mut arrived = vec![Ticks::UNREACHABLE; ng_sets.rows() + 1];
+        for device in (0..chain.devices).filter(|&device| chain.ingress[device].is_some()) {
+            let entering = relaxation.tick.floor(relaxation.entering(device));
+            arrived[ng_sets.row(device, 0)] = entering;
         }
-        Self { rows: vec![Vec::new(); neighbours.rows()], arrived }
+        Self { relaxation, rows: vec![Vec::new(); ng_sets.rows()], arrived }
     }
 
     /// One layer on: the place's row. Lowers `least` to the cost of the best path through each of
     /// its choices.
-    fn extend(
-        &self,
-        chain: &Chain,
-        relaxation: &Relaxation,
-        place: Place,
-        least: &mut [i32],
-    ) -> Vec<i32> {
-        let Place { layer, device, subset } = place;
+    fn extend(&self, place: Place, least: &mut [Ticks]) -> Vec<Ticks> {
+        let (relaxation, Place { layer, device, subset }) = (self.relaxation, place);
+        let chain = relaxation.chain;
         let (at, grid) = (chain.at(layer, device), &relaxation.grids[device]);
-        let index = relaxation.neighbours.row(device, subset);
+        let row_index = relaxation.ng_sets.row(device, subset);
         let room = &chain.room[device];
-        let (before, rest) = (&self.rows[index], relaxation.ticks(place));
-        if before.is_empty() && self.arrived[index] >= NONE {
+        let (before, rest) = (&self.rows[row_index], relaxation.ticks(place));
+        let arrived = self.arrived[row_index];
+        if before.is_empty() && arrived >= Ticks::UNREACHABLE {
             return Vec::new();
         }
-        let mut row = vec![NONE; grid.width];
-        for (index_of_choice, choice) in chain.choices[at].iter().enumerate() {
-            let priced = relaxation.tick.floor(relaxation.priced(at, index_of_choice));
+        let mut row = vec![Ticks::UNREACHABLE; grid.width];
+        for (index, choice) in chain.choices[at].iter().enumerate() {
+            let priced = relaxation.tick.floor(relaxation.priced(at, index));
             let step = grid.step(layer, room.whole() - room.taken(choice));
-            let arriving = self.arrived[index] + priced;
+            let arriving = arrived + priced;
             row[step] = row[step].min(arriving);
             let mut through = arriving + rest[step];
             if !before.is_empty() {
-                let shift = grid.shift[layer][index_of_choice];
-                through = through.min(raise(&mut row, before, rest, shift, priced));
+                let shift = grid.shift[layer][index];
+                through = through.min(relax_forward(&mut row, before, rest, shift, priced));
             }
-            least[index_of_choice] = least[index_of_choice].min(through);
+            least[index] = least[index].min(through);
         }
         row
     }
 
-    /// Moves after `layer`: drops hops beyond the limit and finds the cheapest arrivals.
-    fn hop(
-        &mut self,
-        chain: &mut Chain,
-        relaxation: &Relaxation,
-        layer: usize,
-        limit: f64,
-    ) -> usize {
-        let (neighbours, tick) = (&relaxation.neighbours, relaxation.tick);
+    /// Moves after `layer`, by device: which hops are within the limit. Finds the cheapest arrivals.
+    fn hop(&mut self, layer: usize, limit: f64) -> Vec<Vec<bool>> {
+        let relaxation = self.relaxation;
+        let (chain, ng_sets, tick) = (relaxation.chain, &relaxation.ng_sets, relaxation.tick);
+        if layer + 1 == chain.layers {
+            return vec![Vec::new(); chain.devices];
+        }
         let onward = relaxation.arriving(layer + 1);
-        let mut removed = 0;
-        self.arrived.fill(NONE);
+        self.arrived.fill(Ticks::UNREACHABLE);
+        let mut stays = Vec::with_capacity(chain.devices);
         for device in 0..chain.devices {
-            let row = |subset: usize| {
-                let row = &self.rows[neighbours.row(device, subset)];
-                row.iter().copied().min().unwrap_or(NONE)
+            let least_of = |subset: usize| {
+                let row = &self.rows[ng_sets.row(device, subset)];
+                row.iter().copied().fold(Ticks::UNREACHABLE, Ticks::min)
             };
-            let least: Vec<i32> = (0..neighbours.subsets(device)).map(row).collect();
-            let at = chain.at(layer, device);
-            let before = chain.hops[at].len();
-            chain.hops[at].retain(|hop| {
+            let least: Vec<Ticks> = (0..ng_sets.subsets(device)).map(least_of).collect();
+            let hops = chain.hops[chain.at(layer, device)].iter();
+            let arrived = &mut self.arrived;
+            stays.push(Vec::from_iter(hops.map(|hop| {
                 let step = tick.floor(relaxation.arrive(hop.cost, hop.time, hop.to));
-                let mut through = i32::MAX;
-                for (&next, least) in neighbours.after(device, hop.to).iter().zip(&least) {
-                    let arrived = &mut self.arrived[next as usize];
-                    *arrived = (*arrived).min(least + step);
-                    through = through.min(least + step + onward[next as usize]);
+                let mut through = Ticks::INFINITY;
+                for (&next, &least) in ng_sets.rows_after(device, hop.to).iter().zip(&least) {
+                    let next = next as usize;
+                    arrived[next] = arrived[next].min(least + step);
+                    through = through.min(least + step + onward[next]);
                 }
                 tick.scaled(through) <= limit
-            });
-            removed += before - chain.hops[at].len();
+            })));
         }
-        removed
+        stays
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_problem::deployment::{Deployment, LayerOption};
+    use edgeplan_problem::{Bytes, Loss, Nanos, Problem as _};
+
+    use super::*;
+    use crate::chain::tests::question;
+    use crate::dual::prices::Prices;
+    use crate::dual::relaxation::tests::{chain, relaxation};
+
+    /// Three devices, four layers, two options each: a quick large one and a slow small one.
+    fn options() -> Deployment {
+        let mut question = question(&[3, 4, 2], &[(2, 5), (2, 7), (1, 3), (2, 4)]);
+        for layer in &mut question.models[0].layers {
+            let compute = layer.options[0].compute.iter().flatten();
+            let compute = compute.map(|time| Some(Nanos(2 * time.0 + 1))).collect();
+            let recipe = "small".to_owned();
+            let bytes = Bytes(1);
+            let loss = Loss(1);
+            layer.options.push(LayerOption { recipe, bytes, shared: None, loss, compute });
+        }
+        for (pair, time) in question.models[0].messages[0].time.iter_mut().enumerate() {
+            *time = Some(Nanos(if pair % 4 == 0 { 0 } else { pair as u64 % 5 + 1 }));
+        }
+        question.models[0].loss_max = Some(Loss(2));
+        question.checked().expect("the question makes sense")
+    }
+
+    #[test]
+    fn what_leaves_is_in_no_plan_within_the_limit() {
+        let question = options();
+        let (best, _) = question.brute_force().expect("there is a plan");
+        let mut removed = Vec::new();
+        for more in [0, 2, 5, 1_000] {
+            let (mut chain, limit) = (chain(&question), best.0 + more);
+            let prices = Prices { visit: vec![2.0 * chain.scale; 3], ..Prices::zero(3) };
+            let fixing = relaxation(&chain, &prices).fixing(limit as f64 * chain.scale);
+            removed.push(fixing.apply(&mut chain).removed);
+            let Ok(()) = question.try_each_plan::<std::convert::Infallible>(&mut |plan| {
+                let evaluation = question.evaluate(plan);
+                if evaluation.is_feasible() && evaluation.cost.0 <= limit {
+                    let mut layers = plan.models[0].iter().enumerate();
+                    let kept = layers.all(|(layer, &at)| chain.choice(layer, at).is_some());
+                    let mut steps = plan.models[0].windows(2).enumerate();
+                    let linked = steps.all(|(layer, pair)| {
+                        let [from, to] = [0, 1].map(|at| pair[at].device.index());
+                        let hops = &chain.hops[chain.at(layer, from)];
+                        from == to || hops.iter().any(|hop| hop.to == to)
+                    });
+                    assert!(kept && linked, "{plan:?} within {limit}");
+                }
+                Ok(())
+            });
+        }
+        assert!(removed[0] > 0 && removed.is_sorted_by(|a, b| a >= b), "{removed:?}");
+    }
+
+    #[test]
+    fn nothing_leaves_without_a_limit_and_references_are_options_of_their_place() {
+        let question = options();
+        let mut chain = chain(&question);
+        let whole = chain.clone();
+        let fixing = relaxation(&chain, &Prices::zero(3)).fixing(f64::MAX);
+        let Fixed { removed, references } = fixing.apply(&mut chain);
+        assert_eq!(removed, 0);
+        for layer in 0..chain.layers {
+            for device in 0..chain.devices {
+                let place = whole.at(layer, device);
+                assert_eq!(chain.choices[place].len(), whole.choices[place].len());
+                let option = references.options[device][layer];
+                let there = |option| chain.choices[place].iter().any(|c| c.option == option);
+                assert_eq!(option.is_some_and(there), !chain.choices[place].is_empty());
+            }
+        }
     }
 }

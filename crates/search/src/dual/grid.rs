@@ -5,7 +5,46 @@
 //! a reference option* is rounded: let `R[l]` be the exact sum of the references' bytes up to layer
 //! `l`; the state is `left + R[l]`, which a reference does not change at all.
 
-use crate::chain::Chain;
+use edgeplan_problem::deployment::OptionId;
+
+use crate::chain::{Chain, Choice};
+use crate::tuning::TUNING;
+
+/// The likely option of every layer on every device: what grids are built around. Options are named,
+/// so that references stay true when others leave the chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct References {
+    /// `options[device][layer]`; the first one that is there, where none is known.
+    pub(crate) options: Vec<Vec<Option<OptionId>>>,
+}
+
+impl References {
+    /// Nothing is known yet.
+    pub(crate) fn unknown(chain: &Chain) -> Self {
+        Self { options: vec![vec![None; chain.layers]; chain.devices] }
+    }
+
+    /// The choice that holds a layer on a device; none where nothing can hold it there.
+    pub(crate) fn choice<'c>(
+        &self,
+        chain: &'c Chain,
+        layer: usize,
+        device: usize,
+    ) -> Option<&'c Choice> {
+        let choices = &chain.choices[chain.at(layer, device)];
+        match self.options[device][layer] {
+            Some(option) => choices.iter().find(|choice| choice.option == option),
+            None => choices.first(),
+        }
+    }
+
+    /// How much of the device's scarce resource each layer takes.
+    fn taken(&self, chain: &Chain, device: usize) -> Vec<u64> {
+        let room = &chain.room[device];
+        let taken = |layer| self.choice(chain, layer, device).map_or(0, |choice| room.taken(choice));
+        (0..chain.layers).map(taken).collect()
+    }
+}
 
 /// The grid of one device.
 #[derive(Debug, Clone)]
@@ -23,17 +62,16 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    /// The grid of a device with at most about `steps` steps; `reference[layer]` is an index into
-    /// the layer's choices there.
-    pub(crate) fn new(chain: &Chain, device: usize, steps: u64, reference: &[usize]) -> Self {
+    /// The grid of a device with at most about `steps` steps.
+    pub(crate) fn new(chain: &Chain, device: usize, steps: u64, references: &References) -> Self {
         let room = &chain.room[device];
         let whole = room.whole();
-        let unit = best_unit(chain, device, whole.div_ceil(steps).max(1), reference);
+        let reference = references.taken(chain, device);
+        let unit = best_unit(chain, device, whole.div_ceil(steps).max(1), &reference);
         let (mut sum, mut before) = (0u64, 0u64);
         let (mut remainder, mut first, mut shift) = (Vec::new(), Vec::new(), Vec::new());
-        for (layer, &reference) in reference.iter().enumerate() {
+        for (layer, &own) in reference.iter().enumerate() {
             let choices = &chain.choices[chain.at(layer, device)];
-            let own = choices.get(reference).map_or(0, |choice| room.taken(choice));
             sum += own;
             let moved = (sum / unit) as i64 - before as i64;
             before = sum / unit;
@@ -42,6 +80,8 @@ impl Grid {
             let excess = choices.iter().map(|choice| room.taken(choice) as i64 - own as i64);
             shift.push(excess.map(|bytes| moved + bytes.div_euclid(unit as i64)).collect());
         }
+        // What is left lies between nothing and all, the remainder adds less than a step, and the
+        // last step is counted, too.
         let width = (whole / unit) as usize + 3;
         Self { unit, remainder, first, shift, width }
     }
@@ -63,23 +103,24 @@ impl Grid {
 }
 
 /// A unit between the least and a quarter more that the differences between options are nearly
-/// whole multiples of.
-fn best_unit(chain: &Chain, device: usize, least: u64, reference: &[usize]) -> u64 {
-    const TRIALS: u64 = 64;
+/// whole multiples of. `reference` is what each layer's reference takes.
+fn best_unit(chain: &Chain, device: usize, least: u64, reference: &[u64]) -> u64 {
+    let trials = TUNING.grid.unit_trials;
     let room = &chain.room[device];
+    // What rounding every option's difference down loses, in steps.
     let lost = |unit: u64| {
-        let layers = reference.iter().enumerate().map(|(layer, &reference)| {
+        let layers = reference.iter().enumerate().map(|(layer, &own)| {
             let choices = &chain.choices[chain.at(layer, device)];
-            let own = choices.get(reference).map_or(0, |choice| room.taken(choice) as i64);
+            let own = own as i64;
             let lost = choices.iter().map(|c| (room.taken(c) as i64 - own).rem_euclid(unit as i64));
             lost.map(|lost| lost as f64).sum::<f64>() / unit as f64
         });
         layers.sum::<f64>()
     };
-    let more = |trial: u64| u128::from(least) * u128::from(trial) / u128::from(4 * TRIALS);
+    let more = |trial: u64| u128::from(least) * u128::from(trial) / u128::from(4 * trials);
     // At most a quarter more: far within 64 bits, as rooms are.
-    let trials = (0..TRIALS).map(|trial| least + more(trial) as u64);
-    trials.min_by(|&a, &b| lost(a).total_cmp(&lost(b))).unwrap_or(least)
+    let units = (0..trials).map(|trial| least + more(trial) as u64);
+    units.min_by(|&a, &b| lost(a).total_cmp(&lost(b))).unwrap_or(least)
 }
 
 #[cfg(test)]
@@ -97,7 +138,7 @@ mod tests {
         }) {
             let chain = Chain::new(&question(&[memory], layers), Measure::Latency, None);
             for steps in [1, 2, 16, 64] {
-                let grid = Grid::new(&chain, 0, steps, &vec![0; layers.len()]);
+                let grid = Grid::new(&chain, 0, steps, &References::unknown(&chain));
                 for layer in 0..layers.len() {
                     for left in [0, memory / 3, memory.saturating_sub(1), memory] {
                         let step = grid.step(layer, left);
@@ -117,7 +158,7 @@ mod tests {
         let mut question = question(&[10], &[(0, 4), (0, 5)]);
         question.devices[0].compute_max = Some(edgeplan_problem::Nanos(9));
         let chain = Chain::new(&question, Measure::Latency, None);
-        let grid = Grid::new(&chain, 0, 1_000, &[0, 0]);
+        let grid = Grid::new(&chain, 0, 1_000, &References::unknown(&chain));
         assert_eq!((chain.room[0].whole(), grid.unit()), (9, 1));
         assert_eq!((grid.step(0, 5), grid.step(1, 0)), (5, 0));
     }

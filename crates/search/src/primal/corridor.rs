@@ -7,35 +7,39 @@
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Run, Stop};
 
+use super::rins::{held, neighbourhood};
+use crate::bounding::goal::cutoff;
 use crate::chain::Chain;
-use crate::near::{devices, near};
-use crate::relaxation::Relaxation;
-use crate::rounds::{Round, State, limit, round};
-use crate::solver::ChainSearch;
-use crate::together::others;
+use crate::dual::state::DualState;
+use crate::joint_bounds::{JointSearch, ModelBounds};
+use crate::tuning::TUNING;
 
-/// Layers by which a run may begin sooner or end later, at first.
-const AROUND: usize = 2;
-/// What is done in a corridor.
-const CORRIDOR: Round = round((1024, 40, 4), (5_000, 0));
+/// Whether a search looked at every plan that matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Searched {
+    Completely,
+    InPart,
+}
 
-impl ChainSearch {
+impl JointSearch<'_> {
     /// Moves on to better plans, until the corridor is too wide to be searched completely, or it
-    /// took four times the labels that were extended before. `bounds` are those of the models.
-    pub(crate) fn look_around(
-        &self,
+    /// took several times the labels that were extended before.
+    pub(crate) fn search_corridors(
+        &mut self,
         run: &mut Run<'_, Deployment>,
-        (chains, relaxations, bounds): (&[Chain], &[Relaxation], &[f64]),
+        models: ModelBounds<'_>,
     ) -> Result<(), Stop> {
-        let widest = chains.iter().map(|chain| chain.layers).max().unwrap_or(0);
-        let (mut around, most) = (AROUND, 5 * labels(run));
+        let layers = models.relaxations.iter().map(|relaxation| relaxation.chain.layers);
+        let widest = layers.max().unwrap_or(0);
+        let mut around = TUNING.corridor.around;
+        let labels_max = (1 + TUNING.corridor.labels_factor) * self.labels;
         while around < widest {
             let before = run.best().map(|(_, cost)| *cost);
-            let complete = self.corridor(run, (chains, relaxations, bounds), around)?;
+            let searched = self.search_corridor(run, models, around)?;
             if run.best().map(|(_, cost)| *cost) != before {
                 continue;
             }
-            if !complete || labels(run) > most {
+            if searched == Searched::InPart || self.labels > labels_max {
                 break;
             }
             around += 1;
@@ -43,33 +47,36 @@ impl ChainSearch {
         Ok(())
     }
 
-    /// Searches the corridor of the best plan, and whether completely.
-    fn corridor(
-        &self,
+    /// Searches the corridor of the best plan.
+    fn search_corridor(
+        &mut self,
         run: &mut Run<'_, Deployment>,
-        (chains, relaxations, bounds): (&[Chain], &[Relaxation], &[f64]),
+        models: ModelBounds<'_>,
         around: usize,
-    ) -> Result<bool, Stop> {
-        let Some((plan, _)) = run.best().cloned() else { return Ok(false) };
-        let scale = chains[0].scale;
-        let (mut parts, mut tables) = (Vec::new(), Vec::new());
-        for (model, (chain, relaxation)) in chains.iter().zip(relaxations).enumerate() {
-            let mut part = near(chain, devices(&plan.models[model]), around);
-            let (prices, neighbours) = (relaxation.prices.clone(), relaxation.neighbours.clone());
-            let state = State { prices, neighbours, ..State::new(&part) };
-            let limit = limit(run, scale) - others(bounds, model);
-            tables.push(self.part(run, &mut part, limit, (CORRIDOR, state))?);
-            parts.push(part);
+    ) -> Result<Searched, Stop> {
+        let Some((plan, _)) = run.best().cloned() else { return Ok(Searched::InPart) };
+        let round = TUNING.corridor.round;
+        let parts = models.relaxations.iter().zip(&plan.models);
+        let parts: Vec<Chain> = parts
+            .map(|(whole, layers)| neighbourhood(whole.chain, held(layers), around))
+            .collect();
+        let scale = parts[0].scale;
+        let mut relaxations = Vec::new();
+        for (model, (part, whole)) in parts.iter().zip(models.relaxations).enumerate() {
+            let (prices, ng_sets) = (whole.prices.clone(), whole.ng_sets.clone());
+            let state = DualState { prices, ng_sets, ..DualState::new(part) };
+            let limit = cutoff(run, scale) - models.of_others(model);
+            let dual = self.dual_problem(part, limit);
+            relaxations.push(dual.solve(run, round.dual, state)?.relaxation);
         }
-        let bounds: Vec<f64> = tables.iter().map(|table| table.bound).collect();
-        if bounds.iter().sum::<f64>() > limit(run, scale) {
-            return Ok(true);
+        let bounds: Vec<f64> = relaxations.iter().map(|relaxation| relaxation.bound).collect();
+        if bounds.iter().sum::<f64>() > cutoff(run, scale) {
+            return Ok(Searched::Completely);
         }
-        Ok(self.joint(run, (&parts, &tables, &bounds), CORRIDOR)?.is_none())
+        let models = ModelBounds { relaxations: &relaxations, bounds: &bounds };
+        Ok(match self.search_labels(run, models, round.per_layer)? {
+            Some(_) => Searched::InPart,
+            None => Searched::Completely,
+        })
     }
-}
-
-/// Labels so far.
-fn labels(run: &Run<'_, Deployment>) -> u64 {
-    run.work().get("labels").copied().unwrap_or(0)
 }

@@ -8,35 +8,30 @@ use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Run, Stop};
 use rustc_hash::FxHashSet;
 
-use crate::ascent::Mixture;
+use crate::bounding::CaseSearch;
 use crate::chain::Chain;
-use crate::fixing::drop_dangling;
-use crate::neighbours::Neighbours;
-use crate::relaxation::visits;
-use crate::rounds::{Round, Search, State, round};
+use crate::dual::ng_sets::NgSets;
+use crate::dual::path::{Mixture, WeightedPath, visits};
+use crate::dual::state::DualState;
+use crate::tuning::TUNING;
 
 /// Devices as a plan visits them.
 pub(crate) type Order = Vec<usize>;
 
-/// Orders that are looked at, besides those of the better plans that are found.
-const ORDERS: usize = 3;
-/// What is done on the plans of an order.
-const ALONG: Round = round((1024, 20, 0), (2_000, usize::MAX));
-
-impl Search<'_> {
+impl CaseSearch<'_> {
     /// Searches along the order of the best plan and those of the relaxation's paths, but for those
     /// that were tried; again wherever that finds a better plan.
-    pub(crate) fn look_along(
+    pub(crate) fn search_along_orders(
         &self,
         run: &mut Run<'_, Deployment>,
-        state: &State,
+        state: &DualState,
         tried: &mut FxHashSet<Order>,
     ) -> Result<(), Stop> {
-        let mut paths: Vec<_> = state.mixture.iter().collect();
-        paths.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let orders = paths.iter().map(|(path, _)| visits(path));
-        let orders: Vec<Order> = best_order(run).into_iter().chain(orders).take(ORDERS).collect();
-        for mut order in orders {
+        let mut parts: Vec<&WeightedPath> = state.mixture.iter().collect();
+        parts.sort_by(|a, b| b.share.total_cmp(&a.share));
+        let orders = parts.into_iter().map(|part| visits(&part.path));
+        let orders = best_order(run).into_iter().chain(orders).take(TUNING.order.orders_max);
+        for mut order in orders.collect::<Vec<Order>>() {
             if !tried.insert(order.clone()) {
                 continue;
             }
@@ -52,28 +47,25 @@ impl Search<'_> {
     fn is_better_along(
         &self,
         run: &mut Run<'_, Deployment>,
-        state: &State,
+        state: &DualState,
         order: &Order,
     ) -> Result<bool, Stop> {
         let before = run.best().map(|(_, cost)| *cost);
         let chain = along(&self.chain, order);
+        // No path returns to a device here: nothing is to be remembered, and visits have no price.
         let mut prices = state.prices.clone();
         prices.visit.fill(0.0);
-        let neighbours = Neighbours::none(chain.devices);
+        let ng_sets = NgSets::empty(chain.devices);
         let references = state.references.clone();
-        let state = State { prices, neighbours, references, mixture: Mixture::new() };
-        let mut part = Search { chain, goal: self.goal.of_a_part(), ..*self };
-        part.round(run, ALONG, state)?;
+        let state = DualState { prices, ng_sets, references, mixture: Mixture::new() };
+        self.part(chain).round(run, TUNING.order.round, state)?;
         Ok(run.best().map(|(_, cost)| *cost) != before)
     }
 }
 
 /// The order of the best plan so far.
 fn best_order(run: &Run<'_, Deployment>) -> Option<Order> {
-    let (plan, _) = run.best()?;
-    let mut order: Order = plan.models[0].iter().map(|layer| layer.device.index()).collect();
-    order.dedup();
-    Some(order)
+    run.best().map(|(plan, _)| visits(&plan.models[0]))
 }
 
 /// What is left of a chain along an order; a device that comes twice counts where it comes last.
@@ -88,9 +80,10 @@ fn along(chain: &Chain, order: &Order) -> Chain {
         if here.is_none() {
             choices.clear();
         }
+        // A device without a rank, none, comes before all others; its hops go with its choices.
         hops.retain(|hop| here < rank[hop.to]);
     }
-    drop_dangling(&mut chain);
+    chain.drop_dangling_hops();
     chain
 }
 

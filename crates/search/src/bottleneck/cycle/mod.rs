@@ -2,20 +2,22 @@
 //!
 //! Once a cycle time is given, all that a finished run leaves behind is its loss: time and memory
 //! begin anew on the next device. So the least loss of every run of layers on every device is
-//! computed first (`runs.rs`), and what is left is a shortest path of runs, each device at most
-//! once: bounded by the same relaxation as layers are elsewhere, though over runs (`relaxed.rs`),
-//! and searched forward with labels that hold a loss and a set of devices (`forward.rs`).
+//! computed first ([`runs`]), and what is left is a shortest path of runs, each device at most
+//! once: bounded by the same relaxation as layers are elsewhere, though over runs
+//! ([`run_relaxation`]), and searched forward with labels that hold a loss and a set of devices
+//! ([`forward`]).
 
 mod forward;
-mod relaxed;
+mod run_relaxation;
 mod runs;
 
 use edgeplan_problem::deployment::{Assignment, Deployment};
 use edgeplan_problem::{Run, Stop};
 
 use crate::chain::Chain;
-use forward::Forward;
-use relaxed::Relaxed;
+use crate::tuning::TUNING;
+use forward::RunLabels;
+use run_relaxation::RunRelaxation;
 use runs::Runs;
 
 /// What is known of one case of an instance up to some cycle time.
@@ -44,11 +46,8 @@ pub(crate) enum Fit {
 /// tensor is shared.
 pub(crate) fn applies(chain: &Chain) -> bool {
     let mut choices = chain.choices.iter().flatten();
-    chain.once && chain.time_max.is_none() && choices.all(|choice| choice.shared.is_none())
+    chain.contiguous && chain.time_max.is_none() && choices.all(|choice| choice.shared.is_none())
 }
-
-/// By effort: labels of each number of layers, and how often neighbour sets grow before.
-const EFFORTS: [(usize, u32); 4] = [(300, 1), (3_000, 3), (30_000, 6), (300_000, 12)];
 
 impl Cycles {
     /// The runs of a chain whose devices have at most the time of the longest cycle of interest.
@@ -62,31 +61,31 @@ impl Cycles {
         Ok(Self { chain, runs, weight: u64::from(weight), prices })
     }
 
-    /// Looks for a plan of that cycle time with more and more effort, up to a number of steps.
+    /// Looks for a plan of that cycle time with more and more effort, up to so many searches.
     pub(crate) fn fit(
         &mut self,
         run: &mut Run<'_, Deployment>,
         cycle: u64,
-        effort: usize,
+        searches: usize,
     ) -> Result<Fit, Stop> {
         let time = cycle / self.weight;
-        let mut relaxed = Relaxed::new(&self.chain, &self.runs, time);
-        for (labels, grow) in EFFORTS.into_iter().take(effort + 1) {
-            relaxed.climb(&mut self.prices, grow, &mut |passes| {
-                run.count("passes", passes);
+        let mut relaxation = RunRelaxation::new(&self.chain, &self.runs, time);
+        for search in TUNING.cycle.searches.iter().take(searches) {
+            relaxation.climb(&mut self.prices, search.climbs, &mut || {
+                run.count("passes", 1);
                 run.step()
             })?;
-            if relaxed.is_beyond() {
+            if relaxation.is_beyond() {
                 return Ok(Fit::None);
             }
-            let found = Forward::new(&relaxed).search(labels, &mut || run.step())?;
+            let found = RunLabels::new(&relaxation).search(search.labels, &mut || run.step())?;
             run.count("labels", found.labels);
             match found.visits {
                 Some(visits) => {
                     let plan = self.runs.plan(&self.chain, time, &visits);
                     return Ok(plan.map_or(Fit::Open, Fit::Plan));
                 }
-                None if found.complete => return Ok(Fit::None),
+                None if found.is_complete => return Ok(Fit::None),
                 None => {}
             }
         }

@@ -4,74 +4,64 @@
 use edgeplan_problem::Stop;
 
 use super::runs::{Runs, Visit};
-use crate::ascent::Mixture;
-use crate::bundle::Bundle;
-use crate::chain::{Chain, Hop, UNLIMITED};
-use crate::labels::Devices;
-use crate::neighbours::Neighbours;
-use crate::relaxation::Path;
-use crate::ticks::{MUCH, NONE, Tick, least_sum};
+use crate::chain::{Chain, DeviceSet, Hop};
+use crate::dual::bundle::Bundle;
+use crate::dual::ng_sets::{NgSets, WeightedVisits};
+use crate::dual::ticks::{TickSize, Ticks, least_sum};
+use crate::tuning::TUNING;
 
 /// The tables of one cycle time.
 #[derive(Debug)]
-pub(super) struct Relaxed<'a> {
+pub(super) struct RunRelaxation<'a> {
     pub(super) chain: &'a Chain,
     /// Nanoseconds of a run or a message.
     pub(super) time: u64,
     /// `[device * layers + first][length - 1]`: least loss of a run; exactly, and in ticks.
     losses: Vec<Vec<u64>>,
-    ticks: Vec<Vec<i32>>,
-    neighbours: Neighbours,
-    tick: Tick,
-    /// By device: ticks of a visit.
-    prices: Vec<i32>,
-    /// `[row][layers done]`: ticks of all later runs.
-    onward: Vec<i32>,
-    /// `[layers done][row]`: the same, beginning with a run there. One more row cannot be reached.
-    arriving: Vec<i32>,
+    ticks: Vec<Vec<Ticks>>,
+    ng_sets: NgSets,
+    tick: TickSize,
+    /// By device: of a visit.
+    prices: Vec<Ticks>,
+    /// `[row][layers done]`: priced loss of all later runs.
+    onward: Vec<Ticks>,
+    /// `[layers done][row]`: the same, beginning with a run there. One more row, the sink of
+    /// forbidden moves, cannot be reached.
+    arriving: Vec<Ticks>,
     /// No plan loses less.
     bound: f64,
     /// Most loss.
     pub(super) budget: f64,
 }
 
-/// Evaluations of a climb, and more for each device.
-const CLIMB: usize = 30;
-const CLIMB_PER_DEVICE: usize = 2;
-/// The first pull: a device visited twice is priced at this share of the budget.
-const STEP: f64 = 0.02;
-/// What the model may still promise, relative to the budget, when climbing ends.
-const PROMISE_MIN: f64 = 1e-5;
 /// Ticks are made for prices of all visits of at most so many budgets; for more they grow.
 const PRICES_MAX: f64 = 15.0;
 /// Prices of all visits are at most so many budgets: more is worth nothing in floating point.
 const PRICES_LIMIT: f64 = (1u64 << 30) as f64;
-/// Rows that neighbour sets may grow to.
-const ROWS_MAX: usize = 4_000;
 
-impl<'a> Relaxed<'a> {
+impl<'a> RunRelaxation<'a> {
     pub(super) fn new(chain: &'a Chain, runs: &Runs, time: u64) -> Self {
         let places = (0..chain.devices).flat_map(|device| {
             (0..chain.layers).map(move |first| runs.losses(chain.class[device], first, time))
         });
-        let budget = if chain.loss_max == UNLIMITED { 0.0 } else { chain.loss_max as f64 };
+        let budget = chain.loss_max.get().map_or(0.0, |max| max as f64);
         let losses: Vec<Vec<u64>> = places.collect();
-        let tick = Tick::for_costs_up_to((1.0 + PRICES_MAX) * budget);
-        let mut relaxed = Self {
+        let tick = TickSize::for_costs_up_to((1.0 + PRICES_MAX) * budget);
+        let mut relaxation = Self {
             chain,
             time,
             ticks: in_ticks(&losses, tick),
             losses,
-            neighbours: Neighbours::none(0),
+            ng_sets: NgSets::empty(0),
             tick,
-            prices: vec![0; chain.devices],
+            prices: vec![Ticks::ZERO; chain.devices],
             onward: Vec::new(),
             arriving: Vec::new(),
             bound: 0.0,
             budget,
         };
-        relaxed.remember(Neighbours::none(chain.devices));
-        relaxed
+        relaxation.remember(NgSets::empty(chain.devices));
+        relaxation
     }
 
     /// Whether no plan keeps to the budget.
@@ -100,42 +90,42 @@ impl<'a> Relaxed<'a> {
     }
 
     /// Least priced loss of what follows a run on a device after so many layers.
-    pub(super) fn onward(&self, used: Devices, device: usize, done: usize) -> f64 {
-        let row = self.neighbours.row(device, self.neighbours.remembered(device, used));
+    pub(super) fn onward(&self, used: DeviceSet, device: usize, done: usize) -> f64 {
+        let row = self.ng_sets.row(device, self.ng_sets.remembered(device, used));
         self.tick.scaled(self.later(row)[done])
     }
 
-    fn remember(&mut self, neighbours: Neighbours) {
-        self.neighbours = neighbours;
-        let values = (self.chain.layers + 1) * (self.neighbours.rows() + 1);
-        self.onward = vec![NONE; values];
-        self.arriving = vec![NONE; values];
+    fn remember(&mut self, ng_sets: NgSets) {
+        self.ng_sets = ng_sets;
+        let values = (self.chain.layers + 1) * (self.ng_sets.rows() + 1);
+        self.onward = vec![Ticks::UNREACHABLE; values];
+        self.arriving = vec![Ticks::UNREACHABLE; values];
     }
 
     /// By layers done: ticks of all later runs.
-    fn later(&self, row: usize) -> &[i32] {
+    fn later(&self, row: usize) -> &[Ticks] {
         let length = self.chain.layers + 1;
         &self.onward[row * length..(row + 1) * length]
     }
 
     fn at(&self, done: usize, row: usize) -> usize {
-        done * (self.neighbours.rows() + 1) + row
+        done * (self.ng_sets.rows() + 1) + row
     }
 
-    /// Raises the bound from those prices, and improves them; then grows neighbour sets where the
-    /// path returns to a device and climbs again, so many times. `tick` is told of passes.
+    /// Raises the bound from those prices, and improves them; then grows ng-sets where the path
+    /// returns to a device and climbs again, so many times. `tick` is asked before every evaluation.
     pub(super) fn climb(
         &mut self,
         prices: &mut Vec<f64>,
-        grow: u32,
-        tick: &mut dyn FnMut(u64) -> Result<(), Stop>,
+        climbs: u32,
+        tick: &mut dyn FnMut() -> Result<(), Stop>,
     ) -> Result<(), Stop> {
-        for _ in 0..grow {
+        for _ in 0..climbs {
             let mixture = self.climb_once(prices, tick)?;
             if self.is_beyond() {
                 break;
             }
-            match self.neighbours.grown(&mixture, ROWS_MAX) {
+            match self.ng_sets.grown(mixture, TUNING.cycle.rows_max) {
                 Some(grown) => self.remember(grown),
                 None => break,
             }
@@ -144,24 +134,26 @@ impl<'a> Relaxed<'a> {
         Ok(())
     }
 
+    /// Returns the paths that hold the bound up.
     fn climb_once(
         &mut self,
         best: &mut Vec<f64>,
-        tick: &mut dyn FnMut(u64) -> Result<(), Stop>,
-    ) -> Result<Mixture, Stop> {
-        let unit = self.budget.max(1.0);
+        tick: &mut dyn FnMut() -> Result<(), Stop>,
+    ) -> Result<Vec<WeightedVisits>, Stop> {
+        let (unit, tuning) = (self.budget.max(1.0), &TUNING.cycle);
         self.fill(best);
-        let Some(path) = self.path() else { return Ok(Mixture::new()) };
+        let Some(path) = self.path() else { return Ok(Vec::new()) };
         let start = best.iter().map(|price| price / unit).collect();
-        let mut bundle = Bundle::new(start, self.bound / unit, self.slope(&path), STEP);
+        let (value, slope) = (self.bound / unit, self.slope(&path));
+        let mut bundle = Bundle::new(start, value, slope, tuning.proximity);
         let (mut paths, mut least) = (vec![path], self.bound);
-        for _ in 0..CLIMB + CLIMB_PER_DEVICE * self.chain.devices {
-            tick(1)?;
+        for _ in 0..tuning.evaluations + tuning.evaluations_per_device * self.chain.devices {
+            tick()?;
             let mut point = bundle.trial();
-            while bundle.promise() < PROMISE_MIN && bundle.loosen() {
+            while bundle.predicted_gain() < tuning.predicted_gain_min && bundle.loosen() {
                 point = bundle.trial();
             }
-            if self.is_beyond() || bundle.promise() < PROMISE_MIN {
+            if self.is_beyond() || bundle.predicted_gain() < tuning.predicted_gain_min {
                 break;
             }
             let all: f64 = point.iter().sum();
@@ -183,8 +175,12 @@ impl<'a> Relaxed<'a> {
         if !self.is_beyond() {
             self.fill(best);
         }
-        let share = |(number, share): (usize, f64)| (self.layers(&paths[number]), share);
-        Ok(bundle.holding().into_iter().map(share).collect())
+        let supports = bundle.supports().into_iter();
+        let weighted = supports.map(|support| WeightedVisits {
+            devices: paths[support.cut].iter().map(|visit| visit.device).collect(),
+            share: support.weight,
+        });
+        Ok(weighted.collect())
     }
 
     /// Fills the tables for such prices, last layer first.
@@ -195,17 +191,17 @@ impl<'a> Relaxed<'a> {
         // A path of interest costs no more than the budget and one visit of each device: it must
         // stay far below what reads as no path at all.
         let visits: f64 = prices.iter().sum();
-        let tick = Tick::for_costs_up_to(self.budget + visits.max(PRICES_MAX * self.budget));
+        let tick = TickSize::for_costs_up_to(self.budget + visits.max(PRICES_MAX * self.budget));
         if tick != self.tick {
             (self.tick, self.ticks) = (tick, in_ticks(&self.losses, tick));
         }
         self.prices = prices.iter().map(|&price| self.tick.floor(price)).collect();
         let (layers, length) = (self.chain.layers, self.chain.layers + 1);
         for device in 0..self.chain.devices {
-            let leave = self.chain.leave[device].is_some_and(|hop| self.is_short(&hop));
-            let first = self.neighbours.row(device, 0);
-            for row in first..first + self.neighbours.subsets(device) {
-                self.onward[row * length + layers] = if leave { 0 } else { NONE };
+            let leaves = self.chain.egress[device].is_some_and(|hop| self.is_short(&hop));
+            let first = self.ng_sets.row(device, 0);
+            for row in first..first + self.ng_sets.subsets(device) {
+                self.onward[row * length + layers] = if leaves { Ticks::ZERO } else { Ticks::UNREACHABLE };
             }
         }
         for done in (0..layers).rev() {
@@ -217,7 +213,7 @@ impl<'a> Relaxed<'a> {
             }
         }
         let least = (0..self.chain.devices).map(|device| self.starting(device)).min();
-        self.bound = match least.filter(|&least| least < MUCH) {
+        self.bound = match least.filter(|least| least.is_path()) {
             Some(least) => self.tick.scaled(least) - self.refund(),
             None => f64::INFINITY,
         };
@@ -225,25 +221,25 @@ impl<'a> Relaxed<'a> {
 
     /// What follows an arrival on a device after so many layers.
     fn arrive(&mut self, done: usize, device: usize) {
-        let first = self.neighbours.row(device, 0);
-        for row in first..first + self.neighbours.subsets(device) {
+        let first = self.ng_sets.row(device, 0);
+        for row in first..first + self.ng_sets.subsets(device) {
             let runs = &self.ticks[device * self.chain.layers + done];
             let least = least_sum(runs, &self.later(row)[done + 1..]);
             let at = self.at(done, row);
-            self.arriving[at] = self.prices[device] + least.min(NONE);
+            self.arriving[at] = self.prices[device] + least.min(Ticks::UNREACHABLE);
         }
     }
 
     /// What follows when a device is left after so many layers.
     fn move_on(&mut self, done: usize, device: usize) {
-        let mut least = vec![NONE; self.neighbours.subsets(device)];
+        let mut least = vec![Ticks::UNREACHABLE; self.ng_sets.subsets(device)];
         for hop in self.hops(done, device) {
-            let after = self.neighbours.after(device, hop.to);
+            let after = self.ng_sets.rows_after(device, hop.to);
             for (least, &row) in least.iter_mut().zip(after) {
                 *least = (*least).min(self.arriving[self.at(done, row as usize)]);
             }
         }
-        let (first, length) = (self.neighbours.row(device, 0), self.chain.layers + 1);
+        let (first, length) = (self.ng_sets.row(device, 0), self.chain.layers + 1);
         for (subset, least) in least.into_iter().enumerate() {
             self.onward[(first + subset) * length + done] = least;
         }
@@ -257,10 +253,10 @@ impl<'a> Relaxed<'a> {
     }
 
     /// Ticks of the best path that starts on a device.
-    fn starting(&self, device: usize) -> i32 {
-        match self.chain.enter[device].is_some_and(|hop| self.is_short(&hop)) {
-            true => self.arriving[self.neighbours.row(device, 0)],
-            false => NONE,
+    fn starting(&self, device: usize) -> Ticks {
+        match self.chain.ingress[device].is_some_and(|hop| self.is_short(&hop)) {
+            true => self.arriving[self.ng_sets.row(device, 0)],
+            false => Ticks::UNREACHABLE,
         }
     }
 
@@ -268,19 +264,19 @@ impl<'a> Relaxed<'a> {
     fn path(&self) -> Option<Vec<Visit>> {
         let mut device = (0..self.chain.devices).min_by_key(|&device| self.starting(device))?;
         self.bound.is_finite().then_some(())?;
-        let (mut row, mut path) = (self.neighbours.row(device, 0), Vec::new());
+        let (mut row, mut path) = (self.ng_sets.row(device, 0), Vec::new());
         let mut first = 0;
         loop {
             let runs = &self.ticks[device * self.chain.layers + first];
             let runs = runs.iter().zip(&self.later(row)[first + 1..]).zip(first + 1..);
-            let end = runs.min_by_key(|((run, later), _)| *run + *later)?.1;
+            let end = runs.min_by_key(|((run, later), _)| **run + **later)?.1;
             path.push(Visit { device, first, end });
             if end == self.chain.layers {
                 return Some(path);
             }
-            let subset = row - self.neighbours.row(device, 0);
+            let subset = row - self.ng_sets.row(device, 0);
             let next = |hop: &Hop| {
-                let row = self.neighbours.after(device, hop.to)[subset] as usize;
+                let row = self.ng_sets.rows_after(device, hop.to)[subset] as usize;
                 (self.arriving[self.at(end, row)], hop.to, row)
             };
             let best = self.hops(end, device).map(next).min_by_key(|next| next.0)?;
@@ -294,19 +290,10 @@ impl<'a> Relaxed<'a> {
         path.iter().for_each(|visit| slope[visit.device] += 1.0);
         slope
     }
-
-    /// The path layer by layer.
-    fn layers(&self, path: &[Visit]) -> Path {
-        let mut layers = Path::with_capacity(self.chain.layers);
-        for visit in path {
-            layers.extend((visit.first..visit.end).map(|_| (visit.device, 0)));
-        }
-        layers
-    }
 }
 
 /// Losses as whole ticks.
-fn in_ticks(losses: &[Vec<u64>], tick: Tick) -> Vec<Vec<i32>> {
+fn in_ticks(losses: &[Vec<u64>], tick: TickSize) -> Vec<Vec<Ticks>> {
     let runs = |runs: &Vec<u64>| runs.iter().map(|&loss| tick.floor(loss as f64)).collect();
     losses.iter().map(runs).collect()
 }
@@ -328,7 +315,7 @@ mod tests {
         question.models[0].layers.iter_mut().for_each(|layer| layer.options[0].loss = Loss(LOSS));
         let chain = Chain::new(&question, Measure::Loss, Some(1));
         let runs = Runs::new(&chain, &mut || Ok(())).expect("nothing stops it");
-        let mut relaxed = Relaxed::new(&chain, &runs, 1);
+        let mut relaxed = RunRelaxation::new(&chain, &runs, 1);
         let (least, budget) = ((3 * LOSS) as f64, (4 * LOSS) as f64);
         for price in [0.0, 1.0, 4.0, 11.0, 50.0, 300.0, 5e4, 1e9] {
             relaxed.fill(&[price * budget; 3]);

@@ -3,7 +3,8 @@
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
-use crate::chain::{Chain, UNLIMITED};
+use crate::chain::{Chain, Limit};
+use crate::tuning::TUNING;
 
 /// Layers from the first on, without the end, on a device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,8 +14,15 @@ pub(crate) struct Visit {
     pub(crate) end: usize,
 }
 
-/// By rising time and falling loss: what some choice of formats attains.
-type Front = Vec<(u64, u64)>;
+/// What some choice of formats attains in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Attained {
+    time: u64,
+    loss: u64,
+}
+
+/// The Pareto front of a run, by rising time and falling loss.
+type Front = Vec<Attained>;
 
 /// The fronts of all runs.
 #[derive(Debug)]
@@ -35,10 +43,15 @@ struct Way {
     choice: u32,
 }
 
-/// Ways that all fronts hold together; beyond that neighbours become one that is no worse.
-const WAYS_MAX: usize = 16_000_000;
-/// Ways of one front.
-const FRONT: std::ops::RangeInclusive<usize> = 64..=4096;
+/// The way to hold no layer.
+const START: Way = Way { time: 0, bytes: 0, loss: 0, parent: 0, choice: 0 };
+
+/// A layer on a device.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    device: usize,
+    layer: usize,
+}
 
 impl Runs {
     /// The runs of a chain within its rooms.
@@ -53,14 +66,15 @@ impl Runs {
         let mut fronts = vec![Vec::new(); chain.devices * layers];
         let classes: Vec<usize> =
             (0..chain.devices).filter(|&device| chain.class[device] == device).collect();
-        let most = WAYS_MAX / (classes.len() * layers * (layers + 1) / 2).max(1);
-        let most = most.clamp(*FRONT.start(), *FRONT.end());
+        // Beyond that, neighbours become one that is no worse.
+        let most = TUNING.cycle.ways_max / (classes.len() * layers * (layers + 1) / 2).max(1);
+        let most = most.clamp(TUNING.cycle.front_min, TUNING.cycle.front_max);
         for device in classes {
             for first in 0..layers {
                 tick()?;
-                let mut ways = vec![Way { time: 0, bytes: 0, loss: 0, parent: 0, choice: 0 }];
+                let mut ways = vec![START];
                 for layer in first..layers {
-                    ways = longer(chain, (device, layer), &ways);
+                    ways = longer(chain, Place { device, layer }, &ways);
                     if ways.is_empty() {
                         break;
                     }
@@ -76,8 +90,8 @@ impl Runs {
     pub(crate) fn losses(&self, class: usize, first: usize, time: u64) -> Vec<u64> {
         let fronts = &self.fronts[class * self.layers + first];
         let least = |front: &Front| {
-            let within = front.partition_point(|&(taken, _)| taken <= time);
-            within.checked_sub(1).map(|last| front[last].1)
+            let within = front.partition_point(|attained| attained.time <= time);
+            within.checked_sub(1).map(|last| front[last].loss)
         };
         // Longer runs take longer.
         fronts.iter().map_while(least).collect()
@@ -93,10 +107,10 @@ impl Runs {
         let mut plan = Vec::with_capacity(chain.layers);
         for visit in visits {
             let mut steps: Vec<Vec<Way>> = Vec::new();
-            let start = vec![Way { time: 0, bytes: 0, loss: 0, parent: 0, choice: 0 }];
+            let start = vec![START];
             for layer in visit.first..visit.end {
                 let ways = steps.last().unwrap_or(&start);
-                steps.push(longer(chain, (visit.device, layer), ways));
+                steps.push(longer(chain, Place { device: visit.device, layer }, ways));
             }
             let last = steps.last()?.iter().enumerate();
             let timely = last.filter(|(_, way)| way.time <= time);
@@ -115,39 +129,46 @@ impl Runs {
 }
 
 /// The undominated ways to hold one more layer.
-fn longer(chain: &Chain, (device, layer): (usize, usize), ways: &[Way]) -> Vec<Way> {
-    let room = chain.room[device];
-    let choices = &chain.choices[chain.at(layer, device)];
-    let limited = chain.loss_max != UNLIMITED;
+fn longer(chain: &Chain, place: Place, ways: &[Way]) -> Vec<Way> {
+    let room = chain.room[place.device];
+    let choices = &chain.choices[chain.at(place.layer, place.device)];
+    let is_limited = chain.loss_max != Limit::NONE;
     let mut longer = Vec::with_capacity(ways.len() * choices.len());
     for (parent, way) in ways.iter().enumerate() {
         longer.extend(choices.iter().enumerate().filter_map(|(index, choice)| {
             let next = Way {
                 time: way.time + choice.time,
                 bytes: way.bytes + choice.bytes,
-                loss: way.loss + if limited { choice.loss } else { 0 },
+                loss: way.loss + if is_limited { choice.loss } else { 0 },
                 parent: parent as u32,
                 choice: index as u32,
             };
-            let fits = next.time <= room.time && next.bytes <= room.bytes;
-            (fits && next.loss <= chain.loss_max).then_some(next)
+            let fits = room.time.allows(next.time) && next.bytes <= room.bytes;
+            (fits && chain.loss_max.allows(next.loss)).then_some(next)
         }));
     }
     longer.sort_unstable_by_key(|way| (way.time, way.loss, way.bytes));
-    let mut stairs: Vec<(u64, u64)> = Vec::new();
+    let mut stairs: Vec<Stair> = Vec::new();
     longer.retain(|way| climbs(&mut stairs, way));
     longer
 }
 
-/// Whether no earlier way has as little loss and as few bytes. Steps: rising loss, falling bytes.
-fn climbs(stairs: &mut Vec<(u64, u64)>, way: &Way) -> bool {
-    let after = stairs.partition_point(|step| step.0 <= way.loss);
-    if after > 0 && stairs[after - 1].1 <= way.bytes {
+/// A point of the front of loss and bytes.
+#[derive(Debug, Clone, Copy)]
+struct Stair {
+    loss: u64,
+    bytes: u64,
+}
+
+/// Whether no earlier way has as little loss and as few bytes. Stairs: rising loss, falling bytes.
+fn climbs(stairs: &mut Vec<Stair>, way: &Way) -> bool {
+    let after = stairs.partition_point(|stair| stair.loss <= way.loss);
+    if after > 0 && stairs[after - 1].bytes <= way.bytes {
         return false;
     }
-    let from = stairs.partition_point(|step| step.0 < way.loss);
-    let beaten = stairs[from..].partition_point(|step| step.1 >= way.bytes);
-    stairs.splice(from..from + beaten, [(way.loss, way.bytes)]);
+    let from = stairs.partition_point(|stair| stair.loss < way.loss);
+    let beaten = stairs[from..].partition_point(|stair| stair.bytes >= way.bytes);
+    stairs.splice(from..from + beaten, [Stair { loss: way.loss, bytes: way.bytes }]);
     true
 }
 
@@ -172,9 +193,62 @@ fn thin(ways: &mut Vec<Way>, most: usize) {
 fn front(ways: &[Way]) -> Front {
     let mut front = Front::new();
     for way in ways {
-        if front.last().is_none_or(|last| way.loss < last.1) {
-            front.push((way.time, way.loss));
+        if front.last().is_none_or(|last| way.loss < last.loss) {
+            front.push(Attained { time: way.time, loss: way.loss });
         }
     }
     front
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_instances::generate::{Random, random};
+
+    use super::*;
+    use crate::chain::Measure;
+
+    /// The least loss of a run within a time, by trying every choice of formats.
+    fn least(chain: &Chain, visit: Visit, time: u64) -> Option<u64> {
+        let room = chain.room[visit.device];
+        let mut open = vec![(visit.first, START)];
+        let mut least: Option<u64> = None;
+        while let Some((layer, way)) = open.pop() {
+            if way.bytes > room.bytes || way.time > time || !chain.loss_max.allows(way.loss) {
+                continue;
+            }
+            if layer == visit.end {
+                least = Some(least.map_or(way.loss, |least| least.min(way.loss)));
+                continue;
+            }
+            open.extend(chain.choices[chain.at(layer, visit.device)].iter().map(|choice| {
+                let (time, bytes) = (way.time + choice.time, way.bytes + choice.bytes);
+                (layer + 1, Way { time, bytes, loss: way.loss + choice.loss, ..way })
+            }));
+        }
+        least
+    }
+
+    #[test]
+    fn the_least_loss_of_every_run_is_that_of_all_its_formats() {
+        let mut possible = 0;
+        for seed in 0..5 {
+            let family = Random { layers: 5, devices: 3, formats: 3, seed, ..Random::default() };
+            let instance = random(&family).checked().expect("the generator makes sense");
+            let longest = 1 << 40;
+            let chain = Chain::new(&instance, Measure::Loss, Some(longest));
+            let runs = Runs::new(&chain, &mut || Ok(())).expect("nothing stops it");
+            let all: u64 = chain.choices.iter().flatten().map(|choice| choice.time).max().unwrap_or(0);
+            for time in [all / 2, all, 2 * all, 4 * all] {
+                for (device, first) in (0..3).flat_map(|d| (0..5).map(move |first| (d, first))) {
+                    let found = runs.losses(chain.class[device], first, time);
+                    for end in first + 1..=5 {
+                        let expected = least(&chain, Visit { device, first, end }, time);
+                        assert_eq!(found.get(end - first - 1).copied(), expected);
+                        possible += usize::from(expected.is_some());
+                    }
+                }
+            }
+        }
+        assert!(possible > 50, "{possible}");
+    }
 }
