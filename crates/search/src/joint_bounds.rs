@@ -1,5 +1,6 @@
-//! Rounds of the joint search: free placement, several models. Each model is bounded by a relaxation
-//! of its own, in which the memory of devices is priced; labels hold all models' plans together.
+//! Rounds of the joint search: free placement, several models. Each model is bounded by a
+//! relaxation of its own, in which the memory of devices is priced; labels hold all models' plans
+//! together.
 
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use edgeplan_problem::{Cost, Limits, Run, Silent, Stop, solve};

@@ -1,5 +1,5 @@
-//! Every number that steers the search and proves nothing: sizes of grids, lengths of climbs, widths
-//! of beams, shares of time.
+//! Every number that steers the search and proves nothing: sizes of grids, lengths of climbs,
+//! widths of beams, shares of time.
 //!
 //! Any value gives correct bounds and plans; only the time to a proof changes. Numbers that bounds
 //! rest on (slack for rounding, ranges of exact sums) stand beside the code that relies on them.
@@ -43,8 +43,8 @@ pub(crate) struct SolverTuning {
 /// Grids of run memory.
 #[derive(Debug)]
 pub(crate) struct GridTuning {
-    /// Units that are tried between the least and a quarter more: a unit that divides the differences
-    /// between options rounds less. Not measured.
+    /// Units that are tried between the least and a quarter more: a unit that divides the
+    /// differences between options rounds less. Not measured.
     pub(crate) unit_trials: u64,
 }
 
@@ -90,13 +90,13 @@ pub(crate) struct AscentTuning {
 /// What a round spends on its dual bound.
 #[derive(Debug)]
 pub(crate) struct DualTuning {
-    /// Evaluations of the first climb, for each device's price, where the grid is coarse and ng-sets
-    /// do not grow: there a pass is cheap (a0486b1).
+    /// Evaluations of the first climb, for each device's price, where the grid is coarse and
+    /// ng-sets do not grow: there a pass is cheap (a0486b1).
     pub(crate) first_evaluations_per_device: u32,
     /// Values of a table that ng-sets may grow to, 4 bytes each. Not measured.
     pub(crate) table_values_max: usize,
-    /// Table values that the climbs between growths of one round may fill: some seconds, so that the
-    /// largest instances reach the rounds that find plans (a0486b1). Not measured.
+    /// Table values that the climbs between growths of one round may fill: some seconds, so that
+    /// the largest instances reach the rounds that find plans (a0486b1). Not measured.
     pub(crate) growth_values_max: u64,
     /// Gain of a climb, relative to the bound, below which a round ends that can grow no set. Not
     /// measured.
@@ -138,9 +138,9 @@ pub(crate) struct LabelTuning {
 /// One model, each device at most one run.
 #[derive(Debug)]
 pub(crate) struct ContiguousTuning {
-    /// Rounds on the whole case, before it is split. Grids become finer from round to round, because
-    /// a coarse one is the cheapest way near the best prices and a fine one closes the gap: with a
-    /// prototype, random-34x20x8 had a root gap of 3.7 % at 64 steps and of 0.8 % at 1024.
+    /// Rounds on the whole case, before it is split. Grids become finer from round to round,
+    /// because a coarse one is the cheapest way near the best prices and a fine one closes the gap:
+    /// with a prototype, random-34x20x8 had a root gap of 3.7 % at 64 steps and of 0.8 % at 1024.
     /// Evaluations are three times what they were before aeaeebb: on 128x64 classes the bound gains
     /// 0.5 %. Four more rounds up to 16384 steps instead of a tree left 1.6 % open after 10 s on
     /// edge-sites 34x12 with 30 options, which the tree proves in 1.7 s of CPU time (e084cd3).

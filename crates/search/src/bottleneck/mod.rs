@@ -1,9 +1,9 @@
 //! The least bottleneck: cycle times between the least that may be possible and that of the best
 //! plan known are tried, the middle one first.
 //!
-//! Three ways answer whether a cycle time is possible: over sets of devices, where formats are given
-//! ([`prefix`]); run by run, where a finished run leaves nothing but its loss behind ([`cycle`]);
-//! layer by layer otherwise.
+//! Three ways answer whether a cycle time is possible: over sets of devices, where formats are
+//! given ([`prefix`]); run by run, where a finished run leaves nothing but its loss behind
+//! ([`cycle`]); layer by layer otherwise.
 
 mod cycle;
 mod prefix;

@@ -1,7 +1,7 @@
 //! The most of an amount that may be used, where there may be no limit.
 
-/// A limit on bytes, nanoseconds or loss. It is one number, whether there is a limit or not, so that
-/// the innermost loops compare once.
+/// A limit on bytes, nanoseconds or loss. It is one number, whether there is a limit or not, so
+/// that the innermost loops compare once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limit(u64);
 

@@ -188,8 +188,8 @@ mod tests {
 
     #[test]
     fn the_bound_rises_to_the_best_mixture_of_plans() {
-        // Six layers on one device, each quick and lossy or slow and exact: the dual's maximum is the
-        // fractional knapsack over layers.
+        // Six layers on one device, each quick and lossy or slow and exact: the dual's maximum is
+        // the fractional knapsack over layers.
         let mut question = question(&[9], &[(1, 10), (1, 20), (1, 30), (1, 40), (1, 50), (1, 60)]);
         for (layer, spec) in question.models[0].layers.iter_mut().enumerate() {
             spec.options[0].loss = Loss(0);

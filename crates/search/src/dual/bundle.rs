@@ -94,8 +94,8 @@ impl Bundle {
         supports
     }
 
-    /// The next point to try: the maximum of the model minus the pull, nearly. Weight moves from the
-    /// highest cut that has some to the lowest, as far as that is worth it.
+    /// The next point to try: the maximum of the model minus the pull, nearly. Weight moves from
+    /// the highest cut that has some to the lowest, as far as that is worth it.
     pub(crate) fn trial(&mut self) -> Vec<f64> {
         for _ in 0..TUNING.bundle.exchanges_max {
             let point = self.point();

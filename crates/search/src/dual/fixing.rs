@@ -136,7 +136,8 @@ impl<'a> Forward<'a> {
         row
     }
 
-    /// Moves after `layer`, by device: which hops are within the limit. Finds the cheapest arrivals.
+    /// Moves after `layer`, by device: which hops are within the limit. Finds the cheapest
+    /// arrivals.
     fn hop(&mut self, layer: usize, limit: f64) -> Vec<Vec<bool>> {
         let relaxation = self.relaxation;
         let (chain, ng_sets, tick) = (relaxation.chain, &relaxation.ng_sets, relaxation.tick);

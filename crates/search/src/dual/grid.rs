@@ -10,8 +10,8 @@ use edgeplan_problem::deployment::OptionId;
 use crate::chain::{Chain, Choice};
 use crate::tuning::TUNING;
 
-/// The likely option of every layer on every device: what grids are built around. Options are named,
-/// so that references stay true when others leave the chain.
+/// The likely option of every layer on every device: what grids are built around. Options are
+/// named, so that references stay true when others leave the chain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct References {
     /// `options[device][layer]`; the first one that is there, where none is known.

@@ -74,7 +74,8 @@ impl NgSets {
         self.rows()
     }
 
-    /// By subset remembered on `from`: the row after a move to `to`; the sink where it is forbidden.
+    /// By subset remembered on `from`: the row after a move to `to`; the sink where it is
+    /// forbidden.
     pub(crate) fn rows_after(&self, from: usize, to: usize) -> &[u32] {
         &self.next[from * self.sets.len() + to]
     }

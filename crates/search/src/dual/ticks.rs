@@ -4,8 +4,8 @@
 //! and what cannot be reached is only a large number, so that every sum is a lower bound.
 //!
 //! No sum leaves 32 bits: a value of a table is at most [`Ticks::UNREACHABLE`] and no less than
-//! minus that, a cost at most [`Ticks::COST_MAX`] and no less than minus half of it, and at most two
-//! values and a cost are added. Ticks are chosen so that this is true whatever the prices are.
+//! minus that, a cost at most [`Ticks::COST_MAX`] and no less than minus half of it, and at most
+//! two values and a cost are added. Ticks are chosen so that this is true whatever the prices are.
 
 use std::ops::Add;
 

@@ -129,8 +129,8 @@ trait Expansion {
     fn assignment(&self, layer: usize, trace: Trace) -> Assignment;
 }
 
-/// Searches forward, layer by layer. Exact where no label had to be dropped: then no plan costs less
-/// than the found one, or none within the limit exists. `tick` is asked before each extension.
+/// Searches forward, layer by layer. Exact where no label had to be dropped: then no plan costs
+/// less than the found one, or none within the limit exists. `tick` is asked before each extension.
 fn search<E: Expansion>(
     expansion: &E,
     width: Width,

@@ -113,7 +113,8 @@ impl<'a> RunRelaxation<'a> {
     }
 
     /// Raises the bound from those prices, and improves them; then grows ng-sets where the path
-    /// returns to a device and climbs again, so many times. `tick` is asked before every evaluation.
+    /// returns to a device and climbs again, so many times. `tick` is asked before every
+    /// evaluation.
     pub(super) fn climb(
         &mut self,
         prices: &mut Vec<f64>,

@@ -200,9 +200,9 @@ impl Expansion for JointLabels<'_> {
             a.bound.total_cmp(&b.bound).then(a.cost.total_cmp(&b.cost))
         });
         let mut kinds: FxHashMap<Kind, Vec<u32>> = FxHashMap::default();
-        let mut kept = Layer::new(labels.dropped);
+        let mut kept: Layer<Label> = Layer::new(labels.dropped);
         for index in order {
-            let label: &Label = &labels.labels[index as usize];
+            let label = &labels.labels[index as usize];
             let spent = &labels.rows[index as usize * row..(index as usize + 1) * row];
             let barred = match self.instance.placement {
                 Placement::Contiguous => label.touched,
@@ -212,7 +212,7 @@ impl Expansion for JointLabels<'_> {
             let alike = kinds.entry(kind).or_default();
             let beaten = alike.iter().rev().take(TUNING.joint.compared_max).any(|&other| {
                 let at = other as usize * row;
-                let other: &Label = &kept.labels[other as usize];
+                let other = &kept.labels[other as usize];
                 other.is_no_worse(label)
                     && kept.rows[at..at + row].iter().zip(spent).all(|(a, b)| a <= b)
             });
