@@ -133,6 +133,7 @@ impl<'a> JointSearch<'a> {
         let cutoff = cutoff(run, scale);
         proven = proven.max(unscaled(dropped.min(cutoff), scale));
         run.lower_bound(proven);
+        // Each model may cost what the others leave of the cutoff.
         let mut fixings = Vec::new();
         for (model, relaxation) in relaxations.into_iter().enumerate() {
             let limit = if *add_up { cutoff - of_others(bounds, model) } else { f64::MAX };

@@ -54,6 +54,7 @@ impl<'a> DualProblem<'a> {
         relaxation.prices = prices;
         let mut solved = Solved { relaxation, mixture, evaluations: 0 };
         let devices = self.chain.devices as u32;
+        // Without ng-sets a pass is cheap, and prices that are found here need not be found later.
         let more = match round.growths {
             0 => TUNING.dual.first_evaluations_per_device * devices,
             _ => 0,
@@ -86,6 +87,7 @@ impl<'a> DualProblem<'a> {
             let visits = solved.mixture.iter().map(WeightedPath::visits);
             let grown = solved.relaxation.ng_sets.grown(visits, rows_max);
             let grew = grown.is_some();
+            // Tables of another shape, in the same memory: an allocation of this size is slow.
             if let Some(grown) = grown {
                 solved.relaxation = solved.relaxation.with_ng_sets(grown);
             }
@@ -110,6 +112,7 @@ impl<'a> DualProblem<'a> {
         let (cutoff, cost_max) = (self.cutoff(run), self.chain.cost_max);
         relaxation.ceiling = cutoff.min(cost_max);
         relaxation.solve(&prices);
+        // The unit of prices is the cost that the bound may rise to.
         let guess = relaxation.bound * TUNING.dual.guessed_target;
         let target = if cutoff < cost_max { cutoff } else { guess };
         let target = target.clamp(TARGET_MIN, cost_max.max(TARGET_MIN));

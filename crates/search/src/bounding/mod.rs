@@ -100,6 +100,7 @@ impl<'a> CaseSearch<'a> {
             false => Vec::new(),
         };
         let relaxations = Relaxations { best: &relaxation, others: &others };
+        // A narrow search is to find plans; its labels are few, and not worth more tables.
         let found = match round.beam {
             Beam::Narrow { per_layer, per_kind } => {
                 let width = Width { labels: per_layer, per_kind: Some(per_kind) };

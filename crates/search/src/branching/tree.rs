@@ -53,6 +53,7 @@ impl CaseSearch<'_> {
         }
         let mut open = Tree::default();
         open.grow(self.chain.clone(), root, 0);
+        // The part of the least bound first: only that one raises the bound of all.
         for looked in 0.. {
             let Some(node) = open.nodes.pop() else { break };
             let bound = node.bound.min(open.stuck);

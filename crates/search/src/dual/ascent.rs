@@ -39,6 +39,8 @@ pub(crate) fn maximise_dual(
     let mut bundle = Bundle::new(scales.point(&start), value, slope, tuning.proximity);
     bundle = bundle.with_free(scales.free.clone());
     let mut paths = vec![path];
+    // A plan's value at new prices is an upper bound of the dual there, whatever grid or sets it was
+    // found with: a climb on a finer grid begins with a model, not with nothing (e084cd3).
     for WeightedPath { path, .. } in ascent.known.iter().filter(|known| is_plan(chain, &known.path))
     {
         if let Some(value) = relaxation.value(path) {
@@ -54,6 +56,7 @@ pub(crate) fn maximise_dual(
             break;
         }
         let mut point = bundle.trial();
+        // Little gain near the center is no proof that there is little further out.
         while bundle.predicted_gain() < tuning.predicted_gain_min && bundle.loosen() {
             point = bundle.trial();
         }
@@ -78,6 +81,7 @@ pub(crate) fn maximise_dual(
         bundle.learn(&point, relaxation.bound / target, scales.slope(chain, &path));
         paths.push(path);
     }
+    // The last trial's tables are seldom the best ones.
     relaxation.solve(&best.1);
     result?;
     let supports = bundle.supports().into_iter();

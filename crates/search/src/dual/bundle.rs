@@ -122,6 +122,7 @@ impl Bundle {
 
     /// Takes the value and slope found at the trial point.
     pub(crate) fn learn(&mut self, point: &[f64], value: f64, slope: Vec<f64>) {
+        // All cuts are kept as heights at one point, so that they can be compared there.
         let at_center = value + dot(&slope, &self.center) - dot(&slope, point);
         let gain = value - self.value;
         self.add_known(at_center, slope);

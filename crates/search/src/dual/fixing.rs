@@ -123,11 +123,13 @@ impl<'a> Forward<'a> {
         let mut row = vec![Ticks::UNREACHABLE; grid.width];
         for (index, choice) in chain.choices[at].iter().enumerate() {
             let priced = relaxation.tick.floor(relaxation.priced(at, index));
+            // A run that begins here has the whole memory.
             let step = grid.step(layer, room.whole() - room.taken(choice));
             let arriving = arrived + priced;
             row[step] = row[step].min(arriving);
             let mut through = arriving + rest[step];
             if !before.is_empty() {
+                // Any step before, and this choice.
                 let shift = grid.shift[layer][index];
                 through = through.min(relax_forward(&mut row, before, rest, shift, priced));
             }

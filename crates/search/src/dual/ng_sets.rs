@@ -116,6 +116,8 @@ impl NgSets {
         returns.sort_by(|((a, x), s), ((b, y), t)| {
             x.len().cmp(&y.len()).then(t.total_cmp(s)).then(a.cmp(b)).then(x.cmp(y))
         });
+        // A pass takes time in proportion to rows: sets grow step by step, and only as long as the
+        // path still cheats.
         let rows_max = rows_max.min(2 * self.rows() + self.sets.len());
         let mut sets = self.sets.clone();
         for ((device, between), _) in returns {

@@ -73,6 +73,7 @@ impl Relaxation<'_> {
             let mut choices = chain.choices[at].iter();
             let index = choices.position(|choice| choice.option == assigned.option)?;
             let choice = &chain.choices[at][index];
+            // As the tables count: from the whole memory on arriving, by shifts of the grid after.
             let now = match step {
                 None => grid.step(layer, room.whole() - room.taken(choice)),
                 Some(step) => usize::try_from(step as i64 - grid.shift[layer][index]).ok()?,

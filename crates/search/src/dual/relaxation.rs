@@ -155,6 +155,7 @@ impl<'a> Relaxation<'a> {
         self.tick = TickSize::for_costs_up_to(self.prices.dearest(chain, self.ceiling));
         self.price();
         self.work = 0;
+        // A row holds the cost of what follows: it needs the rows of the next layer only.
         for layer in (0..chain.layers).rev() {
             for device in 0..chain.devices {
                 let away = self.away(layer, device);
@@ -234,6 +235,7 @@ impl<'a> Relaxation<'a> {
     fn fill(&mut self, place: Place, away: Ticks) {
         let (chain, Place { layer, device, .. }) = (self.chain, place);
         let (index, at) = (self.index(place), chain.at(layer, device));
+        // Rows that no plan can be in stay unreachable, as they were made.
         if !self.reached[index] {
             return;
         }
@@ -246,6 +248,7 @@ impl<'a> Relaxation<'a> {
         if layer + 1 < chain.layers {
             let start = (self.ng_sets.rows() - 1) * self.width;
             let next_row = &later[start..start + width];
+            // The same device and the same memory of devices, one layer on.
             let stays = &self.stays[at + chain.devices];
             self.work += (stays.len() * width) as u64;
             for stay in stays {

@@ -162,6 +162,7 @@ impl<'a> ContiguousLabels<'a> {
         for (index, choice) in chain.choices[place].iter().enumerate() {
             let Some(mut child) = self.stored(label, choice) else { continue };
             child.loss += choice.loss;
+            // Hard limits first: they are compared without looking at a table.
             if !chain.loss_max.allows(child.loss + self.least_loss[layer]) {
                 continue;
             }
@@ -186,6 +187,7 @@ impl<'a> ContiguousLabels<'a> {
             if child.bound > self.limit || !others.iter().flatten().all(within) {
                 continue;
             }
+            // It could not be kept: not to build it halved the time of a search (fbcbe31).
             if child.bound > next.cut {
                 next.drop(child.bound);
                 continue;
@@ -227,6 +229,7 @@ impl Expansion for ContiguousLabels<'_> {
         let chain = self.chain;
         for device in 0..chain.devices {
             let Some(hop) = chain.ingress[device] else { continue };
+            // Of devices alike, the first one comes first.
             if chain.class[device] != device {
                 continue;
             }
@@ -252,8 +255,10 @@ impl Expansion for ContiguousLabels<'_> {
             Kind {
                 device: label.device,
                 first: counts_first.then_some(label.first),
+                // Where one run is not enough, a label that has but one is not as good as others.
                 lone: !self.allows_one_run && label.used.count_ones() == 1,
                 stored: label.stored,
+                // Used devices that cannot be reached any more do not matter (aeaeebb).
                 used: label.used & ahead,
             }
         };

@@ -148,6 +148,8 @@ fn search<E: Expansion>(
             for parent in 0..reached.labels.len() {
                 tick()?;
                 expansion.extend(layer, &reached, parent, &mut next);
+                // Not only once the layer is complete: there may be many times as many candidates
+                // as are kept, and what was thinned gives a cut that spares building the others.
                 if next.labels.len() > crowd {
                     expansion.thin(layer, &mut next, width);
                 }
@@ -156,6 +158,7 @@ fn search<E: Expansion>(
         }
         expansion.thin(layer, &mut reached, width);
         extended += reached.labels.len() as u64;
+        // A plan is found again by 8 bytes of each label; the labels of all layers would not fit.
         traces.push(reached.labels.iter().map(E::trace).collect());
     }
     let best = expansion.best(&reached);

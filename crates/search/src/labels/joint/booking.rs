@@ -187,6 +187,7 @@ impl JointLabels<'_> {
             let step = tables.grids[device].step(at.layer, left);
             label.known + label.priced + row.at(step) - tables.budget
         });
+        // A cost is a bound, too, where it is a maximum or tables are coarse.
         label.bound = label.cost.max(rest.unwrap_or(0.0) + stage.later);
         Booked::allowed_if(label.bound <= self.limit)
     }

@@ -102,6 +102,7 @@ impl<'a> JointLabels<'a> {
         let chain = self.stages[at.model].chain;
         let fresh = parent.label.at_next_model();
         let parent = Parent { label: &fresh, ..parent };
+        // Every device, alike or not: what they have spent for other models may differ.
         for device in 0..chain.devices {
             let Some(hop) = &chain.ingress[device] else { continue };
             self.move_on(at, parent, Message { from: chain.source, hop }, next);
@@ -195,6 +196,8 @@ impl Expansion for JointLabels<'_> {
     fn thin(&self, _: usize, labels: &mut Layer<Label>, width: Width) {
         let row = self.row();
         let mut order: Vec<u32> = (0..labels.labels.len() as u32).collect();
+        // By bound, since the labels of least bound are kept; of equal bound the cheaper one first,
+        // which may dominate.
         order.sort_by(|&a, &b| {
             let (a, b) = (&labels.labels[a as usize], &labels.labels[b as usize]);
             a.bound.total_cmp(&b.bound).then(a.cost.total_cmp(&b.cost))
