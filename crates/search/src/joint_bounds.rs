@@ -57,9 +57,9 @@ struct Models {
 }
 
 /// What a round leaves.
-enum Left {
+enum JointOutcome {
     /// Every plan within the cutoff is known.
-    Nothing,
+    Closed,
     /// No plan costs less.
     Open(Cost),
 }
@@ -88,8 +88,8 @@ impl<'a> JointSearch<'a> {
         let mut proven = Cost::ZERO;
         for round in TUNING.joint.rounds {
             match self.round(run, round, &mut models)? {
-                Left::Nothing => return Ok(beyond(run, cutoff(run, scale), scale)),
-                Left::Open(bound) => proven = proven.max(bound),
+                JointOutcome::Closed => return Ok(beyond(run, cutoff(run, scale), scale)),
+                JointOutcome::Open(bound) => proven = proven.max(bound),
             }
         }
         Ok(proven)
@@ -101,7 +101,7 @@ impl<'a> JointSearch<'a> {
         run: &mut Run<'_, Deployment>,
         round: JointRound,
         models: &mut Models,
-    ) -> Result<Left, Stop> {
+    ) -> Result<JointOutcome, Stop> {
         let Models { chains, states, bounds, add_up, looked_around } = models;
         let scale = chains[0].scale;
         let mut relaxations = Vec::new();
@@ -115,13 +115,13 @@ impl<'a> JointSearch<'a> {
         }
         let sum: f64 = if *add_up { bounds.iter().sum() } else { 0.0 };
         if sum > cutoff(run, scale) || bounds.iter().any(|bound| bound.is_infinite()) {
-            return Ok(Left::Nothing);
+            return Ok(JointOutcome::Closed);
         }
         let mut proven = unscaled(sum, scale);
         run.lower_bound(proven);
         let known = ModelBounds { relaxations: &relaxations, bounds: &bounds[..] };
         let Some(dropped) = self.search_labels(run, known, round.per_layer)? else {
-            return Ok(Left::Nothing);
+            return Ok(JointOutcome::Closed);
         };
         // Around a plan that was not looked around yet, once prices are better than those of the
         // first, coarse grid.
@@ -145,7 +145,7 @@ impl<'a> JointSearch<'a> {
             let references = fixing.apply(chain).references;
             states.push(DualState { prices, ng_sets, references, mixture: Mixture::new() });
         }
-        Ok(Left::Open(proven))
+        Ok(JointOutcome::Open(proven))
     }
 
     /// The dual of one model, of whose plans those up to a scaled cost matter.

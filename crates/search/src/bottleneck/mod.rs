@@ -32,7 +32,7 @@ const CYCLE_MAX: u64 = 1 << 62;
 
 /// Whether a plan of some cycle time exists.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum CycleAnswer {
     /// There is one, and the run has it or a better one.
     Possible,
     /// There is none.
@@ -97,7 +97,7 @@ impl<'a> BottleneckSearch<'a> {
         let efforts = &TUNING.bottleneck.efforts;
         if run.best().is_none() {
             let most = efforts[efforts.len() - 1];
-            if self.try_cycle(run, CYCLE_MAX, most, Guess::Possible)? == Answer::Impossible {
+            if self.try_cycle(run, CYCLE_MAX, most, Guess::Possible)? == CycleAnswer::Impossible {
                 return Ok(Cost::MAX);
             }
         }
@@ -121,13 +121,13 @@ impl<'a> BottleneckSearch<'a> {
         while least < best && !run.is_proven() {
             let cycle = least + (best - least) / 2;
             let answer = self.try_cycle(run, cycle, effort, guess)?;
-            if answer == Answer::Impossible {
+            if answer == CycleAnswer::Impossible {
                 run.lower_bound(Cost(cycle + 1));
             }
             let is_possible = match answer {
-                Answer::Possible => true,
-                Answer::Impossible => false,
-                Answer::Open => guess == Guess::Possible,
+                CycleAnswer::Possible => true,
+                CycleAnswer::Impossible => false,
+                CycleAnswer::Open => guess == Guess::Possible,
             };
             if is_possible {
                 best = cycle.min(Interval::of(run).best);
@@ -146,13 +146,13 @@ impl<'a> BottleneckSearch<'a> {
         cycle: u64,
         effort: CycleEffort,
         guess: Guess,
-    ) -> Result<Answer, Stop> {
+    ) -> Result<CycleAnswer, Stop> {
         let answer = try_sets(run, cycle)?;
-        if answer != Answer::Open {
+        if answer != CycleAnswer::Open {
             return Ok(answer);
         }
         let answer = self.try_runs(run, cycle, effort)?;
-        if answer != Answer::Open {
+        if answer != CycleAnswer::Open {
             return Ok(answer);
         }
         let mut guides = guides(run.problem());
@@ -161,11 +161,11 @@ impl<'a> BottleneckSearch<'a> {
         }
         for guide in guides {
             let answer = self.try_layers(run, cycle, effort, guide)?;
-            if answer != Answer::Open {
+            if answer != CycleAnswer::Open {
                 return Ok(answer);
             }
         }
-        Ok(Answer::Open)
+        Ok(CycleAnswer::Open)
     }
 
     /// The answer layer by layer, for plans of least cost by some guide.
@@ -175,7 +175,7 @@ impl<'a> BottleneckSearch<'a> {
         cycle: u64,
         effort: CycleEffort,
         guide: Guide,
-    ) -> Result<Answer, Stop> {
+    ) -> Result<CycleAnswer, Stop> {
         let Guide { measure, cost_max } = guide;
         let effort = Effort { rounds: effort.rounds, nodes: effort.nodes };
         let mut none = true;
@@ -185,10 +185,10 @@ impl<'a> BottleneckSearch<'a> {
             let search = CaseSearch { solver: self.solver, chain, allows_one_run, goal };
             none &= search.prove(run, effort)? == Cost::MAX;
             if is_within(run, cycle) {
-                return Ok(Answer::Possible);
+                return Ok(CycleAnswer::Possible);
             }
         }
-        Ok(if none { Answer::Impossible } else { Answer::Open })
+        Ok(if none { CycleAnswer::Impossible } else { CycleAnswer::Open })
     }
 
     /// The answer over whole runs.
@@ -197,7 +197,7 @@ impl<'a> BottleneckSearch<'a> {
         run: &mut Run<'_, Deployment>,
         cycle: u64,
         effort: CycleEffort,
-    ) -> Result<Answer, Stop> {
+    ) -> Result<CycleAnswer, Stop> {
         let mut none = !self.cycles.is_empty();
         for case in &mut self.cycles {
             match case.fit(run, cycle, effort.run_searches)? {
@@ -205,27 +205,27 @@ impl<'a> BottleneckSearch<'a> {
                 Fit::Open => none = false,
                 Fit::Plan(plan) => {
                     if is_found(run, plan, cycle) {
-                        return Ok(Answer::Possible);
+                        return Ok(CycleAnswer::Possible);
                     }
                     none = false;
                 }
             }
         }
-        Ok(if none { Answer::Impossible } else { Answer::Open })
+        Ok(if none { CycleAnswer::Impossible } else { CycleAnswer::Open })
     }
 }
 
 /// The answer over sets of devices, where formats are given.
-fn try_sets(run: &mut Run<'_, Deployment>, cycle: u64) -> Result<Answer, Stop> {
+fn try_sets(run: &mut Run<'_, Deployment>, cycle: u64) -> Result<CycleAnswer, Stop> {
     let chain = Chain::new(run.problem(), Measure::Latency, Some(cycle));
     if !prefix::applies(&chain) {
-        return Ok(Answer::Open);
+        return Ok(CycleAnswer::Open);
     }
-    Ok(match prefix::reach(&chain, &mut || run.step())? {
-        Reach::Short => Answer::Impossible,
-        Reach::Whole(plan) if is_found(run, plan, cycle) => Answer::Possible,
-        Reach::Whole(_) => Answer::Open,
-    })
+    let Reach::Whole(plan) = prefix::reach(&chain, &mut || run.step())? else {
+        return Ok(CycleAnswer::Impossible);
+    };
+    // Hops that are too long are not looked at.
+    Ok(if is_found(run, plan, cycle) { CycleAnswer::Possible } else { CycleAnswer::Open })
 }
 
 /// Offers a plan; whether one of at most that cycle is known then.

@@ -30,9 +30,9 @@ pub(crate) struct Effort {
 }
 
 /// What a round leaves of a case.
-pub(crate) enum Left {
+pub(crate) enum RoundOutcome {
     /// Every plan within the cutoff is known.
-    Nothing,
+    Closed,
     Open(Open),
 }
 
@@ -63,8 +63,8 @@ impl<'a> CaseSearch<'a> {
         let (mut bound, mut tried) = (0.0f64, FxHashSet::default());
         for &round in TUNING.contiguous.rounds.iter().take(effort.rounds) {
             match self.round(run, round, state)? {
-                Left::Nothing => return Ok(self.goal.beyond(run, &self.chain)),
-                Left::Open(open) => {
+                RoundOutcome::Closed => return Ok(self.goal.beyond(run, &self.chain)),
+                RoundOutcome::Open(open) => {
                     bound = bound.max(open.bound);
                     state = open.state;
                 }
@@ -88,11 +88,11 @@ impl<'a> CaseSearch<'a> {
         run: &mut Run<'_, Deployment>,
         round: Round,
         state: DualState,
-    ) -> Result<Left, Stop> {
+    ) -> Result<RoundOutcome, Stop> {
         let Solved { relaxation, mixture, evaluations } =
             self.dual_problem().solve(run, round.dual, state)?;
         if relaxation.bound > self.cutoff(run) {
-            return Ok(Left::Nothing);
+            return Ok(RoundOutcome::Closed);
         }
         self.goal.report(run, self.cost(relaxation.bound));
         let others = match round.beam.is_wide() {
@@ -114,10 +114,10 @@ impl<'a> CaseSearch<'a> {
             }
         };
         let cutoff = self.cutoff(run);
-        let Some(dropped) = found.dropped else { return Ok(Left::Nothing) };
+        let Some(dropped) = found.dropped else { return Ok(RoundOutcome::Closed) };
         let bound = relaxation.bound.max(dropped);
         if bound > cutoff {
-            return Ok(Left::Nothing);
+            return Ok(RoundOutcome::Closed);
         }
         let fixing = relaxation.fixing(cutoff);
         let Relaxation { prices, ng_sets, .. } = relaxation;
@@ -125,7 +125,7 @@ impl<'a> CaseSearch<'a> {
         run.count("fixed", fixed.removed as u64);
         let mixture = mixture.into_iter().filter(|part| is_in(&self.chain, &part.path)).collect();
         let state = DualState { prices, ng_sets, references: fixed.references, mixture };
-        Ok(Left::Open(Open { bound, state }))
+        Ok(RoundOutcome::Open(Open { bound, state }))
     }
 
     /// Searches with as many labels as take about the time of a climb that computed so many values;
@@ -261,11 +261,11 @@ mod tests {
             let left = search.round(&mut run, round, state).expect("nothing stops it");
             let known = run.best().map(|(_, cost)| *cost);
             match left {
-                Left::Nothing => {
+                RoundOutcome::Closed => {
                     assert_eq!(known, Some(best), "seed {seed}");
                     closed += 1;
                 }
-                Left::Open(open) => {
+                RoundOutcome::Open(open) => {
                     assert!(search.cost(open.bound) <= best, "seed {seed}");
                     if known.is_none_or(|known| best < known) {
                         assert!(is_in(&search.chain, &plan.models[0]), "seed {seed}");

@@ -8,7 +8,7 @@ use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Run, Stop};
 
 use super::decision::{Decision, undecided};
-use crate::bounding::{CaseSearch, Left, Open};
+use crate::bounding::{CaseSearch, RoundOutcome, Open};
 use crate::chain::{Chain, Choice, Hop};
 use crate::dual::state::DualState;
 use crate::tuning::TUNING;
@@ -75,7 +75,7 @@ impl CaseSearch<'_> {
             if self.goal.is_reached(run) {
                 return Ok(self.cost(bound));
             }
-            if let Left::Open(mut left) = left {
+            if let RoundOutcome::Open(mut left) = left {
                 left.bound = left.bound.max(node.bound);
                 open.grow(part.chain, left, node.effort);
             }

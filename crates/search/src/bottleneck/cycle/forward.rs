@@ -45,7 +45,7 @@ pub(super) struct RunLabels<'a> {
 
 /// What a search found.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundRuns {
     /// The runs of the plan of least loss.
     pub(super) visits: Option<Vec<Visit>>,
     /// Whether no label had to be dropped: then there is no other plan within the budget.
@@ -64,9 +64,9 @@ impl<'a> RunLabels<'a> {
         &self,
         width: usize,
         tick: &mut dyn FnMut() -> Result<(), Stop>,
-    ) -> Result<Found, Stop> {
+    ) -> Result<FoundRuns, Stop> {
         let layers = self.relaxation.chain.layers;
-        let mut found = Found { is_complete: true, ..Found::default() };
+        let mut found = FoundRuns { is_complete: true, ..FoundRuns::default() };
         // By layers done.
         let mut labels: Vec<Vec<RunLabel>> = vec![Vec::new(); layers + 1];
         for done in 0..layers {

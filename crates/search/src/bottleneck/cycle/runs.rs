@@ -46,13 +46,6 @@ struct Way {
 /// The way to hold no layer.
 const START: Way = Way { time: 0, bytes: 0, loss: 0, parent: 0, choice: 0 };
 
-/// A layer on a device.
-#[derive(Debug, Clone, Copy)]
-struct Place {
-    device: usize,
-    layer: usize,
-}
-
 impl Runs {
     /// The runs of a chain within its rooms.
     ///
@@ -74,7 +67,7 @@ impl Runs {
                 tick()?;
                 let mut ways = vec![START];
                 for layer in first..layers {
-                    ways = longer(chain, Place { device, layer }, &ways);
+                    ways = longer(chain, device, layer, &ways);
                     if ways.is_empty() {
                         break;
                     }
@@ -110,7 +103,7 @@ impl Runs {
             let start = vec![START];
             for layer in visit.first..visit.end {
                 let ways = steps.last().unwrap_or(&start);
-                steps.push(longer(chain, Place { device: visit.device, layer }, ways));
+                steps.push(longer(chain, visit.device, layer, ways));
             }
             let last = steps.last()?.iter().enumerate();
             let timely = last.filter(|(_, way)| way.time <= time);
@@ -129,9 +122,9 @@ impl Runs {
 }
 
 /// The undominated ways to hold one more layer.
-fn longer(chain: &Chain, place: Place, ways: &[Way]) -> Vec<Way> {
-    let room = chain.room[place.device];
-    let choices = &chain.choices[chain.at(place.layer, place.device)];
+fn longer(chain: &Chain, device: usize, layer: usize, ways: &[Way]) -> Vec<Way> {
+    let room = chain.room[device];
+    let choices = &chain.choices[chain.at(layer, device)];
     let is_limited = chain.loss_max != Limit::NONE;
     let mut longer = Vec::with_capacity(ways.len() * choices.len());
     for (parent, way) in ways.iter().enumerate() {

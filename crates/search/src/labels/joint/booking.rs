@@ -8,7 +8,7 @@ use crate::dual::relaxation::Place;
 
 /// A partial plan. What its devices have spent stands beside it, in its row of the layer.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Label {
+pub(super) struct JointLabel {
     /// No plan that begins so costs less; scaled.
     pub(super) bound: f64,
     /// Scaled cost so far.
@@ -31,7 +31,7 @@ pub(super) struct Label {
     pub(super) parent: u32,
 }
 
-impl Label {
+impl JointLabel {
     /// The label as the next model begins.
     pub(super) fn at_next_model(&self) -> Self {
         let known = self.cost;
@@ -77,7 +77,7 @@ impl JointLabels<'_> {
         &self,
         model: usize,
         message: Message<'_>,
-        label: &mut Label,
+        label: &mut JointLabel,
         spent: &mut [u64],
     ) -> Booked {
         let Message { from, hop } = message;
@@ -98,7 +98,7 @@ impl JointLabels<'_> {
     }
 
     /// Holds a device's compute and sending against their limits; a bottleneck is raised.
-    fn check_times(&self, device: usize, label: &mut Label, spent: &[u64]) -> Booked {
+    fn check_times(&self, device: usize, label: &mut JointLabel, spent: &[u64]) -> Booked {
         let (limits, at) = (&self.instance.devices[device], device * self.parts);
         let (compute, sending) = (spent[at + COMPUTE], spent[at + SENDING]);
         let busiest = compute.max(sending);
@@ -113,7 +113,7 @@ impl JointLabels<'_> {
     }
 
     /// Books a layer on its device: memory and time.
-    pub(super) fn store(&self, at: Position, label: &mut Label, spent: &mut [u64]) -> Booked {
+    pub(super) fn store(&self, at: Position, label: &mut JointLabel, spent: &mut [u64]) -> Booked {
         let (stage, device) = (&self.stages[at.model], usize::from(label.device));
         let (chain, place) = (stage.chain, stage.chain.at(at.layer, device));
         let index = usize::from(label.choice);
@@ -162,7 +162,7 @@ impl JointLabels<'_> {
 
     /// Bounds the label: forbidden if no plan within the limits begins so. The model's last layer
     /// also sends the answer.
-    pub(super) fn bound(&self, at: Position, label: &mut Label, spent: &mut [u64]) -> Booked {
+    pub(super) fn bound(&self, at: Position, label: &mut JointLabel, spent: &mut [u64]) -> Booked {
         let (stage, device) = (&self.stages[at.model], usize::from(label.device));
         let chain = stage.chain;
         let is_last = at.layer + 1 == chain.layers;

@@ -16,7 +16,7 @@ use crate::chain::{Chain, DeviceSet};
 use crate::dual::relaxation::Relaxation;
 use crate::effort::Crowding;
 use crate::tuning::TUNING;
-use booking::{Booked, Label, Message};
+use booking::{Booked, JointLabel, Message};
 
 /// A model as the search sees it.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ struct Position {
 /// What a new label grows from.
 #[derive(Debug, Clone, Copy)]
 struct Parent<'p> {
-    label: &'p Label,
+    label: &'p JointLabel,
     /// What its devices have spent.
     spent: &'p [u64],
     /// Its index in its layer.
@@ -98,7 +98,7 @@ impl<'a> JointLabels<'a> {
     }
 
     /// All ways to place the first layer of a model.
-    fn enter(&self, at: Position, parent: Parent<'_>, next: &mut Layer<Label>) {
+    fn enter(&self, at: Position, parent: Parent<'_>, next: &mut Layer<JointLabel>) {
         let chain = self.stages[at.model].chain;
         let fresh = parent.label.at_next_model();
         let parent = Parent { label: &fresh, ..parent };
@@ -115,7 +115,7 @@ impl<'a> JointLabels<'a> {
         at: Position,
         parent: Parent<'_>,
         message: Message<'_>,
-        next: &mut Layer<Label>,
+        next: &mut Layer<JointLabel>,
     ) {
         let mut spent = parent.spent.to_vec();
         let mut label = *parent.label;
@@ -131,10 +131,10 @@ impl<'a> JointLabels<'a> {
     }
 
     /// Places a layer on the label's device in every choice that can still be in a plan.
-    fn place(&self, at: Position, parent: Parent<'_>, next: &mut Layer<Label>) {
+    fn place(&self, at: Position, parent: Parent<'_>, next: &mut Layer<JointLabel>) {
         let (chain, device) = (self.stages[at.model].chain, usize::from(parent.label.device));
         for index in 0..chain.choices[chain.at(at.layer, device)].len() {
-            let mut child = Label { choice: index as u16, parent: parent.index, ..*parent.label };
+            let mut child = JointLabel { choice: index as u16, parent: parent.index, ..*parent.label };
             let start = next.rows.len();
             next.rows.extend_from_slice(parent.spent);
             let spent = &mut next.rows[start..];
@@ -159,7 +159,7 @@ struct Kind {
 }
 
 impl Expansion for JointLabels<'_> {
-    type Label = Label;
+    type Label = JointLabel;
 
     fn layers(&self) -> usize {
         self.positions.len()
@@ -169,12 +169,12 @@ impl Expansion for JointLabels<'_> {
         TUNING.joint.crowding
     }
 
-    fn start(&self, next: &mut Layer<Label>) {
-        let (root, spent) = (Label::default(), vec![0; self.row()]);
+    fn start(&self, next: &mut Layer<JointLabel>) {
+        let (root, spent) = (JointLabel::default(), vec![0; self.row()]);
         self.enter(self.positions[0], Parent { label: &root, spent: &spent, index: 0 }, next);
     }
 
-    fn extend(&self, layer: usize, from: &Layer<Label>, parent: usize, next: &mut Layer<Label>) {
+    fn extend(&self, layer: usize, from: &Layer<JointLabel>, parent: usize, next: &mut Layer<JointLabel>) {
         let (at, row) = (self.positions[layer], self.row());
         let label = &from.labels[parent];
         let spent = &from.rows[parent * row..(parent + 1) * row];
@@ -193,7 +193,7 @@ impl Expansion for JointLabels<'_> {
         }
     }
 
-    fn thin(&self, _: usize, labels: &mut Layer<Label>, width: Width) {
+    fn thin(&self, _: usize, labels: &mut Layer<JointLabel>, width: Width) {
         let row = self.row();
         let mut order: Vec<u32> = (0..labels.labels.len() as u32).collect();
         // By bound, since the labels of least bound are kept; of equal bound the cheaper one first,
@@ -203,7 +203,7 @@ impl Expansion for JointLabels<'_> {
             a.bound.total_cmp(&b.bound).then(a.cost.total_cmp(&b.cost))
         });
         let mut kinds: FxHashMap<Kind, Vec<u32>> = FxHashMap::default();
-        let mut kept: Layer<Label> = Layer::new(labels.dropped);
+        let mut kept: Layer<JointLabel> = Layer::new(labels.dropped);
         for index in order {
             let label = &labels.labels[index as usize];
             let spent = &labels.rows[index as usize * row..(index as usize + 1) * row];
@@ -234,13 +234,13 @@ impl Expansion for JointLabels<'_> {
         *labels = kept;
     }
 
-    fn best(&self, last: &Layer<Label>) -> Option<Last> {
+    fn best(&self, last: &Layer<JointLabel>) -> Option<Last> {
         let complete = last.labels.iter().enumerate();
         let complete = complete.map(|(index, label)| Last { index, cost: label.cost });
         complete.min_by(|a, b| a.cost.total_cmp(&b.cost))
     }
 
-    fn trace(label: &Label) -> Trace {
+    fn trace(label: &JointLabel) -> Trace {
         Trace { parent: label.parent, device: label.device, choice: label.choice }
     }
 
