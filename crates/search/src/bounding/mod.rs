@@ -95,19 +95,21 @@ impl<'a> CaseSearch<'a> {
             return Ok(RoundOutcome::Closed);
         }
         self.goal.report(run, self.cost(relaxation.bound));
+        // A narrow search is to find plans; its labels are few, and not worth more tables.
         let others = match round.beam.is_wide() {
             true => self.at_other_prices(&relaxation),
             false => Vec::new(),
         };
         let relaxations = Relaxations { best: &relaxation, others: &others };
-        // A narrow search is to find plans; its labels are few, and not worth more tables.
         let found = match round.beam {
             Beam::Narrow { per_layer, per_kind } => {
                 let width = Width { labels: per_layer, per_kind: Some(per_kind) };
                 self.search_labels(run, relaxations, width)?
             }
             Beam::Wide { per_layer } => self.search_labels(run, relaxations, wide(per_layer))?,
-            Beam::Unlimited => self.search_labels(run, relaxations, wide(usize::MAX))?,
+            Beam::Unlimited => {
+                self.search_labels(run, relaxations, wide(self.solver.labels_max))?
+            }
             Beam::Balanced => {
                 let values = evaluations.saturating_mul(relaxation.work);
                 self.search_balanced(run, relaxations, values)?
