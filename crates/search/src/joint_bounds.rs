@@ -177,8 +177,8 @@ impl<'a> JointSearch<'a> {
         let found = search.search(width, &mut || run.step())?;
         self.labels += found.labels;
         run.count("labels", found.labels);
-        if let Some(best) = &found.best {
-            run.incumbent(&by_model(instance, &best.assignments));
+        if let Some(plan) = &found.plan {
+            run.incumbent(&by_model(instance, plan));
         }
         Ok(found.dropped)
     }

@@ -110,8 +110,8 @@ fn plan(chain: &Chain, extents: &[Vec<u16>], held: &[u16], set: usize) -> Vec<As
 
 #[cfg(test)]
 mod tests {
-    use edgeplan_problem::deployment::{Objective, Plan};
     use edgeplan_problem::Problem as _;
+    use edgeplan_problem::deployment::{Objective, Plan};
 
     use super::*;
     use crate::chain::Measure;
@@ -119,8 +119,7 @@ mod tests {
 
     #[test]
     fn devices_reach_the_end_exactly_where_some_plan_does() {
-        let mut question =
-            question(&[3, 2, 2], &[(1, 4), (1, 3), (1, 5), (1, 2), (1, 6), (1, 1)]);
+        let mut question = question(&[3, 2, 2], &[(1, 4), (1, 3), (1, 5), (1, 2), (1, 6), (1, 1)]);
         question.objective = Objective::Bottleneck;
         // Devices of different speed; messages take no time.
         for layer in &mut question.models[0].layers {

@@ -167,8 +167,8 @@ impl<'a> CaseSearch<'a> {
         let labels = ContiguousLabels::new(relaxations, self.cutoff(run), self.allows_one_run);
         let found = labels.search(width, &mut || run.step())?;
         run.count("labels", found.labels);
-        if let Some(best) = &found.best {
-            run.incumbent(&Plan::single(best.assignments.clone()));
+        if let Some(plan) = &found.plan {
+            run.incumbent(&Plan::single(plan.clone()));
         }
         Ok(found)
     }

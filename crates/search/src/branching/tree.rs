@@ -8,7 +8,7 @@ use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Run, Stop};
 
 use super::decision::{Decision, undecided};
-use crate::bounding::{CaseSearch, RoundOutcome, Open};
+use crate::bounding::{CaseSearch, Open, RoundOutcome};
 use crate::chain::{Chain, Choice, Hop};
 use crate::dual::state::DualState;
 use crate::tuning::TUNING;

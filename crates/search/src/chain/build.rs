@@ -3,9 +3,7 @@
 
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Placement};
 
-use super::{
-    Chain, Choice, Hop, Limit, Measure, Room, Scarce, SendingLimit, Shared, cost_max,
-};
+use super::{Chain, Choice, Hop, Limit, Measure, Room, Scarce, SendingLimit, Shared, cost_max};
 
 /// What a chain is built from.
 pub(super) struct Builder<'a> {

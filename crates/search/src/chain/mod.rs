@@ -391,7 +391,8 @@ pub(crate) mod tests {
             let mut cost: f64 = ends.iter().map(|hop| hop.expect("all are linked").cost).sum();
             for (layer, &assigned) in plan.models[0].iter().enumerate() {
                 cost += chain.choice(layer, assigned).expect("everything fits").cost;
-                if let Some(&next) = devices.get(layer + 1).filter(|&&next| next != devices[layer]) {
+                if let Some(&next) = devices.get(layer + 1).filter(|&&next| next != devices[layer])
+                {
                     let hops = &chain.hops[chain.at(layer, devices[layer])];
                     cost += hops.iter().find(|hop| hop.to == next).expect("all are linked").cost;
                 }

@@ -85,8 +85,9 @@ pub(crate) fn maximise_dual(
     relaxation.solve(&best.1);
     result?;
     let supports = bundle.supports().into_iter();
-    let weighted = supports.map(|support| {
-        WeightedPath { path: std::mem::take(&mut paths[support.cut]), share: support.weight }
+    let weighted = supports.map(|support| WeightedPath {
+        path: std::mem::take(&mut paths[support.cut]),
+        share: support.weight,
     });
     Ok(weighted.collect())
 }
@@ -239,8 +240,7 @@ mod tests {
         let mut relaxation = relaxation(&chain, &Prices::zero(2));
         let before = relaxation.bound;
         let known = Mixture::new();
-        let ascent =
-            Ascent { known: &known, evaluations: 9, target: before, enough: f64::MAX };
+        let ascent = Ascent { known: &known, evaluations: 9, target: before, enough: f64::MAX };
         let stopped = maximise_dual(&mut relaxation, ascent, &mut |_| Err(Stop::Steps));
         assert_eq!(stopped.err(), Some(Stop::Steps));
         assert_eq!(relaxation.bound, before);

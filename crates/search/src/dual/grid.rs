@@ -41,7 +41,8 @@ impl References {
     /// How much of the device's scarce resource each layer takes.
     fn taken(&self, chain: &Chain, device: usize) -> Vec<u64> {
         let room = &chain.room[device];
-        let taken = |layer| self.choice(chain, layer, device).map_or(0, |choice| room.taken(choice));
+        let taken =
+            |layer| self.choice(chain, layer, device).map_or(0, |choice| room.taken(choice));
         (0..chain.layers).map(taken).collect()
     }
 }

@@ -4,7 +4,7 @@ use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
 use super::dominance::{Kind, Rule, dominate};
-use super::{Expansion, Found, Last, Layer, Trace, Width};
+use super::{Expansion, Found, Layer, Trace, Width};
 use crate::chain::{Chain, Choice, DeviceSet, Limit, Scarce};
 use crate::dual::relaxation::{Place, Relaxation};
 use crate::dual::ticks::TableRow;
@@ -130,9 +130,8 @@ impl<'a> ContiguousLabels<'a> {
             let place = Place { layer, device: hop.to, subset };
             // Before any choice is looked at: most moves lead nowhere.
             let after = self.relaxation.onward(place);
-            let within = |other: &Relaxation<'_>| {
-                bound(other, &arrived, other.onward(place)) <= self.limit
-            };
+            let within =
+                |other: &Relaxation<'_>| bound(other, &arrived, other.onward(place)) <= self.limit;
             if bound(self.relaxation, &arrived, after) <= self.limit
                 && self.others.iter().all(within)
             {
@@ -275,7 +274,7 @@ impl Expansion for ContiguousLabels<'_> {
         labels.labels = thinned;
     }
 
-    fn best(&self, last: &Layer<Label>) -> Option<Last> {
+    fn best(&self, last: &Layer<Label>) -> Option<usize> {
         let chain = self.chain;
         let cost = |label: &Label| {
             let egress = chain.egress[usize::from(label.device)]?;
@@ -283,9 +282,9 @@ impl Expansion for ContiguousLabels<'_> {
             let runs = self.allows_one_run || label.used.count_ones() > 1;
             (timely && runs).then_some(label.cost + egress.cost)
         };
-        let complete = last.labels.iter().enumerate();
-        let complete = complete.filter_map(|(index, label)| Some(Last { index, cost: cost(label)? }));
-        complete.min_by(|a, b| a.cost.total_cmp(&b.cost))
+        let costs = last.labels.iter().enumerate();
+        let costs = costs.filter_map(|(index, label)| Some((cost(label)?, index)));
+        costs.min_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, index)| index)
     }
 
     fn trace(label: &Label) -> Trace {
@@ -351,8 +350,7 @@ mod tests {
             let best = question.brute_force().map(|(cost, _)| cost);
             let found = search(&question, f64::MAX, ALL);
             assert_eq!(found.dropped, None);
-            let plan = found.best.map(|complete| Plan::single(complete.assignments));
-            let evaluation = plan.map(|plan| question.evaluate(&plan));
+            let evaluation = found.plan.map(|plan| question.evaluate(&Plan::single(plan)));
             assert!(evaluation.as_ref().is_none_or(|evaluation| evaluation.is_feasible()));
             assert_eq!(evaluation.map(|evaluation| evaluation.cost), best, "seed {seed}");
             feasible += usize::from(best.is_some());
@@ -369,7 +367,8 @@ mod tests {
             let Some((best, _)) = question.brute_force() else { continue };
             let scale = Chain::new(&question, Measure::Latency, None).scale;
             let found = search(&question, f64::MAX, Width { labels: 2, per_kind: Some(1) });
-            let least = found.best.map_or(f64::INFINITY, |complete| complete.cost / scale);
+            let cost = |plan| question.evaluate(&Plan::single(plan)).cost.as_f64();
+            let least = found.plan.map_or(f64::INFINITY, cost);
             let proven = least.min(found.dropped.map_or(f64::INFINITY, |bound| bound / scale));
             assert!(proven <= best.as_f64(), "seed {seed}: {proven}, and {best} is possible");
             missed += usize::from(least > best.as_f64());
@@ -380,21 +379,20 @@ mod tests {
     #[test]
     fn layers_that_need_nothing_lie_on_a_device_that_has_nothing() {
         let found = search(&question(&[0], &[(0, 0), (0, 0)]), 0.0, ALL);
-        let best = found.best.map(|best| (best.assignments.len(), best.cost));
-        assert_eq!((best, found.dropped), (Some((2, 0.0)), None));
+        assert_eq!((found.plan.map(|plan| plan.len()), found.dropped), (Some(2), None));
     }
 
     #[test]
     fn what_does_not_fit_is_not_found_and_nothing_is_dropped() {
         let found = search(&question(&[1, 1], &[(1, 1), (1, 1), (1, 1)]), f64::MAX, ALL);
-        assert!(found.best.is_none() && found.dropped.is_none(), "{found:?}");
+        assert!(found.plan.is_none() && found.dropped.is_none(), "{found:?}");
     }
 
     #[test]
     fn a_limit_is_met_exactly_or_not_at_all() {
         let question = question(&[2, 2], &[(1, 3), (1, 4), (1, 5)]);
-        assert!(search(&question, 12.0, ALL).best.is_some());
-        assert!(search(&question, 11.9, ALL).best.is_none());
+        assert!(search(&question, 12.0, ALL).plan.is_some());
+        assert!(search(&question, 11.9, ALL).plan.is_none());
     }
 
     #[test]
@@ -402,7 +400,7 @@ mod tests {
         let mut question = question(&[9], &[(0, 3), (0, 4)]);
         for (limit, found) in [(7, true), (6, false), (0, false), (u64::MAX, true)] {
             question.devices[0].compute_max = Some(Nanos(limit));
-            assert_eq!(search(&question, f64::MAX, ALL).best.is_some(), found, "{limit}");
+            assert_eq!(search(&question, f64::MAX, ALL).plan.is_some(), found, "{limit}");
         }
     }
 

@@ -73,9 +73,8 @@ pub(crate) fn dominate(labels: &mut Vec<Label>, rule: &Rule<'_>, dropped: &mut d
     let mut kept = vec![false; labels.len()];
     for Front { labels: mut front, .. } in fronts {
         if let Some(most) = rule.per_kind.filter(|&most| front.len() > most) {
-            front.select_nth_unstable_by(most, |&a, &b| {
-                labels[a].bound.total_cmp(&labels[b].bound)
-            });
+            front
+                .select_nth_unstable_by(most, |&a, &b| labels[a].bound.total_cmp(&labels[b].bound));
             front.drain(most..).for_each(|index| dropped(labels[index].bound));
         }
         front.into_iter().for_each(|index| kept[index] = true);
@@ -122,10 +121,8 @@ fn by_cost(labels: &[Label], kind: &dyn Fn(&Label) -> Kind) -> ByCost {
     };
     let mut order: Vec<u128> = labels.iter().enumerate().map(key).collect();
     order.sort_unstable();
-    let numbered = |key: u128| Numbered {
-        kind: (key >> 32) as u32 as usize,
-        index: key as u32 as usize,
-    };
+    let numbered =
+        |key: u128| Numbered { kind: (key >> 32) as u32 as usize, index: key as u32 as usize };
     ByCost { kinds, order: order.into_iter().map(numbered).collect() }
 }
 

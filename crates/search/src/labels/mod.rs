@@ -28,21 +28,12 @@ pub(crate) struct Width {
 /// What a search found.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Found {
-    /// The best plan.
-    pub(crate) best: Option<Complete>,
+    /// The best plan: all layers' assignments, model by model.
+    pub(crate) plan: Option<Vec<Assignment>>,
     /// The least bound of a label that was dropped for want of room; none if none was.
     pub(crate) dropped: Option<f64>,
     /// Labels that were extended.
     pub(crate) labels: u64,
-}
-
-/// A complete plan.
-#[derive(Debug, Clone)]
-pub(crate) struct Complete {
-    /// All layers', model by model.
-    pub(crate) assignments: Vec<Assignment>,
-    /// Scaled.
-    pub(crate) cost: f64,
 }
 
 /// What is kept of a label to find its plan again.
@@ -85,15 +76,6 @@ impl<L> Layer<L> {
     }
 }
 
-/// A complete label.
-#[derive(Debug, Clone, Copy)]
-struct Last {
-    /// Its index in the last layer.
-    index: usize,
-    /// Its plan's cost, scaled.
-    cost: f64,
-}
-
 /// What a label is, and what can become of it.
 trait Expansion {
     /// A partial plan.
@@ -120,8 +102,8 @@ trait Expansion {
     /// Drops dominated labels, then those beyond the width.
     fn thin(&self, layer: usize, labels: &mut Layer<Self::Label>, width: Width);
 
-    /// The best complete plan among the last layer's labels.
-    fn best(&self, last: &Layer<Self::Label>) -> Option<Last>;
+    /// The index of the last layer's label whose plan costs least, of those that are complete.
+    fn best(&self, last: &Layer<Self::Label>) -> Option<usize>;
 
     fn trace(label: &Self::Label) -> Trace;
 
@@ -162,11 +144,8 @@ fn search<E: Expansion>(
         traces.push(reached.labels.iter().map(E::trace).collect());
     }
     let best = expansion.best(&reached);
-    let best = best.map(|last| Complete {
-        assignments: assignments(expansion, last.index, &traces),
-        cost: last.cost,
-    });
-    Ok(Found { best, dropped: reached.dropped, labels: extended })
+    let plan = best.map(|index| assignments(expansion, index, &traces));
+    Ok(Found { plan, dropped: reached.dropped, labels: extended })
 }
 
 /// The plan of a label of the last layer.

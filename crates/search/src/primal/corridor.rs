@@ -57,9 +57,8 @@ impl JointSearch<'_> {
         let Some((plan, _)) = run.best().cloned() else { return Ok(Searched::InPart) };
         let round = TUNING.corridor.round;
         let parts = models.relaxations.iter().zip(&plan.models);
-        let parts: Vec<Chain> = parts
-            .map(|(whole, layers)| neighbourhood(whole.chain, held(layers), around))
-            .collect();
+        let parts: Vec<Chain> =
+            parts.map(|(whole, layers)| neighbourhood(whole.chain, held(layers), around)).collect();
         let scale = parts[0].scale;
         let mut relaxations = Vec::new();
         for (model, (part, whole)) in parts.iter().zip(models.relaxations).enumerate() {

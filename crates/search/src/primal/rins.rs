@@ -85,7 +85,8 @@ mod tests {
             (0..chain.layers).filter(holds).collect()
         };
         assert_eq!([layers(0), layers(1), layers(2)], [vec![0, 1, 2], vec![3, 4, 5, 6], vec![]]);
-        let hops: Vec<usize> = (0..chain.choices.len()).filter(|&at| !chain.hops[at].is_empty()).collect();
+        let hops: Vec<usize> =
+            (0..chain.choices.len()).filter(|&at| !chain.hops[at].is_empty()).collect();
         assert_eq!(hops, [chain.at(2, 0)]);
     }
 }

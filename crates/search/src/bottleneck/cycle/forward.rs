@@ -84,7 +84,9 @@ impl<'a> RunLabels<'a> {
                 let label = &RunLabel::default();
                 (0..self.relaxation.chain.devices)
                     .filter(|&device| self.may_start(device))
-                    .for_each(|device| self.visit(Parent { label, index: 0 }, device, 0, &mut labels));
+                    .for_each(|device| {
+                        self.visit(Parent { label, index: 0 }, device, 0, &mut labels)
+                    });
             }
             for later in &mut labels[done + 1..] {
                 if later.len() > TUNING.cycle.crowd * width {
@@ -103,13 +105,7 @@ impl<'a> RunLabels<'a> {
     }
 
     /// All runs on a device that is not used yet; of each class only the first.
-    fn visit(
-        &self,
-        parent: Parent<'_>,
-        device: usize,
-        done: usize,
-        labels: &mut [Vec<RunLabel>],
-    ) {
+    fn visit(&self, parent: Parent<'_>, device: usize, done: usize, labels: &mut [Vec<RunLabel>]) {
         let (chain, label) = (self.relaxation.chain, parent.label);
         let class = chain.class[device];
         let mut before = (class..device).filter(|&other| chain.class[other] == class);

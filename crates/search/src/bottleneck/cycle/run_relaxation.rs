@@ -202,7 +202,8 @@ impl<'a> RunRelaxation<'a> {
             let leaves = self.chain.egress[device].is_some_and(|hop| self.is_short(&hop));
             let first = self.ng_sets.row(device, 0);
             for row in first..first + self.ng_sets.subsets(device) {
-                self.onward[row * length + layers] = if leaves { Ticks::ZERO } else { Ticks::UNREACHABLE };
+                self.onward[row * length + layers] =
+                    if leaves { Ticks::ZERO } else { Ticks::UNREACHABLE };
             }
         }
         for done in (0..layers).rev() {

@@ -230,7 +230,8 @@ mod tests {
             let longest = 1 << 40;
             let chain = Chain::new(&instance, Measure::Loss, Some(longest));
             let runs = Runs::new(&chain, &mut || Ok(())).expect("nothing stops it");
-            let all: u64 = chain.choices.iter().flatten().map(|choice| choice.time).max().unwrap_or(0);
+            let all: u64 =
+                chain.choices.iter().flatten().map(|choice| choice.time).max().unwrap_or(0);
             for time in [all / 2, all, 2 * all, 4 * all] {
                 for (device, first) in (0..3).flat_map(|d| (0..5).map(move |first| (d, first))) {
                     let found = runs.losses(chain.class[device], first, time);

@@ -8,7 +8,7 @@ use crate::dual::relaxation::Place;
 
 /// A partial plan. What its devices have spent stands beside it, in its row of the layer.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct JointLabel {
+pub(in crate::labels) struct JointLabel {
     /// No plan that begins so costs less; scaled.
     pub(super) bound: f64,
     /// Scaled cost so far.

@@ -11,7 +11,7 @@ use edgeplan_problem::deployment::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{Expansion, Found, Last, Layer, Trace, Width};
+use super::{Expansion, Found, Layer, Trace, Width};
 use crate::chain::{Chain, DeviceSet};
 use crate::dual::relaxation::Relaxation;
 use crate::effort::Crowding;
@@ -134,7 +134,8 @@ impl<'a> JointLabels<'a> {
     fn place(&self, at: Position, parent: Parent<'_>, next: &mut Layer<JointLabel>) {
         let (chain, device) = (self.stages[at.model].chain, usize::from(parent.label.device));
         for index in 0..chain.choices[chain.at(at.layer, device)].len() {
-            let mut child = JointLabel { choice: index as u16, parent: parent.index, ..*parent.label };
+            let mut child =
+                JointLabel { choice: index as u16, parent: parent.index, ..*parent.label };
             let start = next.rows.len();
             next.rows.extend_from_slice(parent.spent);
             let spent = &mut next.rows[start..];
@@ -174,7 +175,13 @@ impl Expansion for JointLabels<'_> {
         self.enter(self.positions[0], Parent { label: &root, spent: &spent, index: 0 }, next);
     }
 
-    fn extend(&self, layer: usize, from: &Layer<JointLabel>, parent: usize, next: &mut Layer<JointLabel>) {
+    fn extend(
+        &self,
+        layer: usize,
+        from: &Layer<JointLabel>,
+        parent: usize,
+        next: &mut Layer<JointLabel>,
+    ) {
         let (at, row) = (self.positions[layer], self.row());
         let label = &from.labels[parent];
         let spent = &from.rows[parent * row..(parent + 1) * row];
@@ -234,10 +241,10 @@ impl Expansion for JointLabels<'_> {
         *labels = kept;
     }
 
-    fn best(&self, last: &Layer<JointLabel>) -> Option<Last> {
+    fn best(&self, last: &Layer<JointLabel>) -> Option<usize> {
         let complete = last.labels.iter().enumerate();
-        let complete = complete.map(|(index, label)| Last { index, cost: label.cost });
-        complete.min_by(|a, b| a.cost.total_cmp(&b.cost))
+        let best = complete.min_by(|a, b| a.1.cost.total_cmp(&b.1.cost));
+        best.map(|(index, _)| index)
     }
 
     fn trace(label: &JointLabel) -> Trace {
@@ -283,7 +290,7 @@ mod tests {
         let joint = JointLabels::new(question, chains.iter().map(stage).collect(), f64::MAX);
         let found = joint.search(ALL, &mut || Ok(())).expect("nothing stops it");
         assert_eq!(found.dropped, None);
-        let evaluation = question.evaluate(&by_model(question, &found.best?.assignments));
+        let evaluation = question.evaluate(&by_model(question, &found.plan?));
         assert!(evaluation.is_feasible(), "{:?}", evaluation.violations);
         Some(evaluation.cost)
     }
