@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use edgeplan_model::gguf;
+use edgeplan_records::lock::Lock;
 use edgeplan_tests::{json, refused, run, text};
 
 const TEACHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench-data/teacher/teacher.gguf");
@@ -136,6 +137,18 @@ fn matrices_are_taught_too_and_better() {
     let ruined = taught(&["--matrices", "--rate", "1", "--steps", "1"]);
     assert_eq!((&ruined["steps"], &ruined["recovered"]), (&0.into(), &0.0.into()));
     assert!(std::fs::read(&out).unwrap() == std::fs::read(&plain).unwrap());
+}
+
+#[test]
+fn two_do_not_measure_into_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = path(folder.path(), "sense.jsonl");
+    let held = Lock::hold(Path::new(&out)).unwrap();
+    let owner = format!("sense.jsonl: locked by process {} since 20", std::process::id());
+    let rest = ["--tokens", "256", "--formats", "q4_0", "--out", &out];
+    refused(&[&["sense", TEACHER, "--text", TEXT], &rest[..]].concat(), &owner);
+    drop(held);
+    assert!(!Path::new(&out).exists());
 }
 
 #[test]

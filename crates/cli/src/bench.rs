@@ -16,7 +16,7 @@ use edgeplan_harness::suite::Suite;
 use edgeplan_harness::trial::{Allowance, answer};
 use edgeplan_problem::Bytes;
 use edgeplan_records::folder::{Folder, merge};
-use edgeplan_records::row::{Record, Word};
+use edgeplan_records::row::Record;
 use edgeplan_records::summary::{reconciled, summarize};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -114,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         folders => (Folder::read_all(folders)?, folders.to_vec()),
     };
     let records = reconciled(records);
-    let wrong = records.iter().any(|record| record.verdict == Word::Wrong);
+    let wrong = records.iter().any(|record| record.verdict.is_wrong());
     if arguments.rank {
         let curve = Folder::read_all_curves(&folders)?;
         return Ok(rank::reply(&records, &curve, arguments.json).wrong(wrong));
@@ -161,7 +161,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}{msg}");
     bar.set_style(style.context("the progress bar")?);
     let mut folder = Folder::create(out)?;
-    let show = &mut |Progress { done, all, now: (instance, solver), left }: Progress<'_>| {
+    let show = &mut |Progress { done, all, instance, solver, left }: Progress<'_>| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
         let left = left.map(|left| format!(", {} left", until(left))).unwrap_or_default();

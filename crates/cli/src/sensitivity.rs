@@ -13,6 +13,7 @@ use edgeplan_quality::additivity::Additivity;
 use edgeplan_quality::journal::{self, Journal};
 use edgeplan_quality::sense::{self, Trial, predicted, sense, sense_mix, trials};
 use edgeplan_quality::{Reference, Text, load};
+use edgeplan_records::lock::Lock;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
@@ -54,6 +55,8 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { model: path, text, out, .. } = arguments;
     check_writable(out)?;
+    // From before it is read: what another process adds meanwhile would be measured again.
+    let _lock = Lock::hold(out)?;
     let file = path.display().to_string();
     let spec = edgeplan_model::load(&file)?;
     sense::check(&spec, &file)?;

@@ -2,7 +2,8 @@
 //! first step of adding one.
 //!
 //! ```sh
-//! cargo run --release --workspace --example own_solver -- bench-data/suites/smoke.toml FOLDER
+//! cargo build --release --workspace --examples
+//! target/release/examples/own_solver bench-data/suites/smoke.toml FOLDER
 //! ```
 
 use std::path::Path;

@@ -8,7 +8,7 @@ use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_records::row::Kind;
 use serde::{Deserialize, Serialize};
 
-/// A question of one of the three kinds.
+/// An instance of one of the three kinds of problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub enum Instance {
