@@ -35,6 +35,9 @@ pub(super) struct Source {
     layers_max: Option<usize>,
     /// trials: proven within so many seconds; what chain-search had by then.
     within_s: Option<f64>,
+    /// Whom it is held against; chain-search if nobody is named.
+    #[serde(default)]
+    against: Option<String>,
     /// trials and csv: the rows with these cells or parameters.
     rows: BTreeMap<String, String>,
     /// csv: the column.
@@ -110,19 +113,20 @@ impl Source {
         }
     }
 
-    /// On how many instances the solver ends with a better plan, or bound, than chain-search had
+    /// On how many instances the solver ends with a better plan, or bound, than the other one had
     /// after `within_s`, by more than the gap that counts as proven.
     fn better(&self, rows: &[Record], curve: &[CurveRow], solver: &str) -> Result<usize, String> {
         let until = self.within_s.ok_or("within_s is missing")?;
         let plans = self.figure()? == "better-plan";
+        let against = self.against.as_deref().unwrap_or("chain-search");
         let kind = if plans { PointKind::Incumbent } else { PointKind::Bound };
         let value = |row: &Record| if plans { row.cost() } else { row.lower_bound() };
         let mut better = 0;
         for other in rows.iter().filter(|row| row.solver == solver && row.counts()) {
             let ours = rows
                 .iter()
-                .find(|row| row.solver == "chain-search" && row.instance == other.instance);
-            let ours = ours.ok_or_else(|| format!("{}: no chain-search", other.instance))?;
+                .find(|row| row.solver == against && row.instance == other.instance);
+            let ours = ours.ok_or_else(|| format!("{}: no {against}", other.instance))?;
             let points = curve.iter().filter(|point| {
                 point.key() == ours.key() && point.kind == kind && point.at_s <= until
             });
