@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use edgeplan_instances::file::InputError;
 use serde::de::{Error, SeqAccess, Unexpected, Visitor};
@@ -31,8 +32,8 @@ impl Few {
     }
 
     /// Checks that all values are in their range.
-    pub(super) fn check(&self, key: &str, (least, most): (u64, u64)) -> Result<(), InputError> {
-        self.0.iter().try_for_each(|&value| within(key, value, (least, most)))
+    pub(super) fn check(&self, key: &str, range: &RangeInclusive<u64>) -> Result<(), InputError> {
+        self.0.iter().try_for_each(|&value| within(key, value, range))
     }
 }
 
@@ -93,9 +94,10 @@ impl<'de> Visitor<'de> for Numbers {
 }
 
 /// Checks that a value is in its range.
-pub(super) fn within(key: &str, value: u64, (least, most): (u64, u64)) -> Result<(), InputError> {
-    match (least..=most).contains(&value) {
-        true => Ok(()),
-        false => Err(InputError::key("", key, format!("{value}; {least} to {most} are allowed"))),
+pub(super) fn within(key: &str, value: u64, range: &RangeInclusive<u64>) -> Result<(), InputError> {
+    if range.contains(&value) {
+        return Ok(());
     }
+    let (least, most) = (range.start(), range.end());
+    Err(InputError::key("", key, format!("{value}; {least} to {most} are allowed")))
 }
