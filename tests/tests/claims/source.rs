@@ -123,9 +123,8 @@ impl Source {
         let value = |row: &Record| if plans { row.cost() } else { row.lower_bound() };
         let mut better = 0;
         for other in rows.iter().filter(|row| row.solver == solver && row.counts()) {
-            let ours = rows
-                .iter()
-                .find(|row| row.solver == against && row.instance == other.instance);
+            let ours =
+                rows.iter().find(|row| row.solver == against && row.instance == other.instance);
             let ours = ours.ok_or_else(|| format!("{}: no {against}", other.instance))?;
             let points = curve.iter().filter(|point| {
                 point.key() == ours.key() && point.kind == kind && point.at_s <= until

@@ -1,5 +1,7 @@
 //! What all families of deployments have in common.
 
+use std::ops::RangeInclusive;
+
 use edgeplan_families::published::{EdgeShard, edgeshard};
 use edgeplan_families::{Packing, Random, Realistic, packing, realistic, several, strict, tight};
 use edgeplan_files::InputError;
@@ -8,6 +10,9 @@ use itertools::iproduct;
 
 use super::keys::Few;
 use super::{Case, Parameters, Source};
+
+/// From next to nothing to a thousand times what is needed.
+const PERCENTS: RangeInclusive<u64> = 1..=100_000;
 
 /// A deployment to generate.
 #[derive(Debug, Clone, PartialEq)]
@@ -76,8 +81,8 @@ pub(super) struct Variations<'a> {
 impl Variations<'_> {
     /// The cases: every choice in every variation.
     pub(super) fn cases(&self, choices: Vec<Choice>) -> Result<Vec<Case>, InputError> {
-        self.tight_percent.check("tight-percent", (1, 100_000))?;
-        self.quality_percent.check("quality-percent", (1, 100_000))?;
+        self.tight_percent.check("tight-percent", &PERCENTS)?;
+        self.quality_percent.check("quality-percent", &PERCENTS)?;
         let variations =
             iproduct!(&choices, self.tight_percent.each(), self.quality_percent.each());
         Ok(variations.map(|(choice, tight, quality)| self.case(choice, tight, quality)).collect())

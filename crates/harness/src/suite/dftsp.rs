@@ -73,7 +73,7 @@ impl Keys {
         let short = model.strip_prefix("catalog:").unwrap_or(model);
         let mut cases = Vec::new();
         for (&requests, &seed) in iproduct!(self.requests.each(), self.seeds.each()) {
-            within("requests", requests as u64, (1, REQUESTS_MAX))?;
+            within("requests", requests as u64, &(1..=REQUESTS_MAX))?;
             let own = [("requests", requests as u64), ("formats", setting.formats.len() as u64)];
             let mut parameters = parameters(&format!("dftsp-{word}"), own);
             parameters.insert("model".into(), short.into());

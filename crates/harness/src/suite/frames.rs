@@ -52,7 +52,7 @@ fn case(drawn: Frame) -> Result<Case, InputError> {
     let Frame { settings, requests, edges, capacity_percent, seed, mode, .. } = drawn;
     // Drawn only to see whether the numbers are in their range.
     frame(&Frame { requests: requests.min(1), ..drawn.clone() })?;
-    within("requests", requests as u64, (1, REQUESTS_MAX))?;
+    within("requests", requests as u64, &(1..=REQUESTS_MAX))?;
     let (name, mode) = (settings.name(), if mode == Mode::Hard { "hard" } else { "soft" });
     let own =
         [("requests", requests as u64), ("servers", edges as u64), ("capacity", capacity_percent)];

@@ -1,25 +1,16 @@
 //! Values of keys that stand for several instances.
 
 use std::fmt;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 
 use edgeplan_files::InputError;
 use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-const EMPTY: &str = "empty; at least one is needed";
-
 /// A list of at least one value.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(try_from = "Vec<T>")]
+#[derive(Debug, Clone)]
 pub(super) struct List<T>(Vec<T>);
-
-impl<T> TryFrom<Vec<T>> for List<T> {
-    type Error = &'static str;
-
-    fn try_from(values: Vec<T>) -> Result<Self, &'static str> {
-        if values.is_empty() { Err(EMPTY) } else { Ok(Self(values)) }
-    }
-}
 
 impl<T> List<T> {
     /// The values, in order.
@@ -41,8 +32,35 @@ impl Few {
     }
 
     /// Checks that all values are in their range.
-    pub(super) fn check(&self, key: &str, (least, most): (u64, u64)) -> Result<(), InputError> {
-        self.0.iter().try_for_each(|&value| within(key, value, (least, most)))
+    pub(super) fn check(&self, key: &str, range: &RangeInclusive<u64>) -> Result<(), InputError> {
+        self.0.iter().try_for_each(|&value| within(key, value, range))
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(Values(PhantomData))
+    }
+}
+
+struct Values<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Values<T> {
+    type Value = List<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of at least one value")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<List<T>, A::Error> {
+        let mut values = Vec::new();
+        while let Some(value) = list.next_element()? {
+            values.push(value);
+        }
+        match values.is_empty() {
+            true => Err(A::Error::custom("empty; at least one is needed")),
+            false => Ok(List(values)),
+        }
     }
 }
 
@@ -70,19 +88,16 @@ impl<'de> Visitor<'de> for Numbers {
         u64::try_from(value).map(|value| Few(vec![value])).map_err(wrong)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Few, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element()? {
-            values.push(value);
-        }
-        if values.is_empty() { Err(A::Error::custom(EMPTY)) } else { Ok(Few(values)) }
+    fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Few, A::Error> {
+        Values(PhantomData).visit_seq(list).map(|List(values)| Few(values))
     }
 }
 
 /// Checks that a value is in its range.
-pub(super) fn within(key: &str, value: u64, (least, most): (u64, u64)) -> Result<(), InputError> {
-    match (least..=most).contains(&value) {
-        true => Ok(()),
-        false => Err(InputError::key("", key, format!("{value}; {least} to {most} are allowed"))),
+pub(super) fn within(key: &str, value: u64, range: &RangeInclusive<u64>) -> Result<(), InputError> {
+    if range.contains(&value) {
+        return Ok(());
     }
+    let (least, most) = (range.start(), range.end());
+    Err(InputError::key("", key, format!("{value}; {least} to {most} are allowed")))
 }

@@ -32,7 +32,7 @@ pub(super) struct Keys {
 
 impl Keys {
     pub(super) fn cases(&self) -> Result<Vec<Case>, InputError> {
-        self.models.check("models", (1, 1024))?;
+        self.models.check("models", &(1..=1024))?;
         let usual = Random::default();
         let objective = self.objective.unwrap_or(usual.objective);
         let placement = self.placement.unwrap_or(usual.placement);

@@ -145,7 +145,7 @@ fn wrong_keys_are_named_with_those_that_the_family_takes() {
 fn wrong_values_are_named_with_what_is_allowed() {
     let random = |keys: &str, expected: &str| refused(&format!("{RANDOM}{keys}"), expected);
     random("seeds = []", "family[0].seeds: empty; at least one is needed");
-    random("seeds = 3", "family[0].seeds: invalid type: integer `3`, expected a sequence");
+    random("seeds = 3", "family[0].seeds: invalid type: integer `3`, expected a list of at least");
     random("seeds = [4, 4]", "family[0]: the instance random-6x2x4-m143-4 is there already");
     random("seeds = [0]\nformats = 9", "family[0].formats: 9; 1 to 8 are allowed");
     random("seeds = [0]\nformats = []", "family[0].formats: empty; at least one is needed");
