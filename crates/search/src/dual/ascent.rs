@@ -39,8 +39,8 @@ pub(crate) fn maximise_dual(
     let mut bundle = Bundle::new(scales.point(&start), value, slope, tuning.proximity);
     bundle = bundle.with_free(scales.free.clone());
     let mut paths = vec![path];
-    // A plan's value at new prices is an upper bound of the dual there, whatever grid or sets it was
-    // found with: a climb on a finer grid begins with a model, not with nothing (e084cd3).
+    // A plan's value at new prices is an upper bound of the dual there, whatever grid or sets it
+    // was found with: a climb on a finer grid begins with a model, not with nothing (e084cd3).
     for WeightedPath { path, .. } in ascent.known.iter().filter(|known| is_plan(chain, &known.path))
     {
         if let Some(value) = relaxation.value(path) {
