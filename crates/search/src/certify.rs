@@ -4,7 +4,7 @@ use edgeplan_certificate::{Certificate, LOSS_PARTS};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use edgeplan_problem::{Cost, Run, SolverError, Stop};
 
-use crate::bounding::dual_problem::{DualProblem, Solved};
+use crate::bounding::dual_problem::{DualProblem, Maximised};
 use crate::bounding::goal::{Goal, unscaled};
 use crate::chain::{Chain, DEVICES_MAX, Measure, Scarce};
 use crate::dual::grid::{Grid, References};
@@ -78,8 +78,8 @@ impl ChainSearch {
         let (mut state, mut best) = (DualState::new(chain), None);
         for &round in rounds {
             let references = state.references.clone();
-            let Solved { relaxation, mixture, .. } = match dual.solve(run, round, state) {
-                Ok(solved) => solved,
+            let Maximised { relaxation, mixture, .. } = match dual.maximise(run, round, state) {
+                Ok(maximised) => maximised,
                 Err(stop) => return best.ok_or(SolverError::Stopped(stop)),
             };
             state = DualState {
@@ -116,7 +116,7 @@ fn certificate(mut relaxation: Relaxation<'_>, references: &References) -> Certi
     // Prices that the checker can represent exactly.
     let loss_price = (relaxation.prices.loss * LOSS_PARTS as f64).round().min(PRICE_MAX);
     let prices = Prices { loss: loss_price / LOSS_PARTS as f64, ..relaxation.prices.clone() };
-    relaxation.solve(&prices);
+    relaxation.reprice(&prices);
     // Where the tables have no path, they show this much: plans may be dearer than they tell apart.
     let most = relaxation.tick.scaled(Ticks::COST_MAX) - relaxation.budget;
     let bound = relaxation.bound.min(most) - SLACK * chain.layers as f64;

@@ -36,7 +36,7 @@ impl Inner {
         let grids = devices.map(|device| Grid::new(&self.chain, device, steps, &references));
         let none = NgSets::empty(self.chain.devices);
         let mut relaxation = Relaxation::new(&self.chain, grids.collect(), none);
-        relaxation.solve(&Prices::zero(self.chain.devices));
+        relaxation.reprice(&Prices::zero(self.chain.devices));
         Tables { relaxation }
     }
 }
@@ -50,7 +50,7 @@ impl Tables<'_> {
     /// One pass of the dynamic program; its bound.
     pub fn pass(&mut self) -> f64 {
         let prices = self.relaxation.prices.clone();
-        self.relaxation.solve(&prices);
+        self.relaxation.reprice(&prices);
         self.relaxation.bound
     }
 

@@ -109,7 +109,7 @@ impl<'a> JointSearch<'a> {
             let limit =
                 if *add_up { cutoff(run, scale) - of_others(bounds, model) } else { f64::MAX };
             let dual = self.dual_problem(&chains[model], limit);
-            let relaxation = dual.solve(run, round.dual, state)?.relaxation;
+            let relaxation = dual.maximise(run, round.dual, state)?.relaxation;
             bounds[model] = relaxation.bound.max(bounds[model]);
             relaxations.push(relaxation);
         }

@@ -29,7 +29,7 @@ pub(crate) struct DualProblem<'a> {
 
 /// What a round makes of it.
 #[derive(Debug)]
-pub(crate) struct Solved<'a> {
+pub(crate) struct Maximised<'a> {
     /// At the best prices that were found.
     pub(crate) relaxation: Relaxation<'a>,
     /// The paths that attain its bound together.
@@ -40,29 +40,29 @@ pub(crate) struct Solved<'a> {
 
 impl<'a> DualProblem<'a> {
     /// The relaxation of a round, from where the one before ended.
-    pub(crate) fn solve(
+    pub(crate) fn maximise(
         &self,
         run: &mut Run<'_, Deployment>,
         round: DualRound,
         state: DualState,
-    ) -> Result<Solved<'a>, Stop> {
+    ) -> Result<Maximised<'a>, Stop> {
         let DualState { prices, ng_sets, references, mixture } = state;
         let steps = round.steps.min(self.steps_max());
         let grid = |device| Grid::new(self.chain, device, steps, &references);
         let grids = (0..self.chain.devices).map(grid).collect();
         let mut relaxation = Relaxation::new(self.chain, grids, ng_sets);
         relaxation.prices = prices;
-        let mut solved = Solved { relaxation, mixture, evaluations: 0 };
+        let mut maximised = Maximised { relaxation, mixture, evaluations: 0 };
         let devices = self.chain.devices as u32;
         // Without ng-sets a pass is cheap, and prices that are found here need not be found later.
         let more = match round.growths {
             0 => TUNING.dual.first_evaluations_per_device * devices,
             _ => 0,
         };
-        self.climb(run, round.evaluations + more, &mut solved)?;
+        self.climb(run, round.evaluations + more, &mut maximised)?;
         match self.chain.contiguous {
-            true => self.grow(run, round, solved),
-            false => Ok(solved),
+            true => self.grow(run, round, maximised),
+            false => Ok(maximised),
         }
     }
 
@@ -71,33 +71,33 @@ impl<'a> DualProblem<'a> {
         &self,
         run: &mut Run<'_, Deployment>,
         round: DualRound,
-        mut solved: Solved<'a>,
-    ) -> Result<Solved<'a>, Stop> {
+        mut maximised: Maximised<'a>,
+    ) -> Result<Maximised<'a>, Stop> {
         let tuning = &TUNING.dual;
         let mut work = 0;
         for _ in 0..round.growths {
-            let climb = solved.relaxation.work.saturating_mul(u64::from(round.evaluations));
+            let climb = maximised.relaxation.work.saturating_mul(u64::from(round.evaluations));
             work = climb.saturating_add(work);
-            if solved.relaxation.bound > self.cutoff(run) || work > tuning.growth_values_max {
+            if maximised.relaxation.bound > self.cutoff(run) || work > tuning.growth_values_max {
                 break;
             }
-            let before = solved.relaxation.bound;
+            let before = maximised.relaxation.bound;
             let values_max = tuning.table_values_max.min(self.table_max);
-            let rows_max = values_max / (self.chain.layers * solved.relaxation.width());
-            let visits = solved.mixture.iter().map(WeightedPath::visits);
-            let grown = solved.relaxation.ng_sets.grown(visits, rows_max);
+            let rows_max = values_max / (self.chain.layers * maximised.relaxation.width());
+            let visits = maximised.mixture.iter().map(WeightedPath::visits);
+            let grown = maximised.relaxation.ng_sets.grown(visits, rows_max);
             let grew = grown.is_some();
             // Tables of another shape, in the same memory: an allocation of this size is slow.
             if let Some(grown) = grown {
-                solved.relaxation = solved.relaxation.with_ng_sets(grown);
+                maximised.relaxation = maximised.relaxation.with_ng_sets(grown);
             }
-            self.climb(run, round.evaluations, &mut solved)?;
+            self.climb(run, round.evaluations, &mut maximised)?;
             let gained = before + before.abs() * tuning.gain_min;
-            if !grew && solved.relaxation.bound < gained {
+            if !grew && maximised.relaxation.bound < gained {
                 break;
             }
         }
-        Ok(solved)
+        Ok(maximised)
     }
 
     /// Solves the relaxation at its prices, then improves these.
@@ -105,20 +105,20 @@ impl<'a> DualProblem<'a> {
         &self,
         run: &mut Run<'_, Deployment>,
         evaluations: u32,
-        solved: &mut Solved<'a>,
+        maximised: &mut Maximised<'a>,
     ) -> Result<(), Stop> {
-        let relaxation = &mut solved.relaxation;
+        let relaxation = &mut maximised.relaxation;
         let prices = relaxation.prices.clone();
         let (cutoff, cost_max) = (self.cutoff(run), self.chain.cost_max);
         relaxation.ceiling = cutoff.min(cost_max);
-        relaxation.solve(&prices);
+        relaxation.reprice(&prices);
         // The unit of prices is the cost that the bound may rise to.
         let guess = relaxation.bound * TUNING.dual.guessed_target;
         let target = if cutoff < cost_max { cutoff } else { guess };
         let target = target.clamp(TARGET_MIN, cost_max.max(TARGET_MIN));
-        let ascent = Ascent { known: &solved.mixture, evaluations, target, enough: cutoff };
-        let counted = &mut solved.evaluations;
-        solved.mixture = maximise_dual(relaxation, ascent, &mut |bound| {
+        let ascent = Ascent { known: &maximised.mixture, evaluations, target, enough: cutoff };
+        let counted = &mut maximised.evaluations;
+        maximised.mixture = maximise_dual(relaxation, ascent, &mut |bound| {
             *counted += 1;
             run.count("passes", 1);
             // What was fixed may have cost no more than the cutoff.
@@ -165,11 +165,11 @@ mod tests {
                 DualRound { steps: 4, evaluations: 0, growths: 0 },
                 DualRound { steps: 64, evaluations: 30, growths: 3 },
             ] {
-                let solved = dual.solve(&mut run, round, state).expect("nothing stops it");
-                assert!(solved.mixture.iter().all(|part| is_in(&chain, &part.path)));
-                bounds.push(solved.relaxation.bound / chain.scale);
-                let references = solved.relaxation.fixing(f64::MAX).references;
-                let Solved { relaxation, mixture, .. } = solved;
+                let maximised = dual.maximise(&mut run, round, state).expect("nothing stops it");
+                assert!(maximised.mixture.iter().all(|part| is_in(&chain, &part.path)));
+                bounds.push(maximised.relaxation.bound / chain.scale);
+                let references = maximised.relaxation.fixing(f64::MAX).references;
+                let Maximised { relaxation, mixture, .. } = maximised;
                 let Relaxation { prices, ng_sets, .. } = relaxation;
                 state = DualState { prices, ng_sets, references, mixture };
             }

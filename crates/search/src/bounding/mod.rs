@@ -17,7 +17,7 @@ use crate::labels::contiguous::{ContiguousLabels, Relaxations};
 use crate::labels::{Found, Width};
 use crate::solver::ChainSearch;
 use crate::tuning::TUNING;
-use dual_problem::{DualProblem, Solved};
+use dual_problem::{DualProblem, Maximised};
 use goal::{Goal, unscaled};
 
 /// How much a search may do before it leaves a question open.
@@ -89,8 +89,8 @@ impl<'a> CaseSearch<'a> {
         round: Round,
         state: DualState,
     ) -> Result<RoundOutcome, Stop> {
-        let Solved { relaxation, mixture, evaluations } =
-            self.dual_problem().solve(run, round.dual, state)?;
+        let Maximised { relaxation, mixture, evaluations } =
+            self.dual_problem().maximise(run, round.dual, state)?;
         if relaxation.bound > self.cutoff(run) {
             return Ok(RoundOutcome::Closed);
         }
@@ -179,7 +179,7 @@ impl<'a> CaseSearch<'a> {
         let other = |factor: &f64| {
             let mut other = relaxation.clone();
             let loss = relaxation.prices.loss * factor;
-            other.solve(&Prices { loss, ..relaxation.prices.clone() });
+            other.reprice(&Prices { loss, ..relaxation.prices.clone() });
             other
         };
         // Labels carry their visits at the first one's prices: others must have the same.

@@ -23,7 +23,7 @@ pub(crate) struct Ascent<'a> {
     pub(crate) enough: f64,
 }
 
-/// Raises the bound of a solved relaxation; leaves it solved for the best prices found. `tick` is
+/// Raises the bound of a relaxation; leaves it at the best prices found. `tick` is
 /// asked before every evaluation, and told the best bound so far. Returns the mixture of paths that
 /// nearly attains the best bound; none where there is no path.
 pub(crate) fn maximise_dual(
@@ -39,8 +39,8 @@ pub(crate) fn maximise_dual(
     let mut bundle = Bundle::new(scales.point(&start), value, slope, tuning.proximity);
     bundle = bundle.with_free(scales.free.clone());
     let mut paths = vec![path];
-    // A plan's value at new prices is an upper bound of the dual there, whatever grid or sets it was
-    // found with: a climb on a finer grid begins with a model, not with nothing (e084cd3).
+    // A plan's value at new prices is an upper bound of the dual there, whatever grid or sets it
+    // was found with: a climb on a finer grid begins with a model, not with nothing (e084cd3).
     for WeightedPath { path, .. } in ascent.known.iter().filter(|known| is_plan(chain, &known.path))
     {
         if let Some(value) = relaxation.value(path) {
@@ -64,7 +64,7 @@ pub(crate) fn maximise_dual(
             break;
         }
         let asked = scales.prices(&point);
-        relaxation.solve(&asked);
+        relaxation.reprice(&asked);
         let prices = relaxation.prices.clone();
         if prices != asked {
             // What was learnt is true of the prices that the tables are of.
@@ -82,7 +82,7 @@ pub(crate) fn maximise_dual(
         paths.push(path);
     }
     // The last trial's tables are seldom the best ones.
-    relaxation.solve(&best.1);
+    relaxation.reprice(&best.1);
     result?;
     let supports = bundle.supports().into_iter();
     let weighted = supports.map(|support| WeightedPath {

@@ -148,7 +148,7 @@ impl<'a> Relaxation<'a> {
     ///
     /// # Complexity
     /// O(layers * rows * (options * steps + devices)), rows being devices times remembered subsets.
-    pub(crate) fn solve(&mut self, prices: &Prices) {
+    pub(crate) fn reprice(&mut self, prices: &Prices) {
         let chain = self.chain;
         self.prices = prices.exact(chain);
         self.budget = self.prices.budget(chain);
@@ -311,7 +311,7 @@ pub(crate) mod tests {
         let grids = (0..chain.devices).map(|device| Grid::new(chain, device, 64, &references));
         let none = NgSets::empty(chain.devices);
         let mut relaxation = Relaxation::new(chain, grids.collect(), none);
-        relaxation.solve(prices);
+        relaxation.reprice(prices);
         relaxation
     }
 

@@ -55,8 +55,8 @@ pub(crate) fn dominate(labels: &mut Vec<Label>, rule: &Rule<'_>, dropped: &mut d
     let mut fronts: Vec<Front> = kinds.iter().map(|_| Front::default()).collect();
     for Numbered { kind, index } in order {
         let label = &labels[index];
-        // Labels come by cost, so that only loss and memory are left to compare: a binary search on a
-        // staircase. With times there are five criteria, and a scan of the kind's labels.
+        // Labels come by cost, so that only loss and memory are left to compare: a binary search on
+        // a staircase. With times there are five criteria, and a scan of the kind's labels.
         let beaten = match rule.is_simple {
             true => freer[kind].iter().any(|&other| fronts[other].stairs.covers(label)),
             false => {

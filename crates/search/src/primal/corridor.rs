@@ -66,7 +66,7 @@ impl JointSearch<'_> {
             let state = DualState { prices, ng_sets, ..DualState::new(part) };
             let limit = cutoff(run, scale) - models.of_others(model);
             let dual = self.dual_problem(part, limit);
-            relaxations.push(dual.solve(run, round.dual, state)?.relaxation);
+            relaxations.push(dual.maximise(run, round.dual, state)?.relaxation);
         }
         let bounds: Vec<f64> = relaxations.iter().map(|relaxation| relaxation.bound).collect();
         if bounds.iter().sum::<f64>() > cutoff(run, scale) {
