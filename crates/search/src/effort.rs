@@ -65,7 +65,7 @@ impl Crowding {
 /// What is tried for one cycle time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct CycleEffort {
-    /// Searches over whole runs, of those in [`CycleTuning::searches`].
+    /// Searches over whole runs, each with more effort than the one before.
     pub(crate) run_searches: usize,
     /// Rounds layer by layer.
     pub(crate) rounds: usize,
