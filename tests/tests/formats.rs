@@ -15,8 +15,9 @@ use schemars::schema_for;
 
 const HEAD: &str = "# File formats\n\n\
     Every file that edgeplan reads, key by key. This page and the JSON schemas beside it are made\n\
-    from the types that read the files: `BLESS=1 cargo test --release --workspace --test all formats`\n\
-    writes them again. A key that is not listed is refused, with the nearest listed one.\n\n";
+    from the types that read the files. This command writes them again:\n\n\
+    ```sh\nBLESS=1 cargo test --release --workspace --test all formats\n```\n\n\
+    A key that is not listed is refused, with the nearest listed one.\n\n";
 
 fn formats() -> Vec<FileFormat> {
     let file = |name, about, schema: schemars::Schema| FileFormat {

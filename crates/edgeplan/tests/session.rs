@@ -18,7 +18,7 @@ const MODEL: &str = r#"{"architectures": ["LlamaForCausalLM"], "model_type": "ll
 const DEVICE: &str = "memory-gb = 8\nusable-percent = 75\nbandwidth-gb-s = 60\ntflops = 2\n\
     source = 'a test'\nstatus = 'estimated'\n";
 const CLUSTER: &str = "source = 'laptop'\n\
-    [device.laptop]\nprofile = 'own.toml'\nmemory = '600 MiB'\n\
+    [device.laptop]\nprofile = 'own.toml'\nmemory = '2 GiB'\n\
     [device.desktop]\nprofile = 'own.toml'\n\
     [[link]]\nbetween = ['laptop', 'desktop']\nbandwidth = '1 Gbit/s'\nlatency = '1 ms'\n";
 

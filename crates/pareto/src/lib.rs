@@ -1,6 +1,6 @@
-//! Bits for loss. DILEMMA (arXiv:2503.01704) bounds what a student loses while it chooses bits; here
-//! a sweep of bounds in several measures is planned to the least memory, and what comes of each plan
-//! is measured, beside uniform formats.
+//! Bits for loss. DILEMMA (arXiv:2503.01704) bounds what a student loses while it chooses bits.
+//! Here a sweep of bounds in several measures is planned to the least memory, and what comes of
+//! each plan is measured, beside uniform formats.
 
 mod plans;
 

@@ -3,8 +3,9 @@
 //! Time of a layer is one request's: the prompt at once, then token by token. On a machine that was
 //! measured it is the sum of its kernels ([`edgeplan_cost_model`]). Elsewhere a matrix product
 //! takes the longer of reading its weights and computing (roofline), attention reads the KV cache,
-//! and rates come from published speeds by format; see [`edgeplan_machines::device::Rates`] for what
-//! is estimated, and [`edgeplan_model::StoredType::rated_as`] for types that are no format.
+//! and rates come from published speeds by format; [`edgeplan_machines::device::Rates`] says what
+//! is estimated, and [`edgeplan_model::StoredType::rated_as`] what stands for types that are no
+//! format.
 
 mod layers;
 pub mod llama_bench;
