@@ -4,6 +4,7 @@
 mod batching;
 mod command;
 mod folders;
+pub mod formats;
 mod oracle;
 mod random;
 mod schedules;

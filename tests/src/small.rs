@@ -115,7 +115,7 @@ impl Random {
     fn layer(&mut self, index: usize, devices: usize, identical: bool) -> Layer {
         let options = 1 + self.up_to(2) as usize;
         Layer {
-            name: format!("l{index}"),
+            role: format!("l{index}").into(),
             options: (0..options).map(|o| self.option(o, devices, identical)).collect(),
             kv: Bytes(self.up_to(3)),
             pin: None,
@@ -133,7 +133,7 @@ impl Random {
             compute.push((!gone).then_some(Nanos(time)));
         }
         LayerOption {
-            recipe: format!("r{index}"),
+            recipe: format!("r{index}").into(),
             bytes: Bytes(self.up_to(14)),
             shared: None,
             loss: Loss(self.up_to(8)),

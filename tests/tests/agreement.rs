@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use edgeplan_instances::generate::{Random, random};
-use edgeplan_instances::instance::write_instance;
+use edgeplan_families::{Random, random};
+use edgeplan_files::deployment::write_instance;
 use edgeplan_problem::deployment::{Deployment, Model, Objective, Placement};
 use edgeplan_problem::{Limits, Silent, Verdict, gap, reconcile, solve};
 use edgeplan_search::ChainSearch;

@@ -1,6 +1,6 @@
 //! Every solver of batching problems against brute force, how much they search, and the commands.
 
-use edgeplan_instances::batching::paper::{Band, MODELS, Setting, formats};
+use edgeplan_batching::paper::{Band, MODELS, Setting, formats};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, solve};
 use edgeplan_solvers::{BATCHING, Entry, Guarantee, find_batching};

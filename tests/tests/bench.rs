@@ -1,8 +1,10 @@
 //! `edgeplan bench` as a user meets it: records, resumption, trials that die, files with mistakes.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
-use edgeplan_tests::{json, refused, run, text};
+use edgeplan_records::folder::Folder;
+use edgeplan_tests::{edgeplan, json, refused, run, text};
 
 fn smoke() -> String {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-data/suites/smoke.toml");
@@ -92,6 +94,40 @@ fn records_of_other_limits_are_not_mixed() {
 }
 
 #[test]
+fn two_at_once_do_not_mix_their_rows() {
+    let place = tempfile::tempdir().unwrap();
+    let out = place.path().join("record");
+    let out_text = out.display().to_string();
+    let start = || {
+        let mut command = Command::new(edgeplan());
+        command.args(["bench", &smoke(), "--solver", "highs", "--time", "1", "--out", &out_text]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let started = [start(), start()];
+    let ended = started.map(|child| child.wait_with_output().unwrap());
+    // One may have ended before the other one began.
+    assert!(ended.iter().any(|output| output.status.success()), "{ended:?}");
+    for output in ended.iter().filter(|output| !output.status.success()) {
+        let complaint = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{complaint}");
+        assert!(complaint.contains("record: locked by "), "{complaint}");
+    }
+    assert_eq!(rows(out.join("records.csv")).len(), 4);
+    assert_eq!(Folder::read(&out).unwrap().len(), 4);
+}
+
+#[test]
+fn a_folder_that_is_being_written_is_refused_with_its_writers_name() {
+    let place = tempfile::tempdir().unwrap();
+    let held = Folder::create(place.path()).unwrap();
+    let out = place.path().display().to_string();
+    let asked = ["bench", &smoke(), "--solver", "fastest-first", "--out", &out];
+    refused(&asked, &format!("locked by process {} since 20", std::process::id()));
+    drop(held);
+    assert!(run(&asked).status.success());
+}
+
+#[test]
 fn shards_are_measured_apart_and_merged() {
     let place = tempfile::tempdir().unwrap();
     let path = |name: &str| place.path().join(name).display().to_string();
@@ -141,8 +177,9 @@ fn schedules_and_batches_are_measured_too() {
     let rows = rows(place.path().join("record/records.csv"));
     assert_eq!(rows.len(), 2 * (5 + 6));
     assert!(rows.iter().all(|row| !row.contains(",failed,") && !row.contains(",wrong,")));
-    assert!(rows.iter().any(|row| row.contains(",scheduling,family=gus-hard;requests=15")));
-    assert!(rows.iter().any(|row| row.contains(",batching,family=dftsp-narrow;")));
+    let drawn = r#",scheduling,"{""capacity"":100,""family"":""gus-hard"",""requests"":15,"#;
+    assert!(rows.iter().any(|row| row.contains(drawn)));
+    assert!(rows.iter().any(|row| row.contains(r#",batching,"{""family"":""dftsp-narrow"","#)));
     // A solver of another kind of question is none here.
     let again = ["bench", &schedules, "--out", &out, "--solver", "chain-exact", "--time", "2"];
     refused(&again, "no solver is called `chain-exact`");

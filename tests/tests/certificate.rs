@@ -2,8 +2,8 @@
 //! ones never prove more than is true, and `plan` derives its bounds again.
 
 use edgeplan_certificate::{Certificate, Rejected, check};
-use edgeplan_instances::generate::{Network, Random, Realistic, random, realistic, tight};
-use edgeplan_instances::instance::read_instance;
+use edgeplan_families::{Network, Random, Realistic, random, realistic, tight};
+use edgeplan_files::deployment::read_instance;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Limits, Run, Silent, solve};
 use edgeplan_search::{ChainSearch, Climbing, uncertified};

@@ -230,6 +230,18 @@ fn every_shell_gets_completions_and_every_family_an_instance() {
 }
 
 #[test]
+fn old_names_of_commands_still_work_and_are_not_listed() {
+    let listed = text_of(&["--help"]);
+    for (old, new) in [("sense", "sensitivity"), ("apply", "quantize"), ("dilemma", "pareto")] {
+        let help = text_of(&[new, "--help"]);
+        assert!(help.contains(&format!("Usage: edgeplan {new} ")), "{help}");
+        assert_eq!(text_of(&[old, "--help"]), help);
+        let lists = |name| listed.lines().any(|line| line.split_whitespace().next() == Some(name));
+        assert!(lists(new) && !lists(old), "{old}, {new}: {listed}");
+    }
+}
+
+#[test]
 fn published_figures_are_reproduced() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("reproduction.csv").display().to_string();

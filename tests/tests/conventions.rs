@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
+use edgeplan_families::published::{EdgeShard, edgeshard, edgeshard_70b, known};
 use edgeplan_ilp::{Dilemma, published_sum};
-use edgeplan_instances::known::{EdgeShard, edgeshard, edgeshard_70b, known};
-use edgeplan_instances::workload::Returns;
 use edgeplan_mip::Highs;
+use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{
     Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement, Plan,
 };
@@ -83,10 +83,10 @@ fn question(seed: u64) -> Deployment {
     let messages = [(1, 12), (1, 3), (1, 3)]
         .map(|(least, most)| Message { bytes: Bytes(8), time: times(least, most, true) });
     let layers = (0..layers).map(|layer| Layer {
-        name: format!("layer {layer}"),
+        role: format!("layer {layer}").into(),
         options: (0..2)
             .map(|option| LayerOption {
-                recipe: format!("{option}"),
+                recipe: format!("{option}").into(),
                 bytes: Bytes(random.random_range(1..=4) * (2 - option)),
                 shared: None,
                 loss: Loss(option * random.random_range(1..=3)),

@@ -66,9 +66,9 @@ fn the_record_of_a_dead_engine_says_failed() {
     let records = edgeplan_records::folder::Folder::read(&out).unwrap();
     assert!(!records.is_empty());
     for record in records {
-        assert_eq!(record.verdict.to_string(), "failed", "{record:?}");
-        assert!(record.reason.starts_with("CBC died (signal: 6"), "{record:?}");
-        assert_eq!((record.cost, record.lower_bound, record.gap), (None, None, None));
+        assert_eq!(record.verdict.word(), "failed", "{record:?}");
+        assert!(record.reason().starts_with("CBC died (signal: 6"), "{record:?}");
+        assert_eq!((record.cost(), record.lower_bound()), (None, None));
         assert_eq!((record.figure("nodes"), record.threads), (None, Some(1)));
     }
 }

@@ -64,14 +64,14 @@ fn an_opt_is_measured_and_planned_but_never_written() {
     let (sensed, points) = (path(folder.path(), "sense.jsonl"), path(folder.path(), "points.csv"));
     let on = ["--text", &words, "--tokens", "96", "--context", "32"];
     let formats = ["--formats", "q8_0,q5_0,q4_0", "--mixes", "8", "--out", &sensed];
-    let found = json(&[&["sense", &model], &on[..], &formats].concat());
+    let found = json(&[&["sensitivity", &model], &on[..], &formats].concat());
     // Six matrices of two blocks, two projections, embedding and head.
     assert_eq!(found["rows"], 3 * (2 * 6 + 4));
     let lines = std::fs::read_to_string(&sensed).unwrap();
     for name in ["project_in.weight", "project_out.weight", "blk.1.ffn_up.weight"] {
         assert!(lines.contains(&format!("{{\"tensor\":\"{name}\",\"format\":\"q4_0\"")), "{name}");
     }
-    let asked = ["dilemma", &model, "--sensitivity", &sensed, "--budgets", "3", "--out", &points];
+    let asked = ["pareto", &model, "--sensitivity", &sensed, "--budgets", "3", "--out", &points];
     let found = json(&[&asked[..], &on].concat());
     let points = found["points"].as_array().unwrap();
     let of = |series: &str| points.iter().filter(|p| p["series"] == series).collect::<Vec<_>>();
@@ -85,13 +85,13 @@ fn an_opt_is_measured_and_planned_but_never_written() {
     let before = std::fs::read_dir(folder.path()).unwrap().count();
     let out = path(folder.path(), "out.gguf");
     let no = "config.json: model_type: `opt` is measured and planned, but no engine reads one";
-    refused(&["apply", "--recipe", "q8_0", &model, "--out", &out], no);
+    refused(&["quantize", "--recipe", "q8_0", &model, "--out", &out], no);
     let distill = ["distill", "--recipe", "q8_0", &model, "--text", &words, "--out", &out];
     refused(&distill, no);
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
     let long = ["--tokens", "96", "--context", "48", "--out", &out];
     refused(
-        &[&["sense", &model, "--text", &words], &long[..]].concat(),
+        &[&["sensitivity", &model, "--text", &words], &long[..]].concat(),
         "max_position_embeddings: 34; windows of 48 tokens do not fit",
     );
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), before);
@@ -109,7 +109,7 @@ fn a_llama_becomes_a_file_that_says_the_same() {
     tiny.write(Path::new(&model), 3, true);
     let (plain, coarse) = (path(folder.path(), "plain.gguf"), path(folder.path(), "q4.gguf"));
     for (recipe, out) in [("f32", &plain), ("q4_0+output:q8_0", &coarse)] {
-        let made = run(&["apply", "--recipe", recipe, &model, "--out", out]);
+        let made = run(&["quantize", "--recipe", recipe, &model, "--out", out]);
         assert!(made.status.success(), "{}", text(&made.stderr));
     }
     // Queries and keys are in another order there, and so is what turns them.
@@ -144,8 +144,8 @@ fn what_is_broken_is_refused_and_leaves_no_file() {
     };
     let complains = |expected: &str| {
         let on = ["--text", &words, "--tokens", "96", "--context", "32", "--out", &out];
-        refused(&[&["sense", &model], &on[..]].concat(), expected);
-        refused(&["apply", "--recipe", "q8_0", &model, "--out", &out], expected);
+        refused(&[&["sensitivity", &model], &on[..]].concat(), expected);
+        refused(&["quantize", "--recipe", "q8_0", &model, "--out", &out], expected);
         let names = std::fs::read_dir(folder.path()).unwrap().map(|e| e.unwrap().file_name());
         let names: std::collections::BTreeSet<_> = names.collect();
         assert!(names.iter().eq(["model", "text.txt"]), "nothing is written: {names:?}");

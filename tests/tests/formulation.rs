@@ -3,8 +3,8 @@
 
 use std::ops::ControlFlow;
 
+use edgeplan_families::{Network, Random, Realistic, random, realistic, several, tight};
 use edgeplan_ilp::{Formulated, Formulation as _, Layout};
-use edgeplan_instances::generate::{Network, Random, Realistic, random, realistic, several, tight};
 use edgeplan_mip::{Engine as _, Highs, Reply, Request, Status};
 use edgeplan_problem::Problem as _;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};

@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use edgeplan_instances::known::{EdgeShard, edgeshard, known};
-use edgeplan_instances::workload::Returns;
+use edgeplan_families::published::{EdgeShard, edgeshard, known};
+use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Deployment, Objective};
 use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, solve};
 use edgeplan_solvers::{DEPLOYMENT, Guarantee, find};

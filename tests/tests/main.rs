@@ -11,6 +11,7 @@ mod conventions; // published figures, each in every reading
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
 mod folders; // models as Hugging Face stores them
+mod formats; // the page of file formats, and its schemas
 mod formulation; // the integer program of deployments
 mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
@@ -32,9 +33,9 @@ mod verify; // models that are made and run
 mod what_if; // the smallest fix, and what more would be worth
 mod wrong; // engines that err
 
-#[path = "../../crates/instances/tests/instances/writer.rs"]
+#[path = "../../crates/pricing/tests/files/writer.rs"]
 #[expect(dead_code, reason = "the parsers' tests write stranger files")]
 mod writer; // tiny GGUF files
 
-#[path = "../../crates/instances/tests/instances/machine.rs"]
+#[path = "../../crates/pricing/tests/files/machine.rs"]
 mod machine; // made-up profiles

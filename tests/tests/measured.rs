@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use edgeplan_instances::file::to_json;
+use edgeplan_files::to_json;
 use edgeplan_tests::{json, refused, run, text};
 use serde_json::Value;
 

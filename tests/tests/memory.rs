@@ -47,14 +47,15 @@ fn twice_the_model_and_500_mb_are_enough() {
     // 2.5 million parameters.
     let most = 2 * 10 * MB + 500 * MB;
     let (sensed, out) = (path(folder.path(), "sense.jsonl"), path(folder.path(), "out.gguf"));
-    let sense = ["sense", TEACHER, "--tokens", "1024", "--formats", "q4_0,q2_K", "--out", &sensed];
+    let sense =
+        ["sensitivity", TEACHER, "--tokens", "1024", "--formats", "q4_0,q2_K", "--out", &sensed];
     let distill = ["distill", "--recipe", "q2_K", TEACHER, "--tokens", "1024", "--steps", "2"];
     let taught = ["--out", &out];
     let runs = [
         [&sense[..], &["--text", TEXT, "--mixes", "2"]].concat(),
         [&distill[..], &taught, &["--text", TEXT]].concat(),
         [&distill[..], &taught, &["--text", TEXT, "--matrices"]].concat(),
-        [&["apply", "--recipe", "q2_K", TEACHER], &taught[..]].concat(),
+        [&["quantize", "--recipe", "q2_K", TEACHER], &taught[..]].concat(),
     ];
     for run in runs {
         let peak = peak(&run);
@@ -73,7 +74,7 @@ fn a_file_is_streamed() {
     let size = std::fs::metadata(&model).unwrap().len();
     assert!(size > 260 * MB, "{size}");
     for recipe in ["q8_0", "f32"] {
-        let asked = ["apply", "--recipe", recipe, &model, "--out", &out];
+        let asked = ["quantize", "--recipe", recipe, &model, "--out", &out];
         let peak = peak(&asked);
         assert!((MB..size / 2).contains(&peak), "{recipe}: {} of {} MB", peak / MB, size / MB);
     }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use edgeplan_instances::instance::read_instance;
+use edgeplan_files::deployment::read_instance;
 use edgeplan_problem::deployment::{Deployment, Objective, Plan};
 use edgeplan_problem::{Limits, Nanos, Outcome, Silent, Verdict, solve};
 use edgeplan_solvers::{DEPLOYMENT, Guarantee, find};
@@ -72,9 +72,8 @@ fn the_fastest_plan_is_a_plan_where_latency_is_limited() {
 
 #[test]
 fn a_limit_that_not_even_the_best_plan_meets_is_a_proof() {
-    let family =
-        edgeplan_instances::generate::Random { layers: 8, devices: 4, ..Default::default() };
-    let instance = edgeplan_instances::generate::random(&family);
+    let family = edgeplan_families::Random { layers: 8, devices: 4, ..Default::default() };
+    let instance = edgeplan_families::random(&family);
     let instance = instance.checked().expect("the generator makes sense");
     let search = (find("chain-search").expect("registered").make)();
     for objective in [Objective::Latency, Objective::Bottleneck] {

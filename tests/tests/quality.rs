@@ -1,8 +1,9 @@
-//! `edgeplan sense`, `apply`, `distill`, `dilemma` and `verify --text` on the committed teacher.
+//! `edgeplan sensitivity`, `quantize`, `distill`, `pareto` and `verify --text` on the teacher.
 
 use std::path::Path;
 
-use edgeplan_instances::model::gguf;
+use edgeplan_model::gguf;
+use edgeplan_records::lock::Lock;
 use edgeplan_tests::{json, refused, run, text};
 
 const TEACHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../bench-data/teacher/teacher.gguf");
@@ -15,7 +16,7 @@ fn path(folder: &Path, name: &str) -> String {
 
 fn applied(folder: &Path, recipe: &str) -> String {
     let out = path(folder, &format!("{}.gguf", recipe.replace([':', ','], "-")));
-    let made = run(&["apply", "--recipe", recipe, TEACHER, "--out", &out]);
+    let made = run(&["quantize", "--recipe", recipe, TEACHER, "--out", &out]);
     assert!(made.status.success(), "{}", text(&made.stderr));
     out
 }
@@ -139,12 +140,24 @@ fn matrices_are_taught_too_and_better() {
 }
 
 #[test]
+fn two_do_not_measure_into_one_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = path(folder.path(), "sense.jsonl");
+    let held = Lock::hold(Path::new(&out)).unwrap();
+    let owner = format!("sense.jsonl: locked by process {} since 20", std::process::id());
+    let rest = ["--tokens", "256", "--formats", "q4_0", "--out", &out];
+    refused(&[&["sense", TEACHER, "--text", TEXT], &rest[..]].concat(), &owner);
+    drop(held);
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
 fn a_broken_off_measurement_is_taken_up() {
     let folder = tempfile::tempdir().unwrap();
     let asked = |out: &str, mixes: &str| {
         let rest = ["--tokens", "256", "--formats", "q8_0,q4_0", "--probes", "q4_0"];
         let out = ["--mixes", mixes, "--out", out];
-        json(&[&["sense", TEACHER, "--text", TEXT], &rest[..], &out[..]].concat())
+        json(&[&["sensitivity", TEACHER, "--text", TEXT], &rest[..], &out[..]].concat())
     };
     let sorted = |file: &str| {
         let text = std::fs::read_to_string(file).unwrap();
@@ -162,7 +175,7 @@ fn a_broken_off_measurement_is_taken_up() {
     std::fs::write(&broken, &text[..text.len() / 3]).unwrap();
     asked(&broken, "3");
     assert_eq!(sorted(&broken), sorted(&whole));
-    let other = ["sense", TEACHER, "--text", TEXT, "--tokens", "512", "--out", &whole];
+    let other = ["sensitivity", TEACHER, "--text", TEXT, "--tokens", "512", "--out", &whole];
     refused(&other, "is about teacher of bytes on 256 tokens of romans.txt");
 }
 
@@ -175,7 +188,7 @@ fn adding_up_ranks_mixes_right() {
     let text = path(folder.path(), "bible-train.txt");
     std::fs::write(&text, "In the beginning God created the heaven and the earth.\n".repeat(200))
         .unwrap();
-    let asked = ["sense", TEACHER, "--text", &text, "--tokens", "8192", "--out", &copy];
+    let asked = ["sensitivity", TEACHER, "--text", &text, "--tokens", "8192", "--out", &copy];
     let found = json(&asked);
     assert!(found["mixes"].as_array().unwrap().len() >= 30);
     assert!(found["rank_correlation"].as_f64().unwrap() >= 0.95, "{found}");
@@ -193,7 +206,7 @@ fn a_plan_by_measured_loss_becomes_a_file() {
     let planned = json(&[&asked[..], &["--out", &plan]].concat());
     let promised = planned["loss"].as_f64().unwrap();
     assert!(promised > 0.0 && promised <= 0.003, "{planned}");
-    let made = json(&["apply", &plan, TEACHER, "--out", &out, "--lists", &lists]);
+    let made = json(&["quantize", &plan, TEACHER, "--out", &out, "--lists", &lists]);
     let found = distance(&out, &["--sensitivity", SENSED]);
     let expected = found["predicted_kl_nats"].as_f64().unwrap();
     assert!((expected - promised).abs() < 1e-6, "{expected} {promised}");
@@ -213,14 +226,14 @@ fn what_cannot_be_done_is_refused_and_leaves_no_file() {
     let folder = tempfile::tempdir().unwrap();
     let out = path(folder.path(), "out");
     let apply = |rest: &[&str], expected: &str| {
-        refused(&[&["apply"], rest, &["--out", &out]].concat(), expected);
+        refused(&[&["quantize"], rest, &["--out", &out]].concat(), expected);
     };
     apply(&[TEACHER], "a plan or a --recipe is needed");
     apply(&["plan.json", TEACHER, "--recipe", "q8_0"], "not both");
     apply(&["--recipe", "q9", TEACHER], "`q9` is no format");
     apply(&["--recipe", "q8_0", "no.gguf"], "no.gguf: ");
     apply(&[TEXT, TEACHER], "romans.txt: ");
-    let sense = ["sense", TEACHER, "--out", &out, "--text"];
+    let sense = ["sensitivity", TEACHER, "--out", &out, "--text"];
     let short = path(folder.path(), "short.txt");
     std::fs::write(&short, "In the beginning").unwrap();
     refused(&[&sense[..], &[&short]].concat(), "16 tokens; 128 or more are needed");
@@ -236,10 +249,13 @@ fn what_cannot_be_done_is_refused_and_leaves_no_file() {
     let end = (header.data.unwrap() + last.offset + last.bytes.0) as usize;
     bytes[end - 2..end].copy_from_slice(&[0xff, 0x7f]);
     std::fs::write(&bad, bytes).unwrap();
-    refused(&["sense", &bad, "--out", &out, "--text", TEXT], "is NaN; finite numbers are needed");
+    refused(
+        &["sensitivity", &bad, "--out", &out, "--text", TEXT],
+        "is NaN; finite numbers are needed",
+    );
     apply(&["--recipe", "q8_0", &bad], "is NaN; finite numbers are needed");
     let coarse = applied(folder.path(), "q8_0");
-    refused(&["sense", &coarse, "--out", &out, "--text", TEXT], "is quantized already");
+    refused(&["sensitivity", &coarse, "--out", &out, "--text", TEXT], "is quantized already");
     assert!(!Path::new(&out).exists());
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 4);
 }

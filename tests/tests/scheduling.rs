@@ -4,10 +4,10 @@ use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
 use edgeplan_ilp::Formulation as _;
-use edgeplan_instances::schedule::{Frame, Settings, frame};
 use edgeplan_mip::{Engine as _, Highs, Request, Status};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
 use edgeplan_problem::{Cost, Limits, Outcome, Problem as _, Silent, Verdict, reconcile, solve};
+use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_solvers::{Entry, Guarantee, SCHEDULING, find_scheduling};
 use edgeplan_tests::{best_schedule, small_schedule};
 use rayon::prelude::*;

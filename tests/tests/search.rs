@@ -1,6 +1,6 @@
 //! What the chain search owes besides being right: determinism, and an honest answer within limits.
 
-use edgeplan_instances::generate::{Network, Random, Realistic, random, realistic, tight};
+use edgeplan_families::{Network, Random, Realistic, random, realistic, tight};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Limits, Outcome, Silent, Stop, gap, solve};
 use edgeplan_search::ChainSearch;

@@ -3,10 +3,11 @@
 
 use std::time::Duration;
 
-use edgeplan_instances::service::Platform;
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::scheduling::{Scheduling, ServerId};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
 use edgeplan_search::ScheduleSearch;
+use edgeplan_service::platform::Platform;
 use edgeplan_service::{
     Asked, Batching, Equipment, Expected, Grade, Hosting, Offered, Planner, Router, Rule, Ticket,
     Way, by_rule, choose, denser, equipments, mean_size, rate, replay, requests, scheduled, ways,
@@ -89,13 +90,16 @@ fn equipment_is_as_good_as_its_grade_and_takes_what_evaluate_says() {
             let passes = u64::from(equipment.size.generate);
             assert!(ours.abs_diff(theirs) <= 9 * passes, "{ours} {theirs}");
             let hosted = &equipment.hosted[0];
-            let recipes: Vec<&str> = (equipment.deployment.models[0].layers.iter())
+            let recipes: Vec<&Recipe> = (equipment.deployment.models[0].layers.iter())
                 .zip(&equipment.plan.models[0])
-                .map(|(layer, chosen)| layer.options[chosen.option.index()].recipe.as_str())
+                .map(|(layer, chosen)| &layer.options[chosen.option.index()].recipe)
                 .collect();
             match &hosted.grade {
                 Grade::Uniform(format) => {
-                    assert!(recipes.iter().all(|r| *r == format.name()), "{recipes:?}");
+                    assert!(
+                        recipes.iter().all(|recipe| **recipe == Recipe::from(*format)),
+                        "{recipes:?}"
+                    );
                 }
                 Grade::Floor(_) => {
                     let budget = equipment.deployment.models[0].loss_max.expect("a floor");

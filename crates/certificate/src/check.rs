@@ -76,7 +76,7 @@ const REMEMBERED_MAX: usize = 16;
 /// #     compute: vec![Some(Nanos(7))],
 /// # };
 /// # let layer = Layer {
-/// #     name: "block".into(), options: vec![option], kv: Bytes(0), pin: None, output: 0,
+/// #     role: "block".into(), options: vec![option], kv: Bytes(0), pin: None, output: 0,
 /// # };
 /// # let model = Model {
 /// #     name: "m".into(), weight: 1, layers: vec![layer], loss_max: None, activation: Bytes(0),

@@ -209,7 +209,7 @@ impl Draw {
         for index in 0..layers {
             let options = (0..=self.up_to(options - 1)).map(|o| self.option(o, devices, bits));
             chain.push(Layer {
-                name: format!("l{index}"),
+                role: format!("l{index}").into(),
                 options: options.collect(),
                 kv: Bytes(if self.chance(30) { self.small(bits - 1) } else { 0 }),
                 pin: None,
@@ -251,7 +251,7 @@ impl Draw {
     fn option(&mut self, index: u64, devices: usize, bits: u64) -> LayerOption {
         let time = |draw: &mut Self| (!draw.chance(10)).then(|| Nanos(draw.small(bits)));
         LayerOption {
-            recipe: format!("r{index}"),
+            recipe: format!("r{index}").into(),
             bytes: Bytes(self.small(bits)),
             shared: self.chance(20).then_some(0),
             loss: Loss(self.small(bits)),

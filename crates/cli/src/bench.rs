@@ -8,15 +8,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use edgeplan_files::quantity::Memory;
 use edgeplan_harness::registry::ALL;
 use edgeplan_harness::runner::{Bench, Progress};
 use edgeplan_harness::shard::Shard;
 use edgeplan_harness::suite::Suite;
 use edgeplan_harness::trial::{Allowance, answer};
-use edgeplan_instances::quantity::Memory;
 use edgeplan_problem::Bytes;
 use edgeplan_records::folder::{Folder, merge};
-use edgeplan_records::row::{Record, Word};
+use edgeplan_records::row::Record;
 use edgeplan_records::summary::{reconciled, summarize};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -27,51 +27,51 @@ use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Suite files, see bench-data/suites
+    /// Suite files (TOML), such as bench-data/suites/smoke.toml
     #[arg(required_unless_present_any = ["summary", "compare", "merge"], requires = "out")]
     suites: Vec<PathBuf>,
-    /// Folder for the records; trials that it has are not run again
+    /// Folder of the records; recorded trials are not run again
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Solvers, separated by commas [default: those that each suite names]
+    /// Solvers, separated by commas [default: those that the suite names]
     #[arg(long, value_delimiter = ',')]
     solver: Vec<String>,
-    /// Seeds of the solvers, separated by commas
+    /// Random seeds of the solvers, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "0")]
     seed: Vec<u64>,
-    /// Seconds that a solver gets per instance
+    /// Time limit per trial, in seconds
     #[arg(long, default_value_t = 60.0, value_parser = seconds)]
     time: f64,
-    /// Seconds past that after which its process is killed
+    /// Seconds past --time after which a trial is killed
     #[arg(long, default_value_t = 10.0, value_parser = seconds)]
     grace: f64,
-    /// Relative gap at which a plan counts as proven
+    /// Relative gap between cost and lower bound at which a plan counts as optimal
     #[arg(long, default_value_t = 1e-4, value_parser = fraction)]
     gap: f64,
-    /// Address space of a solver's process
+    /// Address space limit per trial
     #[arg(long, default_value = "4 GiB")]
     memory: Memory,
-    /// Seconds of processor time of a solver's process [default: --time and --grace, for each
-    /// thread]
+    /// CPU time limit per trial, in seconds [default: (--time + --grace) x --threads]
     #[arg(long, value_parser = seconds)]
     cpu: Option<f64>,
-    /// Threads of HiGHS and CBC; the other solvers use one
+    /// Threads of HiGHS and CBC; other solvers use one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
-    /// Run a part of the instances, such as 2/8; --merge joins the parts' records
+    /// Shard of the instances to run, such as 2/8; --merge joins the records of shards [default:
+    /// 1/1]
     #[arg(long, default_value_t = Shard::WHOLE, hide_default_value = true)]
     shard: Shard,
-    /// Instances to work on at once; times are only worth comparing with 1, or with --pin
+    /// Instances run at the same time; times are comparable only with 1 or with --pin
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..))]
     jobs: u8,
-    /// Keep each trial on as many cores of its own as it has threads (Linux)
+    /// Pin each trial to cores of its own, one per thread (Linux)
     #[arg(long)]
     pin: bool,
-    /// Sum up the records of these folders instead; the later one holds for a trial of both
+    /// Summarise the records of these folders; for a trial in several folders the last one counts
     #[arg(long, value_name = "FOLDER", num_args = 1.., conflicts_with_all = ["suites", "out"])]
     summary: Vec<PathBuf>,
-    /// Compare the records of the last folder with those of the one before; more folders before
-    /// these are the history that tells what is unusual
+    /// Compare the records of the last folder with those of the folder before it; earlier folders
+    /// are the history that gives the usual variation
     #[arg(
         long,
         value_name = "FOLDER",
@@ -79,7 +79,7 @@ pub(crate) struct Arguments {
         conflicts_with_all = ["suites", "out", "summary"]
     )]
     compare: Vec<PathBuf>,
-    /// Write the records of these folders, such as shards, to the new folder --out
+    /// Merge the records of these folders, such as shards, into the new folder --out
     #[arg(
         long,
         value_name = "FOLDER",
@@ -88,13 +88,13 @@ pub(crate) struct Arguments {
         conflicts_with_all = ["suites", "summary", "compare"]
     )]
     merge: Vec<PathBuf>,
-    /// Rank the solvers by ratios to the best, with confidence intervals
+    /// Rank solvers by ratios to the best solver, with confidence intervals
     #[arg(long)]
     rank: bool,
-    /// Show every trial, too
+    /// Show all trials as well
     #[arg(long)]
     table: bool,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -114,7 +114,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         folders => (Folder::read_all(folders)?, folders.to_vec()),
     };
     let records = reconciled(records);
-    let wrong = records.iter().any(|record| record.verdict == Word::Wrong);
+    let wrong = records.iter().any(|record| record.verdict.is_wrong());
     if arguments.rank {
         let curve = Folder::read_all_curves(&folders)?;
         return Ok(rank::reply(&records, &curve, arguments.json).wrong(wrong));
@@ -161,7 +161,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
     let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}{msg}");
     bar.set_style(style.context("the progress bar")?);
     let mut folder = Folder::create(out)?;
-    let show = &mut |Progress { done, all, now: (instance, solver), left }: Progress<'_>| {
+    let show = &mut |Progress { done, all, instance, solver, left }: Progress<'_>| {
         bar.set_length(all as u64);
         bar.set_position(done as u64);
         let left = left.map(|left| format!(", {} left", until(left))).unwrap_or_default();

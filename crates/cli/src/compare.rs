@@ -1,49 +1,37 @@
 //! `edgeplan compare`: every solver on one instance. Wrong answers are shown, never ranked.
 
 use anyhow::Result;
-use edgeplan_problem::deployment::Plan;
-use edgeplan_problem::{Cost, Outcome, Verdict, gap, reconcile};
-use edgeplan_solvers::DEPLOYMENT;
+use edgeplan::{Ranking, amount, reason};
+use edgeplan_problem::{Cost, gap};
 use serde_json::json;
 
 use crate::question::Question;
 use crate::reply::Reply;
-use crate::report::{amount, outcome_json, reason, table};
-use crate::watch;
+use crate::report::{outcome_json, table};
+use crate::watch::{self, Watcher};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let instance = arguments.question.read()?.deployment;
+    let session = arguments.question.load()?;
+    let instance = session.deployment();
     watch::listen();
-    let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
-    for entry in DEPLOYMENT {
-        if watch::interrupted() {
-            break;
-        }
-        let solver = (entry.make)();
-        let outcome = watch::answer(&instance, entry.name, solver.as_ref(), &arguments.question);
-        outcomes.push((entry.name, outcome));
-    }
-    reconcile(&mut outcomes);
-    // Ranked by cost, then time; then proofs that there is no plan; whoever knows nothing is last.
-    outcomes.sort_by_key(|(_, outcome)| {
-        let proof = matches!(outcome.verdict, Verdict::Infeasible);
-        (outcome.cost().is_none(), outcome.cost(), !proof, outcome.elapsed)
-    });
+    let mut progress = Watcher::new(instance.objective);
+    let Ranking { outcomes, lower_bound: bound } =
+        session.compare(&arguments.question.task(), &mut progress);
+    drop(progress);
     let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
     let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
-    let bound: Option<Cost> = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
     if arguments.json {
         let rows: Vec<_> =
-            outcomes.iter().map(|(name, outcome)| outcome_json(&instance, name, outcome)).collect();
+            outcomes.iter().map(|(name, outcome)| outcome_json(instance, name, outcome)).collect();
         let json = json!({ "instance": instance.name, "solvers": rows });
         return Ok(Reply::json(&json).found(found).wrong(wrong));
     }
@@ -52,7 +40,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         &[2, 3, 4, 5],
     );
     for (name, outcome) in &outcomes {
-        let show = |cost: Option<Cost>| cost.map_or("-".into(), |cost| amount(&instance, cost));
+        let show = |cost: Option<Cost>| cost.map_or("-".into(), |cost| amount(instance, cost));
         let gap = outcome.cost().zip(bound).map(|(cost, bound)| 100.0 * gap(cost, bound));
         ranking.add_row([
             (*name).to_owned(),

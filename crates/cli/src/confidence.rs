@@ -1,25 +1,25 @@
 //! How well the times of a plan are known: measured with an interval, published, or estimated.
 
 use edgeplan_cost_model::COVERAGE;
-use edgeplan_instances::build::{Confidence, Stated};
+use edgeplan_pricing::{PricedDeployment, TimeConfidence};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Plan;
 use serde_json::{Map, Value, json};
 
 use crate::report::table;
 
-/// What is known of the times of one plan.
-pub(crate) struct Known<'a> {
-    stated: &'a Stated,
-    devices: Vec<Confidence>,
+/// How well the times of one plan are known.
+pub(crate) struct Confidence<'a> {
+    priced: &'a PricedDeployment,
+    devices: Vec<TimeConfidence>,
     /// Ends of each model's latency, where anything was measured.
     latency: Option<Vec<(Nanos, Nanos)>>,
 }
 
-impl<'a> Known<'a> {
-    pub(crate) fn of(stated: &'a Stated, plan: &Plan) -> Self {
-        let (devices, latency) = (stated.confidence(plan), stated.latency(plan));
-        Self { stated, devices, latency }
+impl<'a> Confidence<'a> {
+    pub(crate) fn of(priced: &'a PricedDeployment, plan: &Plan) -> Self {
+        let (devices, latency) = (priced.confidence(plan), priced.latency(plan));
+        Self { priced, devices, latency }
     }
 
     /// A line per device; nothing for an instance file, which does not say.
@@ -45,12 +45,12 @@ impl<'a> Known<'a> {
             lines
                 .push("* passes of more rows, or layers of other sizes, than were measured".into());
         }
-        let models = self.stated.deployment.models.iter();
+        let models = self.priced.deployment.models.iter();
         for (model, &(low, high)) in models.zip(self.latency.iter().flatten()) {
             let span = span(low, high);
             lines.push(format!("{}: {span} per request, as far as measured", model.name));
         }
-        lines.extend(self.stated.notes.iter().cloned());
+        lines.extend(self.priced.notes.iter().cloned());
         lines.join("\n")
     }
 
@@ -59,7 +59,7 @@ impl<'a> Known<'a> {
         let mut json = Map::new();
         json.insert("times".into(), json!(self.devices));
         json.insert("latency_interval_ns".into(), json!(self.latency));
-        json.insert("notes".into(), json!(self.stated.notes));
+        json.insert("notes".into(), json!(self.priced.notes));
         json
     }
 }

@@ -4,15 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::value_parser;
-use edgeplan_instances::file::check_writable;
-use edgeplan_instances::model;
+use edgeplan_files::check_writable;
 use edgeplan_quality::apply::{bytes, check, write};
 use edgeplan_quality::distill::{Lessons, distill};
 use edgeplan_quality::{Reference, Text, load};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
-use crate::apply::Wanted;
+use crate::quantize::Wanted;
 use crate::question::learning_rate;
 use crate::reply::Reply;
 
@@ -25,34 +24,34 @@ const PARTS: usize = 10;
 pub(crate) struct Arguments {
     #[command(flatten)]
     wanted: Wanted,
-    /// Text to teach with; its last tenth is held out
+    /// Training text; the last tenth is held out
     #[arg(long)]
     text: PathBuf,
-    /// Tokens of it
+    /// Tokens of the training text
     #[arg(long, default_value_t = 65_536, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
-    /// Tokens of the held-out part that students are compared on
+    /// Tokens of the held-out text
     #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
     held_out: u32,
-    /// Tokens of a window
+    /// Context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
-    /// Steps at most; it ends when held-out text gains nothing any more
+    /// Maximum number of optimizer steps; ends early when the held-out divergence stops improving
     #[arg(long, default_value_t = 400, value_parser = value_parser!(u32).range(1..=1_000_000))]
     steps: u32,
-    /// Rate of learning
+    /// Learning rate
     #[arg(long, default_value_t = 2e-3, value_parser = learning_rate)]
     rate: f64,
-    /// Teach matrices as well as norms and biases: better, slower, and several times the memory
+    /// Train matrices as well as norms and biases: better, slower, several times the memory
     #[arg(long)]
     matrices: bool,
-    /// Seed of the order of windows
+    /// Random seed of the window order
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// The file
+    /// GGUF file to write
     #[arg(long)]
     out: PathBuf,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -61,7 +60,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { wanted, text, out, .. } = arguments;
     check_writable(out)?;
     let path = wanted.model()?;
-    let spec = model::load(&path.display().to_string())?;
+    let spec = edgeplan_model::load(&path.display().to_string())?;
     let (formats, _) = wanted.formats(&spec)?;
     check(path, &formats)?;
     let context = arguments.context as usize;

@@ -1,72 +1,54 @@
 //! `edgeplan epochs`: one edge node, epoch after epoch, while requests arrive at random: what
 //! different ways to form batches get done.
 
-mod run;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::batching::paper::{MODELS, Setting};
-use edgeplan_instances::file::{check_writable, write_atomic};
-use edgeplan_problem::batching::Batching;
+use edgeplan::Limits;
+use edgeplan::epochs::{Case, Record, simulate};
+use edgeplan_batching::paper::MODELS;
+use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_report::curves::{Curves, Panel, Series, svg};
-use edgeplan_solvers::Entry;
 
 use crate::batch::{Radio, find_solver};
 use crate::question::seconds;
 use crate::reply::Reply;
 use crate::report::{command_line, table};
 use crate::watch;
-use run::{Case, Record, simulate};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The node's model; repeat for several [default: the paper's three]
+    /// Model of the node; repeat for several [default: bloom-3b, bloom-7b1, opt-13b]
     #[arg(long)]
     model: Vec<String>,
     #[command(flatten)]
     radio: Radio,
-    /// Arrivals per second, separated by commas
+    /// Arrival rates, in requests per second, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "2,4,8,16,32", value_parser = per_second)]
     rate: Vec<f64>,
-    /// Solvers, separated by commas; `edgeplan batch --solvers` lists them
+    /// Batching solvers of `edgeplan batch --solvers`, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "batch-search,static,no-batching")]
     solver: Vec<String>,
-    /// Epochs per case
+    /// Epochs per model, arrival rate and solver
     #[arg(long, default_value_t = 100, allow_negative_numbers = true,
           value_parser = clap::value_parser!(u32).range(2..=1_000_000))]
     epochs: u32,
-    /// Seconds to think at most, per epoch
+    /// Time limit per epoch and solver, in seconds
     #[arg(long, default_value_t = 10.0, allow_negative_numbers = true, value_parser = seconds)]
     time: f64,
-    /// Seed of the arrivals; every solver sees the same ones
+    /// Random seed of the arrivals, which are the same for every solver
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Write a line per case to this CSV file
+    /// Write the table to this CSV file
     #[arg(long)]
     csv: Option<PathBuf>,
-    /// Write a picture of served requests over arrivals to this file
+    /// Write a plot of throughput over arrival rate to this SVG file
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
-}
-
-/// Requests per second that a solver's batches serve, of a node in the paper's settings, and half
-/// the width of the 95 % confidence interval of that mean.
-///
-/// # Errors
-/// As [`simulate`].
-pub(crate) fn served_per_s(
-    setting: Setting,
-    (rate, epochs): (f64, u32),
-    entry: &'static Entry<Batching>,
-) -> Result<(f64, f64)> {
-    let case = Case { setting, rate, epochs, seed: 0, time: Duration::from_secs(10) };
-    let record = simulate(&case, entry)?;
-    Ok((record.served_per_s, record.confidence_95))
 }
 
 /// A rate of an argument.
@@ -97,7 +79,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
                     rate,
                     epochs: arguments.epochs,
                     seed: arguments.seed,
-                    time: Duration::from_secs_f64(arguments.time),
+                    limits: Limits {
+                        time: Some(Duration::from_secs_f64(arguments.time)),
+                        seed: arguments.seed,
+                        interrupt: Some(watch::flag()),
+                        ..Limits::default()
+                    },
                 };
                 let _busy = watch::busy(entry.name);
                 records.push(simulate(&case, entry)?);
@@ -121,7 +108,7 @@ fn text(records: &[Record]) -> String {
     let numbers: Vec<usize> = (1..COLUMNS.len()).filter(|&column| column != 2).collect();
     let mut rows = table(&COLUMNS, &numbers);
     for record in records {
-        rows.add_row(record.cells());
+        rows.add_row(cells(record));
     }
     rows.to_string()
 }
@@ -138,6 +125,23 @@ const COLUMNS: [&str; 10] = [
     "nodes/epoch",
     "unproven",
 ];
+
+/// A record for people.
+fn cells(record: &Record) -> [String; 10] {
+    let show = |seconds: Option<f64>| seconds.map_or("-".into(), |s| format!("{s:.2} s"));
+    [
+        record.model.clone(),
+        record.arrivals_per_s.to_string(),
+        record.solver.into(),
+        format!("{:.2}", record.served_per_s),
+        format!("{:.2}", record.confidence_95),
+        format!("{:.1} %", 100.0 * record.served as f64 / record.arrived.max(1) as f64),
+        show(record.latency_median_s),
+        show(record.latency_95_s),
+        record.nodes_per_epoch.map_or("-".into(), |nodes| format!("{nodes:.1}")),
+        record.unproven_epochs.to_string(),
+    ]
+}
 
 /// The records as a file; the first line says how it was made.
 fn csv(records: &[Record]) -> Result<String> {

@@ -1,20 +1,18 @@
 //! `edgeplan explain`: what binds in the plan, and what more of it would be worth.
 
-use std::time::Instant;
-
 use anyhow::Result;
+use edgeplan::{Explained, amount, headline};
+use edgeplan_problem::Cost;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Cost, Limits, Verdict};
-use edgeplan_what_if::{Slack, Worth, looser_quality, more_memory, slacks, worth};
+use edgeplan_what_if::{Slack, Worth};
 use serde_json::{Map, Value, json};
 
-use crate::confidence::Known;
-use crate::diagnosis::Diagnosis;
-use crate::plan::headline;
+use crate::confidence::Confidence;
+use crate::diagnosis;
 use crate::question::Asked;
 use crate::reply::Reply;
-use crate::report::{amount, outcome_json, table};
-use crate::watch;
+use crate::report::{outcome_json, table};
+use crate::watch::{self, Watcher};
 
 // --time is that of everything: half of it, at most, is for the plan.
 #[derive(Debug, clap::Args)]
@@ -24,51 +22,37 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Asked { question, json: as_json, .. } = &arguments.asked;
-    let (stated, entry) = arguments.asked.read()?;
-    let instance = &stated.deployment;
+    let (session, task) = (arguments.asked.question.load()?, arguments.asked.task()?);
     watch::listen();
-    let solver = (entry.make)();
-    let begin = Instant::now();
-    let half = watch::limits(question).time.map(|time| time / 2);
-    let limits = Limits { time: half, ..watch::limits(question) };
-    let outcome = watch::answer_within(instance, entry.name, solver.as_ref(), limits);
-    let mut json = outcome_json(instance, entry.name, &outcome);
-    let mut text = headline(instance, entry.name, &outcome);
+    let instance = session.deployment();
+    let explained = session.explain(&task, &mut Watcher::new(instance.objective))?;
+    let outcome = &explained.outcome;
+    let mut json = outcome_json(instance, task.solver.name, outcome);
+    let mut text = headline(instance, task.solver.name, outcome);
     if let (Some(plan), Some(cost)) = (&outcome.plan, outcome.cost()) {
-        let _line = watch::busy("asking what more of everything would be worth");
-        let (memory, quality) = (more_memory(instance), looser_quality(instance));
-        let (links, faster) = question.faster_links(instance)?;
-        let count = memory.len() + quality.len() + links;
-        let changes = memory.chain(quality).map(Ok).chain(faster);
-        let limits = watch::limits(question);
-        let time = limits.time.map(|time| time.saturating_sub(begin.elapsed()));
-        let limits = Limits { time, ..limits };
-        let worths = worth((count, changes), solver.as_ref(), limits)?;
-        let left = count - worths.len();
-        let slacks = slacks(instance, plan);
-        json.append(&mut explained_json(instance, &slacks, &worths, cost));
-        text = format!("{text}\n{}", explained(instance, &slacks, &worths, cost));
+        let Explained { slacks, worths, not_asked: left, .. } = &explained;
+        json.append(&mut explained_json(instance, slacks, worths, cost));
+        text = format!("{text}\n{}", tables(instance, slacks, worths, cost));
         json.insert("changes_not_asked".into(), json!(left));
-        if left > 0 {
-            text += &format!("\n\n{left} of {count} changes were not asked: more --time is needed");
+        if *left > 0 {
+            let count = worths.len() + left;
+            text += &format!("\n\n{left} of {count} changes were not solved: --time is too short");
         }
         text = format!("{text}\n{}", unused(instance, plan));
-        let confidence = Known::of(&stated, plan);
+        let confidence = Confidence::of(session.priced(), plan);
         json.append(&mut confidence.json());
         text = format!("{text}\n{}", confidence.text());
-    } else if let Verdict::Infeasible = outcome.verdict {
-        let diagnosis = Diagnosis::of(instance, solver.as_ref(), question);
-        json.append(&mut diagnosis.json(instance));
-        text = format!("{text}\n{}", diagnosis.text(instance));
+    } else if let Some(diagnosis) = &explained.diagnosis {
+        json.append(&mut diagnosis::json(diagnosis, instance));
+        text = format!("{text}\n{}", diagnosis::text(diagnosis, instance));
     } else {
-        text += "\nNo plan was found, and none was proven impossible: more --time is needed.";
+        text += "\nNo plan was found, and infeasibility is not proven: more --time is needed.";
     }
-    let reply = Reply::either(*as_json, &json, &text).found(outcome.cost().is_some());
+    let reply = Reply::either(arguments.asked.json, &json, &text).found(outcome.cost().is_some());
     Ok(reply.wrong(outcome.verdict.is_wrong()))
 }
 
-fn explained(instance: &Deployment, slacks: &[Slack], worths: &[Worth], cost: Cost) -> String {
+fn tables(instance: &Deployment, slacks: &[Slack], worths: &[Worth], cost: Cost) -> String {
     let mut limits = table(&["limit", "used", "allowed", "free", "full"], &[1, 2, 3, 4]);
     for Slack { limit, used, allowed } in slacks {
         limits.add_row([

@@ -4,53 +4,54 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::import::{Bench, Kind, Options, import, llama_bench};
-use edgeplan_instances::model;
-use edgeplan_instances::quantity::{Bandwidth, Memory, Time};
-use edgeplan_instances::sensitivity::suite;
+use edgeplan_files::quantity::{Bandwidth, Memory, Time};
+use edgeplan_machines::import::{Kind, Options, import};
+use edgeplan_model::sensitivity::suite;
+use edgeplan_pricing::llama_bench::{Bench, llama_bench};
 
 use crate::reply::Reply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// What the files are
+    /// Format of the files
     #[arg(value_enum)]
     kind: Format,
-    /// distilp: device profiles; rtt: one matrix; helix: a cluster and, if any, its machines;
-    /// sensitivity: the table by tensor and that of the whole model; llama-bench: what it printed
+    /// Files to convert. distilp: device profiles; rtt: one matrix; helix: a cluster and optionally
+    /// its machines; sensitivity: the table by tensor, then that of the whole model; llama-bench:
+    /// its output
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// rtt: how long a 1 in the matrix is
+    /// rtt: time unit of the matrix
     #[arg(long, default_value = "1 ms")]
     unit: Time,
-    /// rtt and distilp: bandwidth of every link
+    /// rtt, distilp: bandwidth of every link
     #[arg(long, default_value = "100 Mbit/s")]
     bandwidth: Bandwidth,
-    /// distilp: latency of a device that nobody timed
+    /// distilp: link latency of a device without a measured one
     #[arg(long, default_value = "1 ms")]
     latency: Time,
-    /// rtt: a profile, dealt out to the nodes in turn; helix: TYPE=PROFILE
+    /// rtt: device profiles, assigned to nodes in turn; helix: TYPE=PROFILE; repeat for several
     #[arg(long)]
     device: Vec<String>,
-    /// rtt: rows to take, the source's first [default: all]
+    /// rtt: rows of the matrix to use, the source first, separated by commas [default: all]
     #[arg(long, value_delimiter = ',')]
     nodes: Vec<usize>,
-    /// rtt: keep both directions of a pair apart
+    /// rtt: write a one-way link for each direction
     #[arg(long)]
     one_way: bool,
-    /// llama-bench: memory of the device, as `16 GiB`
+    /// llama-bench: memory of the device, such as `16 GiB`
     #[arg(long)]
     memory: Option<Memory>,
-    /// llama-bench: which tests count, where they ran with several numbers of threads
+    /// llama-bench: thread count of the tests to use, where the output has several
     #[arg(long)]
     threads: Option<u32>,
-    /// sensitivity: the model, as for `plan`
-    #[arg(long, default_value = "")]
+    /// sensitivity: model, as for `plan --model`
+    #[arg(long, default_value = "", hide_default_value = true)]
     model: String,
-    /// sensitivity: the type that every tensor was measured in
+    /// sensitivity: quantization type that every tensor was measured in
     #[arg(long, default_value = "q2_k_r4")]
     probe: String,
-    /// Write to this file instead of the terminal
+    /// File to write [default: standard output]
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -59,15 +60,15 @@ pub(crate) struct Arguments {
 enum Format {
     /// Device profiles of distilp (JSON)
     Distilp,
-    /// A square matrix of round-trip times
+    /// Square matrix of round-trip times (text)
     Rtt,
-    /// A cluster of Helix (INI)
+    /// Cluster of Helix (INI)
     Helix,
-    /// Divergence by tensor from the GGUF Tool Suite of Thireus and contributors (CSV), as a file
+    /// Divergence by tensor from the GGUF Tool Suite of Thireus and contributors (CSV), to a file
     /// for `plan --sensitivity`
     Sensitivity,
-    /// What `llama-bench -o json` printed on a device (JSON), as a file for `profile = "FILE"` in a
-    /// cluster.toml: how fast llama.cpp is there
+    /// Output of `llama-bench -o json` on a device (JSON), to a device file for `profile = "FILE"`
+    /// in a cluster.toml
     LlamaBench,
 }
 
@@ -83,13 +84,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
                     arguments.files.len()
                 );
             };
-            let model = model::load(&arguments.model)?;
+            let model = edgeplan_model::load(&arguments.model)?;
             let text = suite::import(&model, tensors, whole, &arguments.probe)?;
             return Reply::file(text, arguments.out.as_deref());
         }
         Format::LlamaBench => {
             let Some(memory) = arguments.memory else {
-                bail!("how much memory has the device? `--memory '16 GiB'` says so");
+                bail!("the memory of the device is needed, such as `--memory '16 GiB'`");
             };
             let bench = Bench { memory, threads: arguments.threads };
             let text = llama_bench(&arguments.files, bench)?;

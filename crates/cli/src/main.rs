@@ -1,6 +1,5 @@
 //! The command `edgeplan`.
 
-mod apply;
 mod baselines;
 mod batch;
 mod bench;
@@ -9,7 +8,6 @@ mod check;
 mod compare;
 mod confidence;
 mod diagnosis;
-mod dilemma;
 mod distill;
 mod epochs;
 mod explain;
@@ -17,8 +15,10 @@ mod export;
 mod generate;
 mod import;
 mod inspect;
+mod pareto;
 mod plan;
 mod profile;
+mod quantize;
 mod question;
 mod rederived;
 mod refresh;
@@ -27,7 +27,7 @@ mod report;
 mod reproduce;
 mod schedule;
 mod second_opinion;
-mod sense;
+mod sensitivity;
 mod service;
 mod simulate;
 mod solvers;
@@ -38,13 +38,13 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
-use edgeplan_instances::file::visible;
+use edgeplan_files::visible;
 use edgeplan_measure::machine::set_revision;
 
 use crate::reply::Reply;
 
-/// Decides which device runs each layer of a language model, in which format, and proves how good
-/// the plan is.
+/// Plans which device runs each layer of a large language model, and in which quantization format;
+/// proves a lower bound beside every plan
 #[derive(Debug, Parser)]
 #[command(version, max_term_width = 100)]
 struct Arguments {
@@ -54,58 +54,61 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Find a plan and prove how good it is
+    /// Plan placement and formats of a model on a cluster, with a proven lower bound
     Plan(plan::Arguments),
-    /// Assign requests to servers and to variants of the service that they ask for
+    /// Assign the requests of a decision frame to servers and model variants (GUS)
     Schedule(schedule::Arguments),
-    /// Plan what a few sites host and who serves whom, and simulate what users see of it
+    /// Plan deployments, hosting and schedules of several sites, and simulate their users
     Service(service::Arguments),
-    /// Run every solver on one instance and rank them
+    /// Rank all deployment solvers on one instance
     Compare(compare::Arguments),
-    /// Choose which waiting requests an edge node serves in its next epoch
+    /// Choose the batch of requests of an edge node's next epoch (DFTSP)
     Batch(batch::Arguments),
-    /// Let requests arrive epoch after epoch and compare what solvers get done
+    /// Compare batching solvers over many epochs of Poisson arrivals
     Epochs(epochs::Arguments),
-    /// Measure solvers on suites of instances, each trial in a process of its own
+    /// Benchmark solvers on suites of instances, one process per trial
     Bench(bench::Arguments),
-    /// Make the tables, plots and pages of reports again from their records
+    /// Regenerate tables, plots and pages of a report folder from its records
     Report(refresh::Arguments),
-    /// Answer the question on standard input; what `bench` starts
+    /// Run one trial of `bench`, described on standard input
     #[command(hide = true)]
     Trial,
-    /// Run a model on this machine, and compare its times and memory with what plans expect
+    /// Run a model on this machine: predicted against measured time and memory, or quality
     Verify(verify::Arguments),
-    /// Measure what each format costs in each tensor of a model, in a file that `plan` reads
-    Sense(sense::Arguments),
-    /// Write the GGUF file that a plan describes
-    Apply(apply::Arguments),
-    /// Let a model teach its quantized self, and write the file
+    /// Measure the KL divergence of each tensor in each format, for `plan --sensitivity`
+    #[command(alias = "sense")]
+    Sensitivity(sensitivity::Arguments),
+    /// Write the quantized GGUF file of a plan or a recipe
+    #[command(alias = "apply")]
+    Quantize(quantize::Arguments),
+    /// Distill a model into its quantized version, and write the GGUF file
     Distill(distill::Arguments),
-    /// Trade bits for loss: sweep bounds, plan, and measure what comes of it (DILEMMA)
-    Dilemma(dilemma::Arguments),
-    /// Say why the plan is what it is: what binds, and what more of it would be worth
+    /// Sweep quality budgets: plans of least size, and their measured divergence (DILEMMA)
+    #[command(alias = "dilemma")]
+    Pareto(pareto::Arguments),
+    /// Show the binding limits of a plan, and the gain from relaxing each; --time bounds all of it
     Explain(explain::Arguments),
-    /// Evaluate a plan file against an instance
+    /// Evaluate a plan file on its instance, and verify a certificate
     Check(check::Arguments),
-    /// Write a plan as files and commands for an engine that runs it
+    /// Write the files and commands that run a plan on an engine
     Export(export::Arguments),
-    /// Show what is known of a model, a device or a cluster
+    /// Show the data of a model, a device or a cluster, with sources
     Inspect(inspect::Arguments),
-    /// Run a trace of requests on a plan, event by event
+    /// Simulate a trace of requests on a plan, event by event
     Simulate(simulate::Arguments),
-    /// Measure this machine, or a link to another one
+    /// Measure the kernels of this machine, or the link to another machine
     Profile(profile::Arguments),
-    /// Turn what other tools publish into a cluster.toml
+    /// Convert data of other tools to a cluster, device or sensitivity file
     Import(import::Arguments),
-    /// Write an instance of a seeded family
+    /// Write an instance of a seeded family, or a GGUF file of random weights
     Generate(generate::Arguments),
-    /// Compute published figures again and print the difference
+    /// Recompute published figures of four papers, and print the differences
     Reproduce(reproduce::Arguments),
-    /// List the solvers
+    /// List the solvers of `plan` and `schedule` with their guarantees
     Solvers(solvers::Arguments),
     /// Print a completion script for a shell
     Completions {
-        /// The shell
+        /// Shell
         shell: clap_complete::Shell,
     },
 }
@@ -123,10 +126,10 @@ fn main() -> ExitCode {
         Command::Report(arguments) => refresh::run(&arguments),
         Command::Trial => bench::trial(),
         Command::Verify(arguments) => verify::run(&arguments),
-        Command::Sense(arguments) => sense::run(&arguments),
-        Command::Apply(arguments) => apply::run(&arguments),
+        Command::Sensitivity(arguments) => sensitivity::run(&arguments),
+        Command::Quantize(arguments) => quantize::run(&arguments),
         Command::Distill(arguments) => distill::run(&arguments),
-        Command::Dilemma(arguments) => dilemma::run(&arguments),
+        Command::Pareto(arguments) => pareto::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),

@@ -1,109 +1,159 @@
 //! `edgeplan plan`: find a plan and prove how good it is.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use edgeplan_instances::file::{check_writable, to_json, write_atomic};
-use edgeplan_instances::instance::PlanFile;
+use edgeplan::{Planned, Session, Task, certify, headline};
+use edgeplan_files::deployment::PlanFile;
+use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Outcome, Problem as _, Stop, Verdict, gap};
+use edgeplan_problem::{Cost, Problem as _};
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
+use serde_json::{Map, Value, json};
 
-use crate::baselines::Baselines;
-use crate::certificate;
-use crate::confidence::Known;
-use crate::diagnosis::Diagnosis;
+use crate::certificate::{bound_json, bound_text};
+use crate::confidence::Confidence;
 use crate::question::Asked;
-use crate::rederived::Rederived;
 use crate::reply::Reply;
-use crate::report::{account_json, account_tables, amount, command_line, outcome_json, reason};
-use crate::second_opinion;
-use crate::watch;
+use crate::report::{account_json, account_tables, command_line, outcome_json};
+use crate::watch::{self, Watcher};
+use crate::{baselines, diagnosis, rederived, second_opinion};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
     asked: Asked,
-    /// Write the plan to this file
+    /// Write the plan to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Write a picture of the plan to this file
+    /// Write a picture of the plan to this SVG file
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Write a page with the picture and every number to this file
+    /// Write a page with the picture and all numbers to this HTML file
     #[arg(long)]
     html: Option<PathBuf>,
-    /// Write a certificate of a lower bound to this file; `edgeplan check` verifies it. The exit
-    /// code is 1 if there is none, for that kind of question or in that time
+    /// Write a certificate of the lower bound to this JSON file, for `edgeplan check`; exit code 1
+    /// if no certificate exists for this kind of instance or within --time
     #[arg(long)]
     certificate: Option<PathBuf>,
-    /// Let another solver answer as well, for as long again; if one denies the other, the verdict
-    /// is `wrong`. Questions of a few thousand plans are always checked so
+    /// Run a second solver for as long as the first; the verdict is `wrong` if their answers
+    /// contradict each other. Instances of a few thousand plans are always double-checked
     #[arg(long)]
     double_check: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Asked { question, json: as_json, .. } = &arguments.asked;
-    let (stated, entry) = arguments.asked.read()?;
-    let instance = &stated.deployment;
+    let session = arguments.asked.question.load()?;
+    let task = Task { double_check: arguments.double_check, ..arguments.asked.task()? };
     // Before minutes of thought, not after them.
     let Arguments { out, svg: picture, html: page, certificate, .. } = arguments;
     for path in [out, picture, page, certificate].into_iter().flatten() {
         check_writable(path)?;
     }
     watch::listen();
-    let solver = (entry.make)();
-    let limits = watch::limits(question);
-    let mut outcome = watch::unchecked(instance, entry.name, solver.as_ref(), limits);
-    let asked_twice = arguments.double_check;
-    let effort = match asked_twice {
-        true => second_opinion::asked_for(question.time),
-        false => second_opinion::USUAL,
+    let instance = session.deployment();
+    let mut progress = Watcher::new(instance.objective);
+    let planned = session.plan(&task, &mut progress);
+    let certified = match certificate {
+        Some(path) => Some(certified(path, &session, &task, &planned, &mut progress)?),
+        None => None,
     };
-    let opinion = second_opinion::check(instance, entry.name, &mut outcome, effort);
-    let rederived = Rederived::on(instance, entry.name, &mut outcome, question);
-    let mut json = outcome_json(instance, entry.name, &outcome);
-    json.insert("second_opinion".into(), second_opinion::json(instance, opinion.as_ref()));
-    let mut text = String::new();
+    drop(progress);
+    if let Some(plan) = &planned.outcome.plan {
+        write_files(arguments, instance, plan, &planned)?;
+    }
+    let found = planned.outcome.cost().is_some() && !matches!(certified, Some(Err(_)));
+    let wrong = planned.outcome.verdict.is_wrong();
+    let reply = match arguments.asked.json {
+        true => Reply::json(&json(&session, &planned, certified.as_ref())),
+        false => Reply::text(&text(arguments, &session, &planned, certified.as_ref())),
+    };
+    Ok(reply.found(found).wrong(wrong))
+}
+
+/// The bound that the certificate which was written proves, or why none was written.
+type Certified = Result<Cost, String>;
+
+/// Writes a certificate of the question, and nothing where there is none.
+fn certified(
+    path: &Path,
+    session: &Session,
+    task: &Task<'_>,
+    planned: &Planned,
+    progress: &mut Watcher,
+) -> Result<Certified> {
+    let known = planned.outcome.cost();
+    match certify(session.deployment(), task.limits, known, progress) {
+        Ok((file, bound)) => {
+            write_atomic(path, &to_json(&file))?;
+            Ok(Ok(bound))
+        }
+        Err(reason) => Ok(Err(reason)),
+    }
+}
+
+/// The answer for programs.
+fn json(session: &Session, planned: &Planned, certified: Option<&Certified>) -> Map<String, Value> {
+    let (instance, outcome) = (session.deployment(), &planned.outcome);
+    let mut json = outcome_json(instance, planned.solver, outcome);
+    let opinion = planned.second_opinion.as_ref();
+    json.insert("second_opinion".into(), second_opinion::json(instance, opinion));
     if let Some(plan) = &outcome.plan {
         let account = instance.evaluate(plan).account;
         json.append(&mut account_json(instance, &account, plan));
-        text = account_tables(instance, &account, plan);
-        let confidence = Known::of(&stated, plan);
-        json.append(&mut confidence.json());
-        text = format!("{text}\n{}", confidence.text());
-        if let Some(cost) = outcome.cost() {
-            let baselines = Baselines::of(instance);
-            json.insert("baselines".into(), baselines.json());
-            text = format!("{text}\n{}", baselines.text(instance, cost));
+        json.append(&mut Confidence::of(session.priced(), plan).json());
+        if outcome.cost().is_some() {
+            json.insert("baselines".into(), baselines::json(&planned.baselines));
         }
-        write_files(arguments, instance, plan, (entry.name, &outcome))?;
     }
-    if let Verdict::Infeasible = outcome.verdict {
-        let diagnosis = Diagnosis::of(instance, solver.as_ref(), question);
-        json.append(&mut diagnosis.json(instance));
-        text = diagnosis.text(instance);
+    if let Some(diagnosis) = &planned.diagnosis {
+        json.append(&mut diagnosis::json(diagnosis, instance));
     }
-    if let Some(rederived) = rederived {
-        json.append(&mut rederived.json());
-        text = format!("{text}\n{}", rederived.text(instance, entry.name));
+    if let Some(rederived) = &planned.rederived {
+        json.append(&mut rederived::json(rederived));
     }
-    let mut found = outcome.cost().is_some();
-    if let Some(path) = certificate {
-        let written = certificate::write(path, instance, question, outcome.cost())?;
-        json.append(&mut written.json());
-        text = format!("{text}\n{}", written.text(instance));
-        found &= !written.is_missing();
+    match certified {
+        Some(Ok(bound)) => json.append(&mut bound_json(*bound)),
+        Some(Err(reason)) => drop(json.insert("certificate_missing".into(), json!(reason))),
+        None => {}
     }
-    let mut head = headline(instance, entry.name, &outcome);
-    if asked_twice || outcome.verdict.is_wrong() {
-        let line = second_opinion::text(instance, &outcome.verdict, opinion.as_ref());
-        head = format!("{head}\n{line}");
+    json
+}
+
+/// The answer for people.
+fn text(
+    arguments: &Arguments,
+    session: &Session,
+    planned: &Planned,
+    certified: Option<&Certified>,
+) -> String {
+    let (instance, outcome) = (session.deployment(), &planned.outcome);
+    let mut parts = vec![headline(instance, planned.solver, outcome)];
+    if arguments.double_check || outcome.verdict.is_wrong() {
+        let opinion = planned.second_opinion.as_ref();
+        parts.push(second_opinion::text(instance, &outcome.verdict, opinion));
     }
-    let reply = Reply::either(*as_json, &json, &format!("{head}\n{text}")).found(found);
-    Ok(reply.wrong(outcome.verdict.is_wrong()))
+    if let Some(plan) = &outcome.plan {
+        let account = instance.evaluate(plan).account;
+        parts.push(account_tables(instance, &account, plan));
+        parts.push(Confidence::of(session.priced(), plan).text());
+        if let Some(cost) = outcome.cost() {
+            parts.push(baselines::text(&planned.baselines, instance, cost));
+        }
+    }
+    if let Some(diagnosis) = &planned.diagnosis {
+        parts.push(diagnosis::text(diagnosis, instance));
+    }
+    if let Some(rederived) = &planned.rederived {
+        parts.push(rederived::text(rederived, instance, planned.solver));
+    }
+    match certified {
+        Some(Ok(bound)) => parts.push(bound_text(instance, *bound)),
+        Some(Err(reason)) => parts.push(format!("no certificate was written: {reason}")),
+        None => {}
+    }
+    parts.join("\n")
 }
 
 /// The plan file, the picture and the page, those of them that are asked for.
@@ -111,8 +161,9 @@ fn write_files(
     arguments: &Arguments,
     instance: &Deployment,
     plan: &Plan,
-    (solver, outcome): (&str, &Outcome<Plan>),
+    planned: &Planned,
 ) -> Result<()> {
+    let outcome = &planned.outcome;
     if let Some(path) = &arguments.out {
         write_atomic(path, &to_json(&PlanFile::new(instance, plan)))?;
     }
@@ -121,7 +172,7 @@ fn write_files(
         plan,
         verdict: outcome.verdict.word(),
         lower_bound: outcome.lower_bound(),
-        solver,
+        solver: planned.solver,
         elapsed: Some(outcome.elapsed),
     };
     if let Some(path) = &arguments.svg {
@@ -131,26 +182,4 @@ fn write_files(
         write_atomic(path, &html(&picture, &command_line()))?;
     }
     Ok(())
-}
-
-/// Instance, verdict, cost, bound, gap, solver and seconds on one line.
-pub(crate) fn headline(instance: &Deployment, solver: &str, outcome: &Outcome<Plan>) -> String {
-    let cost = outcome.cost().map(|cost| format!(": {}", amount(instance, cost)));
-    let bound = outcome.cost().zip(outcome.lower_bound()).map(|(cost, bound)| {
-        let gap = 100.0 * gap(cost, bound);
-        format!(", no plan is below {} (gap {gap:.4} %)", amount(instance, bound))
-    });
-    let why = reason(&outcome.verdict).map(|reason| format!(": {reason}"));
-    let stopped = outcome.stopped.filter(|&stop| stop != Stop::Gap);
-    let stopped = stopped.map(|stop| format!(", stopped: {stop}"));
-    format!(
-        "{}: {}{}{}{}{} [{solver}, {:.3} s]",
-        instance.name,
-        outcome.verdict.word(),
-        cost.unwrap_or_default(),
-        bound.unwrap_or_default(),
-        why.unwrap_or_default(),
-        stopped.unwrap_or_default(),
-        outcome.elapsed.as_secs_f64(),
-    )
 }

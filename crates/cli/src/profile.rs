@@ -4,16 +4,16 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use edgeplan::{link_lines, links};
 use edgeplan_cost_model::profile::{Profile, Resident, Timing, Work};
-use edgeplan_formats::Format;
-use edgeplan_instances::cluster;
-use edgeplan_instances::file::{check_writable, to_json, write_atomic};
-use edgeplan_instances::quantity::{Bandwidth, Time};
+use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_kernels::grid::Size;
 use edgeplan_kernels::run::Progress;
 use edgeplan_kernels::work::{bytes, flops};
 use edgeplan_kernels::{Options, profile};
 use edgeplan_link::{ADDRESS, Direction, Event, Limits, Link, Server, measure};
+use edgeplan_machines::cluster;
+use edgeplan_problem::format::Format;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
@@ -24,26 +24,26 @@ use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Write the profile of this machine to this file, for `profile = "FILE"` in a cluster.toml
+    /// Profile of this machine to write (JSON), for `profile = "FILE"` in a cluster.toml
     #[arg(long, required_unless_present_any = ["link", "serve", "json"])]
     out: Option<PathBuf>,
-    /// Measure less: small matrices, few batches
+    /// Measure small matrices and few batch sizes only
     #[arg(long)]
     quick: bool,
-    /// Seconds that measuring may take [default: 60, with --quick 10]
+    /// Time limit of the measurement, in seconds [default: 60; 10 with --quick]
     #[arg(long, value_parser = seconds)]
     time: Option<f64>,
-    /// Measure the processor, even if this build knows an accelerator
+    /// Measure the CPU even in a build with CUDA
     #[arg(long)]
     cpu: bool,
-    /// Measure the link to the machine that runs `edgeplan profile --serve` at HOST:PORT
+    /// Measure the link to the machine that runs `edgeplan profile --serve` at this address
     #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["out", "quick", "time", "cpu"])]
     link: Option<String>,
-    /// What the two ends of the link are called in the cluster.toml
+    /// Names of the two ends of the link in the cluster.toml [default: here,there]
     #[arg(long, value_name = "HERE,THERE", value_delimiter = ',', requires = "link")]
     between: Vec<String>,
-    /// Answer `edgeplan profile --link` of other machines until Ctrl-C; nobody but this machine can
-    /// reach it unless an address is given, such as 0.0.0.0:7433 for all networks
+    /// Serve `edgeplan profile --link` of other machines until Ctrl-C; without an address only this
+    /// machine can connect, 0.0.0.0:7433 serves all networks
     #[arg(
         long,
         value_name = "ADDRESS:PORT",
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
         conflicts_with_all = ["link", "out", "quick", "time", "cpu", "json"],
     )]
     serve: Option<String>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -170,8 +170,8 @@ fn serve(address: &str) -> Result<Reply> {
     watch::listen();
     eprintln!("listening on {}; Ctrl-C ends it", server.address()?);
     server.serve(watch::flag(), &|event| match event {
-        Event::Busy(from) => eprintln!("{from}: told to wait"),
-        Event::Full(from) => eprintln!("{from}: turned away, too many clients"),
+        Event::Busy(from) => eprintln!("{from}: asked to wait"),
+        Event::Full(from) => eprintln!("{from}: refused, too many clients"),
         Event::Over(from, Ok(moved)) => {
             let (received, sent) = (moved.received, moved.sent);
             eprintln!("{from}: measured, {received} received, {sent} sent");
@@ -194,51 +194,7 @@ fn link(address: &str, arguments: &Arguments) -> Result<Reply> {
     let measured = measured?;
     let links = links(&measured, &between);
     let json = link_json(address, &measured, &links);
-    Ok(Reply::either(arguments.json, &json, &link_text(&measured, &links)?))
-}
-
-/// Above this ratio the two directions of a link are two links.
-const LOPSIDED: f64 = 1.25;
-
-/// Half a round trip is a latency. Three digits: no measurement is better.
-fn links(link: &Link, between: &[String; 2]) -> Vec<cluster::Link> {
-    let latency = Time(three_digits(link.round_trip.median.0 / 2));
-    let [there, back] = [link.there, link.back].map(|direction| direction.bits_per_second());
-    let one = |between: [&String; 2], bits: u64, one_way| cluster::Link {
-        between: between.map(Clone::clone),
-        bandwidth: Bandwidth(three_digits(bits)),
-        latency,
-        one_way,
-    };
-    let [here, other] = between;
-    if there.max(back) as f64 > LOPSIDED * there.min(back) as f64 {
-        return vec![one([here, other], there, true), one([other, here], back, true)];
-    }
-    vec![one([here, other], there.min(back), false)]
-}
-
-fn three_digits(number: u64) -> u64 {
-    let unit = 10_u64.pow(number.max(1).ilog10().saturating_sub(2));
-    (number.saturating_add(unit / 2) / unit).max(1).saturating_mul(unit)
-}
-
-/// The lines for a cluster.toml.
-fn link_text(link: &Link, links: &[cluster::Link]) -> Result<String> {
-    #[derive(serde::Serialize)]
-    struct Lines<'a> {
-        link: &'a [cluster::Link],
-    }
-    let times = link.round_trip;
-    let way = |direction: &Direction| format!("{} in {}", direction.bytes, direction.time.median);
-    Ok(format!(
-        "# Round trip {} (MAD {}, {} times); {} there, {} back.\n{}",
-        times.median,
-        times.mad,
-        times.repeats,
-        way(&link.there),
-        way(&link.back),
-        toml::to_string(&Lines { link: links })?,
-    ))
+    Ok(Reply::either(arguments.json, &json, &link_lines(&measured, &links)))
 }
 
 fn link_json(address: &str, link: &Link, links: &[cluster::Link]) -> Value {
@@ -260,48 +216,4 @@ fn link_json(address: &str, link: &Link, links: &[cluster::Link]) -> Value {
         "back": way(&link.back),
         "links": links,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use edgeplan_measure::sample::Sample;
-    use edgeplan_problem::{Bytes, Nanos};
-
-    use super::*;
-
-    /// A link of these rates in MB/s, with a round trip of 701.4 us.
-    fn measured(there: u64, back: u64) -> Link {
-        let sample = |median| Sample { median: Nanos(median), mad: Nanos(1), repeats: 9 };
-        let way =
-            |rate: u64| Direction { bytes: Bytes(rate * 1_000_000), time: sample(1_000_000_000) };
-        Link { round_trip: sample(701_400), there: way(there), back: way(back) }
-    }
-
-    fn lines(there: u64, back: u64) -> String {
-        let link = measured(there, back);
-        link_text(&link, &links(&link, &["laptop".into(), "nas".into()])).unwrap()
-    }
-
-    #[test]
-    fn a_link_is_half_a_round_trip_and_the_slower_way() {
-        let text = lines(118, 117);
-        let expected = "[[link]]\nbetween = [\"laptop\", \"nas\"]\nbandwidth = \"117 MB/s\"\n\
-                        latency = \"351 us\"\n";
-        assert!(text.ends_with(expected), "{text}");
-    }
-
-    #[test]
-    fn ways_that_differ_are_two_links() {
-        let text = lines(5, 50);
-        assert_eq!(text.matches("one-way = true").count(), 2, "{text}");
-        assert!(text.contains("[\"nas\", \"laptop\"]\nbandwidth = \"50 MB/s\""), "{text}");
-    }
-
-    #[test]
-    fn digits_are_kept_and_nothing_is_zero() {
-        for (number, rounded) in [(0, 1), (7, 7), (999, 999), (12_345, 12_300), (99_960, 100_000)] {
-            assert_eq!(three_digits(number), rounded, "{number}");
-        }
-        assert!(three_digits(u64::MAX) > 1 << 63);
-    }
 }

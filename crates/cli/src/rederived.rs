@@ -1,167 +1,37 @@
-//! The second look at what `plan` proves: the bound of the root relaxation, derived again by the
-//! checker of certificates, which shares no code with any solver.
-//!
-//! The relaxation alone seldom proves all; the rest of a proof is the solver's enumeration, and the
-//! answer says how much is which. A proof that the checker contradicts is not printed.
+//! What the independent checker says of a bound, for people and for programs.
 
-use std::time::{Duration, Instant};
-
-use edgeplan_certificate::{Rejected, check};
-use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Contradiction, Cost, Limits, Outcome, Run, Silent, Verdict};
-use edgeplan_search::{ChainSearch, Climbing, uncertified};
+use edgeplan::{Rederived, amount};
+use edgeplan_problem::Cost;
+use edgeplan_problem::deployment::Deployment;
 use serde_json::{Map, Value, json};
 
-use crate::question::Question;
-use crate::report::amount;
-use crate::watch;
-
-/// Mostly it takes milliseconds; after this long the last grid that was climbed counts.
-const TIME_MAX: Duration = Duration::from_secs(1);
-/// The solver whose relaxation it is.
-const CHAIN_SEARCH: &str = "chain-search";
-
-/// What the checker says of an answer that proves something.
-pub(crate) struct Rederived {
-    /// The bound that the relaxation alone proves, or why none was derived.
-    derived: Result<Cost, String>,
-    /// The bound that the answer carries; [`Cost::MAX`] where it says that there is no plan.
-    claimed: Cost,
-    /// Why the answer's proof was taken back.
-    withdrawn: Option<String>,
-    elapsed: Duration,
+/// The keys `rederived_…` and `proof_withdrawn`.
+pub(crate) fn json(rederived: &Rederived) -> Map<String, Value> {
+    let proven = rederived.derived.as_ref().ok().filter(|&&bound| bound < Cost::MAX);
+    let keys = [
+        ("rederived_lower_bound", json!(proven)),
+        ("rederived_infeasible", json!(rederived.derived == Ok(Cost::MAX))),
+        ("rederived_missing", json!(rederived.derived.as_ref().err())),
+        ("rederived_elapsed_s", json!(rederived.elapsed.as_secs_f64())),
+        ("proof_withdrawn", json!(rederived.withdrawn)),
+    ];
+    keys.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
 }
 
-impl Rederived {
-    /// Derives a bound again; none for an answer that proves nothing. A verdict that the checker
-    /// contradicts is replaced: by [`Verdict::Wrong`] where a bound is above the plan, by the bound
-    /// that holds where chain-search's own relaxation shows less than its tables say.
-    pub(crate) fn on(
-        instance: &Deployment,
-        solver: &str,
-        outcome: &mut Outcome<Plan>,
-        question: &Question,
-    ) -> Option<Self> {
-        let (claimed, cost) = match outcome.verdict {
-            Verdict::Infeasible => (Cost::MAX, None),
-            _ => (outcome.lower_bound()?, Some(outcome.cost()?)),
-        };
-        let started = Instant::now();
-        let mut rederived =
-            Self { derived: Ok(Cost::ZERO), claimed, withdrawn: None, elapsed: Duration::ZERO };
-        rederived.derived = match uncertified(instance) {
-            Some(reason) => Err(reason.to_owned()),
-            None => derive(instance, cost, question).or_else(|refusal| {
-                let (verdict, derived) = settled(&refusal, cost, solver);
-                if let Some(verdict) = verdict {
-                    rederived.withdrawn = Some(refusal.to_string());
-                    outcome.verdict = verdict;
-                }
-                derived
-            }),
-        };
-        Some(Self { elapsed: started.elapsed(), ..rederived })
-    }
-
-    pub(crate) fn json(&self) -> Map<String, Value> {
-        let proven = self.derived.as_ref().ok().filter(|&&bound| bound < Cost::MAX);
-        let keys = [
-            ("rederived_lower_bound", json!(proven)),
-            ("rederived_infeasible", json!(self.derived == Ok(Cost::MAX))),
-            ("rederived_missing", json!(self.derived.as_ref().err())),
-            ("rederived_elapsed_s", json!(self.elapsed.as_secs_f64())),
-            ("proof_withdrawn", json!(self.withdrawn)),
-        ];
-        keys.map(|(key, value)| (key.to_owned(), value)).into_iter().collect()
-    }
-
-    pub(crate) fn text(&self, instance: &Deployment, solver: &str) -> String {
-        let text = match &self.derived {
-            Err(reason) => format!("the proof rests on {solver} alone: {reason}"),
-            Ok(Cost::MAX) => "derived again by the independent checker: there is no plan".into(),
-            Ok(bound) => {
-                let amount = amount(instance, *bound);
-                let rest = match *bound >= self.claimed {
-                    true => "the whole bound".into(),
-                    false => format!("the rest of the bound rests on {solver}"),
-                };
-                format!(
-                    "derived again by the independent checker: no plan is below {amount} ({rest})"
-                )
-            }
-        };
-        let withdrawn = self.withdrawn.iter().map(|why| format!("\nproof taken back: {why}"));
-        std::iter::once(text).chain(withdrawn).collect()
-    }
-}
-
-/// The bound that the root relaxation proves by itself, climbed towards a plan of that cost.
-fn derive(
-    instance: &Deployment,
-    cost: Option<Cost>,
-    question: &Question,
-) -> Result<Cost, Rejected> {
-    let _line = watch::busy("deriving the bound again");
-    let mut silent = Silent;
-    let limits = Limits { time: Some(TIME_MAX), ..watch::limits(question) };
-    let mut run = Run::new(instance, limits, &mut silent);
-    let certificate = ChainSearch::default()
-        .certify(&mut run, Climbing::Brief(cost))
-        .map_err(|_| Rejected::Malformed("the climb was stopped before it had a bound"))?;
-    check(instance, &certificate, cost)
-}
-
-/// The verdict that replaces one which the checker contradicts, and what is left of the bound.
-fn settled(
-    refusal: &Rejected,
-    plan: Option<Cost>,
-    solver: &str,
-) -> (Option<Verdict>, Result<Cost, String>) {
-    match *refusal {
-        Rejected::AbovePlan { bound, cost } => {
-            let by = "its own plan".into();
-            let wrong = Verdict::Wrong(Contradiction::BoundAboveCost { bound, cost, by });
-            (Some(wrong), Err(refusal.to_string()))
-        }
-        Rejected::Unproven { proven, .. } => {
-            let lower_bound = Some(proven);
-            let left = match plan {
-                Some(cost) => Verdict::Feasible { cost, lower_bound },
-                None => Verdict::Unknown { lower_bound },
+/// How much of the proof rests on the solver alone, in a line.
+pub(crate) fn text(rederived: &Rederived, instance: &Deployment, solver: &str) -> String {
+    let text = match &rederived.derived {
+        Err(reason) => format!("the proof rests on {solver} alone: {reason}"),
+        Ok(Cost::MAX) => "derived again by the independent checker: there is no plan".into(),
+        Ok(bound) => {
+            let amount = amount(instance, *bound);
+            let rest = match *bound >= rederived.claimed {
+                true => "the whole bound".into(),
+                false => format!("the rest of the bound rests on {solver}"),
             };
-            // The tables of chain-search say nothing of the bounds of other engines.
-            ((solver == CHAIN_SEARCH).then_some(left), Ok(proven))
+            format!("derived again by the independent checker: no plan is below {amount} ({rest})")
         }
-        Rejected::Unsupported(_)
-        | Rejected::Instance(_)
-        | Rejected::Malformed(_)
-        | Rejected::TooLarge { .. } => (None, Err(refusal.to_string())),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bound_above_the_plan_is_wrong_whoever_proved_it() {
-        let refusal = Rejected::AbovePlan { bound: Cost(9), cost: Cost(8) };
-        for solver in [CHAIN_SEARCH, "highs"] {
-            let (verdict, derived) = settled(&refusal, Some(Cost(8)), solver);
-            assert!(matches!(verdict, Some(Verdict::Wrong(_))), "{verdict:?}");
-            assert!(derived.is_err());
-        }
-    }
-
-    #[test]
-    fn tables_that_show_too_much_cost_their_solver_its_proof() {
-        let refusal = Rejected::Unproven { claimed: Cost(8), proven: Cost(5) };
-        let (verdict, derived) = settled(&refusal, Some(Cost(8)), CHAIN_SEARCH);
-        let lower_bound = Some(Cost(5));
-        assert_eq!(verdict, Some(Verdict::Feasible { cost: Cost(8), lower_bound }));
-        assert_eq!(derived, Ok(Cost(5)));
-        let (verdict, _) = settled(&refusal, None, CHAIN_SEARCH);
-        assert_eq!(verdict, Some(Verdict::Unknown { lower_bound }));
-        assert_eq!(settled(&refusal, Some(Cost(8)), "highs"), (None, Ok(Cost(5))));
-    }
+    };
+    let withdrawn = rederived.withdrawn.iter().map(|why| format!("\nproof withdrawn: {why}"));
+    std::iter::once(text).chain(withdrawn).collect()
 }

@@ -9,10 +9,10 @@ use crate::reply::Reply;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// The folder of pages, records and plots
+    /// Report folder: pages, records and plots
     #[arg(default_value = "reports")]
     folder: PathBuf,
-    /// Write nothing; the exit code is 1 if anything would change
+    /// Check only: write nothing, exit code 1 if any file would change
     #[arg(long)]
     check: bool,
 }

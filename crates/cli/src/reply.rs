@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::file::{to_json, visible, write_atomic};
+use edgeplan_files::{to_json, visible, write_atomic};
 use edgeplan_problem::{Outcome, Verdict};
 use serde::Serialize;
 
@@ -48,7 +48,9 @@ pub(crate) fn believed<Plan>(solver: &str, outcome: Outcome<Plan>) -> Result<Out
 
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<WrongAnswer>() { Ending::Wrong as u8 } else { 2 }
+    let wrong = error.is::<WrongAnswer>()
+        || matches!(error.downcast_ref(), Some(edgeplan::Error::Wrong { .. }));
+    if wrong { Ending::Wrong as u8 } else { 2 }
 }
 
 impl Reply {

@@ -1,37 +1,15 @@
 //! Plans and verdicts as JSON and as tables. The JSON keys are stable.
 
 use comfy_table::{CellAlignment, Table, presets};
+use edgeplan::reason;
 use edgeplan_problem::deployment::{Account, Deployment, Objective, Plan, Stage};
-use edgeplan_problem::{Bytes, Cost, Nanos, Outcome, Verdict, gap};
+use edgeplan_problem::{Nanos, Outcome, gap};
 use serde_json::{Map, Value, json};
-
-/// A cost in the objective's unit.
-pub(crate) fn amount(instance: &Deployment, cost: Cost) -> String {
-    in_unit(instance.objective, cost)
-}
-
-/// A cost in the unit of that objective.
-pub(crate) fn in_unit(objective: Objective, cost: Cost) -> String {
-    match objective {
-        Objective::Latency | Objective::Bottleneck => Nanos(cost.0).to_string(),
-        Objective::Memory => Bytes(cost.0).to_string(),
-    }
-}
 
 /// The command as it was typed, without the folder of the executable.
 pub(crate) fn command_line() -> String {
     let words: Vec<String> = std::env::args().skip(1).collect();
     format!("edgeplan {}", words.join(" "))
-}
-
-/// Why, where a verdict needs words.
-pub(crate) fn reason(verdict: &Verdict) -> Option<String> {
-    match verdict {
-        Verdict::Wrong(contradiction) => Some(contradiction.to_string()),
-        Verdict::Unsupported(reason) => Some(reason.to_string()),
-        Verdict::Failed(reason) => Some(reason.clone()),
-        _ => None,
-    }
 }
 
 /// The key of a cost, which ends in its unit.
@@ -77,8 +55,8 @@ pub(crate) fn account_json(
         json!({
             "model": instance.models[model].name,
             "device": instance.device(stage.device).name,
-            "first_layer": instance.models[model].layers[stage.first].name,
-            "last_layer": instance.models[model].layers[stage.last].name,
+            "first_layer": instance.models[model].layers[stage.first].role,
+            "last_layer": instance.models[model].layers[stage.last].role,
             "recipes": recipes(instance, plan, model, stage),
             "compute_ns": stage.compute,
             "hop_ns": stage.hop,
@@ -105,10 +83,10 @@ pub(crate) fn account_json(
 
 /// The recipes of a stage with how many layers use each, commonest first.
 fn recipes(instance: &Deployment, plan: &Plan, model: usize, stage: &Stage) -> Vec<String> {
-    let mut counts: Vec<(usize, &str)> = Vec::new();
+    let mut counts: Vec<(usize, String)> = Vec::new();
     for layer in stage.first..=stage.last {
         let option = plan.models[model][layer].option.index();
-        let recipe = instance.models[model].layers[layer].options[option].recipe.as_str();
+        let recipe = instance.models[model].layers[layer].options[option].recipe.to_string();
         match counts.iter_mut().find(|(_, known)| *known == recipe) {
             Some((count, _)) => *count += 1,
             None => counts.push((1, recipe)),
@@ -140,8 +118,8 @@ pub(crate) fn account_tables(instance: &Deployment, account: &Account, plan: &Pl
             stages.add_row([
                 instance.device(stage.device).name.clone(),
                 match stage.first == stage.last {
-                    true => layers[stage.first].name.clone(),
-                    false => format!("{} .. {}", layers[stage.first].name, layers[stage.last].name),
+                    true => layers[stage.first].role.to_string(),
+                    false => format!("{} .. {}", layers[stage.first].role, layers[stage.last].role),
                 },
                 recipes(instance, plan, model, stage).join(", "),
                 stage.compute.to_string(),

@@ -3,13 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Cost, Limits, Observer, Outcome, Solver, gap, solve};
+use edgeplan::{Phase, Progress, in_unit};
+use edgeplan_problem::deployment::Objective;
+use edgeplan_problem::{Cost, Observer, gap};
 use indicatif::ProgressBar;
-
-use crate::question::Question;
-use crate::report::amount;
-use crate::second_opinion;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -29,57 +26,6 @@ pub(crate) fn flag() -> &'static AtomicBool {
     &INTERRUPTED
 }
 
-/// The question's limits; Ctrl-C ends a run.
-pub(crate) fn limits(question: &Question) -> Limits<'static> {
-    Limits {
-        time: Some(Duration::from_secs_f64(question.time)),
-        gap: question.gap,
-        seed: question.seed,
-        threads: question.threads,
-        interrupt: Some(&INTERRUPTED),
-        ..Limits::default()
-    }
-}
-
-/// Runs a solver under the question's limits, and checks what it says.
-pub(crate) fn answer(
-    instance: &Deployment,
-    name: &str,
-    solver: &dyn Solver<Deployment>,
-    question: &Question,
-) -> Outcome<Plan> {
-    answer_within(instance, name, solver, limits(question))
-}
-
-/// Runs a solver under these limits with a progress line (on a terminal only), and checks what it
-/// says.
-pub(crate) fn answer_within(
-    instance: &Deployment,
-    name: &str,
-    solver: &dyn Solver<Deployment>,
-    limits: Limits<'_>,
-) -> Outcome<Plan> {
-    let mut outcome = unchecked(instance, name, solver, limits);
-    second_opinion::check(instance, name, &mut outcome, second_opinion::USUAL);
-    outcome
-}
-
-/// Runs a solver under these limits with a progress line (on a terminal only).
-pub(crate) fn unchecked(
-    instance: &Deployment,
-    name: &str,
-    solver: &dyn Solver<Deployment>,
-    limits: Limits<'_>,
-) -> Outcome<Plan> {
-    let line = ProgressBar::new_spinner();
-    line.enable_steady_tick(Duration::from_millis(200));
-    let mut watcher = Watcher { instance, name, line, best: None, bound: None };
-    watcher.show();
-    let outcome = solve(instance, solver, limits, &mut watcher);
-    watcher.line.finish_and_clear();
-    outcome
-}
-
 /// A line that shows that something is going on until it is dropped (on a terminal only).
 pub(crate) fn busy(what: &'static str) -> Busy {
     let line = ProgressBar::new_spinner().with_message(what);
@@ -96,28 +42,43 @@ impl Drop for Busy {
     }
 }
 
-struct Watcher<'a> {
-    instance: &'a Deployment,
-    name: &'a str,
+/// A line that follows a solver and what comes after it (on a terminal only); cleared when dropped.
+pub(crate) struct Watcher {
+    objective: Objective,
+    solver: &'static str,
     line: ProgressBar,
     best: Option<Cost>,
     bound: Option<Cost>,
 }
 
-impl Watcher<'_> {
+impl Watcher {
+    /// Of a question with that objective.
+    pub(crate) fn new(objective: Objective) -> Self {
+        let line = ProgressBar::new_spinner();
+        line.enable_steady_tick(Duration::from_millis(200));
+        Self { objective, solver: "", line, best: None, bound: None }
+    }
+
     fn show(&self) {
         let show = |cost: Option<Cost>| match cost {
-            Some(cost) => amount(self.instance, cost),
+            Some(cost) => in_unit(self.objective, cost),
             None => "-".into(),
         };
         let gap = self.best.zip(self.bound).map(|(best, bound)| gap(best, bound));
         let gap = gap.map_or("-".into(), |gap| format!("{:.3} %", 100.0 * gap));
         let (best, bound) = (show(self.best), show(self.bound));
-        self.line.set_message(format!("{}: incumbent {best}, bound {bound}, gap {gap}", self.name));
+        let solver = self.solver;
+        self.line.set_message(format!("{solver}: incumbent {best}, bound {bound}, gap {gap}"));
     }
 }
 
-impl Observer for Watcher<'_> {
+impl Drop for Watcher {
+    fn drop(&mut self) {
+        self.line.finish_and_clear();
+    }
+}
+
+impl Observer for Watcher {
     fn incumbent(&mut self, _elapsed: Duration, cost: Cost) {
         self.best = Some(cost);
         self.show();
@@ -126,5 +87,21 @@ impl Observer for Watcher<'_> {
     fn lower_bound(&mut self, _elapsed: Duration, bound: Cost) {
         self.bound = Some(bound);
         self.show();
+    }
+}
+
+impl Progress for Watcher {
+    fn phase(&mut self, phase: Phase) {
+        let what = match phase {
+            Phase::Solving(solver) => {
+                (self.solver, self.best, self.bound) = (solver, None, None);
+                return self.show();
+            }
+            Phase::Rederiving => "checking the bound independently",
+            Phase::Diagnosing => "infeasible; searching for the smallest fix",
+            Phase::AskingChanges => "solving the instance with each limit relaxed",
+            Phase::Certifying => "writing the certificate",
+        };
+        self.line.set_message(what);
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_formats::Format;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 
 use crate::profile::{Resident, whole_tiles};
 

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edgeplan_formats::Format;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 use statrs::statistics::{Data, OrderStatistics as _};
 
 use crate::check::{FitError, check_work};

@@ -1,7 +1,7 @@
 //! The rule of thumb of most planners, as a baseline: the longer of bytes over bandwidth and
 //! operations over the best rate that the machine ever reached, the same for every format.
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 
 use crate::conformal::median;
 use crate::profile::{Profile, Timing, Work};

@@ -1,14 +1,15 @@
 //! The profile of a machine: what was measured there, by what, and when.
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The version of the file; another one is refused.
 pub const SCHEMA: u32 = 2;
 
 /// What `edgeplan profile` writes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Profile {
     /// [`SCHEMA`].
@@ -28,7 +29,7 @@ pub struct Profile {
 }
 
 /// The machine, and the engine that ran on it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Machine {
     /// Processor, as its vendor calls it.
@@ -57,7 +58,7 @@ pub struct Machine {
 }
 
 /// One time: the median of repeats.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Timing {
     /// What was timed.
@@ -72,7 +73,7 @@ pub struct Timing {
 
 /// A piece of work whose time is known or wanted. All numbers are counts of elements unless they
 /// say otherwise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", tag = "kind")]
 #[serde(rename_all_fields = "kebab-case")]
 pub enum Work {
@@ -126,7 +127,7 @@ pub enum Work {
 }
 
 /// Memory of a loaded matrix: some engines keep a copy of the weights in another layout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Resident {
     /// Of the weights.

@@ -1,6 +1,6 @@
 //! What the time of a kernel is made of: overhead, bytes that are read, operations.
 
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 
 use crate::profile::{Work, whole_tiles};
 

@@ -1,6 +1,6 @@
 //! What can go wrong.
 
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 
 /// Why a model does not load or run.
 #[derive(Debug, thiserror::Error)]

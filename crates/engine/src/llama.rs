@@ -1,8 +1,8 @@
 //! The numbers of a llama, from the metadata of its file.
 
 use candle_core::{Device, Tensor};
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::gguf::Header;
+use edgeplan_files::InputError;
+use edgeplan_model::gguf::Header;
 
 use crate::rope::{Rotation, Table};
 

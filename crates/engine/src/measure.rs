@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use candle_core::{D, Device};
 use edgeplan_measure::machine::resident_bytes;
 use edgeplan_measure::sample::{Sample, quick};
+use edgeplan_pricing::PhaseTimes;
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::error::EngineError;
@@ -39,24 +40,15 @@ impl Runs {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Measured {
     /// By layer as a plan counts them: embedding, blocks, head.
-    pub layers: Vec<Times<Nanos>>,
+    pub layers: Vec<PhaseTimes<Nanos>>,
     /// Of whole passes.
-    pub passes: Times<Sample>,
+    pub passes: PhaseTimes<Sample>,
     /// Summed over layers, what one run of the layer in ten stays below: a pass while nothing else
     /// works, even if that never lasts for a whole pass.
-    pub quick: Times<Nanos>,
+    pub quick: PhaseTimes<Nanos>,
     /// What this process grew by when the model was loaded and had run; none where the system does
     /// not tell.
     pub resident: Option<Bytes>,
-}
-
-/// Of a prompt, and of one token after it; none if none was generated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Times<T> {
-    /// Of the whole prompt.
-    pub prompt: T,
-    /// Of a generated token.
-    pub token: Option<T>,
 }
 
 /// Loads a model and runs it; `progress` hears of every pass. The answer is the model's own: always
@@ -101,17 +93,17 @@ fn measure_here(
     let layers = (0..model.layers()).map(|layer| {
         let at = |pass: &Pass| pass.layers[layer];
         let prompt = sample(&prompts, at).unwrap_or(NEVER).median;
-        Times { prompt, token: sample(&tokens, at).map(|sample| sample.median) }
+        PhaseTimes { prompt, token: sample(&tokens, at).map(|sample| sample.median) }
     });
     let whole = |pass: &Pass| pass.whole;
     let prompt = sample(&prompts, whole).unwrap_or(NEVER);
-    let passes = Times { prompt, token: sample(&tokens, whole) };
+    let passes = PhaseTimes { prompt, token: sample(&tokens, whole) };
     let quickest = |passes: &[Pass]| {
         let times = |layer| passes.iter().map(|pass| pass.layers[layer]).collect::<Vec<_>>();
         (0..model.layers()).map(|layer| quick(&times(layer))).sum::<Option<Nanos>>()
     };
     let prompt = quickest(&prompts).unwrap_or(NEVER.median);
-    let quick = Times { prompt, token: quickest(&tokens) };
+    let quick = PhaseTimes { prompt, token: quickest(&tokens) };
     Ok(Measured { layers: layers.collect(), passes, quick, resident })
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 
 use crate::block::{Block, Norm};
 use crate::error::EngineError;

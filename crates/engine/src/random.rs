@@ -1,16 +1,16 @@
 //! Llamas of any shape with random weights in any mix of formats: times and memory do not depend
 //! on what the weights say.
 
-use std::collections::BTreeMap;
 use std::io::{Error, Write};
 use std::path::Path;
 
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
-use edgeplan_formats::Format;
-use edgeplan_instances::file::{InputError, stream_atomic};
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
-use edgeplan_instances::model::{Shape, TensorClass, TensorSpec};
+use edgeplan_files::{InputError, stream_atomic};
+use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_model::{Shape, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::FormatMix;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
@@ -29,10 +29,8 @@ pub struct Random {
     pub name: String,
     /// Its numbers.
     pub shape: Shape,
-    /// The format of every matrix that has no other one.
-    pub format: Format,
-    /// The format of a class of matrices.
-    pub exceptions: BTreeMap<TensorClass, Format>,
+    /// How its matrices are stored.
+    pub recipe: FormatMix,
     /// Seed of the weights.
     pub seed: u64,
 }
@@ -89,9 +87,8 @@ impl Random {
     }
 
     fn place(&self, tensor: &TensorSpec) -> Result<Place, InputError> {
-        let exception = self.exceptions.get(&tensor.class).copied();
         let format = match tensor.quantizable {
-            true => exception.unwrap_or(self.format),
+            true => self.recipe.format(tensor.class),
             false => Format::F32,
         };
         if tensor.bytes(format).is_none() {

@@ -4,8 +4,8 @@
 //! Neighbours are a pair: that is how GGUF files of llamas are laid out.
 
 use candle_core::{Device, Tensor};
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::gguf::Header;
+use edgeplan_files::InputError;
+use edgeplan_model::gguf::Header;
 
 /// How a file wants positions to be turned.
 #[derive(Debug, Clone, PartialEq)]

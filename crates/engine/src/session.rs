@@ -1,7 +1,6 @@
 //! One conversation: a cache of keys and values, and the passes that fill it.
 
 use candle_core::Tensor;
-use edgeplan_instances::build;
 
 use crate::attention::Cache;
 use crate::block::Place;
@@ -11,7 +10,7 @@ use crate::observe::Observer;
 use crate::rope::Table;
 
 /// A longer prompt goes through the layers in chunks of that many positions, as plans price it.
-pub const CHUNK: usize = build::CHUNK as usize;
+pub const CHUNK: usize = edgeplan_pricing::CHUNK as usize;
 
 /// Of which positions of a pass logits are wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use std::sync::Arc;
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
-use edgeplan_formats::Format;
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::gguf::{self, Header};
+use edgeplan_files::InputError;
+use edgeplan_model::gguf::{self, Header};
+use edgeplan_problem::format::Format;
 
 use crate::block::Norm;
 use crate::error::EngineError;

@@ -1,6 +1,7 @@
 //! One format for the whole model: what people download, placed as well as a placement solver can.
 
 use edgeplan_problem::deployment::{Assignment, Deployment, Layer, Mix, OptionId, Plan};
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Answer, Limits, Run, Silent, Solver, SolverError, Unsupported, solve};
 
 use crate::quantize_then_place::with_formats;
@@ -53,10 +54,10 @@ impl Solver<Deployment> for OneFormat {
 /// Every recipe of the first layer that all layers have, as a mix, if it is within the budget.
 fn uniform_mixes(instance: &Deployment) -> Vec<Mix> {
     let model = &instance.models[0];
-    let recipes = model.layers[0].options.iter().map(|option| option.recipe.as_str());
-    let uniform = |recipe: &str| -> Option<Mix> {
+    let recipes = model.layers[0].options.iter().map(|option| &option.recipe);
+    let uniform = |recipe: &Recipe| -> Option<Mix> {
         let place = |layer: &Layer| {
-            let index = layer.options.iter().position(|option| option.recipe == recipe)?;
+            let index = layer.options.iter().position(|option| option.recipe == *recipe)?;
             Some(OptionId(u16::try_from(index).ok()?))
         };
         model.layers.iter().map(place).collect()

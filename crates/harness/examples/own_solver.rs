@@ -2,19 +2,20 @@
 //! first step of adding one.
 //!
 //! ```sh
-//! cargo run --release --workspace --example own_solver -- bench-data/suites/smoke.toml FOLDER
+//! cargo build --release --workspace --examples
+//! target/release/examples/own_solver bench-data/suites/smoke.toml FOLDER
 //! ```
 
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::AtomicBool;
 
+use edgeplan_files::InputError;
 use edgeplan_harness::registry::{ALL, Registry};
 use edgeplan_harness::runner::Bench;
 use edgeplan_harness::shard::Shard;
 use edgeplan_harness::suite::Suite;
 use edgeplan_harness::trial::{Allowance, answer};
-use edgeplan_instances::file::InputError;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, OptionId, Plan};
 use edgeplan_problem::{Answer, Bytes, Run, Solver, SolverError};
 use edgeplan_records::folder::Folder;

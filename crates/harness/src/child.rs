@@ -1,4 +1,4 @@
-//! Asks a question of a process of its own: whatever happens there, the answer is a value here.
+//! Starts the process of a trial: whatever happens there, the answer is a value here.
 
 use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::Path;
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use edgeplan_records::row::Point;
 
 use crate::limit::{in_a_group, kill};
-use crate::trial::{End, Event, Question};
+use crate::trial::{Event, TrialEnd, TrialRequest};
 
 const POLL: Duration = Duration::from_millis(5);
 /// Letters of a complaint that are kept.
@@ -20,7 +20,7 @@ const COMPLAINT_MAX: usize = 300;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Reply {
     pub(crate) points: Vec<Point>,
-    pub(crate) end: Result<End, String>,
+    pub(crate) end: Result<TrialEnd, String>,
     /// Wall-clock time of the whole process.
     pub(crate) wall: Duration,
 }
@@ -28,7 +28,7 @@ pub(crate) struct Reply {
 /// Asks; `None` when interrupted.
 pub(crate) fn ask(
     command: &mut Command,
-    question: &Question,
+    request: &TrialRequest,
     interrupt: &AtomicBool,
 ) -> Option<Reply> {
     let started = Instant::now();
@@ -44,11 +44,11 @@ pub(crate) fn ask(
             return Some(lost(format!("{program} does not start: {error}")));
         }
     };
-    let text = serde_json::to_vec(question).expect("plain data serializes");
+    let text = serde_json::to_vec(request).expect("plain data serializes");
     let feed = feed(child.stdin.take(), text);
     let listen = listen(child.stdout.take());
     let complaint = drain(child.stderr.take());
-    let allowance = question.allowance;
+    let allowance = request.allowance;
     let limit = Duration::try_from_secs_f64(allowance.time_s + allowance.grace_s).ok();
     // A limit beyond all clocks is none.
     let deadline = limit.and_then(|limit| started.checked_add(limit));
@@ -102,7 +102,7 @@ fn feed(stdin: Option<ChildStdin>, text: Vec<u8>) -> JoinHandle<()> {
     })
 }
 
-fn listen(stdout: Option<ChildStdout>) -> JoinHandle<(Vec<Point>, Option<End>)> {
+fn listen(stdout: Option<ChildStdout>) -> JoinHandle<(Vec<Point>, Option<TrialEnd>)> {
     thread::spawn(move || {
         let (mut points, mut end) = (Vec::new(), None);
         let lines = stdout.into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
@@ -142,7 +142,7 @@ mod tests {
     use super::*;
     use crate::instance::Instance;
     use crate::trial::Allowance;
-    use edgeplan_instances::generate::{Random, random};
+    use edgeplan_families::{Random, random};
     use edgeplan_problem::{Bytes, Cost};
     use edgeplan_records::row::PointKind;
 
@@ -152,10 +152,10 @@ mod tests {
             Allowance { time_s: 0.1, grace_s: 0.2, gap: 0.0, memory, cpu_s, threads: 1 };
         let instance = random(&Random { layers: 3, devices: 2, ..Random::default() });
         let instance = Instance::Deployment(instance);
-        let question =
-            Question { solver: "any".into(), seed: 0, allowance, cores: vec![], instance };
+        let request =
+            TrialRequest { solver: "any".into(), seed: 0, allowance, cores: vec![], instance };
         let mut command = Command::new("sh");
-        ask(command.args(["-c", script]), &question, &AtomicBool::new(interrupt))
+        ask(command.args(["-c", script]), &request, &AtomicBool::new(interrupt))
     }
 
     #[test]

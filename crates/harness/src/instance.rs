@@ -1,15 +1,14 @@
 //! An instance of any of the three problems, as the process of a trial is given it.
 
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::instance::{digest, fingerprint};
-use edgeplan_instances::schedule;
+use edgeplan_files::deployment::fingerprint;
+use edgeplan_files::{InputError, digest};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_records::row::Kind;
 use serde::{Deserialize, Serialize};
 
-/// A question of one of the three kinds.
+/// An instance of one of the three kinds of problem.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Wire", into = "Wire")]
 pub enum Instance {
@@ -34,7 +33,9 @@ impl From<Instance> for Wire {
     fn from(instance: Instance) -> Self {
         match instance {
             Instance::Deployment(instance) => Self::Deployment(instance),
-            Instance::Scheduling(instance) => Self::Scheduling(schedule::write_schedule(&instance)),
+            Instance::Scheduling(instance) => {
+                Self::Scheduling(edgeplan_scheduling::write_schedule(&instance))
+            }
             Instance::Batching(instance) => Self::Batching(instance),
         }
     }
@@ -50,7 +51,7 @@ impl TryFrom<Wire> for Instance {
                 instance.checked().map_err(|e| InputError::file(FILE, e.to_string()))?,
             ),
             Wire::Scheduling(text) => {
-                Self::Scheduling(schedule::parse_schedule(FILE, &text, false)?)
+                Self::Scheduling(edgeplan_scheduling::parse_schedule(FILE, &text, false)?)
             }
             Wire::Batching(instance) => Self::Batching(
                 instance.checked().map_err(|e| InputError::file(FILE, e.to_string()))?,
@@ -94,7 +95,7 @@ impl Instance {
     pub fn fingerprint(&self) -> String {
         match self {
             Self::Deployment(instance) => fingerprint(instance),
-            Self::Scheduling(instance) => schedule::fingerprint(instance),
+            Self::Scheduling(instance) => edgeplan_scheduling::fingerprint(instance),
             Self::Batching(instance) => {
                 digest(&serde_json::to_string(instance).unwrap_or_default())
             }

@@ -1,33 +1,30 @@
 //! The row of a trial.
 
+use std::collections::BTreeMap;
+
 use edgeplan_measure::machine::{load_average, revision};
+use edgeplan_problem::Verdict;
 use edgeplan_problem::deployment::Deployment;
-use edgeplan_problem::gap;
-use edgeplan_records::row::{Point, PointKind, Record, Word};
+use edgeplan_records::row::{Point, PointKind, Record};
 use edgeplan_solvers::FORMULATION;
 
 use crate::child::Reply;
 use crate::instance::Instance;
-use crate::trial::{End, Question};
+use crate::trial::{TrialEnd, TrialRequest};
 
-/// The row of a trial, but for what only the runner knows.
-pub(crate) fn record(question: &Question, reply: &Reply) -> Record {
-    let Question { instance, allowance, .. } = question;
-    let failed = |reason: &String| End {
-        verdict: Word::Failed,
-        reason: reason.clone(),
-        cost: None,
-        lower_bound: None,
+/// The row of a trial, but for what only the runner knows: suite, fingerprint, parameters, machine.
+pub(crate) fn record(request: &TrialRequest, reply: &Reply) -> Record {
+    let TrialRequest { instance, allowance, .. } = request;
+    let failed = |reason: String| TrialEnd {
+        verdict: Verdict::Failed(reason),
         elapsed_s: reply.wall.as_secs_f64(),
         stopped: String::new(),
-        work: Default::default(),
+        work: BTreeMap::new(),
         peak_memory_bytes: None,
         cpu_s: None,
     };
-    let end = reply.end.clone().unwrap_or_else(|reason| failed(&reason));
+    let end = reply.end.clone().unwrap_or_else(failed);
     let first = first_plan(&reply.points, &end);
-    let work: Vec<String> =
-        end.work.iter().map(|(what, count)| format!("{what}={count}")).collect();
     let chain = match instance {
         Instance::Deployment(chain) => Some(chain),
         Instance::Scheduling(_) | Instance::Batching(_) => None,
@@ -41,18 +38,13 @@ pub(crate) fn record(question: &Question, reply: &Reply) -> Record {
         options_max: chain.map(options_max),
         placement: chain.map(|chain| chain.placement),
         objective: chain.map(|chain| chain.objective),
-        solver: question.solver.clone(),
-        seed: question.seed,
+        solver: request.solver.clone(),
+        seed: request.seed,
         verdict: end.verdict,
-        // One row, one line: half a row can then be told from a whole one.
-        reason: end.reason.replace(['\n', '\r'], " "),
-        cost: end.cost,
-        lower_bound: end.lower_bound,
-        gap: end.cost.zip(end.lower_bound).map(|(cost, bound)| gap(cost, bound)),
         elapsed_s: end.elapsed_s,
         first_plan_s: first.map(|point| point.at_s),
         first_plan_cost: first.map(|point| point.value),
-        work: work.join(";"),
+        work: end.work,
         peak_memory_bytes: end.peak_memory_bytes,
         stopped: end.stopped,
         time_limit_s: allowance.time_s,
@@ -61,21 +53,21 @@ pub(crate) fn record(question: &Question, reply: &Reply) -> Record {
         revision: revision().into(),
         machine: String::new(),
         problem: instance.kind(),
-        parameters: String::new(),
+        parameters: BTreeMap::new(),
         cpu_s: end.cpu_s,
         cpu_limit_s: Some(allowance.cpu_s),
         threads: Some(allowance.threads),
-        cores: question.cores.iter().map(usize::to_string).collect::<Vec<_>>().join(";"),
+        cores: request.cores.clone(),
         load: cfg!(unix).then(load_average),
         formulation: Some(FORMULATION),
     }
 }
 
 /// The first incumbent; the returned plan where a solver told of none on the way.
-fn first_plan(points: &[Point], end: &End) -> Option<Point> {
+fn first_plan(points: &[Point], end: &TrialEnd) -> Option<Point> {
     let told = points.iter().find(|point| point.kind == PointKind::Incumbent).copied();
-    let returned =
-        end.cost.map(|value| Point { at_s: end.elapsed_s, kind: PointKind::Incumbent, value });
+    let kind = PointKind::Incumbent;
+    let returned = end.verdict.cost().map(|value| Point { at_s: end.elapsed_s, kind, value });
     told.or(returned)
 }
 

@@ -1,6 +1,6 @@
 //! Which solvers a trial can be asked for, by name.
 
-use edgeplan_instances::file::nearest;
+use edgeplan_files::nearest;
 use edgeplan_problem::Problem;
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::deployment::Deployment;

@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_records::folder::Folder;
-use edgeplan_records::row::{Key, Point, Record};
+use edgeplan_records::row::{Point, Record, TrialKey};
 use edgeplan_solvers::FORMULATION;
 
 use crate::child::ask;
@@ -19,7 +19,7 @@ use crate::outcome::record;
 use crate::registry::Registry;
 use crate::shard::Shard;
 use crate::suite::{Case, Suite};
-use crate::trial::{Allowance, Question};
+use crate::trial::{Allowance, TrialRequest};
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -40,7 +40,7 @@ pub struct Bench<'a> {
     pub pin: bool,
     /// The registry that names are looked up in; that of the executable.
     pub registry: Registry<'a>,
-    /// The executable whose arguments `trial` make it answer a [`Question`].
+    /// The executable whose arguments `trial` make it answer a [`TrialRequest`].
     pub executable: PathBuf,
     /// The command as a person typed it, for the record.
     pub command: &'a str,
@@ -53,21 +53,25 @@ pub struct Progress<'a> {
     pub done: usize,
     /// Trials in all.
     pub all: usize,
-    /// What was started last: instance and solver.
-    pub now: (&'a str, &'a str),
+    /// The instance of the trial that was started last; empty before the first.
+    pub instance: &'a str,
+    /// The solver of that trial.
+    pub solver: &'a str,
     /// How long the rest takes, if every solver goes on as it did on average.
     pub left: Option<Duration>,
 }
 
-/// An instance and who is still to be run on it, with which seed.
+/// An instance and the trials on it that have no record yet.
 struct Task<'a> {
     suite: &'a Suite,
     case: &'a Case,
+    /// Solvers and their seeds.
     trials: Vec<(&'a str, u64)>,
 }
 
-/// What a worker tells.
+/// What a worker tells the thread that writes the records.
 enum Message<'a> {
+    /// An instance, and the solver that is started on it.
     Started(&'a str, &'a str),
     Ended(Box<Record>, Vec<Point>, Duration),
     Failed(InputError),
@@ -98,7 +102,7 @@ impl Bench<'_> {
         let cores = self.cores()?;
         folder.note(self.command, &format!("{}{}", machine.description(), self.load()))?;
         let (tasks, all) = self.tasks(folder);
-        let mut pace = Pace::of(&tasks, folder.records());
+        let mut estimate = Estimate::of(&tasks, folder.records());
         let known = digests(folder);
         let next = AtomicUsize::new(0);
         // An error here stops the workers, as an interrupt does.
@@ -125,16 +129,17 @@ impl Bench<'_> {
                 });
             }
             drop(sender);
-            let mut progress = Progress { done: all - pace.left, all, now: ("", ""), left: None };
+            let done = all - estimate.left;
+            let mut progress = Progress { done, all, instance: "", solver: "", left: None };
             for message in messages {
                 let added = match message {
                     Message::Started(instance, solver) => {
-                        progress.now = (instance, solver);
+                        (progress.instance, progress.solver) = (instance, solver);
                         Ok(())
                     }
                     Message::Ended(mut record, points, wall) => {
                         record.machine = machine.name();
-                        pace.tell(&record.solver, wall);
+                        estimate.tell(&record.solver, wall);
                         progress.done += 1;
                         folder.add(*record, &points)
                     }
@@ -144,7 +149,7 @@ impl Bench<'_> {
                     result = Err(error);
                     stop.store(true, Ordering::Relaxed);
                 }
-                progress.left = pace.rest(self.jobs.max(1));
+                progress.left = estimate.rest(self.jobs.max(1));
                 show(progress);
             }
         });
@@ -157,7 +162,7 @@ impl Bench<'_> {
 
     /// What is left to do, and how many trials there are in all.
     fn tasks<'a>(&'a self, folder: &Folder) -> (Vec<Task<'a>>, usize) {
-        let known: BTreeSet<Key<'_>> = folder.records().iter().map(Record::key).collect();
+        let known: BTreeSet<TrialKey<'_>> = folder.records().iter().map(Record::key).collect();
         let cases =
             self.suites.iter().flat_map(|suite| suite.cases.iter().map(move |c| (suite, c)));
         let (mut tasks, mut all) = (Vec::new(), 0);
@@ -168,7 +173,8 @@ impl Bench<'_> {
                 product.map(|(name, seed)| (name.as_str(), seed)).collect();
             all += trials.len();
             let missing = trials.into_iter().filter(|&(solver, seed)| {
-                !known.contains(&(suite.name.as_str(), case.name.as_str(), solver, seed))
+                let (suite, instance) = (&suite.name, &case.name);
+                !known.contains(&TrialKey { suite, instance, solver, seed })
             });
             tasks.push(Task { suite, case, trials: missing.collect() });
         }
@@ -281,17 +287,18 @@ impl Worker<'_> {
         }
         let allowance = self.bench.allowance;
         let cores = self.cores.clone();
-        let mut question = Question { solver: String::new(), seed: 0, allowance, cores, instance };
+        let mut request =
+            TrialRequest { solver: String::new(), seed: 0, allowance, cores, instance };
         for &(solver, seed) in trials {
             if self.is_over() {
                 return None;
             }
             sender.send(Message::Started(&case.name, solver)).ok()?;
-            question.solver = solver.to_owned();
-            question.seed = seed;
+            request.solver = solver.to_owned();
+            request.seed = seed;
             let mut command = Command::new(&self.bench.executable);
-            let reply = ask(command.arg("trial"), &question, self.interrupt)?;
-            let mut record = record(&question, &reply);
+            let reply = ask(command.arg("trial"), &request, self.interrupt)?;
+            let mut record = record(&request, &reply);
             record.suite.clone_from(&suite.name);
             record.fingerprint.clone_from(&digest);
             record.parameters.clone_from(&case.parameters);
@@ -301,8 +308,8 @@ impl Worker<'_> {
     }
 }
 
-/// How long solvers take, to guess when all is done.
-struct Pace {
+/// An estimate of when all is done, from how long each solver took so far.
+struct Estimate {
     /// Trials to run, by solver.
     to_run: BTreeMap<String, usize>,
     /// Seconds and trials so far, by solver.
@@ -311,17 +318,17 @@ struct Pace {
     left: usize,
 }
 
-impl Pace {
+impl Estimate {
     fn of(tasks: &[Task<'_>], records: &[Record]) -> Self {
         let mut to_run: BTreeMap<String, usize> = BTreeMap::new();
         for &(solver, _) in tasks.iter().flat_map(|task| &task.trials) {
             *to_run.entry(solver.to_owned()).or_default() += 1;
         }
-        let mut pace = Self { left: to_run.values().sum(), to_run, spent: BTreeMap::new() };
+        let mut estimate = Self { left: to_run.values().sum(), to_run, spent: BTreeMap::new() };
         for record in records {
-            pace.spend(&record.solver, record.elapsed_s);
+            estimate.spend(&record.solver, record.elapsed_s);
         }
-        pace
+        estimate
     }
 
     fn spend(&mut self, solver: &str, seconds: f64) {
@@ -359,13 +366,13 @@ mod tests {
     #[test]
     fn the_rest_is_guessed_by_solver() {
         let to_run = BTreeMap::from([("slow".to_owned(), 3), ("quick".to_owned(), 4)]);
-        let mut pace = Pace { to_run, spent: BTreeMap::new(), left: 7 };
-        assert_eq!(pace.rest(1), None);
-        pace.tell("slow", Duration::from_secs(10));
+        let mut estimate = Estimate { to_run, spent: BTreeMap::new(), left: 7 };
+        assert_eq!(estimate.rest(1), None);
+        estimate.tell("slow", Duration::from_secs(10));
         // Two more slow ones, and four that are taken for such.
-        assert_eq!(pace.rest(1), Some(Duration::from_secs(60)));
-        pace.tell("quick", Duration::from_secs(1));
-        assert_eq!((pace.rest(1), pace.left), (Some(Duration::from_secs(23)), 5));
-        assert_eq!(pace.rest(2), Some(Duration::from_secs_f64(11.5)));
+        assert_eq!(estimate.rest(1), Some(Duration::from_secs(60)));
+        estimate.tell("quick", Duration::from_secs(1));
+        assert_eq!((estimate.rest(1), estimate.left), (Some(Duration::from_secs(23)), 5));
+        assert_eq!(estimate.rest(2), Some(Duration::from_secs_f64(11.5)));
     }
 }

@@ -1,12 +1,12 @@
-//! One solver on one instance: what the process that does it is asked and says.
+//! One solver on one instance: what the process of the trial is asked, and what it answers.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use edgeplan_instances::file::{InputError, parse_json};
+use edgeplan_files::{InputError, parse_json};
 use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Problem, Verdict, solve};
-use edgeplan_records::row::{Point, PointKind, Word};
+use edgeplan_records::row::{Point, PointKind};
 use edgeplan_solvers::Entry;
 use serde::{Deserialize, Serialize};
 
@@ -35,14 +35,14 @@ pub struct Allowance {
 /// What the process of a trial reads from its standard input, as JSON.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Question {
+pub struct TrialRequest {
     /// The solver's name in the registry.
     pub solver: String,
-    /// Seed of whatever is random in it.
+    /// The solver's seed.
     pub seed: u64,
-    /// What it may use.
+    /// What the trial may use.
     pub allowance: Allowance,
-    /// Cores that it is kept on (Linux); none where the system chooses.
+    /// Cores that the process is pinned to (Linux); none where the system chooses.
     pub cores: Vec<usize>,
     /// The instance.
     pub instance: Instance,
@@ -54,16 +54,13 @@ pub struct Question {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Event {
     Point(Point),
-    End(End),
+    End(TrialEnd),
 }
 
 /// How a trial ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct End {
-    pub(crate) verdict: Word,
-    pub(crate) reason: String,
-    pub(crate) cost: Option<Cost>,
-    pub(crate) lower_bound: Option<Cost>,
+pub(crate) struct TrialEnd {
+    pub(crate) verdict: Verdict,
     pub(crate) elapsed_s: f64,
     pub(crate) stopped: String,
     pub(crate) work: BTreeMap<String, u64>,
@@ -71,11 +68,11 @@ pub(crate) struct End {
     pub(crate) cpu_s: Option<f64>,
 }
 
-/// Answers the question on `input` with a solver of the registry, telling `output` of progress.
+/// Answers the request on `input` with a solver of the registry, telling `output` of progress.
 /// Takes the limits for this whole process, which dies with the one that asked.
 ///
 /// # Errors
-/// A question that makes no sense, or an unknown solver.
+/// A request that makes no sense, or an unknown solver.
 pub fn answer(
     mut input: impl Read,
     output: &mut dyn Write,
@@ -85,20 +82,20 @@ pub fn answer(
     limit::die_with_parent();
     let mut text = String::new();
     input.read_to_string(&mut text).map_err(|error| InputError::file(FILE, error.to_string()))?;
-    let question: Question = parse_json(FILE, &text)?;
+    let request: TrialRequest = parse_json(FILE, &text)?;
     drop(text);
-    let Allowance { memory, cpu_s, .. } = question.allowance;
-    limit::pin(&question.cores).map_err(|error| InputError::key(FILE, "cores", error))?;
+    let Allowance { memory, cpu_s, .. } = request.allowance;
+    limit::pin(&request.cores).map_err(|error| InputError::key(FILE, "cores", error))?;
     limit::limit_memory(memory)
         .map_err(|error| InputError::key(FILE, "allowance.memory", error))?;
     limit::limit_cpu(cpu_s).map_err(|error| InputError::key(FILE, "allowance.cpu_s", error))?;
     registry
-        .check(question.instance.kind(), &question.solver)
+        .check(request.instance.kind(), &request.solver)
         .map_err(|problem| InputError::key(FILE, "solver", problem))?;
-    let end = match &question.instance {
-        Instance::Deployment(problem) => run(problem, registry.deployment, &question, output),
-        Instance::Scheduling(problem) => run(problem, registry.scheduling, &question, output),
-        Instance::Batching(problem) => run(problem, registry.batching, &question, output),
+    let end = match &request.instance {
+        Instance::Deployment(problem) => run(problem, registry.deployment, &request, output),
+        Instance::Scheduling(problem) => run(problem, registry.scheduling, &request, output),
+        Instance::Batching(problem) => run(problem, registry.batching, &request, output),
     }?;
     tell(output, &Event::End(end));
     Ok(())
@@ -107,17 +104,16 @@ pub fn answer(
 fn run<P: Problem>(
     problem: &P,
     entries: &[Entry<P>],
-    question: &Question,
+    request: &TrialRequest,
     output: &mut dyn Write,
-) -> Result<End, InputError> {
-    let Allowance { time_s, gap, threads, .. } = question.allowance;
+) -> Result<TrialEnd, InputError> {
+    let Allowance { time_s, gap, threads, .. } = request.allowance;
     let time = Duration::try_from_secs_f64(time_s).map_err(|error| {
         InputError::key("standard input", "allowance.time_s", error.to_string())
     })?;
-    let limits =
-        Limits { time: Some(time), gap, seed: question.seed, threads, ..Limits::default() };
-    let entry = find(entries, &question.solver).expect("checked before");
-    Ok(End::of(&solve(problem, (entry.make)().as_ref(), limits, &mut Teller(output))))
+    let limits = Limits { time: Some(time), gap, seed: request.seed, threads, ..Limits::default() };
+    let entry = find(entries, &request.solver).expect("checked before");
+    Ok(TrialEnd::of(solve(problem, (entry.make)().as_ref(), limits, &mut Teller(output))))
 }
 
 fn tell(output: &mut dyn Write, event: &Event) {
@@ -144,22 +140,10 @@ impl Observer for Teller<'_> {
     }
 }
 
-impl End {
-    fn of<Plan>(outcome: &Outcome<Plan>) -> Self {
-        let (verdict, reason) = match &outcome.verdict {
-            Verdict::Optimal { .. } => (Word::Optimal, String::new()),
-            Verdict::Feasible { .. } => (Word::Feasible, String::new()),
-            Verdict::Infeasible => (Word::Infeasible, String::new()),
-            Verdict::Unknown { .. } => (Word::Unknown, String::new()),
-            Verdict::Wrong(contradiction) => (Word::Wrong, contradiction.to_string()),
-            Verdict::Unsupported(reason) => (Word::Unsupported, reason.to_string()),
-            Verdict::Failed(reason) => (Word::Failed, reason.clone()),
-        };
+impl TrialEnd {
+    fn of<Plan>(outcome: Outcome<Plan>) -> Self {
         Self {
-            verdict,
-            reason,
-            cost: outcome.cost(),
-            lower_bound: outcome.lower_bound(),
+            verdict: outcome.verdict,
             elapsed_s: outcome.elapsed.as_secs_f64(),
             stopped: outcome.stopped.map(|stop| stop.to_string()).unwrap_or_default(),
             work: outcome.work.iter().map(|(&what, &count)| (what.to_owned(), count)).collect(),

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use candle_core::{Device, Tensor};
 use candle_nn::ops::{rms_norm, silu, softmax_last_dim};
 use edgeplan_cost_model::profile::{Resident, Work};
-use edgeplan_formats::Format;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 
 use crate::grid::Task;
 use crate::resident;

@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use edgeplan_cost_model::profile::Work;
-use edgeplan_formats::Format;
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 
 use crate::shapes::{Catalog, Shape, spread};
 

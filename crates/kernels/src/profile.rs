@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use edgeplan_cost_model::profile::{Machine as Described, Profile, SCHEMA};
 use edgeplan_engine::on_worker;
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_measure::clock::Monotonic;
 use edgeplan_measure::machine::{Machine, date, load_average, revision};
 use edgeplan_problem::{Bytes, Nanos};

@@ -2,9 +2,9 @@
 
 use candle_core::{Device, Result};
 use edgeplan_cost_model::profile::Resident;
-use edgeplan_formats::Format;
 use edgeplan_measure::machine::resident_bytes;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 
 use crate::shapes::Shape;
 use crate::weights::{load, packing, unpacked};

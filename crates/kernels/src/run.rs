@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use edgeplan_cost_model::profile::{Resident, Timing, Work};
-use edgeplan_formats::Format;
 use edgeplan_measure::clock::Clock;
 use edgeplan_measure::sample::{Rule, Sample, repeat};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 
 use self::drift::Drift;

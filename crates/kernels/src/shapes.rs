@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use edgeplan_cost_model::profile::whole_tiles;
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::{self, LayerKind, TensorSpec};
+use edgeplan_files::InputError;
+use edgeplan_model::{Part, TensorSpec};
 
 /// A matrix: outputs and inputs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,15 +43,15 @@ impl Catalog {
     /// When the embedded catalog cannot be read.
     pub(crate) fn load() -> Result<Self, InputError> {
         let mut found = Self::default();
-        for name in model::names() {
-            for layer in model::load(&format!("catalog:{name}"))?.layers {
+        for name in edgeplan_model::names() {
+            for layer in edgeplan_model::load(&format!("catalog:{name}"))?.layers {
                 let matrices = layer.tensors.iter().filter(|tensor| tensor.quantizable);
                 for &TensorSpec { rows, row_len, .. } in matrices {
-                    let shapes = match (layer.kind, whole_tiles(rows, row_len)) {
-                        (LayerKind::Block, true) => &mut found.blocks,
-                        (LayerKind::Head, true) => &mut found.heads,
-                        (LayerKind::Block | LayerKind::Head, false) => &mut found.uneven,
-                        (LayerKind::Embedding, _) => continue,
+                    let shapes = match (layer.part, whole_tiles(rows, row_len)) {
+                        (Part::Block(_), true) => &mut found.blocks,
+                        (Part::Head, true) => &mut found.heads,
+                        (Part::Block(_) | Part::Head, false) => &mut found.uneven,
+                        (Part::Embedding, _) => continue,
                     };
                     shapes.insert(Shape { rows, row_len });
                 }

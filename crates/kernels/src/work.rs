@@ -54,7 +54,7 @@ pub fn name(work: &Work) -> String {
 
 #[cfg(test)]
 mod tests {
-    use edgeplan_formats::Format;
+    use edgeplan_problem::format::Format;
 
     use super::*;
 

@@ -1,11 +1,11 @@
 //! Measured memory, in a process of its own: what other tests allocate would count.
 
 use edgeplan_cost_model::profile::{Resident, whole_tiles};
-use edgeplan_formats::Format;
 use edgeplan_kernels::engine::{Candle, Engine as _};
 use edgeplan_kernels::grid::Task;
 use edgeplan_measure::machine::resident_bytes;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 
 #[test]
 fn floats_take_what_they_are_and_nothing_takes_less() {

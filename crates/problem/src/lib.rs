@@ -8,6 +8,8 @@
 pub mod batching;
 mod confirm;
 pub mod deployment;
+pub mod format;
+pub mod recipe;
 mod run;
 pub mod scheduling;
 mod solver;
@@ -18,4 +20,6 @@ pub use confirm::confirm;
 pub use run::{Limits, Observer, Run, Silent, Stop};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
 pub use units::{Bytes, Cost, Loss, Nanos, Share};
-pub use verdict::{Contradiction, Outcome, Verdict, gap, judge, reconcile, solve};
+pub use verdict::{
+    Contradiction, Outcome, Verdict, gap, judge, reconcile, reconcile_verdicts, solve,
+};

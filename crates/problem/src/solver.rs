@@ -1,5 +1,7 @@
 //! The shared traits: a question with one meaning of cost, and a way of answering it.
 
+use serde::{Deserialize, Serialize};
+
 use crate::{Cost, Run, Stop};
 
 /// A question with one meaning of cost and feasibility.
@@ -72,7 +74,7 @@ pub enum Answer<Plan> {
 }
 
 /// Why a solver cannot take a question, in words.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[error("{0}")]
 pub struct Unsupported(pub String);
 

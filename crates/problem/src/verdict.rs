@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::{
     Answer, Cost, Limits, Observer, Problem, Run, Silent, Solver, SolverError, Stop, Unsupported,
 };
 
 /// What is true of an answer, after its plan was evaluated.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verdict {
     /// The plan is feasible and within the asked gap of a lower bound.
     Optimal {
@@ -45,6 +48,23 @@ impl Verdict {
         matches!(self, Self::Wrong(_))
     }
 
+    /// Cost of the feasible plan, if there is one that may be ranked.
+    pub fn cost(&self) -> Option<Cost> {
+        match *self {
+            Self::Optimal { cost, .. } | Self::Feasible { cost, .. } => Some(cost),
+            _ => None,
+        }
+    }
+
+    /// The lower bound, if there is one that may be believed.
+    pub fn lower_bound(&self) -> Option<Cost> {
+        match *self {
+            Self::Optimal { lower_bound, .. } => Some(lower_bound),
+            Self::Feasible { lower_bound, .. } | Self::Unknown { lower_bound } => lower_bound,
+            _ => None,
+        }
+    }
+
     /// `optimal`, `feasible`, `infeasible`, `unknown`, `wrong`, `unsupported` or `failed`: the
     /// words of tables and files.
     pub fn word(&self) -> &'static str {
@@ -61,7 +81,8 @@ impl Verdict {
 }
 
 /// Why an answer is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Contradiction {
     /// The returned plan breaks constraints.
     #[error("the returned plan is infeasible: {0}")]
@@ -101,6 +122,9 @@ pub enum Contradiction {
         /// Whose plan that is.
         by: String,
     },
+    /// As a record says it: of a contradiction that was found earlier, the words are left.
+    #[error("{0}")]
+    Recorded(String),
 }
 
 /// A claimed cost, in words.
@@ -126,19 +150,12 @@ pub struct Outcome<Plan> {
 impl<Plan> Outcome<Plan> {
     /// Cost of the feasible plan, if there is one that may be ranked.
     pub fn cost(&self) -> Option<Cost> {
-        match self.verdict {
-            Verdict::Optimal { cost, .. } | Verdict::Feasible { cost, .. } => Some(cost),
-            _ => None,
-        }
+        self.verdict.cost()
     }
 
     /// The lower bound, if there is one that may be believed.
     pub fn lower_bound(&self) -> Option<Cost> {
-        match self.verdict {
-            Verdict::Optimal { lower_bound, .. } => Some(lower_bound),
-            Verdict::Feasible { lower_bound, .. } | Verdict::Unknown { lower_bound } => lower_bound,
-            _ => None,
-        }
+        self.verdict.lower_bound()
     }
 }
 
@@ -259,20 +276,24 @@ pub fn judge<P: Problem>(
 /// Confronts the outcomes of several solvers on one question: a bound above somebody's feasible
 /// plan, or a claim of infeasibility beside one, becomes [`Verdict::Wrong`].
 pub fn reconcile<Plan>(outcomes: &mut [(&str, Outcome<Plan>)]) {
-    let Some((cost, by)) =
-        outcomes.iter().filter_map(|(name, o)| Some((o.cost()?, (*name).to_owned()))).min()
-    else {
-        return;
-    };
-    for (_, outcome) in outcomes.iter_mut() {
-        let by = by.clone();
-        let contradiction = match outcome.verdict {
+    reconcile_verdicts(outcomes.iter_mut().map(|(name, outcome)| (*name, &mut outcome.verdict)));
+}
+
+/// [`reconcile`] where nothing but the verdicts is at hand, such as those of records, each with the
+/// name of its solver.
+pub fn reconcile_verdicts<'a>(verdicts: impl IntoIterator<Item = (&'a str, &'a mut Verdict)>) {
+    let mut verdicts: Vec<(&str, &mut Verdict)> = verdicts.into_iter().collect();
+    let plans = verdicts.iter().filter_map(|(name, verdict)| Some((verdict.cost()?, *name)));
+    let Some((cost, by)) = plans.min() else { return };
+    for (_, verdict) in &mut verdicts {
+        let by = by.to_owned();
+        let contradiction = match **verdict {
             Verdict::Infeasible => Contradiction::NotInfeasible { cost, by },
-            _ => match outcome.lower_bound() {
+            _ => match verdict.lower_bound() {
                 Some(bound) if bound > cost => Contradiction::BoundAboveCost { bound, cost, by },
                 _ => continue,
             },
         };
-        outcome.verdict = Verdict::Wrong(contradiction);
+        **verdict = Verdict::Wrong(contradiction);
     }
 }

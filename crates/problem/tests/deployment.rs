@@ -23,7 +23,7 @@ fn tiny() -> Deployment {
         compute: times.map(|time| Some(Nanos(time))).to_vec(),
     };
     let layer = |name: &str, options| Layer {
-        name: name.into(),
+        role: name.into(),
         options,
         kv: Bytes(1),
         pin: None,

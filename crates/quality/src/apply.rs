@@ -6,13 +6,13 @@ use std::path::Path;
 
 use candle_core::Tensor;
 use edgeplan_engine::EngineError;
-use edgeplan_formats::Format;
-use edgeplan_instances::file::{InputError, stream_atomic};
-use edgeplan_instances::instance::PlannedModel;
-use edgeplan_instances::model::gguf::Tensor as Stored;
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
-use edgeplan_instances::model::{ModelSpec, TensorClass, TensorSpec};
-use edgeplan_instances::recipes::parse_label;
+use edgeplan_files::deployment::PlannedModel;
+use edgeplan_files::{InputError, stream_atomic};
+use edgeplan_model::gguf::Tensor as Stored;
+use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_model::{ModelSpec, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::{FormatMix, Recipe};
 use rayon::prelude::*;
 
 use crate::checkpoint::Checkpoint;
@@ -32,19 +32,15 @@ const HEAD: &str = "output.weight";
 /// The format of every tensor that gets one, by name; a tied head is `output.weight`.
 pub type Formats = BTreeMap<String, Format>;
 
-/// What a recipe makes of a model: a format for all matrices, and others for some classes.
+/// What a mix makes of a model, whose matrices it stores in the formats of their classes.
 ///
 /// # Errors
 /// A format that does not fit the rows of a tensor.
-pub fn from_recipe(
-    model: &ModelSpec,
-    base: Format,
-    exceptions: &BTreeMap<TensorClass, Format>,
-) -> Result<Formats, InputError> {
+pub fn from_mix(model: &ModelSpec, mix: &FormatMix) -> Result<Formats, InputError> {
     let mut formats = Formats::new();
     for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {
         if is_matrix(tensor) {
-            let format = exceptions.get(&tensor.class).copied().unwrap_or(base);
+            let format = mix.format(tensor.class);
             formats.insert(tensor.name.clone(), fitting(&model.name, tensor, format)?);
         }
     }
@@ -68,17 +64,20 @@ pub fn from_plan(
     }
     for (planned, layer) in plan.layers.iter().zip(&model.layers) {
         let key = format!("models.{}.{}", plan.name, planned.layer);
-        if planned.layer != layer.name {
-            let problem = format!("{} instead of {}", planned.layer, layer.name);
+        if planned.layer != layer.part.into() {
+            let problem = format!("{} instead of {}", planned.layer, layer.part);
             return Err(InputError::key(file, key, problem));
         }
-        if planned.recipe == "native" {
-            continue;
-        }
-        let recipe = parse_label(&planned.recipe);
-        let (base, exceptions) = recipe.map_err(|error| InputError::key(file, &key, error))?;
+        let mix = match &planned.recipe {
+            Recipe::Native => continue,
+            Recipe::Mix(mix) => mix.clone(),
+            Recipe::Ends(_) | Recipe::Other(_) => {
+                let mix: Result<FormatMix, _> = planned.recipe.to_string().parse();
+                mix.map_err(|error| InputError::key(file, &key, error.to_string()))?
+            }
+        };
         for tensor in layer.tensors.iter().filter(|tensor| is_matrix(tensor)) {
-            let format = exceptions.get(&tensor.class).copied().unwrap_or(base);
+            let format = mix.format(tensor.class);
             formats.insert(tensor.name.clone(), fitting(file, tensor, format)?);
         }
     }

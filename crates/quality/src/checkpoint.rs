@@ -7,9 +7,9 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use edgeplan_engine::{EngineError, Llama};
-use edgeplan_formats::Format;
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::gguf::{self, Header, Pair};
+use edgeplan_files::InputError;
+use edgeplan_model::gguf::{self, Header, Pair};
+use edgeplan_problem::format::Format;
 
 use crate::decoder::{Architecture, Decoder};
 use crate::quantize::dequantize;

@@ -307,11 +307,10 @@ mod tests {
 
     use candle_core::Var;
     use edgeplan_engine::{Model, Positions};
-    use edgeplan_formats::Format;
-    use edgeplan_instances::model;
+    use edgeplan_problem::format::Format;
 
     use super::*;
-    use crate::apply::{apply, from_recipe};
+    use crate::apply::{apply, from_mix};
     use crate::checkpoint::Checkpoint;
 
     const TEACHER: &str =
@@ -336,7 +335,7 @@ mod tests {
         let mut checkpoint = Checkpoint::open(Path::new(TEACHER)).unwrap();
         // In f32 neither rounds activations.
         let formats =
-            from_recipe(&model::load(TEACHER).unwrap(), Format::F32, &BTreeMap::new()).unwrap();
+            from_mix(&edgeplan_model::load(TEACHER).unwrap(), &Format::F32.into()).unwrap();
         apply(&mut checkpoint, &formats, &BTreeMap::new(), &path, |_| {}).unwrap();
         let engine = Model::load(&path, &Device::Cpu).unwrap();
         let mut session = engine.session(64).unwrap();

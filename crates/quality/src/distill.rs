@@ -13,7 +13,7 @@ use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Result, Tensor, Var};
 use candle_nn::ops::log_softmax;
 use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 

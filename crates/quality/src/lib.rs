@@ -10,6 +10,7 @@ mod checkpoint;
 mod decoder;
 pub mod distill;
 mod folder;
+pub mod journal;
 mod measure;
 mod quantize;
 pub mod sense;

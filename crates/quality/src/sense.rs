@@ -10,10 +10,10 @@ use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
 use edgeplan_engine::{EngineError, Observer};
-use edgeplan_formats::Format;
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::model::{ModelSpec, TensorClass};
-use edgeplan_instances::sensitivity::measured::{Mix, Row, Sensed};
+use edgeplan_files::InputError;
+use edgeplan_model::sensitivity::measured::{Mix, Row, Sensed};
+use edgeplan_model::{ModelSpec, TensorClass};
+use edgeplan_problem::format::Format;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
@@ -273,7 +273,7 @@ pub fn check(model: &ModelSpec, file: &str) -> std::result::Result<(), InputErro
     }
     let classes = TensorClass::MATRICES.map(TensorClass::name).join(", ");
     let problem = format!(
-        "is quantized already; a file of floats is needed (`edgeplan apply --recipe f16` makes \
+        "is quantized already; a file of floats is needed (`edgeplan quantize --recipe f16` makes \
          one), with matrices among {classes}"
     );
     Err(InputError::file(file, problem))

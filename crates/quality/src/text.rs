@@ -8,7 +8,7 @@ use candle_core::quantized::gguf_file::Content;
 use candle_core::quantized::tokenizer::TokenizerFromGguf as _;
 use candle_core::{Device, Tensor};
 use edgeplan_engine::EngineError;
-use edgeplan_instances::file::{InputError, read_text};
+use edgeplan_files::{InputError, read_text};
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{PreTokenizerWrapper, Tokenizer};
 

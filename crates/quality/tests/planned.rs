@@ -11,21 +11,21 @@ use candle_core::quantized::gguf_file::Content;
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
 use edgeplan_engine::{Model, Positions};
-use edgeplan_formats::Format;
-use edgeplan_instances::instance::{PlannedLayer, PlannedModel};
-use edgeplan_instances::model::{self, TensorClass};
-use edgeplan_instances::recipes::parse_label;
+use edgeplan_files::deployment::{PlannedLayer, PlannedModel};
+use edgeplan_model::TensorClass;
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::FormatMix;
 use edgeplan_quality::Checkpoint;
-use edgeplan_quality::apply::{Formats, apply, from_plan, from_recipe};
+use edgeplan_quality::apply::{Formats, apply, from_mix, from_plan};
 
 const TEACHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/teacher/teacher.gguf");
 const PROMPT: &[u8] = b"And the angel of the LORD ";
 
 /// The teacher by a plan that has this recipe in every layer.
 fn planned(folder: &Path, recipe: &str) -> PathBuf {
-    let spec = model::load(TEACHER).unwrap();
+    let spec = edgeplan_model::load(TEACHER).unwrap();
     let layers = spec.layers.iter().map(|layer| PlannedLayer {
-        layer: layer.name.clone(),
+        layer: layer.part.into(),
         device: "device".into(),
         recipe: recipe.into(),
     });
@@ -116,8 +116,8 @@ fn a_plan_in_f16_continues_a_text_as_the_original_does() {
     // By way of f32, so that every matrix is written anew.
     let wide = planned(folder.path(), "f32");
     let out = folder.path().join("again.gguf");
-    let spec = model::load(&wide.display().to_string()).unwrap();
-    let formats = from_recipe(&spec, Format::F16, &BTreeMap::new()).unwrap();
+    let spec = edgeplan_model::load(&wide.display().to_string()).unwrap();
+    let formats = from_mix(&spec, &Format::F16.into()).unwrap();
     let mut checkpoint = Checkpoint::open(&wide).unwrap();
     apply(&mut checkpoint, &formats, &BTreeMap::new(), &out, |_| {}).unwrap();
     let mut model = theirs(&out);
@@ -177,14 +177,13 @@ fn the_python_package_reads_types_and_values() {
         let mut checkpoint = Checkpoint::open(&path).unwrap();
         let tensors = checkpoint.header.tensors.clone();
         assert_eq!(text.lines().count(), tensors.len());
-        let (base, exceptions) = parse_label(recipe).unwrap();
+        let mix: FormatMix = recipe.parse().unwrap();
         for (line, tensor) in text.lines().zip(&tensors) {
             let words: Vec<&str> = line.split(' ').collect();
             let class = TensorClass::MATRICES.into_iter().find(|class| {
                 tensor.name.rsplit('.').nth(1).is_some_and(|stem| stem == class.name())
             });
-            let wanted = |class| exceptions.get(&class).copied().unwrap_or(base);
-            let kind = class.map_or(Format::F32, wanted).name();
+            let kind = class.map_or(Format::F32, |class| mix.format(class)).name();
             assert_eq!(
                 (words[0], &*words[1].to_lowercase()),
                 (&*tensor.name, &*kind.to_lowercase())

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use edgeplan_problem::Cost;
 use serde::Serialize;
 
 use crate::profile::RESOLUTION_S;
-use crate::row::{Key, Record};
+use crate::row::{Record, TrialKey};
 use crate::statistics::{
     Interval, bootstrap, geometric_mean, is_outlier, median, sign_test, wilcoxon,
 };
@@ -45,8 +46,8 @@ pub struct Comparison {
 /// `new` is compared with and all are the history.
 pub fn compare(old: &[Vec<Record>], new: &[Record]) -> Vec<Comparison> {
     let Some(last) = old.last() else { return Vec::new() };
-    let before: BTreeMap<Key<'_>, &Record> = last.iter().map(|row| (row.key(), row)).collect();
-    let mut history: BTreeMap<Key<'_>, Vec<&Record>> = BTreeMap::new();
+    let before: BTreeMap<TrialKey<'_>, &Record> = last.iter().map(|row| (row.key(), row)).collect();
+    let mut history: BTreeMap<TrialKey<'_>, Vec<&Record>> = BTreeMap::new();
     for row in old.iter().flatten() {
         history.entry(row.key()).or_default().push(row);
     }
@@ -72,8 +73,7 @@ fn time(row: &Record) -> f64 {
 fn compare_pairs(solver: &str, pairs: &[(&Record, &Record)]) -> Comparison {
     let ratios: Vec<f64> = pairs.iter().map(|(old, new)| time(new) / time(old)).collect();
     let logarithms: Vec<f64> = ratios.iter().map(|ratio| ratio.ln()).collect();
-    let cost =
-        |row: &Record| row.cost.filter(|_| row.counts()).map_or(f64::INFINITY, |c| c.as_f64());
+    let cost = |row: &Record| row.cost().map_or(f64::INFINITY, Cost::as_f64);
     let changes: Vec<f64> = pairs
         .iter()
         .map(|(old, new)| match cost(new).total_cmp(&cost(old)) {
@@ -101,7 +101,7 @@ fn compare_pairs(solver: &str, pairs: &[(&Record, &Record)]) -> Comparison {
 
 fn outliers(
     pairs: &[(&Record, &Record)],
-    history: &BTreeMap<Key<'_>, Vec<&Record>>,
+    history: &BTreeMap<TrialKey<'_>, Vec<&Record>>,
 ) -> Vec<(String, f64)> {
     let unusual = |(_, new): &(&Record, &Record)| {
         let known = history.get(&new.key())?.iter();
@@ -119,8 +119,7 @@ fn outliers(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::Word;
-    use crate::row::tests::{answer, proof, row};
+    use crate::row::tests::{answer, feasible, proof, row};
 
     #[test]
     fn a_comparison_by_hand() {
@@ -129,7 +128,7 @@ mod tests {
         moved.fingerprint = "another".into();
         let new = [
             proof("i", "a", 0.5),
-            answer(("j", "a"), Word::Feasible, Some(101), None, 10.0),
+            answer("j", "a", feasible(101, None), 10.0),
             Record { fingerprint: "00".into(), ..proof("k", "a", 5.0) },
             moved,
             proof("m", "a", 1.0),

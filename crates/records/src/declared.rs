@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use edgeplan_instances::file::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_toml};
 use serde::Deserialize;
 
 use crate::row::{Kind, Record};
@@ -15,7 +15,7 @@ const TEXT: &str = include_str!("../../../bench-data/solvers.toml");
 #[serde(deny_unknown_fields)]
 pub struct Declared {
     /// In the order of tables and colours.
-    pub solver: Vec<Solver>,
+    pub solver: Vec<DeclaredSolver>,
     /// Rows that are to be recorded again.
     #[serde(default)]
     pub superseded: Vec<Superseded>,
@@ -47,7 +47,7 @@ impl Superseded {
 /// A solver of one kind of question.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Solver {
+pub struct DeclaredSolver {
     /// Its name in the registry and in records.
     pub name: String,
     /// What it solves.
@@ -70,8 +70,9 @@ impl Declared {
             let wrong = |key: &str, what: String| {
                 Err(InputError::key(file, format!("solver[{index}].{key}"), what))
             };
-            let same =
-                |other: &&Solver| (&other.name, other.problem) == (&solver.name, solver.problem);
+            let same = |other: &&DeclaredSolver| {
+                (&other.name, other.problem) == (&solver.name, solver.problem)
+            };
             if all.solver[..index].iter().any(|other| same(&other)) {
                 return wrong("name", format!("{} is there already", solver.name));
             }
@@ -92,14 +93,15 @@ impl Declared {
     }
 
     /// The solvers of that kind of question, in order.
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Solver> + Clone {
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &DeclaredSolver> + Clone {
         self.solver.iter().filter(move |solver| solver.problem == kind)
     }
 
     /// The members of a set for that kind of question, in order; none where there is no such set.
     pub fn set(&self, kind: Kind, set: &str) -> Vec<&str> {
-        let member =
-            |solver: &&Solver| solver.problem == kind && solver.sets.iter().any(|s| s == set);
+        let member = |solver: &&DeclaredSolver| {
+            solver.problem == kind && solver.sets.iter().any(|s| s == set)
+        };
         self.solver.iter().filter(member).map(|solver| solver.name.as_str()).collect()
     }
 

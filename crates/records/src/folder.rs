@@ -1,21 +1,25 @@
 //! A folder of records: `records.csv`, `curve.csv`, `machine.txt`.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::file::{InputError, read_text, write_atomic};
+use csv::StringRecord;
+use edgeplan_files::{InputError, read_text, write_atomic};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::row::{CurveRow, Key, Point, Record};
+use crate::lock::Lock;
+use crate::row::{CurveRow, Point, Record, TrialKey};
 
-/// A folder that is added to. Rows are added, never changed.
+/// A folder that this process alone adds to. Rows are added, never changed.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
     records: Vec<Record>,
+    _lock: Lock,
 }
 
 const RECORDS: &str = "records.csv";
@@ -28,9 +32,11 @@ impl Folder {
     /// has no record.
     ///
     /// # Errors
-    /// When it cannot be written, what is there cannot be read, or has an older layout.
+    /// When another process adds to it, it cannot be written, what is there cannot be read, or has
+    /// an older layout.
     pub fn create(path: &Path) -> Result<Self, InputError> {
         std::fs::create_dir_all(path).map_err(|error| at(path, &error))?;
+        let lock = Lock::hold(path)?;
         for name in [RECORDS, CURVE] {
             let file = path.join(name);
             if file.exists() {
@@ -43,13 +49,14 @@ impl Folder {
             check_layout(&file, first)?;
         }
         drop_orphans(&path.join(CURVE), &records)?;
-        Ok(Self { path: path.into(), records })
+        Ok(Self { path: path.into(), records, _lock: lock })
     }
 
-    /// Reads the records of a folder.
+    /// Reads the records of a folder. A trial that is there twice in the same words counts once.
     ///
     /// # Errors
-    /// When there are none, or they make no sense; the row and column are named.
+    /// When there are none, or they make no sense, or two rows of a trial contradict each other;
+    /// the lines are named.
     pub fn read(path: &Path) -> Result<Vec<Record>, InputError> {
         read_records(&path.join(RECORDS))
     }
@@ -62,7 +69,7 @@ impl Folder {
         let mut all: Vec<Record> = Vec::new();
         for path in paths {
             let newer = Self::read(path)?;
-            let keys: BTreeSet<Key<'_>> = newer.iter().map(Record::key).collect();
+            let keys: BTreeSet<TrialKey<'_>> = newer.iter().map(Record::key).collect();
             all.retain(|record| !keys.contains(&record.key()));
             all.extend(newer);
         }
@@ -74,7 +81,7 @@ impl Folder {
     /// # Errors
     /// When there are none, or they make no sense.
     pub fn read_curve(path: &Path) -> Result<Vec<CurveRow>, InputError> {
-        read_rows(&path.join(CURVE))
+        read_curve(&path.join(CURVE))
     }
 
     /// Reads the anytime curves of several folders, those of [`Folder::read_all`]'s trials; a
@@ -86,7 +93,7 @@ impl Folder {
         let mut all: Vec<CurveRow> = Vec::new();
         for path in paths {
             let newer = Self::read(path)?;
-            let keys: BTreeSet<Key<'_>> = newer.iter().map(Record::key).collect();
+            let keys: BTreeSet<TrialKey<'_>> = newer.iter().map(Record::key).collect();
             all.retain(|row| !keys.contains(&row.key()));
             if path.join(CURVE).exists() {
                 all.extend(Self::read_curve(path)?);
@@ -149,38 +156,35 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<usize, InputError> {
     if into.join(RECORDS).exists() {
         return Err(at(into, &"has records already; a new folder is needed"));
     }
-    let (mut merged, mut seen) = (Vec::new(), BTreeMap::new());
+    let mut merged: Vec<Record> = Vec::new();
     let (mut curve, mut machines) = (Vec::new(), Vec::new());
     for path in from {
-        let records = Folder::read(path)?;
-        let mut new = BTreeSet::new();
-        for record in records {
-            let key = (record.suite.clone(), record.instance.clone());
-            let key = (key.0, key.1, record.solver.clone(), record.seed);
-            match seen.get(&key) {
-                None => {}
-                Some(known) if *known == record => continue,
+        let known: BTreeMap<TrialKey<'_>, &Record> =
+            merged.iter().map(|record| (record.key(), record)).collect();
+        let mut new = Vec::new();
+        for record in Folder::read(path)? {
+            match known.get(&record.key()) {
+                None => new.push(record),
+                Some(known) if **known == record => {}
                 Some(_) => {
-                    let (_, instance, solver, seed) = &key;
-                    let what = format!("{solver} on {instance} with seed {seed}");
+                    let what = described(&record);
                     return Err(at(path, &format!("tells {what} otherwise than a folder before")));
                 }
             }
-            check_limits(path, merged.first(), &record)?;
-            new.insert(key.clone());
-            seen.insert(key, record.clone());
-            merged.push(record);
+        }
+        if let Some(first) = merged.first().or(new.first()) {
+            new.iter().try_for_each(|record| check_limits(path, first, record))?;
         }
         if path.join(CURVE).exists() {
-            let rows: Vec<CurveRow> = read_rows(&path.join(CURVE))?;
-            curve.extend(rows.into_iter().filter(|row| {
-                let (suite, instance) = (row.suite.clone(), row.instance.clone());
-                new.contains(&(suite, instance, row.solver.clone(), row.seed))
-            }));
+            let keys: BTreeSet<TrialKey<'_>> = new.iter().map(Record::key).collect();
+            let rows = Folder::read_curve(path)?;
+            curve.extend(rows.into_iter().filter(|row| keys.contains(&row.key())));
         }
         machines.push(read_text(&path.join(MACHINE))?);
+        merged.extend(new);
     }
     std::fs::create_dir_all(into).map_err(|error| at(into, &error))?;
+    let _lock = Lock::hold(into)?;
     write_atomic(&into.join(MACHINE), &machines.join("\n"))?;
     write_atomic(&into.join(CURVE), &csv_text(curve.iter(), true)?)?;
     // Last, because a folder without records can be written again.
@@ -188,8 +192,12 @@ pub fn merge(from: &[PathBuf], into: &Path) -> Result<usize, InputError> {
     Ok(merged.len())
 }
 
-fn check_limits(path: &Path, first: Option<&Record>, new: &Record) -> Result<(), InputError> {
-    let Some(first) = first else { return Ok(()) };
+/// A trial in words.
+fn described(Record { instance, solver, seed, .. }: &Record) -> String {
+    format!("{solver} on {instance} with seed {seed}")
+}
+
+fn check_limits(path: &Path, first: &Record, new: &Record) -> Result<(), InputError> {
     let limits = |r: &Record| {
         let time = (r.time_limit_s, r.cpu_limit_s, r.threads.unwrap_or(1));
         (time, r.gap_limit, r.memory_limit_bytes)
@@ -204,28 +212,73 @@ fn at(path: &Path, error: &dyn std::fmt::Display) -> InputError {
     InputError::file(path.display().to_string(), error.to_string())
 }
 
-fn read_rows<T: DeserializeOwned>(file: &Path) -> Result<Vec<T>, InputError> {
+/// The rows of a file, each with its line.
+fn read_rows<T: DeserializeOwned>(file: &Path) -> Result<Vec<(u64, T)>, InputError> {
     let mut reader = csv::Reader::from_path(file).map_err(|error| at(file, &error))?;
-    reader.deserialize().collect::<Result<_, _>>().map_err(|error| at(file, &error))
+    let header = reader.headers().map_err(|error| at(file, &error))?.clone();
+    let mut rows = Vec::new();
+    for row in reader.records() {
+        let row = row.map_err(|error| at(file, &error))?;
+        let line = row.position().map_or(0, csv::Position::line);
+        let decoded = row.deserialize(Some(&header));
+        rows.push((line, decoded.map_err(|error| decode_error(file, line, &header, &error))?));
+    }
+    Ok(rows)
 }
 
-fn read_records(file: &Path) -> Result<Vec<Record>, InputError> {
-    let records: Vec<Record> = read_rows(file)?;
-    let mut keys = BTreeSet::new();
-    for (index, record) in records.iter().enumerate() {
-        let wrong = |problem: String| {
-            InputError::key(file.display().to_string(), format!("row {}", index + 1), problem)
-        };
-        if let Err(column) = record.verdict() {
-            let problem = format!("{column} is empty, which `{}` does not allow", record.verdict);
-            return Err(wrong(problem));
+/// What is wrong with a row.
+fn decode_error(file: &Path, line: u64, header: &StringRecord, error: &csv::Error) -> InputError {
+    let problem = match error.kind() {
+        csv::ErrorKind::Deserialize { err, .. } => {
+            let column = err.field().and_then(|field| header.get(field as usize));
+            let column = column.map(|column| format!("{column}: ")).unwrap_or_default();
+            format!("{column}{}", err.kind())
         }
-        if !keys.insert(record.key()) {
-            let Record { instance, solver, .. } = record;
-            return Err(wrong(format!("{solver} on {instance} is there twice")));
+        _ => error.to_string(),
+    };
+    InputError::key(file.display().to_string(), format!("line {line}"), problem)
+}
+
+fn read_curve(file: &Path) -> Result<Vec<CurveRow>, InputError> {
+    Ok(read_rows(file)?.into_iter().map(|(_, row)| row).collect())
+}
+
+/// Trials with two rows that a message names.
+const DOUBLED_MAX: usize = 5;
+
+fn read_records(file: &Path) -> Result<Vec<Record>, InputError> {
+    let rows: Vec<(u64, Record)> = read_rows(file)?;
+    let mut first: BTreeMap<TrialKey<'_>, &(u64, Record)> = BTreeMap::new();
+    let (mut doubled, mut contradicting) = (BTreeSet::new(), Vec::new());
+    for row in &rows {
+        let (line, record) = row;
+        match first.entry(record.key()) {
+            Entry::Vacant(place) => {
+                place.insert(row);
+            }
+            Entry::Occupied(place) => {
+                let (line_before, before) = *place.get();
+                doubled.insert(*line);
+                if before != record {
+                    let what = described(record);
+                    contradicting.push(format!("{what} in lines {line_before} and {line}"));
+                }
+            }
         }
     }
-    Ok(records)
+    if !contradicting.is_empty() {
+        let more = contradicting.len().saturating_sub(DOUBLED_MAX);
+        contradicting.truncate(DOUBLED_MAX);
+        contradicting.extend((more > 0).then(|| format!("and {more} more")));
+        let listed = contradicting.join("; ");
+        let problem = format!(
+            "two different rows of the same trial, as after two runs at once: {listed}. Keep one \
+             line of each, or measure into another folder"
+        );
+        return Err(at(file, &problem));
+    }
+    let once = |(line, record)| (!doubled.contains(&line)).then_some(record);
+    Ok(rows.into_iter().filter_map(once).collect())
 }
 
 /// Whether rows of today's layout can be appended.
@@ -246,8 +299,8 @@ fn drop_orphans(file: &Path, records: &[Record]) -> Result<(), InputError> {
     if !file.exists() {
         return Ok(());
     }
-    let keys: BTreeSet<Key<'_>> = records.iter().map(Record::key).collect();
-    let curve: Vec<CurveRow> = read_rows(file)?;
+    let keys: BTreeSet<TrialKey<'_>> = records.iter().map(Record::key).collect();
+    let curve = read_curve(file)?;
     let known = |row: &&CurveRow| keys.contains(&row.key());
     let kept: Vec<&CurveRow> = curve.iter().filter(known).collect();
     if kept.len() == curve.len() {

@@ -4,16 +4,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
-use crate::row::{Record, Word};
+use crate::row::Record;
 use crate::statistics::{Interval, Line, line, mean, median};
 
 /// What grows with what.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
-    /// A parameter whose values are positive numbers ([`Record::parameter`]).
-    pub x: &'a str,
-    /// A figure ([`Record::figure`]).
-    pub y: &'a str,
+pub struct Axes<'a> {
+    /// The name of a parameter whose values are positive numbers ([`Record::parameter`]).
+    pub parameter: &'a str,
+    /// The name of a figure ([`Record::figure`]).
+    pub figure: &'a str,
 }
 
 /// A solver's growth.
@@ -95,14 +95,6 @@ impl Growth {
     }
 }
 
-fn gap(row: &Record) -> f64 {
-    match row.verdict {
-        Word::Infeasible => 0.0,
-        _ if row.counts() => row.gap.unwrap_or(1.0),
-        _ => 1.0,
-    }
-}
-
 /// Figures below this are taken as this, before their logarithm: one node, or a tenth of a
 /// millisecond.
 fn least(figure: &str) -> f64 {
@@ -110,15 +102,14 @@ fn least(figure: &str) -> f64 {
 }
 
 /// The growth of every solver that has both; records without the parameter are passed over.
-pub fn growth(records: &[Record], question: Question<'_>) -> Vec<Growth> {
+pub fn growth(records: &[Record], axes: Axes<'_>) -> Vec<Growth> {
     let solvers: BTreeSet<&str> = records.iter().map(|row| row.solver.as_str()).collect();
     let of = |solver: &&str| {
         let own = records.iter().filter(|row| row.solver == **solver);
-        let rows: Vec<(f64, &Record)> = own
-            .filter_map(|row| Some((row.parameter(question.x)?.parse::<f64>().ok()?, row)))
-            .collect();
-        let takes = |(_, row): &(f64, &Record)| row.figure(question.y).is_some();
-        rows.iter().any(takes).then(|| growth_of(solver, &rows, question.y))
+        let rows: Vec<(f64, &Record)> =
+            own.filter_map(|row| Some((row.parameter(axes.parameter)?.number()?, row))).collect();
+        let takes = |(_, row): &(f64, &Record)| row.figure(axes.figure).is_some();
+        rows.iter().any(takes).then(|| growth_of(solver, &rows, axes.figure))
     };
     solvers.iter().filter_map(of).collect()
 }
@@ -138,9 +129,9 @@ fn growth_of(solver: &str, rows: &[(f64, &Record)], figure: &str) -> Growth {
             x: f64::from_bits(bits),
             trials: rows.len(),
             proven: proven.count(),
-            infeasible: rows.iter().filter(|row| row.is_proven() && row.cost.is_none()).count(),
+            infeasible: rows.iter().filter(|row| row.is_proven() && row.cost().is_none()).count(),
             median: median(&values),
-            gap: mean(rows.iter().map(|row| gap(row))).unwrap_or(1.0),
+            gap: mean(rows.iter().map(|row| row.gap_or_whole())).unwrap_or(1.0),
         }
     };
     let sizes: Vec<Size> = by_size.iter().map(size).collect();
@@ -185,7 +176,7 @@ mod tests {
         sizes.iter().flat_map(|&size| [at(size, 0.97), at(size, 1.03)]).collect()
     }
 
-    const BY_DEVICES: Question<'_> = Question { x: "devices", y: "seconds" };
+    const BY_DEVICES: Axes<'_> = Axes { parameter: "devices", figure: "seconds" };
 
     #[test]
     fn the_curve_that_was_drawn_is_found() {
@@ -215,7 +206,7 @@ mod tests {
         assert_eq!(twelve.median, Some(12.0));
         // Two proofs, and one trial without plan and bound.
         assert!((twelve.gap - 1.0 / 3.0).abs() < 1e-12, "{twelve:?}");
-        assert!(growth(&records, Question { x: "tightness", y: "seconds" }).is_empty());
-        assert!(growth(&records, Question { x: "devices", y: "cuts" }).is_empty());
+        assert!(growth(&records, Axes { parameter: "tightness", ..BY_DEVICES }).is_empty());
+        assert!(growth(&records, Axes { figure: "cuts", ..BY_DEVICES }).is_empty());
     }
 }

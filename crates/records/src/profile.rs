@@ -14,7 +14,7 @@ pub const RESOLUTION_S: f64 = 1e-3;
 /// A solver's profile: for each ratio the share of trials that it proves within that multiple of
 /// the fastest solver's time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Profile {
+pub struct PerformanceProfile {
     /// The solver.
     pub solver: String,
     /// Ratio, from 1 up, and share; the share holds from there to the next ratio.
@@ -24,7 +24,7 @@ pub struct Profile {
 /// The profiles of all solvers over the trials that all of them have (Dolan and More, Mathematical
 /// Programming 91, 2002, section 2: `rho_s(tau)` is the share of problems with `r_ps <= tau`). A
 /// trial without a proof has no ratio. The solvers that prove most come first.
-pub fn profiles(records: &[Record]) -> Vec<Profile> {
+pub fn profiles(records: &[Record]) -> Vec<PerformanceProfile> {
     let rows: Vec<&Record> = records.iter().collect();
     let rows = shared(&rows);
     let time = |row: &Record| row.is_proven().then(|| row.elapsed_s.max(RESOLUTION_S));
@@ -35,17 +35,17 @@ pub fn profiles(records: &[Record]) -> Vec<Profile> {
         *known = known.min(time(row).unwrap_or(f64::INFINITY));
     }
     let solvers: BTreeSet<&str> = rows.iter().map(|row| row.solver.as_str()).collect();
-    let mut profiles: Vec<Profile> = solvers
+    let mut profiles: Vec<PerformanceProfile> = solvers
         .iter()
         .map(|&solver| {
             let own = rows.iter().filter(|row| row.solver == solver);
             let ratio = |row: &&Record| time(row).map(|time| time / fastest[&key(row)]);
             let mut ratios: Vec<f64> = own.filter_map(ratio).collect();
             ratios.sort_by(f64::total_cmp);
-            Profile { solver: solver.into(), steps: steps(&ratios, fastest.len()) }
+            PerformanceProfile { solver: solver.into(), steps: steps(&ratios, fastest.len()) }
         })
         .collect();
-    let proven = |profile: &Profile| profile.steps.last().map_or(0.0, |step| step.1);
+    let proven = |profile: &PerformanceProfile| profile.steps.last().map_or(0.0, |step| step.1);
     profiles.sort_by(|a, b| proven(b).total_cmp(&proven(a)));
     profiles
 }

@@ -6,7 +6,7 @@ use edgeplan_problem::{Cost, gap};
 use serde::Serialize;
 
 use crate::profile::RESOLUTION_S;
-use crate::row::{CurveRow, Key, PointKind, Record};
+use crate::row::{CurveRow, PointKind, Record, TrialKey};
 use crate::statistics::{Interval, bootstrap, geometric_mean, mean};
 use crate::summary::{best_bounds, best_costs, shared};
 
@@ -45,7 +45,7 @@ pub fn rank(records: &[Record], curve: &[CurveRow]) -> Vec<Rank> {
         let known = fastest.entry((&row.instance, row.seed)).or_insert(f64::INFINITY);
         *known = known.min(row.proof_s().max(RESOLUTION_S));
     }
-    let mut curves: BTreeMap<Key<'_>, Vec<(f64, Cost)>> = BTreeMap::new();
+    let mut curves: BTreeMap<TrialKey<'_>, Vec<(f64, Cost)>> = BTreeMap::new();
     for row in curve.iter().filter(|row| row.kind == PointKind::Incumbent) {
         curves.entry(row.key()).or_default().push((row.at_s, row.value));
     }
@@ -56,14 +56,12 @@ pub fn rank(records: &[Record], curve: &[CurveRow]) -> Vec<Rank> {
             row.proof_s().max(RESOLUTION_S) / fastest[&(row.instance.as_str(), row.seed)]
         };
         let times: Vec<f64> = own.iter().map(time).collect();
-        let ratio = |row: &&Record| {
-            let cost = row.cost.filter(|_| row.counts())?;
-            Some(cost_ratio(cost, *costs.get(row.instance.as_str())?))
-        };
+        let ratio =
+            |row: &&Record| Some(cost_ratio(row.cost()?, *costs.get(row.instance.as_str())?));
         let ratios: Vec<f64> = own.iter().filter_map(ratio).collect();
         let gaps = own.iter().map(|row| {
             let bound = bounds.get(row.instance.as_str()).copied().unwrap_or_default();
-            row.cost.filter(|_| row.counts()).map_or(f64::from(!row.is_proven()), |c| gap(c, bound))
+            row.cost().map_or(f64::from(!row.is_proven()), |cost| gap(cost, bound))
         });
         let integrals = own.iter().filter_map(|row| {
             let best = *costs.get(row.instance.as_str())?;
@@ -105,7 +103,7 @@ pub fn primal_integral(row: &Record, points: &[(f64, Cost)], best: Cost) -> f64 
     if !row.counts() || row.time_limit_s <= 0.0 {
         return 1.0;
     }
-    let returned = row.cost.map(|cost| (row.elapsed_s, cost));
+    let returned = row.cost().map(|cost| (row.elapsed_s, cost));
     let (mut integral, mut since, mut current) = (0.0, 0.0, 1.0);
     for (at_s, cost) in points.iter().copied().chain(returned) {
         let until = at_s.clamp(since, row.time_limit_s);
@@ -119,8 +117,8 @@ pub fn primal_integral(row: &Record, points: &[(f64, Cost)], best: Cost) -> f64 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::Word;
-    use crate::row::tests::{answer, proof, row};
+    use crate::row::tests::{answer, feasible, optimal, proof, row};
+    use edgeplan_problem::Verdict;
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-9
@@ -128,13 +126,13 @@ mod tests {
 
     #[test]
     fn an_integral_by_hand() {
-        let row = answer(("i", "a"), Word::Feasible, Some(100), None, 8.0);
+        let row = answer("i", "a", feasible(100, None), 8.0);
         // No plan for 1 s, 50 % for 3 s, 20 % for 4 s, then the best for the last 2 of 10.
         let points = [(1.0, Cost(200)), (4.0, Cost(125))];
         let found = primal_integral(&row, &points, Cost(100));
         assert!(close(found, (1.0 + 3.0 * 0.5 + 4.0 * 0.2) / 10.0), "{found}");
         assert!(close(primal_integral(&row, &[], Cost(100)), 0.8));
-        let failed = Record { verdict: Word::Failed, ..row };
+        let failed = Record { verdict: Verdict::Failed(String::new()), ..row };
         assert!(close(primal_integral(&failed, &points, Cost(100)), 1.0));
     }
 
@@ -143,9 +141,9 @@ mod tests {
         let records = [
             proof("i", "a", 1.0),
             proof("i", "b", 2.0),
-            answer(("j", "a"), Word::Feasible, Some(120), Some(90), 10.0),
-            answer(("j", "b"), Word::Optimal, Some(100), Some(100), 2.5),
-            answer(("k", "a"), Word::Infeasible, None, None, 1.0),
+            answer("j", "a", feasible(120, Some(90)), 10.0),
+            answer("j", "b", optimal(100), 2.5),
+            answer("k", "a", Verdict::Infeasible, 1.0),
             row("k", "b"),
         ];
         let ranks = rank(&records, &[]);

@@ -1,12 +1,15 @@
 //! Rows: a trial, and a point of its anytime curve.
 
-use std::fmt;
+use std::collections::BTreeMap;
 
 use edgeplan_problem::deployment::{Objective, Placement};
-use edgeplan_problem::{Cost, Unsupported, Verdict};
+use edgeplan_problem::{Cost, Verdict, gap};
 use serde::{Deserialize, Serialize};
 
-/// Which kind of question a trial asks.
+use crate::columns::Columns;
+use crate::parameter::Parameter;
+
+/// Which kind of problem a trial is about.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
 )]
@@ -35,9 +38,11 @@ impl Kind {
     }
 }
 
-/// A trial: a solver on an instance, under limits, on a machine. Empty cells are what was not
-/// found, or what that kind of question does not have.
+/// A trial: one solver on one instance, under limits, on one machine. None is what was not found,
+/// or what that kind of problem does not have. Its columns in `records.csv` have the same names;
+/// the verdict takes five of them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Columns", into = "Columns")]
 pub struct Record {
     /// The suite's name.
     pub suite: String,
@@ -57,27 +62,20 @@ pub struct Record {
     pub objective: Option<Objective>,
     /// The solver's name in the registry.
     pub solver: String,
-    /// Its seed.
+    /// The solver's seed.
     pub seed: u64,
-    /// What is true of the answer by itself; see [`crate::summary::reconciled`] for the rest.
-    pub verdict: Word,
-    /// Why, where the verdict needs words.
-    pub reason: String,
-    /// Cost of the plan.
-    pub cost: Option<Cost>,
-    /// No plan costs less.
-    pub lower_bound: Option<Cost>,
-    /// Relative gap between the two.
-    pub gap: Option<f64>,
+    /// What is true of the answer by itself. [`crate::summary::reconciled`] confronts it with the
+    /// answers of other solvers.
+    pub verdict: Verdict,
     /// Seconds that the solver took; of the whole process where it failed.
     pub elapsed_s: f64,
-    /// Seconds to the first feasible plan.
+    /// Seconds to the first incumbent.
     pub first_plan_s: Option<f64>,
-    /// What that plan cost.
+    /// Cost of the first incumbent.
     pub first_plan_cost: Option<Cost>,
-    /// Counted work, `nodes=3;pivots=14`.
-    pub work: String,
-    /// The most memory that the process ever had resident.
+    /// Counted work by its unit: nodes, pivots, labels.
+    pub work: BTreeMap<String, u64>,
+    /// Peak resident memory of the process.
     pub peak_memory_bytes: Option<u64>,
     /// The limit that ended the run, if one did.
     pub stopped: String,
@@ -89,31 +87,23 @@ pub struct Record {
     pub memory_limit_bytes: u64,
     /// Revision of the build.
     pub revision: String,
-    /// The machine, as a word.
+    /// The machine's name.
     pub machine: String,
-    /// The kind of question; the first records were of deployments only, and do not say so.
-    #[serde(default)]
+    /// The kind of problem.
     pub problem: Kind,
-    /// What the instance was drawn with, `family=random;tight=143`.
-    #[serde(default)]
-    pub parameters: String,
+    /// What the instance was drawn with, by name: the family, its memory in percent, and so on.
+    pub parameters: BTreeMap<String, Parameter>,
     /// Seconds of processor time, of the process and those that it started.
-    #[serde(default)]
     pub cpu_s: Option<f64>,
     /// Seconds of processor time that each of its processes was given.
-    #[serde(default)]
     pub cpu_limit_s: Option<f64>,
     /// Threads that engines were given.
-    #[serde(default)]
     pub threads: Option<u32>,
-    /// Cores that the trial was kept on, `0;1`; empty where the system chose.
-    #[serde(default)]
-    pub cores: String,
-    /// Processes that were running or waiting to run when the trial ended, averaged over a minute.
-    #[serde(default)]
+    /// Cores that the trial was pinned to; none where the system chose.
+    pub cores: Vec<usize>,
+    /// Load average over the last minute when the trial ended.
     pub load: Option<f64>,
     /// Version of the integer programs that engines were given.
-    #[serde(default)]
     pub formulation: Option<u32>,
 }
 
@@ -126,13 +116,13 @@ pub struct CurveRow {
     pub instance: String,
     /// The solver's name.
     pub solver: String,
-    /// Its seed.
+    /// The solver's seed.
     pub seed: u64,
     /// Seconds since the solver started.
     pub at_s: f64,
-    /// Plan or bound.
+    /// Incumbent or dual bound.
     pub kind: PointKind,
-    /// The cost or the lower bound.
+    /// The incumbent's cost, or the dual bound.
     pub value: Cost,
 }
 
@@ -141,74 +131,92 @@ pub struct CurveRow {
 pub struct Point {
     /// Seconds since the solver started.
     pub at_s: f64,
-    /// Plan or bound.
+    /// Incumbent or dual bound.
     pub kind: PointKind,
-    /// The cost or the lower bound.
+    /// The incumbent's cost, or the dual bound.
     pub value: Cost,
 }
 
-/// What got better.
+/// What improved at a point of the anytime curve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PointKind {
-    /// The best plan.
+    /// The best plan so far.
     Incumbent,
-    /// The lower bound.
+    /// The dual bound.
     Bound,
 }
 
-/// The words of [`Verdict`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[expect(missing_docs, reason = "Verdict says what they mean")]
-pub enum Word {
-    Optimal,
-    Feasible,
-    Infeasible,
-    Unknown,
-    Wrong,
-    Unsupported,
-    Failed,
+/// What identifies a trial among those of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TrialKey<'a> {
+    /// The suite's name.
+    pub suite: &'a str,
+    /// The instance's name in it.
+    pub instance: &'a str,
+    /// The solver's name.
+    pub solver: &'a str,
+    /// The solver's seed.
+    pub seed: u64,
 }
-
-impl fmt::Display for Word {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Optimal => "optimal",
-            Self::Feasible => "feasible",
-            Self::Infeasible => "infeasible",
-            Self::Unknown => "unknown",
-            Self::Wrong => "wrong",
-            Self::Unsupported => "unsupported",
-            Self::Failed => "failed",
-        })
-    }
-}
-
-/// What tells trials apart in a folder: suite, instance, solver, seed.
-pub type Key<'a> = (&'a str, &'a str, &'a str, u64);
 
 impl CurveRow {
-    /// What tells its trial from the others of its folder.
-    pub fn key(&self) -> Key<'_> {
-        (&self.suite, &self.instance, &self.solver, self.seed)
+    /// The trial that the point belongs to.
+    pub fn key(&self) -> TrialKey<'_> {
+        let Self { suite, instance, solver, seed, .. } = self;
+        TrialKey { suite, instance, solver, seed: *seed }
     }
 }
 
 impl Record {
-    /// What tells it from the others of its folder.
-    pub fn key(&self) -> Key<'_> {
-        (&self.suite, &self.instance, &self.solver, self.seed)
+    /// What identifies the trial.
+    pub fn key(&self) -> TrialKey<'_> {
+        let Self { suite, instance, solver, seed, .. } = self;
+        TrialKey { suite, instance, solver, seed: *seed }
     }
 
-    /// Whether what the row claims may be believed.
+    /// Cost of the plan, if there is one that may be ranked.
+    pub fn cost(&self) -> Option<Cost> {
+        self.verdict.cost()
+    }
+
+    /// The dual bound: no plan costs less. None where none may be believed.
+    pub fn lower_bound(&self) -> Option<Cost> {
+        self.verdict.lower_bound()
+    }
+
+    /// Relative gap between cost and dual bound.
+    pub fn gap(&self) -> Option<f64> {
+        Some(gap(self.cost()?, self.lower_bound()?))
+    }
+
+    /// [`Record::gap`]; 0 where it is proven that there is no plan, and 1 where the plan or the
+    /// bound is missing.
+    pub fn gap_or_whole(&self) -> f64 {
+        match self.verdict {
+            Verdict::Infeasible => 0.0,
+            _ => self.gap().unwrap_or(1.0),
+        }
+    }
+
+    /// Why the verdict is what it is, where it needs words; empty elsewhere.
+    pub fn reason(&self) -> String {
+        match &self.verdict {
+            Verdict::Wrong(contradiction) => contradiction.to_string(),
+            Verdict::Unsupported(reason) => reason.to_string(),
+            Verdict::Failed(reason) => reason.clone(),
+            _ => String::new(),
+        }
+    }
+
+    /// Whether the solver gave an answer that nothing contradicts.
     pub fn counts(&self) -> bool {
-        !matches!(self.verdict, Word::Wrong | Word::Failed)
+        !matches!(self.verdict, Verdict::Wrong(_) | Verdict::Failed(_))
     }
 
     /// Whether it ended in a proof, of optimality or that there is no plan.
     pub fn is_proven(&self) -> bool {
-        matches!(self.verdict, Word::Optimal | Word::Infeasible)
+        matches!(self.verdict, Verdict::Optimal { .. } | Verdict::Infeasible)
     }
 
     /// Seconds to the proof; a trial without one counts as its time limit.
@@ -216,19 +224,18 @@ impl Record {
         if self.is_proven() { self.elapsed_s.min(self.time_limit_s) } else { self.time_limit_s }
     }
 
-    /// What the instance was drawn with under that name: a column that says it, or one of
-    /// `parameters`.
-    pub fn parameter(&self, name: &str) -> Option<String> {
-        let number = |column: Option<usize>| column.map(|value| value.to_string());
+    /// A property of the instance by its name: of a column (`layers`, `placement`), or of what it
+    /// was drawn with (`tight`, `requests`).
+    pub fn parameter(&self, name: &str) -> Option<Parameter> {
         match name {
-            "suite" => Some(self.suite.clone()),
+            "suite" => Some(self.suite.as_str().into()),
             "problem" => Some(self.problem.word().into()),
-            "layers" => number(self.layers),
-            "devices" => number(self.devices),
-            "options" => number(self.options_max),
-            "placement" => self.placement.map(|placement| word(&placement)),
-            "objective" => self.objective.map(|objective| word(&objective)),
-            _ => pair(&self.parameters, name).map(str::to_owned),
+            "layers" => self.layers.map(Parameter::from),
+            "devices" => self.devices.map(Parameter::from),
+            "options" => self.options_max.map(Parameter::from),
+            "placement" => self.placement.map(|placement| Parameter::Word(lowercase(&placement))),
+            "objective" => self.objective.map(|objective| Parameter::Word(lowercase(&objective))),
+            _ => self.parameters.get(name).cloned(),
         }
     }
 
@@ -238,41 +245,16 @@ impl Record {
         match name {
             "seconds" => Some(self.elapsed_s),
             "cpu" => self.cpu_s,
-            "gap" => self.gap,
+            "gap" => self.gap(),
             "memory" => self.peak_memory_bytes.map(|bytes| bytes as f64),
-            _ => pair(&self.work, name)?.parse().ok(),
+            _ => self.work.get(name).map(|&count| count as f64),
         }
     }
-
-    /// The verdict with its numbers.
-    ///
-    /// # Errors
-    /// The column that is missing for that verdict.
-    pub fn verdict(&self) -> Result<Verdict, &'static str> {
-        let lower_bound = self.lower_bound;
-        Ok(match self.verdict {
-            Word::Optimal => Verdict::Optimal {
-                cost: self.cost.ok_or("cost")?,
-                lower_bound: lower_bound.ok_or("lower_bound")?,
-            },
-            Word::Feasible => Verdict::Feasible { cost: self.cost.ok_or("cost")?, lower_bound },
-            Word::Infeasible => Verdict::Infeasible,
-            Word::Unknown => Verdict::Unknown { lower_bound },
-            // An answer that contradicts itself has no numbers to believe.
-            Word::Wrong | Word::Failed => Verdict::Failed(self.reason.clone()),
-            Word::Unsupported => Verdict::Unsupported(Unsupported(self.reason.clone())),
-        })
-    }
 }
 
-/// The value of `name` in `a=1;b=2`.
-fn pair<'a>(pairs: &'a str, name: &str) -> Option<&'a str> {
-    let mut pairs = pairs.split(';').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
-}
-
-fn word(value: &impl fmt::Debug) -> String {
-    format!("{value:?}").to_lowercase()
+/// The name of a variant of one word, as files write it.
+fn lowercase(variant: &impl std::fmt::Debug) -> String {
+    format!("{variant:?}").to_lowercase()
 }
 
 #[cfg(test)]
@@ -292,15 +274,11 @@ pub(crate) mod tests {
             objective: Some(Objective::Latency),
             solver: solver.into(),
             seed: 0,
-            verdict: Word::Unknown,
-            reason: String::new(),
-            cost: None,
-            lower_bound: None,
-            gap: None,
+            verdict: Verdict::Unknown { lower_bound: None },
             elapsed_s: 10.0,
             first_plan_s: None,
             first_plan_cost: None,
-            work: "labels=3;nodes=1".into(),
+            work: BTreeMap::from([("labels".into(), 3), ("nodes".into(), 1)]),
             peak_memory_bytes: Some(1 << 20),
             stopped: "time limit".into(),
             time_limit_s: 10.0,
@@ -309,44 +287,49 @@ pub(crate) mod tests {
             revision: "r".into(),
             machine: "m".into(),
             problem: Kind::Deployment,
-            parameters: "family=random;tight=143".into(),
+            parameters: BTreeMap::from([
+                ("family".into(), "random".into()),
+                ("tight".into(), "143".into()),
+            ]),
             cpu_s: Some(9.5),
             cpu_limit_s: Some(20.0),
             threads: Some(1),
-            cores: "0".into(),
+            cores: vec![0],
             load: Some(1.25),
             formulation: Some(2),
         }
     }
 
-    /// A row: instance, solver, verdict, cost, bound, seconds.
-    pub(crate) fn answer(
-        (instance, solver): (&str, &str),
-        verdict: Word,
-        cost: Option<u64>,
-        bound: Option<u64>,
-        elapsed_s: f64,
-    ) -> Record {
-        let (cost, lower_bound) = (cost.map(Cost), bound.map(Cost));
-        let gap = cost.zip(lower_bound).map(|(cost, bound)| edgeplan_problem::gap(cost, bound));
-        let first_plan_s = cost.map(|_| elapsed_s / 2.0);
+    /// A row that ended with that verdict after so many seconds. Its instance is itself wherever it
+    /// has that name, and its first incumbent came half-way.
+    pub(crate) fn answer(instance: &str, solver: &str, verdict: Verdict, elapsed_s: f64) -> Record {
+        let first_plan_s = verdict.cost().map(|_| elapsed_s / 2.0);
         let fingerprint = instance.to_owned();
-        let record = row(instance, solver);
-        Record { verdict, cost, lower_bound, gap, elapsed_s, first_plan_s, fingerprint, ..record }
+        Record { verdict, elapsed_s, first_plan_s, fingerprint, ..row(instance, solver) }
+    }
+
+    pub(crate) fn optimal(cost: u64) -> Verdict {
+        Verdict::Optimal { cost: Cost(cost), lower_bound: Cost(cost) }
+    }
+
+    pub(crate) fn feasible(cost: u64, lower_bound: Option<u64>) -> Verdict {
+        Verdict::Feasible { cost: Cost(cost), lower_bound: lower_bound.map(Cost) }
     }
 
     /// A proof after so many seconds.
     pub(crate) fn proof(instance: &str, solver: &str, elapsed_s: f64) -> Record {
-        answer((instance, solver), Word::Optimal, Some(100), Some(100), elapsed_s)
+        answer(instance, solver, optimal(100), elapsed_s)
     }
 
     #[test]
     fn parameters_and_figures_have_names() {
         let row = row("i", "a");
-        let parameter = |name| row.parameter(name).unwrap_or_default();
-        assert_eq!((parameter("tight"), parameter("devices")), ("143".into(), "2".into()));
-        assert_eq!((parameter("placement"), parameter("tigh")), ("contiguous".into(), "".into()));
+        let parameter = |name| row.parameter(name).map(|value| value.to_string());
+        assert_eq!(row.parameter("tight"), Some(Parameter::Number(143)));
+        assert_eq!(row.parameter("devices"), Some(Parameter::Number(2)));
+        assert_eq!(parameter("placement").as_deref(), Some("contiguous"));
+        assert_eq!((parameter("family").as_deref(), parameter("tigh")), (Some("random"), None));
         assert_eq!((row.figure("labels"), row.figure("cpu")), (Some(3.0), Some(9.5)));
-        assert_eq!(row.figure("gap"), None);
+        assert_eq!((row.figure("gap"), row.figure("cuts")), (None, None));
     }
 }

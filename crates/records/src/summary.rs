@@ -2,11 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use edgeplan_problem::{Cost, Outcome, Verdict, reconcile};
-
+use edgeplan_problem::{Cost, Verdict, reconcile_verdicts};
 use serde::Serialize;
 
-use crate::row::{Record, Word};
+use crate::row::Record;
 use crate::statistics::{geometric_mean, mean, median};
 
 /// Seconds added to times before their geometric mean is taken, so that a millisecond more or less
@@ -60,42 +59,15 @@ pub struct SolverSummary {
     pub peak_memory_max_bytes: Option<u64>,
 }
 
-/// The same records with contradictions between them marked: a bound above somebody's feasible
-/// plan of the same instance, or a claim that there is none, becomes [`Word::Wrong`].
+/// The same records with contradictions between them marked: a dual bound above somebody's feasible
+/// plan of the same instance, or a claim that there is no plan, becomes [`Verdict::Wrong`].
 pub fn reconciled(mut records: Vec<Record>) -> Vec<Record> {
-    let mut by_instance: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, record) in records.iter().enumerate() {
-        by_instance.entry(record.fingerprint.clone()).or_default().push(index);
+    let mut by_instance: BTreeMap<&str, Vec<(&str, &mut Verdict)>> = BTreeMap::new();
+    for Record { fingerprint, solver, verdict, .. } in &mut records {
+        by_instance.entry(fingerprint.as_str()).or_default().push((solver.as_str(), verdict));
     }
-    for indices in by_instance.values() {
-        let verdicts = indices.iter().map(|&index| {
-            // Rows are checked when they are read; one that is not has nothing to be believed.
-            let verdict = records[index].verdict();
-            let verdict = verdict.unwrap_or_else(|column| Verdict::Failed(column.into()));
-            (records[index].solver.clone(), outcome(verdict))
-        });
-        let verdicts: Vec<(String, Outcome<()>)> = verdicts.collect();
-        let mut named: Vec<(&str, Outcome<()>)> =
-            verdicts.iter().map(|(name, outcome)| (name.as_str(), outcome.clone())).collect();
-        reconcile(&mut named);
-        for (&index, (_, outcome)) in indices.iter().zip(named) {
-            if let Verdict::Wrong(contradiction) = outcome.verdict {
-                records[index].verdict = Word::Wrong;
-                records[index].reason = contradiction.to_string();
-            }
-        }
-    }
+    by_instance.into_values().for_each(reconcile_verdicts);
     records
-}
-
-fn outcome(verdict: Verdict) -> Outcome<()> {
-    Outcome {
-        verdict,
-        plan: None,
-        elapsed: Default::default(),
-        stopped: None,
-        work: BTreeMap::new(),
-    }
 }
 
 /// Sums up reconciled records, suite by suite.
@@ -152,11 +124,11 @@ pub fn shared<'a>(rows: &[&'a Record]) -> Vec<&'a Record> {
     rows.iter().filter(by_all).copied().collect()
 }
 
-/// The cost of the best plan of each instance, by its name, that a believable row tells of.
+/// The cost of the best plan of each instance, by its name.
 pub fn best_costs<'a>(rows: &[&'a Record]) -> BTreeMap<&'a str, Cost> {
     let mut best: BTreeMap<&str, Cost> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.counts()) {
-        if let Some(cost) = row.cost {
+    for row in rows {
+        if let Some(cost) = row.cost() {
             let known = best.entry(&row.instance).or_insert(cost);
             *known = cost.min(*known);
         }
@@ -164,11 +136,11 @@ pub fn best_costs<'a>(rows: &[&'a Record]) -> BTreeMap<&'a str, Cost> {
     best
 }
 
-/// The best bound of each instance, by its name, that a believable row tells of.
+/// The best dual bound of each instance, by its name.
 pub fn best_bounds<'a>(rows: &[&'a Record]) -> BTreeMap<&'a str, Cost> {
     let mut best: BTreeMap<&str, Cost> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.counts()) {
-        if let Some(bound) = row.lower_bound {
+    for row in rows {
+        if let Some(bound) = row.lower_bound() {
             let known = best.entry(&row.instance).or_insert(bound);
             *known = bound.max(*known);
         }
@@ -178,15 +150,9 @@ pub fn best_bounds<'a>(rows: &[&'a Record]) -> BTreeMap<&'a str, Cost> {
 
 fn summarize_solver(solver: &str, rows: &[&Record], best: &BTreeMap<&str, Cost>) -> SolverSummary {
     let count = |what: fn(&Record) -> bool| rows.iter().filter(|row| what(row)).count();
-    let gaps = rows.iter().map(|row| match row.verdict {
-        Word::Infeasible => 0.0,
-        _ if row.counts() => row.gap.unwrap_or(1.0),
-        _ => 1.0,
-    });
     let excesses: Vec<f64> = rows
         .iter()
-        .filter(|row| row.counts())
-        .filter_map(|row| Some((row.cost?, *best.get(row.instance.as_str())?)))
+        .filter_map(|row| Some((row.cost()?, *best.get(row.instance.as_str())?)))
         // A plan that costs nothing is as good as any.
         .map(|(cost, least)| if cost == least { 0.0 } else { cost.as_f64() / least.as_f64() - 1.0 })
         .collect();
@@ -198,10 +164,10 @@ fn summarize_solver(solver: &str, rows: &[&Record], best: &BTreeMap<&str, Cost>)
         solver: solver.into(),
         trials: rows.len(),
         proven: count(Record::is_proven),
-        plans: count(|row| matches!(row.verdict, Word::Optimal | Word::Feasible)),
-        wrong: count(|row| row.verdict == Word::Wrong),
-        failed: count(|row| row.verdict == Word::Failed),
-        gap_mean: mean(gaps).unwrap_or(1.0),
+        plans: count(|row| row.cost().is_some()),
+        wrong: count(|row| row.verdict.is_wrong()),
+        failed: count(|row| matches!(row.verdict, Verdict::Failed(_))),
+        gap_mean: mean(rows.iter().map(|row| row.gap_or_whole())).unwrap_or(1.0),
         excess_mean: mean(excesses),
         proof_s: geometric_mean(times, SHIFT_S).unwrap_or(0.0),
         ratio: 1.0,
@@ -214,7 +180,7 @@ fn summarize_solver(solver: &str, rows: &[&Record], best: &BTreeMap<&str, Cost>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::tests::answer;
+    use crate::row::tests::{answer, feasible, optimal};
 
     fn close(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-12
@@ -223,13 +189,13 @@ mod tests {
     #[test]
     fn the_arithmetic_is_what_it_is_called() {
         let records = vec![
-            answer(("i", "a"), Word::Optimal, Some(100), Some(100), 0.3),
-            answer(("i", "b"), Word::Feasible, Some(200), Some(50), 10.0),
-            answer(("j", "a"), Word::Infeasible, None, None, 1.5),
-            answer(("j", "b"), Word::Unknown, None, None, 10.0),
-            answer(("k", "a"), Word::Feasible, Some(300), None, 10.0),
-            answer(("k", "b"), Word::Feasible, Some(240), Some(180), 4.0),
-            answer(("k", "c"), Word::Failed, None, None, 4.0),
+            answer("i", "a", optimal(100), 0.3),
+            answer("i", "b", feasible(200, Some(50)), 10.0),
+            answer("j", "a", Verdict::Infeasible, 1.5),
+            answer("j", "b", Verdict::Unknown { lower_bound: None }, 10.0),
+            answer("k", "a", feasible(300, None), 10.0),
+            answer("k", "b", feasible(240, Some(180)), 4.0),
+            answer("k", "c", Verdict::Failed(String::new()), 4.0),
         ];
         // Where c was not run, a and b would not be compared with it: only k is left.
         assert_eq!(summarize(&records)[0].instances, 1);
@@ -254,16 +220,18 @@ mod tests {
     #[test]
     fn an_answer_that_another_plan_contradicts_is_wrong_and_not_ranked() {
         let records = reconciled(vec![
-            answer(("i", "liar"), Word::Optimal, Some(120), Some(120), 0.001),
-            answer(("i", "denier"), Word::Infeasible, None, None, 0.001),
-            answer(("i", "slow"), Word::Feasible, Some(100), Some(90), 10.0),
+            answer("i", "liar", optimal(120), 0.001),
+            answer("i", "denier", Verdict::Infeasible, 0.001),
+            answer("i", "slow", feasible(100, Some(90)), 10.0),
         ]);
-        assert_eq!(records.iter().filter(|r| r.verdict == Word::Wrong).count(), 2);
+        assert_eq!(records.iter().filter(|row| row.verdict.is_wrong()).count(), 2);
+        assert_eq!((records[0].cost(), records[0].lower_bound()), (None, None));
         assert_eq!(
-            records[0].reason,
+            records[0].reason(),
             "claims that no plan costs less than 120, but slow has one for 100"
         );
-        assert!(records[1].reason.starts_with("claims that there is no plan, but slow has one"));
+        let reason = records[1].reason();
+        assert!(reason.starts_with("claims that there is no plan, but slow has one"), "{reason}");
         let summary = summarize(&records).remove(0);
         for solver in summary.solvers.iter().filter(|solver| solver.solver != "slow") {
             assert_eq!((solver.wrong, solver.proven, solver.plans), (1, 0, 0), "{solver:?}");
@@ -275,11 +243,10 @@ mod tests {
 
     #[test]
     fn suites_are_apart_but_their_contradictions_are_not() {
-        let mut other = answer(("i", "a"), Word::Optimal, Some(9), Some(9), 1.0);
+        let mut other = answer("i", "a", optimal(9), 1.0);
         other.suite = "other".into();
-        let first = answer(("i", "b"), Word::Optimal, Some(7), Some(7), 1.0);
-        let records = reconciled(vec![first, other]);
-        assert_eq!(records[1].verdict, Word::Wrong);
+        let records = reconciled(vec![answer("i", "b", optimal(7), 1.0), other]);
+        assert!(records[1].verdict.is_wrong());
         let suites = summarize(&records);
         assert_eq!(suites.len(), 2);
         assert!(suites.iter().all(|suite| suite.solvers.len() == 1 && suite.left_out == 0));

@@ -71,24 +71,24 @@ fn cells(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, place: (usize, u
     while first <= stage.last {
         let recipe = scene.recipe(model, first);
         let mut last = first;
-        let alike = |layer| base(scene.recipe(model, layer)) == base(recipe);
+        let alike = |layer| base(&scene.recipe(model, layer)) == base(&recipe);
         while strip.pitch < CELL_MIN && last < stage.last && alike(last + 1) {
             last += 1;
         }
         let mut frame = strip.cells(position, first, last);
         frame.width -= apart;
         let title = if first == last {
-            format!("{}: {recipe} on {}", layers[first].name, scene.name(stage.device))
+            format!("{}: {recipe} on {}", layers[first].role, scene.name(stage.device))
         } else {
             let run = scene.run(model, first, last);
-            format!("{run}: {} on {}", base(recipe), scene.name(stage.device))
+            format!("{run}: {} on {}", base(&recipe), scene.name(stage.device))
         };
-        canvas.group(&scene.shade(recipe), &title, |canvas| {
+        canvas.group(&scene.shade(&recipe), &title, |canvas| {
             canvas.rect(frame, 0.0, "");
             let style = SOFT.size(10.0).class("").middle();
-            if style.width(base(recipe)) + 6.0 <= frame.width {
+            if style.width(base(&recipe)) + 6.0 <= frame.width {
                 let (x, y) = frame.centre();
-                canvas.text(at(x, y, frame.width), style, base(recipe));
+                canvas.text(at(x, y, frame.width), style, base(&recipe));
             }
         });
         first = last + 1;
@@ -129,23 +129,27 @@ fn names(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, model: usize) {
     const ROOM: f64 = 90.0;
     let style = SOFT.size(9.5).middle();
     let layers = &scene.instance.models[model].layers;
-    let widest = layers.iter().map(|layer| style.width(&layer.name)).fold(0.0, f64::max).min(ROOM);
+    let widest = layers
+        .iter()
+        .map(|layer| style.width(&layer.role.to_string()))
+        .fold(0.0, f64::max)
+        .min(ROOM);
     let mut steps = (0..19).flat_map(|power| [1, 2, 5].map(|one| one * 10_usize.pow(power)));
     let step = steps.find(|step| *step as f64 * strip.pitch >= widest + 10.0).unwrap_or(1);
     let y = strip.y + HEIGHT + 14.0;
     let mut free = 0.0;
     for (position, stage) in scene.account.models[model].stages.iter().enumerate() {
         for (offset, layer) in layers[stage.first..=stage.last].iter().enumerate() {
-            let (layer, name) = (stage.first + offset, &layer.name);
-            if ordinal(name).is_some_and(|number| number % step > 0) {
+            let (layer, name) = (stage.first + offset, layer.role.to_string());
+            if ordinal(&name).is_some_and(|number| number % step > 0) {
                 continue;
             }
             let (middle, _) = strip.cells(position, layer, layer).centre();
-            let half = style.width(name).min(widest) / 2.0;
+            let half = style.width(&name).min(widest) / 2.0;
             let x = middle.clamp(MARGIN + half, WIDTH - MARGIN - half);
             if x - half >= free {
                 canvas.line(&[(middle, strip.y + HEIGHT + 3.5), (middle, y - 7.0)], "rule");
-                canvas.text(at(x, y, 2.0 * half), style, name);
+                canvas.text(at(x, y, 2.0 * half), style, &name);
                 free = x + half + 8.0;
             }
         }
@@ -177,10 +181,10 @@ fn legend(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize) -> f64 {
         x += width + 20.0;
     };
     let uses = |format: &str| {
-        (0..layers).filter(|layer| base(scene.recipe(model, *layer)) == format).count()
+        (0..layers).filter(|layer| base(&scene.recipe(model, *layer)) == format).count()
     };
     let present: Vec<(&str, usize)> = (scene.formats.iter())
-        .map(|format| (*format, uses(format)))
+        .map(|format| (format.as_str(), uses(format)))
         .filter(|(_, layers)| *layers > 0)
         .collect();
     for (format, layers) in present.iter().take(LEGEND_MAX) {

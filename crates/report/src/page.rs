@@ -167,9 +167,9 @@ fn layers(scene: &Scene<'_>, model: usize) -> Tag {
         let choice = scene.plan.models[model][index];
         let compute = chain.compute(index, choice.device, choice.option);
         vec![
-            layer.name.clone(),
+            layer.role.to_string(),
             scene.name(choice.device).to_owned(),
-            scene.recipe(model, index).to_owned(),
+            scene.recipe(model, index),
             compute.map_or("impossible".into(), |time| time.to_string()),
             chain.bytes(index, choice.option).to_string(),
             scene.account.models[model].loss_by_layer[index].to_string(),

@@ -175,7 +175,7 @@ fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, place: (usize, usiz
             _ => format!("{} · {}", stage.compute, stage.bytes),
         };
         canvas.shrink(at(x, y, room), SOFT, &numbers);
-        for &(number, recipe) in recipes.iter().take(grid.lines.min(RECIPES_MAX)) {
+        for (number, recipe) in recipes.iter().take(grid.lines.min(RECIPES_MAX)) {
             y += 16.0;
             swatch(scene, canvas, (x, y), recipe);
             let text = format!("{number} × {recipe}");

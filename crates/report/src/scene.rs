@@ -13,7 +13,7 @@ pub(crate) struct Scene<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) account: &'a Account,
     /// Base formats in use, from few bits to many.
-    pub(crate) formats: Vec<&'a str>,
+    pub(crate) formats: Vec<String>,
     /// The devices that hold layers, in the order in which requests visit them.
     pub(crate) used: Vec<DeviceId>,
     /// The device that sets the pace, where that is what is minimised.
@@ -38,45 +38,45 @@ impl<'a> Scene<'a> {
         let mut scene = Self { instance, plan, account, formats: Vec::new(), used, busiest };
         for model in 0..instance.models.len() {
             for layer in 0..instance.models[model].layers.len() {
-                let format = base(scene.recipe(model, layer));
+                let format = base(&scene.recipe(model, layer)).to_owned();
                 if !scene.formats.contains(&format) {
                     scene.formats.push(format);
                 }
             }
         }
-        scene.formats.sort_by_key(|format| (bits(format), *format));
+        scene.formats.sort_by_cached_key(|format| (bits(format), format.clone()));
         scene
     }
 
     /// The recipe of a layer.
-    pub(crate) fn recipe(&self, model: usize, layer: usize) -> &'a str {
+    pub(crate) fn recipe(&self, model: usize, layer: usize) -> String {
         let option = self.plan.models[model][layer].option;
-        &self.instance.models[model].layers[layer].options[option.index()].recipe
+        self.instance.models[model].layers[layer].options[option.index()].recipe.to_string()
     }
 
     /// The recipes of a run of layers with how many layers use each, commonest first.
-    pub(crate) fn recipes(&self, model: usize, first: usize, last: usize) -> Vec<(usize, &'a str)> {
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    pub(crate) fn recipes(&self, model: usize, first: usize, last: usize) -> Vec<(usize, String)> {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
         for layer in first..=last {
             *counts.entry(self.recipe(model, layer)).or_default() += 1;
         }
-        let mut counts: Vec<(usize, &str)> =
+        let mut counts: Vec<(usize, String)> =
             counts.into_iter().map(|(recipe, count)| (count, recipe)).collect();
-        counts.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(b.1)));
+        counts.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
         counts
     }
 
     /// `block 0 .. 12`, as short as the names allow.
     pub(crate) fn run(&self, model: usize, first: usize, last: usize) -> String {
         let layers = &self.instance.models[model].layers;
-        let (first, last) = (layers[first].name.as_str(), layers[last].name.as_str());
+        let (first, last) = (layers[first].role.to_string(), layers[last].role.to_string());
         if first == last {
-            return first.to_owned();
+            return first;
         }
         // `block 0 .. 12`, but `block 0 .. head`
         let shared = first.rfind(' ').map_or(0, |space| space + 1);
         let tail = last.get(shared..).filter(|_| last.get(..shared) == first.get(..shared));
-        format!("{first} .. {}", tail.unwrap_or(last))
+        format!("{first} .. {}", tail.unwrap_or(&last))
     }
 
     /// The class that colours a recipe.

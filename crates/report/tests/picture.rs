@@ -155,7 +155,11 @@ fn times_bytes_and_runs_are_those_of_the_bill() {
                     wanted.push(stage.hop.to_string());
                 }
                 wanted.push(format!("{} · {}", stage.compute, stage.bytes));
-                assert!(words.iter().any(|word| word.starts_with(&model.layers[stage.first].name)));
+                assert!(
+                    words
+                        .iter()
+                        .any(|word| word.starts_with(&model.layers[stage.first].role.to_string()))
+                );
             }
         }
         for wanted in wanted {
@@ -191,12 +195,12 @@ fn every_layer_is_in_the_strip_in_its_shade() {
     for (layer, choice) in case.instance.models[0].layers.iter().zip(&case.plan.models[0]) {
         let recipe = &layer.options[choice.option.index()].recipe;
         let device = &case.instance.device(choice.device).name;
-        let title = format!("{}: {recipe} on {device}", layer.name);
+        let title = format!("{}: {recipe} on {device}", layer.role);
         let found = document.descendants().find(|node| content(*node) == title);
         let cell = found.and_then(|node| node.parent()).unwrap_or_else(|| panic!("{title}"));
         let shade = ["q2_K", "q3_K", "q4_K", "q5_K", "q6_K", "f16"]
             .iter()
-            .position(|format| recipe.split('+').next() == Some(format));
+            .position(|format| recipe.to_string().split('+').next() == Some(format));
         assert_eq!(cell.attribute("class"), Some(format!("f{}", shade.unwrap()).as_str()));
     }
 }

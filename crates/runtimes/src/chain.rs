@@ -1,31 +1,7 @@
-//! The parts of a model's chain, by the names of its layers, and the formats that recipes name.
+//! The layers of a plan as engines see them: embedding, blocks, head.
 
-use std::collections::BTreeMap;
-
-use edgeplan_formats::Format;
-use edgeplan_instances::model::TensorClass;
-use edgeplan_instances::recipes::parse_label;
-use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Plan};
-
-/// Which part of a model a layer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
-    /// Token ids to hidden states.
-    Embedding,
-    /// A block, by number.
-    Block(usize),
-    /// Hidden states to logits.
-    Head,
-}
-
-/// How tensors of a layer are stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Stored {
-    /// As the file has them.
-    Native,
-    /// One format, and the classes that have another one.
-    As(Format, BTreeMap<TensorClass, Format>),
-}
+use edgeplan_problem::deployment::{Deployment, DeviceId, LayerRole, Model, Part, Plan};
+use edgeplan_problem::recipe::{FormatMix, Recipe};
 
 /// A layer of a plan: where it runs and how it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,23 +10,8 @@ pub struct Placed {
     pub part: Part,
     /// The device.
     pub device: DeviceId,
-    /// The recipe, as the plan names it.
-    pub recipe: String,
-    /// What that means.
-    pub stored: Stored,
-}
-
-/// Joins the names of the layers, and of the recipes, of both ends of a chain.
-const AND: &str = " & ";
-
-/// The name of the layer that is both ends of a chain in one.
-pub(crate) fn both_ends() -> String {
-    both("embedding", "head")
-}
-
-/// Two names, or two recipes, in one.
-pub(crate) fn both(first: &str, second: &str) -> String {
-    format!("{first}{AND}{second}")
+    /// How it is stored: [`Recipe::Native`] or [`Recipe::Mix`].
+    pub recipe: Recipe,
 }
 
 /// The parts of a model.
@@ -58,55 +19,39 @@ pub(crate) fn both(first: &str, second: &str) -> String {
 /// # Errors
 /// Layers that are not an embedding, blocks and a head.
 pub(crate) fn parts(model: &Model) -> Result<Vec<Part>, String> {
-    parts_called(&model.layers.iter().map(|layer| layer.name.as_str()).collect::<Vec<_>>())
+    in_order(model.layers.iter().map(|layer| layer.role.clone()))
 }
 
-fn parts_called(names: &[&str]) -> Result<Vec<Part>, String> {
-    let part = |(index, name): (usize, &&str)| match (index, *name) {
-        (0, "embedding") => Ok(Part::Embedding),
-        (_, "head") if index > 0 && index + 1 == names.len() => Ok(Part::Head),
-        (_, name) if index > 0 && name == format!("block {}", index - 1) => {
-            Ok(Part::Block(index - 1))
-        }
+/// The parts that these roles are, if they are those of a whole chain.
+fn in_order(roles: impl IntoIterator<Item = LayerRole>) -> Result<Vec<Part>, String> {
+    let roles: Vec<LayerRole> = roles.into_iter().collect();
+    let last = roles.len() - 1;
+    let part = |(index, role): (usize, &LayerRole)| match (index, role.part()) {
+        (0, Some(Part::Embedding)) => Ok(Part::Embedding),
+        (_, Some(Part::Head)) if index > 0 && index == last => Ok(Part::Head),
+        (_, Some(Part::Block(block))) if index == block + 1 => Ok(Part::Block(block)),
         _ => Err(format!(
-            "layer {index} is called `{name}`; engines run `embedding`, `block 0`, `block 1`, ..., \
+            "layer {index} is called `{role}`; engines run `embedding`, `block 0`, `block 1`, ..., \
              `head`"
         )),
     };
-    let parts: Vec<Part> = names.iter().enumerate().map(part).collect::<Result<_, _>>()?;
+    let parts: Vec<Part> = roles.iter().enumerate().map(part).collect::<Result<_, _>>()?;
     match parts.last() {
         Some(Part::Head) => Ok(parts),
         _ => Err("the last layer is no `head`".into()),
     }
 }
 
-/// What a recipe says.
+/// Checks that a recipe says how tensors are stored.
 ///
 /// # Errors
 /// A recipe that names no format.
-pub(crate) fn stored(recipe: &str) -> Result<Stored, String> {
+pub(crate) fn check(recipe: &Recipe) -> Result<(), String> {
     match recipe {
-        "native" => Ok(Stored::Native),
-        _ => parse_label(recipe).map(|(base, others)| Stored::As(base, others)),
-    }
-}
-
-impl Stored {
-    /// The formats in use; none that are known for a native recipe.
-    pub fn formats(&self) -> Vec<Format> {
-        match self {
-            Self::Native => Vec::new(),
-            Self::As(base, others) => {
-                std::iter::once(*base).chain(others.values().copied()).collect()
-            }
-        }
-    }
-
-    /// The format of a class of tensors; none that is known for a native recipe.
-    pub fn format(&self, class: TensorClass) -> Option<Format> {
-        match self {
-            Self::Native => None,
-            Self::As(base, others) => Some(*others.get(&class).unwrap_or(base)),
+        Recipe::Native | Recipe::Mix(_) => Ok(()),
+        Recipe::Ends(ends) => ends.iter().try_for_each(check),
+        Recipe::Other(text) => {
+            text.parse::<FormatMix>().map(drop).map_err(|error| error.to_string())
         }
     }
 }
@@ -121,24 +66,27 @@ pub fn placed(deployment: &Deployment, plan: &Plan) -> Result<Vec<Placed>, Strin
         let names: Vec<&str> = deployment.models.iter().map(|model| model.name.as_str()).collect();
         return Err(format!("{} models ({}); one can be exported", names.len(), names.join(", ")));
     };
-    let mut chosen: Vec<(String, DeviceId, String)> = Vec::new();
+    let mut chosen: Vec<(LayerRole, DeviceId, Recipe)> = Vec::new();
     for (layer, choice) in model.layers.iter().zip(&plan.models[0]) {
         let recipe = layer.options[choice.option.index()].recipe.clone();
-        chosen.push((layer.name.clone(), choice.device, recipe));
+        chosen.push((layer.role.clone(), choice.device, recipe));
     }
-    if chosen[0].0 == both_ends() {
+    if chosen[0].0 == LayerRole::BothEnds {
         let (_, device, recipe) = chosen.remove(0);
-        let (first, last) = recipe.split_once(AND).unwrap_or((&recipe, &recipe));
-        chosen.insert(0, ("embedding".into(), device, first.into()));
-        chosen.push(("head".into(), device, last.into()));
+        let [first, last] = match recipe {
+            Recipe::Ends(ends) => *ends,
+            both => [both.clone(), both],
+        };
+        chosen.insert(0, (Part::Embedding.into(), device, first));
+        chosen.push((Part::Head.into(), device, last));
     }
-    let parts = parts_called(&chosen.iter().map(|(name, ..)| name.as_str()).collect::<Vec<_>>())?;
+    let parts = in_order(chosen.iter().map(|(role, ..)| role.clone()))?;
     parts
         .into_iter()
         .zip(chosen)
-        .map(|(part, (name, device, recipe))| {
-            let stored = stored(&recipe).map_err(|problem| format!("{name}: {problem}"))?;
-            Ok(Placed { part, device, recipe, stored })
+        .map(|(part, (_, device, recipe))| {
+            check(&recipe).map_err(|problem| format!("{part}: {problem}"))?;
+            Ok(Placed { part, device, recipe })
         })
         .collect()
 }

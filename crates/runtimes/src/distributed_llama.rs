@@ -1,9 +1,10 @@
 //! distributed-llama: what a plan of layers can say of it is one node.
 
+use crate::chain::Placed;
 use crate::export::{Order, Written};
 use crate::shell::{option, script};
 
-pub(crate) fn files(order: &Order) -> Result<Written, String> {
+pub(crate) fn files(order: &Order, _layers: &[Placed]) -> Result<Written, String> {
     let arguments = [
         "\"${DLLAMA_API:-./dllama-api}\"".to_owned(),
         "--model \"$1\" --tokenizer \"$2\"".into(),

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_formats::Format;
 use edgeplan_problem::Nanos;
-use edgeplan_problem::deployment::{Deployment, DeviceId, Plan};
+use edgeplan_problem::deployment::{Deployment, DeviceId, Part, Plan};
+use edgeplan_problem::format::Format;
 
-use crate::chain::{Part, Placed, placed};
+use crate::chain::{Placed, placed};
+use crate::readme;
 use crate::runtime::Runtime;
 use crate::shell::plain;
-use crate::{distributed_llama, exo, llama_cpp, mistral_rs, prima_cpp, readme};
 
 /// What is to be exported.
 #[derive(Debug, Clone, Copy)]
@@ -66,20 +66,14 @@ pub fn export(order: &Order) -> Result<Vec<(String, String)>, String> {
     }
     order.check_addresses()?;
     let layers = placed(order.deployment, order.plan)?;
-    let written = match order.runtime.name {
-        "llama.cpp" => llama_cpp::files(order, &layers)?,
-        "mistral.rs" => mistral_rs::files(order, &layers)?,
-        "prima.cpp" => prima_cpp::files(order, &layers)?,
-        "distributed-llama" => distributed_llama::files(order)?,
-        "exo" => exo::files(order, &layers)?,
-        other => return Err(format!("nothing is written for {other}")),
-    };
+    let written = (order.runtime.files)(order, &layers)?;
     let mut files = written.files;
     files.push(("README.md".into(), readme::text(order, &layers, &written.steps)));
     Ok(files)
 }
 
 /// Files, and how they are used.
+#[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) files: Vec<(String, String)>,
     /// One step each, in Markdown.

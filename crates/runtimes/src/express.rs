@@ -2,9 +2,12 @@
 
 use edgeplan_problem::Nanos;
 use edgeplan_problem::Problem as _;
-use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Objective, OptionId, Plan};
+use edgeplan_problem::deployment::{
+    Assignment, Deployment, DeviceId, LayerRole, Objective, OptionId, Part, Plan,
+};
+use edgeplan_problem::recipe::Recipe;
 
-use crate::chain::{Part, Placed, Stored, both, both_ends, placed};
+use crate::chain::{Placed, placed};
 use crate::restrict::list;
 use crate::runtime::{Blocks, Ends, Runtime};
 
@@ -29,17 +32,17 @@ impl Runtime {
     }
 
     /// Whether the engine can store a layer so. A file is served as it is by what reads GGUF.
-    pub(crate) fn has(&self, stored: &Stored, part: Part) -> bool {
-        match stored {
-            Stored::Native => self.gguf,
-            Stored::As(..) => {
-                stored.formats().iter().all(|format| self.formats_of(part).contains(format))
-            }
+    pub(crate) fn has(&self, recipe: &Recipe, part: Part) -> bool {
+        match recipe {
+            Recipe::Native => self.gguf,
+            Recipe::Mix(mix) => mix.formats().all(|format| self.formats_of(part).contains(&format)),
+            Recipe::Ends(ends) => ends.iter().all(|end| self.has(end, part)),
+            Recipe::Other(_) => false,
         }
     }
 
     fn format_misfits(&self, layers: &[Placed]) -> Vec<String> {
-        let wrong = layers.iter().filter(|layer| !self.has(&layer.stored, layer.part));
+        let wrong = layers.iter().filter(|layer| !self.has(&layer.recipe, layer.part));
         let mut misfits: Vec<(String, Vec<Part>)> = Vec::new();
         for layer in wrong {
             let known = list(self.formats_of(layer.part));
@@ -131,10 +134,10 @@ impl Runtime {
     pub fn translate(&self, from: (&Deployment, &Plan), to: &Deployment) -> Result<Plan, String> {
         let layers = placed(from.0, from.1)?;
         let model = &to.models[0];
-        let wanted = wanted(&layers, model.layers[0].name == both_ends());
+        let wanted = wanted(&layers, model.layers[0].role == LayerRole::BothEnds);
         let found = model.layers.iter().zip(wanted).map(|(layer, (device, recipe))| {
             let option = layer.options.iter().position(|option| option.recipe == recipe);
-            let missing = || format!("{}: {recipe} is not offered for {}", layer.name, self.name);
+            let missing = || format!("{}: {recipe} is not offered for {}", layer.role, self.name);
             Ok(Assignment { device, option: OptionId(option.ok_or_else(missing)? as u16) })
         });
         Ok(Plan::single(found.collect::<Result<_, String>>()?))
@@ -142,11 +145,11 @@ impl Runtime {
 }
 
 /// Device and recipe by layer, both ends joined if the question joins them.
-fn wanted(layers: &[Placed], joined: bool) -> Vec<(DeviceId, String)> {
-    let mut wanted: Vec<(DeviceId, String)> =
+fn wanted(layers: &[Placed], joined: bool) -> Vec<(DeviceId, Recipe)> {
+    let mut wanted: Vec<(DeviceId, Recipe)> =
         layers.iter().map(|layer| (layer.device, layer.recipe.clone())).collect();
     if joined && let Some((_, last)) = wanted.pop() {
-        wanted[0].1 = both(&wanted[0].1, &last);
+        wanted[0].1 = Recipe::ends(wanted[0].1.clone(), last);
     }
     wanted
 }
@@ -176,7 +179,7 @@ pub fn nearest(within: &Deployment, from: (&Deployment, &Plan)) -> Result<Deploy
     let hop = hops.max().copied().unwrap_or_default();
     let all: Nanos = model.layers.iter().map(slowest).sum();
     let change = all + hop * (model.layers.len() as u64 + 2) + Nanos(1);
-    let joined = model.layers[0].name == both_ends();
+    let joined = model.layers[0].role == LayerRole::BothEnds;
     for (layer, (device, recipe)) in model.layers.iter_mut().zip(wanted(&layers, joined)) {
         for option in &mut layer.options {
             let other = u64::from(option.recipe != recipe);

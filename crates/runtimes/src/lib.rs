@@ -18,7 +18,7 @@ mod restrict;
 mod runtime;
 mod shell;
 
-pub use chain::{Part, Placed, Stored, placed};
+pub use chain::{Placed, placed};
 pub use export::{Order, Request, export};
 pub use express::{latency, nearest};
 pub use runtime::{Blocks, Ends, RUNTIMES, Runtime, Wires};

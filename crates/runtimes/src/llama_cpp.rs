@@ -5,10 +5,11 @@
 //! `--device`, and cuts them where the cumulated shares of `--tensor-split` say. Shares that are
 //! numbers of layers cut exactly there.
 
-use edgeplan_formats::Format;
-use edgeplan_instances::model::TensorClass;
+use edgeplan_problem::deployment::Part;
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::{Recipe, TensorClass};
 
-use crate::chain::{Part, Placed, Stored};
+use crate::chain::Placed;
 use crate::export::{Order, Run, Written, runs};
 use crate::shell::{option, quoted, script};
 
@@ -56,13 +57,13 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
 /// The script that quantizes, and how it is used; none where the file is served as it is.
 pub(crate) fn quantize(layers: &[Placed]) -> Option<(String, String)> {
     let [embedding, .., head] = layers else { return None };
-    if layers.iter().all(|layer| layer.stored == Stored::Native) {
+    if layers.iter().all(|layer| layer.recipe == Recipe::Native) {
         return None;
     }
     let mut arguments = vec!["\"${LLAMA_QUANTIZE:-llama-quantize}\"".to_owned()];
     let ends = [
-        ("--token-embedding-type", embedding.stored.format(TensorClass::TokenEmbd)),
-        ("--output-tensor-type", head.stored.format(TensorClass::Output)),
+        ("--token-embedding-type", format(embedding, TensorClass::TokenEmbd)),
+        ("--output-tensor-type", format(head, TensorClass::Output)),
     ];
     arguments.extend(ends.into_iter().filter_map(|(name, format)| Some(option(name, format?))));
     arguments.extend(tensor_types(layers).iter().map(|value| option("--tensor-type", value)));
@@ -75,6 +76,11 @@ pub(crate) fn quantize(layers: &[Placed]) -> Option<(String, String)> {
     Some((text, step.into()))
 }
 
+/// The format of a class of a layer's tensors; none where they stay as the file has them.
+fn format(layer: &Placed, class: TensorClass) -> Option<Format> {
+    layer.recipe.mix().map(|mix| mix.format(class))
+}
+
 /// Which tensors of blocks get which type: patterns of which one tensor matches one at most,
 /// because versions of llama-quantize differ in which of several wins.
 fn tensor_types(layers: &[Placed]) -> Vec<String> {
@@ -82,8 +88,7 @@ fn tensor_types(layers: &[Placed]) -> Vec<String> {
     for class in CLASSES {
         let mut formats: Vec<(Format, Vec<usize>)> = Vec::new();
         for layer in layers {
-            let (Part::Block(block), Some(format)) = (layer.part, layer.stored.format(class))
-            else {
+            let (Part::Block(block), Some(format)) = (layer.part, format(layer, class)) else {
                 continue;
             };
             match formats.iter_mut().find(|(known, _)| *known == format) {

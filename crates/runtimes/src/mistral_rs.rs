@@ -6,12 +6,12 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_formats::Format;
-use edgeplan_instances::model::TensorClass;
-use edgeplan_problem::deployment::DeviceId;
+use edgeplan_problem::deployment::{DeviceId, Part};
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::TensorClass;
 use serde::{Serialize, Serializer};
 
-use crate::chain::{Part, Placed, Stored};
+use crate::chain::Placed;
 use crate::export::{Order, Written};
 use crate::shell::{option, script};
 
@@ -70,25 +70,25 @@ fn topology(order: &Order, layers: &[Placed]) -> Result<Topology, String> {
     let mut patterns: BTreeMap<(Format, DeviceId, &str), Vec<usize>> = BTreeMap::new();
     let mut head = None;
     for layer in layers {
-        let Stored::As(base, others) = &layer.stored else { continue };
+        let Some(mix) = layer.recipe.mix() else { continue };
         let device = device(order, layer.device)?;
         match layer.part {
             Part::Embedding => {}
             Part::Head => {
-                let format = layer.stored.format(TensorClass::Output).unwrap_or(*base);
+                let format = mix.format(TensorClass::Output);
                 let entry = Entry { isq: isq(format), device };
                 head = entry.isq.is_some().then(|| ("/lm_head\\.weight$/".to_owned(), entry));
             }
             Part::Block(block) => {
-                let mixed = !others.is_empty();
-                let isq = if mixed { None } else { isq(*base) };
+                let mixed = !mix.exceptions.is_empty();
+                let isq = if mixed { None } else { isq(mix.base) };
                 let entry = Entry { isq, device };
                 match ranges.last_mut() {
                     Some((_, end, known)) if *known == entry => *end = block + 1,
                     _ => ranges.push((block, block + 1, entry)),
                 }
                 for (class, name) in NAMES.into_iter().filter(|_| mixed) {
-                    let format = layer.stored.format(class).unwrap_or(*base);
+                    let format = mix.format(class);
                     patterns.entry((format, layer.device, name)).or_default().push(block);
                 }
             }

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use edgeplan_problem::deployment::Part;
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Nanos, Problem as _};
 
-use crate::chain::{Part, Placed, Stored};
+use crate::chain::Placed;
 use crate::export::Order;
 use crate::express::{latency, names};
 
@@ -86,9 +88,9 @@ fn devices(order: &Order, layers: &[Placed]) -> String {
         );
     }
     text.push_str("\nRecipes:\n\n");
-    let mut recipes: Vec<(&str, Vec<Part>)> = Vec::new();
+    let mut recipes: Vec<(&Recipe, Vec<Part>)> = Vec::new();
     for layer in layers {
-        match recipes.iter_mut().find(|(known, _)| *known == layer.recipe) {
+        match recipes.iter_mut().find(|(known, _)| **known == layer.recipe) {
             Some((_, parts)) => parts.push(layer.part),
             None => recipes.push((&layer.recipe, vec![layer.part])),
         }
@@ -96,7 +98,7 @@ fn devices(order: &Order, layers: &[Placed]) -> String {
     for (recipe, parts) in recipes {
         let _ = writeln!(text, "- {recipe}: {}", names(&parts));
     }
-    if layers.iter().any(|layer| layer.stored == Stored::Native) {
+    if layers.iter().any(|layer| layer.recipe == Recipe::Native) {
         text.push_str("\n`native`: as the file has it.\n");
     }
     text

@@ -1,13 +1,16 @@
 //! A question restricted to what an engine can do, so that every plan of it can be exported, and
 //! priced as the engine works.
 
-use edgeplan_formats::Format;
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::workload::{Returns, Workload};
-use edgeplan_problem::deployment::{Deployment, DeviceId, Layer, LayerOption, Model, Placement};
+use edgeplan_files::InputError;
+use edgeplan_pricing::workload::{Returns, Workload};
+use edgeplan_problem::deployment::{
+    Deployment, DeviceId, Layer, LayerOption, LayerRole, Model, Part, Placement,
+};
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Bytes, Nanos};
 
-use crate::chain::{Part, both, both_ends, parts, stored};
+use crate::chain::{check, parts};
 use crate::runtime::{Blocks, Ends, Runtime, Wires};
 
 /// What llama.cpp itself takes for a tied embedding, then what fits rows of any length.
@@ -31,7 +34,7 @@ impl Runtime {
             Wires::Direct => workload.activations,
             Wires::ThroughSource => Format::F32,
         };
-        Ok(Workload { returns, activations, along: self.along, ..workload.clone() })
+        Ok(Workload { returns, activations, rpc: self.rpc, ..workload.clone() })
     }
 
     /// The workload with the engine's formats alone, as it serves it.
@@ -134,15 +137,14 @@ impl Runtime {
     fn keep_formats(&self, layer: &mut Layer, part: Part) -> Result<(), String> {
         let known = self.formats_of(part);
         let fits = |option: &LayerOption| -> Result<bool, String> {
-            let stored =
-                stored(&option.recipe).map_err(|text| format!("{}: {text}", layer.name))?;
-            Ok(self.has(&stored, part))
+            check(&option.recipe).map_err(|text| format!("{}: {text}", layer.role))?;
+            Ok(self.has(&option.recipe, part))
         };
         let kept: Vec<bool> = layer.options.iter().map(fits).collect::<Result<_, _>>()?;
         let mut kept = kept.into_iter();
         layer.options.retain(|_| kept.next() == Some(true));
         if layer.options.is_empty() {
-            let (name, list) = (&layer.name, list(known));
+            let (name, list) = (&layer.role, list(known));
             return Err(format!(
                 "{name}: no recipe is in a format of {}; it has {list}",
                 self.name
@@ -169,7 +171,7 @@ impl Runtime {
         };
         let shared = |format: Format| {
             let found =
-                model.layers[0].options.iter().find(|option| option.recipe == format.name());
+                model.layers[0].options.iter().find(|option| option.recipe == format.into());
             found.map(|option| option.shared).filter(|&id| common(id))
         };
         let finest = || {
@@ -199,7 +201,7 @@ impl Runtime {
                 }
                 let second = if differ { shared(last.shared) } else { Bytes::ZERO };
                 options.push(LayerOption {
-                    recipe: both(&first.recipe, &last.recipe),
+                    recipe: Recipe::ends(first.recipe.clone(), last.recipe.clone()),
                     bytes: first.bytes + last.bytes + shared(first.shared) + second,
                     shared: None,
                     loss: first.loss + last.loss,
@@ -214,7 +216,7 @@ impl Runtime {
             model.leave = block.output;
         }
         let ends = &mut model.layers[0];
-        (ends.name, ends.options, ends.kv) = (both_ends(), options, ends.kv + head.kv);
+        (ends.role, ends.options, ends.kv) = (LayerRole::BothEnds, options, ends.kv + head.kv);
         Ok(())
     }
 }
@@ -230,7 +232,7 @@ pub(crate) fn list(formats: &[Format]) -> String {
 
 fn pin(layer: &mut Layer, source: DeviceId, name: &str) -> Result<(), String> {
     if layer.pin.is_some_and(|pin| pin != source) {
-        return Err(format!("{} is pinned to another device than the source, {name}", layer.name));
+        return Err(format!("{} is pinned to another device than the source, {name}", layer.role));
     }
     layer.pin = Some(source);
     Ok(())

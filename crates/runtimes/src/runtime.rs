@@ -1,15 +1,18 @@
 //! What each engine can do, as data: the one place where that is said, with its sources.
 
-use edgeplan_formats::Format::{
+use edgeplan_pricing::workload::RpcOverhead;
+use edgeplan_problem::Bytes;
+use edgeplan_problem::deployment::Part;
+use edgeplan_problem::format::Format::{
     self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
 };
-use edgeplan_instances::workload::Along;
-use edgeplan_problem::Bytes;
 
-use crate::chain::Part;
+use crate::chain::Placed;
+use crate::export::{Order, Written};
+use crate::{distributed_llama, exo, llama_cpp, mistral_rs, prima_cpp};
 
 /// An engine that runs plans, and what it can express.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Runtime {
     /// As its makers spell it.
     pub name: &'static str,
@@ -29,7 +32,7 @@ pub struct Runtime {
     /// How hidden states and results move.
     pub wires: Wires,
     /// What the source sends to other devices besides hidden states.
-    pub along: Along,
+    pub rpc: RpcOverhead,
     /// Memory that it leaves free or needs on every device besides weights, cache and activations;
     /// a cluster's own `overhead` counts if it is larger.
     pub margin: Bytes,
@@ -37,7 +40,12 @@ pub struct Runtime {
     pub note: &'static str,
     /// Where this is from.
     pub sources: &'static [&'static str],
+    /// Writes a plan down.
+    pub(crate) files: Files,
 }
+
+/// Writes a plan that an engine can express as files, and says how they are used.
+pub(crate) type Files = fn(&Order<'_>, &[Placed]) -> Result<Written, String>;
 
 /// Where an engine lets blocks lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,8 +90,8 @@ const GGUF: &[Format] = &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1,
 /// (`ggml_backend_sched_split_graph`, pass 2), so that both of its operands cross. Prompts of which
 /// the source computes blocks cross twice between servers, too (`full_offload` in
 /// src/llama-context.cpp), which no price of a single hop can say and is left out.
-const RPC: Along =
-    Along { pass: 2000, position: 20, mask: 2, stride: 256, graph: 13_500, states: 2 };
+const RPC: RpcOverhead =
+    RpcOverhead { pass: 2000, position: 20, mask: 2, stride: 256, graph: 13_500, states: 2 };
 
 /// The engines.
 pub const RUNTIMES: &[Runtime] = &[
@@ -96,7 +104,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::ThroughSource,
-        along: RPC,
+        rpc: RPC,
         margin: Bytes(1 << 30),
         note: "Two RPC servers never talk to each other: hidden states pass through the source. \
                Run RPC servers in trusted networks only: they check nobody.",
@@ -111,6 +119,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "ggml-org/llama.cpp src/llama-quant.cpp llama_tensor_get_type (per-tensor types)",
             "ggml-org/llama.cpp common/fit.cpp (1 GiB left free on each device by default)",
         ],
+        files: llama_cpp::files,
     },
     Runtime {
         name: "mistral.rs",
@@ -121,7 +130,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Free,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "A topology names devices of one machine; every device of the cluster must be one. \
                The source is the device that the process starts on.",
@@ -130,6 +139,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "mistralrs-core 0.8.1 src/topology/mod.rs (ranges, later patterns win) and \
              src/models/llama.rs (embedding, last norm and head on the device of the process)",
         ],
+        files: mistral_rs::files,
     },
     Runtime {
         name: "prima.cpp",
@@ -140,7 +150,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "One round of its ring per token: the layer windows add up to all blocks.",
         sources: &[
@@ -148,6 +158,7 @@ pub const RUNTIMES: &[Runtime] = &[
              in rank order, -ngl)",
             "Li et al., arXiv 2504.08791, section 3 (ring; the head device embeds and samples)",
         ],
+        files: prima_cpp::files,
     },
     Runtime {
         name: "distributed-llama",
@@ -158,7 +169,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::OneNode,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "On several nodes it cuts every matrix into equal slices, which no plan of layers \
                describes.",
@@ -166,6 +177,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "b4rtaz/distributed-llama README.md (2^n nodes, q40 with q80 buffers, commands)",
             "b4rtaz/distributed-llama converter/convert-hf.py (the embedding stays f32)",
         ],
+        files: distributed_llama::files,
     },
     Runtime {
         name: "exo",
@@ -176,7 +188,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Runs,
         ends: Ends::Everywhere,
         wires: Wires::Direct,
-        along: Along::NOTHING,
+        rpc: RpcOverhead::NONE,
         margin: Bytes(0),
         note: "It runs models that were quantized for MLX beforehand, none of ggml's formats: bf16 \
                is what both know. It decides the order of its ring itself.",
@@ -186,6 +198,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "exo-explore/exo src/exo/shared/types/api.py (instance previews, creation)",
             "exo-explore/exo src/exo/worker/engines/mlx/auto_parallel.py (only blocks are cut)",
         ],
+        files: exo::files,
     },
 ];
 

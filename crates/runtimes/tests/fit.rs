@@ -2,10 +2,9 @@
 
 mod small;
 
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::model;
-use edgeplan_instances::workload::Workload;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::deployment;
+use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Placement, Plan};
 use edgeplan_problem::{Bytes, Problem as _};
 use edgeplan_runtimes::{RUNTIMES, Runtime, nearest, placed};
@@ -62,7 +61,7 @@ fn tied_ends_of_one_file_are_alike() {
     for layer in [0, 3] {
         model.layers[layer]
             .options
-            .retain(|option| ["q8_0", "q6_K"].contains(&option.recipe.as_str()));
+            .retain(|option| ["q8_0", "q6_K"].contains(&&*option.recipe.to_string()));
         for (index, option) in model.layers[layer].options.iter_mut().enumerate() {
             (option.bytes, option.shared) = (Bytes(0), Some(index));
         }
@@ -74,14 +73,17 @@ fn tied_ends_of_one_file_are_alike() {
     let within = runtime("llama.cpp").restrict(&open).unwrap();
     for layer in [0, 3] {
         let options = &within.models[0].layers[layer].options;
-        assert_eq!(options.iter().map(|option| &option.recipe).collect::<Vec<_>>(), ["q6_K"]);
+        assert_eq!(
+            options.iter().map(|option| &option.recipe).collect::<Vec<_>>(),
+            [&"q6_K".into()]
+        );
     }
     // Joined ends may choose, but only one format for both, stored once.
     let within = runtime("prima.cpp").restrict(&open).unwrap();
     let ends = &within.models[0].layers[0].options;
-    let found: Vec<(&str, Bytes)> =
-        ends.iter().map(|option| (option.recipe.as_str(), option.bytes)).collect();
-    assert_eq!(found, [("q8_0 & q8_0", Bytes(500)), ("q6_K & q6_K", Bytes(300))]);
+    let found: Vec<(String, Bytes)> =
+        ends.iter().map(|option| (option.recipe.to_string(), option.bytes)).collect();
+    assert_eq!(found, [("q8_0 & q8_0".into(), Bytes(500)), ("q6_K & q6_K".into(), Bytes(300))]);
 }
 
 /// A plan of the open question as the engine prices it.
@@ -130,7 +132,7 @@ fn a_restricted_question_has_only_plans_that_can_be_run() {
     for engine in RUNTIMES {
         let within = engine.restrict(&question(6)).unwrap();
         for layer in &within.models[0].layers {
-            assert!(!layer.options.is_empty(), "{}: {}", engine.name, layer.name);
+            assert!(!layer.options.is_empty(), "{}: {}", engine.name, layer.role);
         }
         // On every device each, with whatever is first: what is feasible can be run.
         let (layers, devices) = (within.models[0].layers.len(), within.devices.len());
@@ -155,11 +157,11 @@ fn a_restricted_question_has_only_plans_that_can_be_run() {
 #[test]
 fn what_no_engine_runs_is_refused() {
     let mut open = question(2);
-    open.models[0].layers[1].name = "layer 1".into();
+    open.models[0].layers[1].role = "layer 1".into();
     let error = runtime("llama.cpp").restrict(&open).unwrap_err();
     assert!(error.contains("layer 1 is called `layer 1`"), "{error}");
     let mut open = question(2);
-    open.models[0].layers[2].options.retain(|option| option.recipe == "q4_0");
+    open.models[0].layers[2].options.retain(|option| option.recipe == "q4_0".into());
     let error = runtime("prima.cpp").restrict(&open).unwrap_err();
     assert_eq!(error, "block 1: no recipe is in a format of prima.cpp; it has q8_0, q6_K, q4_K");
     let error = Runtime::find("vllm").unwrap_err();
@@ -209,8 +211,8 @@ fn what_rpc_servers_get_is_priced() {
     };
     let text = format!("{text}{}{}{}", link("a"), link("b"), link("c"));
     let cluster = Cluster::parse("cluster.toml", &text).unwrap();
-    let models = [model::load("catalog:tinyllama-1.1b").unwrap()];
-    let built = |workload: &Workload| build(&models, &cluster, workload).unwrap();
+    let models = [edgeplan_model::load("catalog:tinyllama-1.1b").unwrap()];
+    let built = |workload: &Workload| deployment(&models, &cluster, workload).unwrap();
     let priced = llama.price(&built(&served)).unwrap();
     let model = &priced.models[0];
     let time = |layer: usize, from: usize, to: usize| {

@@ -4,28 +4,22 @@ use edgeplan_certificate::{Certificate, LOSS_PARTS};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use edgeplan_problem::{Cost, Run, SolverError, Stop};
 
-use crate::chain::{Chain, Measure, Scarce};
-use crate::fixing::fix;
-use crate::labels::DEVICES_MAX;
-use crate::relaxation::{Prices, Relaxation};
-use crate::rounds::{Goal, Round, Search, State, round, unscaled};
+use crate::bounding::dual_problem::{DualProblem, Maximised};
+use crate::bounding::goal::{Goal, unscaled};
+use crate::chain::{Chain, DEVICES_MAX, Measure, Scarce};
+use crate::dual::grid::{Grid, References};
+use crate::dual::prices::Prices;
+use crate::dual::relaxation::Relaxation;
+use crate::dual::state::DualState;
+use crate::dual::ticks::Ticks;
+use crate::effort::DualRound;
 use crate::solver::ChainSearch;
-use crate::ticks::MUCH;
+use crate::tuning::TUNING;
 
-/// Climbs only: nothing is fixed, so that the bound is the whole instance's.
-const THOROUGH: [Round; 3] =
-    [round((64, 40, 4), (0, 0)), round((256, 40, 8), (0, 0)), round((1024, 30, 4), (0, 0))];
-/// A second opinion takes milliseconds; the first climb, on a coarse grid, so on any instance.
-const BRIEF: [Round; 3] =
-    [round((16, 20, 1), (0, 0)), round((64, 40, 3), (0, 0)), round((256, 20, 2), (0, 0))];
 /// Prices stay below this.
 const PRICE_MAX: f64 = (1u64 << 60) as f64;
 /// What the checker's other order of rounding may take, per layer, in scaled units.
 const SLACK: f64 = 4.0;
-/// Table values per layer and device: half of what the checker allows.
-const VALUES_PER_PLACE: usize = 1 << 17;
-/// Table values of a second opinion.
-const BRIEF_TABLE_MAX: usize = 1 << 20;
 
 /// How far a certificate's relaxation is climbed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,37 +58,37 @@ impl ChainSearch {
         if let Some(reason) = uncertified(run.problem()) {
             return Err(SolverError::Engine(reason.into()));
         }
-        let chain = whole(run.problem());
-        let (schedule, limit): (&[Round], f64) = match climbing {
+        let chain = &whole(run.problem());
+        let (rounds, limit): (&[DualRound], f64) = match climbing {
             // A bound above every plan's cost proves that there is none.
-            Climbing::Thorough => (&THOROUGH, chain.most),
+            Climbing::Thorough => (&TUNING.certificate.thorough, chain.cost_max),
             Climbing::Brief(cost) => {
                 let known = cost.map_or(f64::MAX, |cost| cost.as_f64() * chain.scale);
-                (&BRIEF, known.min(chain.most))
+                (&TUNING.certificate.brief, known.min(chain.cost_max))
             }
         };
         let table_max = match climbing {
-            Climbing::Thorough => self.table_max.min(chain.choices.len() * VALUES_PER_PLACE),
-            Climbing::Brief(_) => BRIEF_TABLE_MAX,
+            Climbing::Thorough => {
+                self.table_max.min(chain.choices.len() * TUNING.certificate.values_per_place)
+            }
+            Climbing::Brief(_) => TUNING.certificate.brief_values_max,
         };
-        let solver = Self { table_max, starts: Vec::new(), ..*self };
-        let search = Search { solver: &solver, chain, one_run: true, goal: Goal::Part { limit } };
-        let (mut state, mut best) = (State::new(&search.chain), None);
-        for &round in schedule {
+        // Climbs only: nothing is fixed, so that the bound is the whole instance's.
+        let dual = DualProblem { chain, goal: Goal::Part { limit }, table_max };
+        let (mut state, mut best) = (DualState::new(chain), None);
+        for &round in rounds {
             let references = state.references.clone();
-            let (relaxation, mixture) = match search.relax(run, round, state) {
-                Ok(climbed) => climbed,
+            let Maximised { relaxation, mixture, .. } = match dual.maximise(run, round, state) {
+                Ok(maximised) => maximised,
                 Err(stop) => return best.ok_or(SolverError::Stopped(stop)),
             };
-            // Nothing is removed: only the likely choices are of interest.
-            let likely = fix(&mut search.chain.clone(), &relaxation, f64::MAX).best;
-            state = State {
+            state = DualState {
                 prices: relaxation.prices.clone(),
-                neighbours: relaxation.neighbours.clone(),
-                references: likely,
+                ng_sets: relaxation.ng_sets.clone(),
+                references: relaxation.fixing(f64::MAX).references,
                 mixture,
             };
-            best = Some(certificate(&search.chain, relaxation, &references));
+            best = Some(certificate(relaxation, &references));
         }
         best.ok_or(SolverError::Stopped(Stop::Steps))
     }
@@ -117,31 +111,26 @@ fn whole(instance: &Deployment) -> Chain {
 }
 
 /// What proves the bound of a relaxation at nearly its prices.
-fn certificate(
-    chain: &Chain,
-    mut relaxation: Relaxation,
-    references: &[Vec<usize>],
-) -> Certificate {
+fn certificate(mut relaxation: Relaxation<'_>, references: &References) -> Certificate {
+    let chain = relaxation.chain;
     // Prices that the checker can represent exactly.
     let loss_price = (relaxation.prices.loss * LOSS_PARTS as f64).round().min(PRICE_MAX);
     let prices = Prices { loss: loss_price / LOSS_PARTS as f64, ..relaxation.prices.clone() };
-    relaxation.solve(chain, &prices);
+    relaxation.reprice(&prices);
     // Where the tables have no path, they show this much: plans may be dearer than they tell apart.
-    let most = relaxation.tick.scaled(MUCH) - relaxation.budget;
+    let most = relaxation.tick.scaled(Ticks::COST_MAX) - relaxation.budget;
     let bound = relaxation.bound.min(most) - SLACK * chain.layers as f64;
-    let bytes = |device: usize, layer: usize, choice: usize| {
-        chain.choices[chain.at(layer, device)].get(choice).map_or(0, |choice| choice.bytes)
+    let bytes = |device: usize| -> Vec<u64> {
+        let choice = |layer| references.choice(chain, layer, device);
+        (0..chain.layers).map(|layer| choice(layer).map_or(0, |choice| choice.bytes)).collect()
     };
-    let reference = references.iter().enumerate().map(|(device, choices)| {
-        choices.iter().enumerate().map(|(layer, &choice)| bytes(device, layer, choice)).collect()
-    });
     Certificate {
         lower_bound: unscaled(bound, chain.scale),
         scale_bits: chain.scale.log2() as u32,
         loss_price: loss_price as u64,
         visit_price: prices.visit.iter().map(|&price| price as u64).collect(),
-        remembered: relaxation.neighbours.sets().to_vec(),
-        unit: relaxation.grids.iter().map(crate::grid::Grid::unit).collect(),
-        reference: reference.collect(),
+        remembered: relaxation.ng_sets.sets().to_vec(),
+        unit: relaxation.grids.iter().map(Grid::unit).collect(),
+        reference: (0..chain.devices).map(bytes).collect(),
     }
 }

@@ -3,31 +3,45 @@
 use edgeplan_problem::deployment::Deployment;
 
 use crate::chain::{Chain, Measure};
-use crate::dominance::{Kind, Rule, dominate};
-use crate::grid::Grid;
-use crate::labels::{Label, Labels, Width};
-use crate::neighbours::Neighbours;
-use crate::relaxation::{Prices, Relaxation};
+use crate::dual::grid::{Grid, References};
+use crate::dual::ng_sets::NgSets;
+use crate::dual::prices::Prices;
+use crate::dual::relaxation::Relaxation;
+use crate::labels::Width;
+use crate::labels::contiguous::{ContiguousLabels, Label, Relaxations};
+use crate::labels::dominance::{Kind, Rule, dominate};
 
-/// A chain with its tables.
+/// The chain of an instance.
 #[derive(Debug)]
 pub struct Inner {
     chain: Chain,
-    relaxation: Relaxation,
+}
+
+/// A chain's tables.
+#[derive(Debug)]
+pub struct Tables<'a> {
+    relaxation: Relaxation<'a>,
 }
 
 impl Inner {
-    /// The instance's only model, with tables of so many steps.
-    pub fn new(instance: &Deployment, steps: u64) -> Self {
-        let chain = Chain::new(instance, Measure::Latency, None);
-        let reference = vec![0; chain.layers];
-        let grids = (0..chain.devices).map(|d| Grid::new(&chain, d, steps, &reference));
-        let none = Neighbours::none(chain.devices);
-        let mut relaxation = Relaxation::new(&chain, grids.collect(), none);
-        relaxation.solve(&chain, &Prices::zero(chain.devices));
-        Self { chain, relaxation }
+    /// The instance's only model.
+    pub fn new(instance: &Deployment) -> Self {
+        Self { chain: Chain::new(instance, Measure::Latency, None) }
     }
 
+    /// Tables of so many steps, at no prices.
+    pub fn tables(&self, steps: u64) -> Tables<'_> {
+        let references = References::unknown(&self.chain);
+        let devices = 0..self.chain.devices;
+        let grids = devices.map(|device| Grid::new(&self.chain, device, steps, &references));
+        let none = NgSets::empty(self.chain.devices);
+        let mut relaxation = Relaxation::new(&self.chain, grids.collect(), none);
+        relaxation.reprice(&Prices::zero(self.chain.devices));
+        Tables { relaxation }
+    }
+}
+
+impl Tables<'_> {
     /// Values that the last pass computed.
     pub fn work(&self) -> u64 {
         self.relaxation.work
@@ -36,14 +50,15 @@ impl Inner {
     /// One pass of the dynamic program; its bound.
     pub fn pass(&mut self) -> f64 {
         let prices = self.relaxation.prices.clone();
-        self.relaxation.solve(&self.chain, &prices);
+        self.relaxation.reprice(&prices);
         self.relaxation.bound
     }
 
     /// A search of that width; the labels that it extended.
     pub fn beam(&self, labels: usize) -> u64 {
-        let search = Labels::new(&self.chain, (&self.relaxation, &[]), f64::MAX, true);
-        let width = Width { labels, alike: labels / 10 + 1 };
+        let relaxations = Relaxations { best: &self.relaxation, others: &[] };
+        let search = ContiguousLabels::new(relaxations, f64::MAX, true);
+        let width = Width { labels, per_kind: Some(labels / 10 + 1) };
         search.search(width, &mut || Ok(())).map_or(0, |found| found.labels)
     }
 }
@@ -75,12 +90,12 @@ impl Candidates {
     pub fn undominated(mut self) -> usize {
         let kind = |label: &Label| Kind {
             device: label.device,
-            first: 0,
+            first: None,
             lone: false,
             stored: 0,
             used: label.used,
         };
-        let rule = Rule { kind: &kind, simple: true, alike: usize::MAX };
+        let rule = Rule { kind: &kind, is_simple: true, per_kind: None };
         dominate(&mut self.0, &rule, &mut |_| {});
         self.0.len()
     }

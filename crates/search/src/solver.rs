@@ -5,11 +5,13 @@ use edgeplan_problem::{
     Answer, Cost, Limits, Run, Silent, Solver, SolverError, Stop, Unsupported, Verdict, solve,
 };
 
-use crate::bottleneck::Narrowest;
-use crate::chain::{COST_MAX, Chain, Measure};
-use crate::joint::can_share;
-use crate::labels::DEVICES_MAX;
-use crate::rounds::{Effort, Goal, ROUNDS, Search};
+use crate::bottleneck::BottleneckSearch;
+use crate::bounding::goal::Goal;
+use crate::bounding::{CaseSearch, Effort};
+use crate::chain::{COST_MAX, Chain, DEVICES_MAX, Measure};
+use crate::joint_bounds::JointSearch;
+use crate::labels::joint::can_share;
+use crate::tuning::{ROUNDS, TUNING};
 
 /// The exact chain solver.
 pub struct ChainSearch {
@@ -17,7 +19,8 @@ pub struct ChainSearch {
     pub starts: Vec<Box<dyn Solver<Deployment> + Send>>,
     /// Labels that a search may hold per layer; about 250 bytes each, and 8 for each layer.
     pub labels_max: usize,
-    /// Values that the tables may hold; 8 bytes each.
+    /// Values that the tables may hold, 4 bytes each; the open nodes of the tree may take twice as
+    /// much.
     pub table_max: usize,
     /// Whether it first looks for the least of what is limited besides the objective, where no plan
     /// is known.
@@ -39,10 +42,6 @@ impl std::fmt::Debug for ChainSearch {
     }
 }
 
-/// The part of the time that the starting solvers may use, each.
-const START_SHARE: u32 = 10;
-/// The part of the time in which the least of what is limited is looked for.
-const LIMIT_SHARE: u32 = 4;
 /// Layers are numbered in 16 bits.
 const LAYERS_MAX: usize = u16::MAX as usize;
 
@@ -72,7 +71,7 @@ impl Solver<Deployment> for ChainSearch {
         if layers > LAYERS_MAX {
             return unsupported(format!("{layers} layers; at most {LAYERS_MAX} are allowed"));
         }
-        match measures(problem).find(|&measure| Chain::dearest(problem, measure) > COST_MAX) {
+        match measures(problem).find(|&measure| Chain::cost_max_of(problem, measure) > COST_MAX) {
             Some(measure) => {
                 let amount = match measure {
                     Measure::Latency => "nanoseconds, by the models' weights",
@@ -87,14 +86,14 @@ impl Solver<Deployment> for ChainSearch {
     }
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
-        run.start_from(&self.starts, START_SHARE);
+        run.start_from(&self.starts, TUNING.solver.start_share);
         if self.starts_from_limits(run) == Start::Infeasible {
             return Ok(Answer::Infeasible);
         }
         let bound = match run.problem().objective {
-            _ if is_joint(run.problem()) => self.together(run)?,
+            _ if is_joint(run.problem()) => JointSearch::new(self).prove(run)?,
             Objective::Latency | Objective::Memory => self.cheapest(run)?,
-            Objective::Bottleneck => Narrowest::new(self, run)?.prove(run)?,
+            Objective::Bottleneck => BottleneckSearch::new(self, run)?.prove(run)?,
         };
         Ok(match run.best().cloned() {
             Some((plan, cost)) => Answer::Plan { plan, lower_bound: Some(bound.min(cost)) },
@@ -134,7 +133,7 @@ impl ChainSearch {
             if !self.guided || quick.supports(&sibling).is_err() {
                 continue;
             }
-            let time = run.remaining().map(|time| time / LIMIT_SHARE);
+            let time = run.remaining().map(|time| time / TUNING.solver.limit_share);
             let found = solve(&sibling, &quick, Limits { time, ..run.limits() }, &mut Silent);
             if found.verdict == Verdict::Infeasible {
                 return Start::Infeasible;
@@ -156,9 +155,10 @@ impl ChainSearch {
         let cases = cases(Chain::new(run.problem(), measure, None));
         let sole = cases.len() == 1;
         let mut least = Cost::MAX;
-        for (chain, one_run) in cases {
-            let goal = Goal::Cheapest { report: sole };
-            least = least.min(Search { solver: self, chain, one_run, goal }.prove(run, ALL)?);
+        for Case { chain, allows_one_run } in cases {
+            let goal = Goal::Cheapest { reports: sole };
+            let search = CaseSearch { solver: self, chain, allows_one_run, goal };
+            least = least.min(search.prove(run, UNTIL_PROVEN)?);
         }
         Ok(least)
     }
@@ -180,14 +180,70 @@ fn is_joint(problem: &Deployment) -> bool {
     problem.models.len() > 1 || problem.placement == Placement::Free
 }
 
-/// Until time is up.
-pub(crate) const ALL: Effort = Effort { rounds: ROUNDS, nodes: usize::MAX };
-/// Ends on one device share a tensor only if everything is there: then one case for each device,
-/// and one for all plans of several runs. With each case: whether a plan may have just one run.
-pub(crate) fn cases(chain: Chain) -> Vec<(Chain, bool)> {
+/// Until the proof is complete or time is up.
+const UNTIL_PROVEN: Effort = Effort { rounds: ROUNDS, nodes: None };
+
+/// A part of all plans that is one chain.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) chain: Chain,
+    /// Whether a plan may have just one run.
+    pub(crate) allows_one_run: bool,
+}
+
+/// The cases of a chain. Ends on one device share a tensor only if everything is there: then one
+/// case for each device, and one for all plans of several runs, where nothing is shared.
+pub(crate) fn cases(chain: Chain) -> Vec<Case> {
     if !chain.ends_share() {
-        return vec![(chain, true)];
+        return vec![Case { chain, allows_one_run: true }];
     }
-    let alone = (0..chain.devices).map(|device| (chain.only(device), true));
-    alone.chain([(chain.with_shared_counted(), false)]).collect()
+    let alone = |device| Case { chain: chain.only(device), allows_one_run: true };
+    let mut cases: Vec<Case> = (0..chain.devices).map(alone).collect();
+    cases.push(Case { chain: chain.with_shared_counted(), allows_one_run: false });
+    cases
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_problem::Bytes;
+
+    use super::*;
+    use crate::chain::tests::question;
+
+    #[test]
+    fn ends_that_share_a_tensor_make_a_case_of_every_device() {
+        let mut question = question(&[9, 9], &[(1, 1), (1, 1), (1, 1)]);
+        let sole = cases(Chain::new(&question, Measure::Latency, None));
+        assert!(sole.len() == 1 && sole[0].allows_one_run);
+        question.models[0].shared = vec![Bytes(3)];
+        for layer in [0, 2] {
+            question.models[0].layers[layer].options[0].shared = Some(0);
+        }
+        let cases = cases(Chain::new(&question, Measure::Latency, None));
+        let one_run: Vec<bool> = cases.iter().map(|case| case.allows_one_run).collect();
+        assert_eq!(one_run, [true, true, false]);
+    }
+
+    #[test]
+    fn what_cannot_be_numbered_is_unsupported() {
+        let solver = ChainSearch::default();
+        assert_eq!(solver.supports(&question(&[1, 2], &[(1, 1)])), Ok(()));
+        let devices = vec![1; DEVICES_MAX + 1];
+        assert!(solver.supports(&question(&devices, &[(1, 1)])).is_err());
+        // Costs whose sums are not exact.
+        assert!(solver.supports(&question(&[1], &[(1, 1 << 51)])).is_err());
+    }
+
+    #[test]
+    fn a_limit_besides_the_objective_gives_a_plan_to_start_from() {
+        let mut question = question(&[2, 2], &[(1, 5), (1, 7), (1, 3)]);
+        question.objective = Objective::Memory;
+        let (best, _) = question.brute_force().expect("there is a plan");
+        for (limit, feasible) in [(15, true), (14, false)] {
+            question.latency_max = Some(edgeplan_problem::Nanos(limit));
+            let found = solve(&question, &ChainSearch::default(), Limits::default(), &mut Silent);
+            assert_eq!(found.cost(), feasible.then_some(best), "{limit}");
+            assert_eq!(found.verdict == Verdict::Infeasible, !feasible, "{limit}");
+        }
+    }
 }

@@ -169,7 +169,7 @@ impl Draw {
         let options = self.random.random_range(1..=3);
         let pin = self.random.random_range(0..self.devices) as u16;
         Layer {
-            name: format!("l{index}"),
+            role: format!("l{index}").into(),
             options: (0..options).map(|option| self.option(option, shared)).collect(),
             kv: Bytes(if self.chance(4) { self.up_to(self.bytes) } else { 0 }),
             pin: self.chance(8).then_some(DeviceId(pin)),
@@ -187,7 +187,7 @@ impl Draw {
         let shared = (shared > 0 && self.chance(4)).then(|| self.random.random_range(0..shared));
         let bytes = Bytes(self.up_to(self.bytes));
         let loss = Loss(self.up_to(self.loss));
-        LayerOption { recipe: format!("r{index}"), bytes, shared, loss, compute }
+        LayerOption { recipe: format!("r{index}").into(), bytes, shared, loss, compute }
     }
 
     /// Limits, some of them exactly what some plan needs.

@@ -1,6 +1,6 @@
 //! Who serves each request of a load: by a schedule for every frame, or by a rule of thumb.
 
-use edgeplan_instances::service::Platform;
+use crate::platform::Platform;
 use edgeplan_problem::scheduling::{Scheduling, Tier};
 use edgeplan_problem::{Bytes, Limits, Nanos, Silent, Solver, solve};
 

@@ -1,17 +1,17 @@
 //! What a site may be equipped with: for every set of services, plans at every combination of
 //! their quality floors, and in one uniform format.
 
-use edgeplan_instances::build::{build, prompt_alone};
-use edgeplan_instances::file::InputError;
-use edgeplan_instances::format::Format;
-use edgeplan_instances::model::ModelSpec;
-use edgeplan_instances::schedule::offer;
-use edgeplan_instances::sensitivity::Sensitivity;
-use edgeplan_instances::service::{Platform, Site};
-use edgeplan_instances::workload::{Quality, Workload};
+use crate::platform::{Platform, Site};
+use edgeplan_files::InputError;
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::Sensitivity;
+use edgeplan_pricing::workload::{Quality, Workload};
+use edgeplan_pricing::{deployment, prompt_alone};
 use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::scheduling::Host;
 use edgeplan_problem::{Limits, Nanos, Share, Silent, solve};
+use edgeplan_scheduling::offer;
 use edgeplan_simulator::{Layout, Memory, Pass, Request, Shares, Size};
 use edgeplan_solvers::Entry;
 
@@ -134,7 +134,7 @@ impl Sketch<'_> {
         };
         let models: Vec<ModelSpec> = self.services.iter().map(model).collect();
         let cluster = &self.site.cluster;
-        let priced = build(&models, cluster, &workload).and_then(|whole| {
+        let priced = deployment(&models, cluster, &workload).and_then(|whole| {
             let prompt = prompt_alone(&models, cluster, &workload, &whole)?;
             Ok((whole, prompt))
         });

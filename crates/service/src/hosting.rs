@@ -1,6 +1,6 @@
 //! What each site hosts: chosen so that users are satisfied most under the expected load.
 
-use edgeplan_instances::service::Platform;
+use crate::platform::Platform;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Share, Silent, Solver, solve};
 use edgeplan_search::ScheduleSearch;

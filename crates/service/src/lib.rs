@@ -20,6 +20,7 @@ mod load;
 mod operation;
 mod pace;
 mod planned;
+pub mod platform;
 mod question;
 mod replay;
 

@@ -1,7 +1,7 @@
 //! The requests that a platform expects, one by one.
 
-use edgeplan_instances::file::{InputError, read_text};
-use edgeplan_instances::service::{Arrivals, Demand, Platform, Service};
+use crate::platform::{Arrivals, Demand, Platform, Service};
+use edgeplan_files::{InputError, read_text};
 use edgeplan_problem::{Nanos, Share};
 use edgeplan_simulator::trace::{self, Poisson};
 use edgeplan_simulator::{Request, Size};

@@ -1,6 +1,6 @@
 //! Ways to operate a platform, ours and those of people who plan nothing, on the same load.
 
-use edgeplan_instances::service::Platform;
+use crate::platform::Platform;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_solvers::{Entry, SCHEDULING};

@@ -1,7 +1,7 @@
 //! The scheduling question of some requests: GUS's, with sites as servers and what they are
 //! equipped with as variants.
 
-use edgeplan_instances::service::{Platform, Site};
+use crate::platform::{Platform, Site};
 use edgeplan_problem::scheduling::{
     Choice, Message, Request, Scheduling, Server, ServerId, Service, Variant,
 };

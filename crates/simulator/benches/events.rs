@@ -3,7 +3,7 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use edgeplan_instances::generate::{Random, random};
+use edgeplan_families::{Random, random};
 use edgeplan_problem::deployment::{Assignment, DeviceId, OptionId, Plan};
 use edgeplan_simulator::trace::Poisson;
 use edgeplan_simulator::{

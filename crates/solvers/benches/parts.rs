@@ -3,16 +3,15 @@
 use std::hint::black_box;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use edgeplan_batching::paper::Setting;
+use edgeplan_families::{Random, random};
 use edgeplan_ilp::Formulation;
-use edgeplan_instances::batching::paper::Setting;
-use edgeplan_instances::generate::{Random, random};
-use edgeplan_instances::model;
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor, Value};
-use edgeplan_instances::schedule::{Frame, Settings, frame};
+use edgeplan_model::gguf::draft::{Draft, Tensor, Value};
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_problem::{Limits, Problem, Silent, solve};
+use edgeplan_scheduling::{Frame, Settings, frame};
 use edgeplan_solvers::{Entry, find, find_batching, find_scheduling};
 
 fn chain(layers: usize, devices: usize) -> Deployment {
@@ -79,7 +78,7 @@ fn lp_build(criterion: &mut Criterion) {
 
 /// A header with the tensors of a model of the catalog, and a tokenizer of that many tokens.
 fn header(name: &str, tokens: usize) -> Vec<u8> {
-    let model = model::load(name).expect("in the catalog");
+    let model = edgeplan_model::load(name).expect("in the catalog");
     let mut draft = Draft { version: 3, ..Draft::default() };
     draft.set("general.architecture", Value::Text("llama".into()));
     draft.set("llama.block_count", Value::U32(model.layers.len() as u32 - 2));
@@ -89,7 +88,7 @@ fn header(name: &str, tokens: usize) -> Vec<u8> {
     let words = (0..tokens).map(|token| format!("token {token}")).collect();
     draft.set("tokenizer.ggml.tokens", Value::Texts(words));
     let tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
-    let place = |tensor: &model::TensorSpec| Tensor {
+    let place = |tensor: &edgeplan_model::TensorSpec| Tensor {
         name: tensor.name.clone(),
         dimensions: vec![tensor.row_len, tensor.rows],
         kind: 0,
@@ -107,7 +106,7 @@ fn gguf_parse(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("gguf-parse");
     group.throughput(Throughput::Bytes(bytes.len() as u64)).sample_size(20);
     group.bench_function("llama-3.1-8b, 128256 tokens", |bencher| {
-        bencher.iter(|| model::load(black_box(&spec)).expect("it was just written"));
+        bencher.iter(|| edgeplan_model::load(black_box(&spec)).expect("it was just written"));
     });
     group.finish();
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use comfy_table::{CellAlignment, Table, presets};
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::generate::{Random, random};
-use edgeplan_instances::known::{EdgeShard, edgeshard};
-use edgeplan_instances::model;
-use edgeplan_instances::workload::{Returns, Workload};
+use edgeplan_families::published::{EdgeShard, edgeshard};
+use edgeplan_families::{Random, random};
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::deployment;
+use edgeplan_pricing::workload::{Returns, Workload};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Cost, Limits, Outcome, Silent, gap, reconcile, solve};
 use edgeplan_solvers::DEPLOYMENT;
@@ -28,8 +27,8 @@ fn limits() -> Limits<'static> {
 
 fn instances() -> Vec<Deployment> {
     let home = Cluster::parse("home-lab.toml", HOME_LAB).expect("embedded");
-    let llama = model::load("catalog:llama-3.1-8b").expect("in the catalog");
-    let example = build(&[llama], &home, &Workload::default()).expect("the example");
+    let llama = edgeplan_model::load("catalog:llama-3.1-8b").expect("in the catalog");
+    let example = deployment(&[llama], &home, &Workload::default()).expect("the example");
     let family = |layers, devices, objective, placement| {
         let family = Random {
             layers,

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_instances::file::{read_text, to_json, write_atomic};
-use edgeplan_instances::instance::PlanFile;
+use edgeplan_files::deployment::PlanFile;
+use edgeplan_files::{read_text, to_json, write_atomic};
 
 use crate::bench;
 use crate::child::{Child, Setup};
 use crate::cpu::Cpu;
-use crate::planner::{Planner, Prediction, Question};
+use crate::planner::{self, Prediction, Question};
 use crate::quantized;
 use crate::rows::Row;
 use crate::splits::{self, Split};
@@ -33,7 +33,6 @@ struct Run {
 
 /// A setting that is being run.
 pub(crate) struct Case<'a> {
-    planner: &'a Planner,
     places: &'a Places,
     setting: &'a Setting,
     model: &'a Model,
@@ -43,12 +42,7 @@ pub(crate) struct Case<'a> {
 
 impl<'a> Case<'a> {
     /// Writes its cluster, beside which the profiles of its machines will be.
-    pub(crate) fn new(
-        planner: &'a Planner,
-        places: &'a Places,
-        setting: &'a Setting,
-        model: &'a Model,
-    ) -> Result<Self> {
+    pub(crate) fn new(places: &'a Places, setting: &'a Setting, model: &'a Model) -> Result<Self> {
         let word: String =
             setting.name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
         let folder = places.work.join(&word);
@@ -61,10 +55,10 @@ impl<'a> Case<'a> {
             cluster: folder.join("cluster.toml"),
             workload: folder.join("workload.toml"),
         };
-        let links = trial::links(places, planner, setting)?;
+        let links = trial::links(setting)?;
         write_atomic(&question.cluster, &(setting.devices() + &links))?;
         write_atomic(&question.workload, &model.workload())?;
-        Ok(Self { planner, places, setting, model, question, folder })
+        Ok(Self { places, setting, model, question, folder })
     }
 
     /// Runs every cut, the machines being measured before and after it: others may use them, too.
@@ -97,7 +91,7 @@ impl<'a> Case<'a> {
             if let Some(last) = known.last() {
                 bench::measure(self.places, bench, &files, class, last)?;
             }
-            self.planner.import(&known, &self.folder.join(format!("{}.toml", class.name())))?;
+            planner::import(&known, &self.folder.join(format!("{}.toml", class.name())))?;
         }
         Ok(())
     }
@@ -134,7 +128,7 @@ impl<'a> Case<'a> {
         let names = self.setting.worker.keys();
         let at: Vec<_> =
             names.enumerate().map(|(index, name)| (name.clone(), trial::address(index))).collect();
-        self.planner.export(&self.question, plan, out, &at)
+        self.question.export(plan, out, &at)
     }
 
     /// The cut as a plan file, or why there is none.
@@ -156,7 +150,7 @@ impl<'a> Case<'a> {
     }
 
     fn solve(&self, solver: &str, out: &Path) -> Result<Result<(), String>> {
-        self.planner.plan(&self.question, solver, out)
+        self.question.plan(solver, out)
     }
 
     /// The model's file: one of floats is quantized by the exported script, and checked.
@@ -199,9 +193,8 @@ impl<'a> Case<'a> {
         let predicted = self.export(&file, &self.folder.join(format!("{name}-predicted")))?;
         let token = || trial.timings.iter().map(|timings| timings.predicted_per_token_ms);
         let workers = predicted.devices.iter().filter(|(name, _)| *name != SOURCE);
-        let bytes: u64 = workers
-            .map(|(_, bill)| bill.weights_bytes + bill.kv_bytes + bill.activations_bytes)
-            .sum();
+        let bytes: u64 =
+            workers.map(|(_, bill)| (bill.weights + bill.kv + bill.activations).0).sum();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let Ok(requests) = u32::try_from(trial.timings.len()) else { bail!("too many requests") };
         Ok(Row {

@@ -22,10 +22,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use clap::Parser;
-use edgeplan_instances::file::read_text;
+use edgeplan_files::read_text;
 use edgeplan_measure::machine::set_revision;
 
-use crate::planner::Planner;
 use crate::record::Record;
 use crate::suite::Suite;
 use crate::trial::Places;
@@ -48,9 +47,6 @@ struct Arguments {
     /// Folder for logs and exports [default: one among the models]
     #[arg(long)]
     work: Option<PathBuf>,
-    /// The command `edgeplan` [default: the one beside this program]
-    #[arg(long)]
-    edgeplan: Option<PathBuf>,
     /// Start nothing more after that many seconds; another run goes on from there
     #[arg(long, default_value_t = 1500)]
     time: u64,
@@ -73,8 +69,6 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<()> {
     let name = arguments.suite.display().to_string();
     let suite = Suite::parse(&name, &read_text(&arguments.suite)?)?;
-    let beside = || Ok(std::env::current_exe()?.with_file_name("edgeplan"));
-    let binary = arguments.edgeplan.clone().map_or_else(beside, Ok::<_, anyhow::Error>)?;
     let work = arguments.work.clone().unwrap_or_else(|| arguments.models.join("work"));
     for folder in [&arguments.out, &work] {
         fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
@@ -87,7 +81,6 @@ fn run(arguments: &Arguments) -> Result<()> {
     };
     let record = Record {
         places,
-        planner: Planner { binary },
         command: arguments.command.clone(),
         time: Duration::from_secs(arguments.time),
         start: Instant::now(),

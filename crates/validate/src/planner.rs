@@ -1,21 +1,25 @@
-//! `edgeplan` as a user calls it: profiles, plans, exports.
+//! Profiles, plans and exports for a setting, made by the library.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use serde::Deserialize;
+use edgeplan::{Export, Limits, Quiet, Runtime, Session, Sources, Task, headline};
+use edgeplan_files::deployment::PlanFile;
+use edgeplan_files::quantity::Memory;
+use edgeplan_files::{to_json, write_atomic, write_folder_atomic};
+use edgeplan_pricing::llama_bench::{Bench, llama_bench};
+use edgeplan_problem::Bytes;
+use edgeplan_runtimes::latency;
+use edgeplan_solvers::find;
 
-use crate::suite::SOURCE;
+/// Seconds for a plan.
+const TIME: Duration = Duration::from_secs(60);
+/// Memory of every machine of a setting: models are smaller.
+const MEMORY: Memory = Memory(2 << 30);
 
-/// The command `edgeplan`.
-#[derive(Debug, Clone)]
-pub(crate) struct Planner {
-    pub(crate) binary: PathBuf,
-}
-
-/// A question for it.
+/// A question: one model on a setting's machines.
 #[derive(Debug, Clone)]
 pub(crate) struct Question {
     pub(crate) model: PathBuf,
@@ -23,8 +27,8 @@ pub(crate) struct Question {
     pub(crate) workload: PathBuf,
 }
 
-/// What it predicts of an export.
-#[derive(Debug, Clone, Deserialize)]
+/// What an export promises.
+#[derive(Debug, Clone)]
 pub(crate) struct Prediction {
     pub(crate) latency_ns: u64,
     pub(crate) first_token_ns: u64,
@@ -32,94 +36,85 @@ pub(crate) struct Prediction {
 }
 
 /// Bytes on one device.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Bill {
-    pub(crate) weights_bytes: u64,
-    pub(crate) kv_bytes: u64,
-    pub(crate) activations_bytes: u64,
+    pub(crate) weights: Bytes,
+    pub(crate) kv: Bytes,
+    pub(crate) activations: Bytes,
 }
 
-/// A question without a plan is an answer, another failure is none.
-enum Answer {
-    Found(String),
-    Nothing(String),
+/// Writes a device file of what `llama-bench` printed.
+pub(crate) fn import(benches: &[PathBuf], out: &Path) -> Result<()> {
+    let text = llama_bench(benches, Bench { memory: MEMORY, threads: None })?;
+    Ok(write_atomic(out, &text)?)
 }
 
-impl Planner {
-    fn run(&self, arguments: &[&str]) -> Result<Answer> {
-        let output = Command::new(&self.binary).args(arguments).output();
-        let output = output.with_context(|| self.binary.display().to_string())?;
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        match output.status.code() {
-            Some(0) => Ok(Answer::Found(text(&output.stdout))),
-            Some(1) => Ok(Answer::Nothing(text(&output.stdout))),
-            _ => bail!("edgeplan {}: {}", arguments.join(" "), text(&output.stderr).trim()),
+fn engine() -> Result<&'static Runtime> {
+    Runtime::find("llama.cpp").map_err(anyhow::Error::msg)
+}
+
+impl Question {
+    fn sources(&self) -> Sources {
+        Sources {
+            models: vec![self.model.display().to_string()],
+            cluster: Some(self.cluster.clone()),
+            workload: Some(self.workload.clone()),
+            ..Sources::default()
         }
     }
 
-    /// A device file from what `llama-bench` printed.
-    pub(crate) fn import(&self, benches: &[PathBuf], out: &Path) -> Result<()> {
-        let benches: Vec<String> = benches.iter().map(|path| path.display().to_string()).collect();
-        let out = out.display().to_string();
-        let mut all = vec!["import", "llama-bench", "--memory", "2 GiB", "--out", &out];
-        all.extend(benches.iter().map(String::as_str));
-        self.run(&all).map(drop)
-    }
-
-    /// The `[[link]]` between the source and a worker whose `edgeplan profile --serve` is there.
-    pub(crate) fn link(&self, address: &str, worker: &str) -> Result<String> {
-        let between = format!("{SOURCE},{worker}");
-        match self.run(&["profile", "--link", address, "--between", &between])? {
-            Answer::Found(text) => Ok(text),
-            Answer::Nothing(text) => bail!("edgeplan profile --link: {text}"),
-        }
+    fn task(solver: &str) -> Result<Task<'static>> {
+        let solver = find(solver).with_context(|| format!("no solver is called {solver}"))?;
+        let limits = Limits { time: Some(TIME), ..Task::default().limits };
+        Ok(Task { solver, limits, ..Task::default() })
     }
 
     /// Writes a plan for llama.cpp; without one, the reason.
-    pub(crate) fn plan(
-        &self,
-        question: &Question,
-        solver: &str,
-        out: &Path,
-    ) -> Result<Result<(), String>> {
-        let (words, out) = (question.words(), out.display().to_string());
-        let mut all = vec!["plan", "--for", "llama.cpp", "--solver", solver, "--out", &out];
-        all.extend(words.iter().map(String::as_str));
-        Ok(match self.run(&all)? {
-            Answer::Found(_) => Ok(()),
-            Answer::Nothing(reason) => Err(reason.lines().take(2).collect::<Vec<_>>().join(" ")),
-        })
+    pub(crate) fn plan(&self, solver: &str, out: &Path) -> Result<Result<(), String>> {
+        let session = Sources { engine: Some(engine()?), ..self.sources() }.load()?;
+        let planned = session.plan(&Self::task(solver)?, &mut Quiet);
+        let deployment = session.deployment();
+        let Some(plan) = &planned.outcome.plan else {
+            let why = planned.diagnosis.map(|diagnosis| format!(" {}", diagnosis.sentence()));
+            let head = headline(deployment, planned.solver, &planned.outcome);
+            return Ok(Err(format!("{head}{}", why.unwrap_or_default())));
+        };
+        if planned.outcome.verdict.is_wrong() {
+            bail!("{}", headline(deployment, planned.solver, &planned.outcome));
+        }
+        write_atomic(out, &to_json(&PlanFile::new(deployment, plan)))?;
+        Ok(Ok(()))
     }
 
     /// Writes the files that run a plan, with the addresses of devices, and says what it predicts.
     pub(crate) fn export(
         &self,
-        question: &Question,
         plan: &Path,
         out: &Path,
         at: &[(String, String)],
     ) -> Result<Prediction> {
-        let (words, out) = (question.words(), out.display().to_string());
-        let plan = plan.display().to_string();
-        let at: Vec<String> = at.iter().map(|(name, place)| format!("{name}={place}")).collect();
-        let mut all = vec!["export", "--to", "llama.cpp", "--json", "--plan", &plan, "--out", &out];
-        all.extend(words.iter().map(String::as_str));
-        all.extend(at.iter().flat_map(|place| ["--at", place.as_str()]));
-        match self.run(&all)? {
-            Answer::Found(text) => serde_json::from_str(&text).context("what edgeplan export says"),
-            Answer::Nothing(text) => bail!("edgeplan export: {text}"),
-        }
-    }
-}
-
-impl Question {
-    fn words(&self) -> Vec<String> {
-        let named = [
-            ("--model", &self.model),
-            ("--cluster", &self.cluster),
-            ("--workload", &self.workload),
-        ];
-        named.iter().flat_map(|(name, path)| [(*name).into(), path.display().to_string()]).collect()
+        let session: Session = self.sources().load()?;
+        let addresses: BTreeMap<String, String> = at.iter().cloned().collect();
+        let export = Export {
+            engine: engine()?,
+            plan: Some(plan),
+            nearest: false,
+            addresses: &addresses,
+            command: "edgeplan-validate",
+        };
+        let exported = session.export(&export, &Self::task("chain-search")?, &mut Quiet)?;
+        let exported = exported.context("a given plan is exported or refused")?;
+        write_folder_atomic(out, &exported.files)?;
+        let bills = exported.deployment.devices.iter().zip(&exported.account.devices);
+        let devices = bills.map(|(device, bill)| {
+            let bill = Bill { weights: bill.weights, kv: bill.kv, activations: bill.activations };
+            (device.name.clone(), bill)
+        });
+        Ok(Prediction {
+            latency_ns: latency(&exported.deployment, &exported.plan).0,
+            first_token_ns: exported.request.map_or(0, |request| request.first_token.0),
+            devices: devices.collect(),
+        })
     }
 }
 

@@ -3,18 +3,17 @@
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::instance::PlanFile;
-use edgeplan_instances::model::{self, ModelSpec};
-use edgeplan_instances::recipes::parse_label;
+use edgeplan_files::deployment::PlanFile;
+use edgeplan_model::ModelSpec;
 
 /// Whether a plan chooses formats: one of a quantized file does not.
 pub(crate) fn chooses(plan: &PlanFile) -> bool {
-    plan.models[0].layers.iter().any(|layer| parse_label(&layer.recipe).is_ok())
+    plan.models[0].layers.iter().any(|layer| layer.recipe.mix().is_some())
 }
 
 /// Compares a file with the plan that it was made by.
 pub(crate) fn check(plan: &PlanFile, file: &Path) -> Result<()> {
-    let model = model::load(&file.display().to_string())?;
+    let model = edgeplan_model::load(&file.display().to_string())?;
     let wrong = differences(plan, &model);
     match wrong.is_empty() {
         true => Ok(()),
@@ -26,12 +25,12 @@ pub(crate) fn check(plan: &PlanFile, file: &Path) -> Result<()> {
 fn differences(plan: &PlanFile, model: &ModelSpec) -> Vec<String> {
     let mut found = Vec::new();
     for (layer, planned) in model.layers.iter().zip(&plan.models[0].layers) {
-        let Ok((base, exceptions)) = parse_label(&planned.recipe) else { continue };
+        let Some(mix) = planned.recipe.mix() else { continue };
         for tensor in &layer.tensors {
-            if !model::TensorClass::MATRICES.contains(&tensor.class) {
+            if !edgeplan_model::TensorClass::MATRICES.contains(&tensor.class) {
                 continue;
             }
-            let wanted = *exceptions.get(&tensor.class).unwrap_or(&base);
+            let wanted = mix.format(tensor.class);
             let stored = tensor.native.map_or("nothing", |stored| stored.name);
             if stored != wanted.name() {
                 found.push(format!("{}: {stored} instead of {wanted}", tensor.name));
@@ -44,19 +43,19 @@ fn differences(plan: &PlanFile, model: &ModelSpec) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_instances::format::Format;
-    use edgeplan_instances::model::StoredType;
+    use edgeplan_model::StoredType;
+    use edgeplan_problem::format::Format;
 
     use crate::splits::tests::plan;
 
     #[test]
     fn a_tensor_of_another_type_is_named() {
-        let mut model = model::load("catalog:tinyllama-1.1b").unwrap();
+        let mut model = edgeplan_model::load("catalog:tinyllama-1.1b").unwrap();
         let plan = plan(model.layers.len() - 2, "q4_K+attn_v:q6_K");
         assert!(chooses(&plan));
         for tensor in model.layers.iter_mut().flat_map(|layer| &mut layer.tensors) {
             let right = match tensor.class {
-                model::TensorClass::AttnV => Format::Q6K,
+                edgeplan_model::TensorClass::AttnV => Format::Q6K,
                 _ => Format::Q4K,
             };
             tensor.native = Some(StoredType::from(right));

@@ -3,11 +3,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use edgeplan_instances::file::write_atomic;
+use edgeplan_files::write_atomic;
 use edgeplan_measure::machine::{Machine, date};
 
 use crate::case::Case;
-use crate::planner::Planner;
 use crate::rows::{self, Row};
 use crate::suite::Suite;
 use crate::summary;
@@ -17,7 +16,6 @@ use crate::trial::Places;
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) places: Places,
-    pub(crate) planner: Planner,
     /// The command that the record names.
     pub(crate) command: String,
     /// Nothing more is started after that long.
@@ -39,7 +37,7 @@ impl Record {
                 break;
             }
             let model = &suite.model[&setting.model];
-            let case = Case::new(&self.planner, &self.places, setting, model)?;
+            let case = Case::new(&self.places, setting, model)?;
             for row in case.rows(&suite.bench)? {
                 println!("{}", row.line());
                 rows.push(row);

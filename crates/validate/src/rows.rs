@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use edgeplan_instances::file::write_atomic;
+use edgeplan_files::write_atomic;
 use serde::{Deserialize, Serialize};
 
 /// One cut of one setting, predicted and measured. Times are medians of requests in milliseconds,

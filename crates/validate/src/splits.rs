@@ -1,6 +1,7 @@
 //! How people cut a model, as plan files made from the planner's: its formats, other devices.
 
-use edgeplan_instances::instance::PlanFile;
+use edgeplan_files::deployment::{PlanFile, PlannedLayer};
+use edgeplan_problem::deployment::Part;
 
 use crate::suite::SOURCE;
 
@@ -32,7 +33,7 @@ impl Split {
 
     /// The plan with blocks and head elsewhere; `None` where another solver of `edgeplan` decides.
     pub(crate) fn cut(self, plan: &PlanFile, workers: &[&str]) -> Option<PlanFile> {
-        let blocks = plan.models[0].layers.iter().filter(|l| l.layer.starts_with("block")).count();
+        let blocks = plan.models[0].layers.iter().filter(is_block).count();
         let places: Vec<&str> = match self {
             Self::Plan | Self::FastestFirst => return None,
             Self::Default => by_share(blocks, workers),
@@ -45,13 +46,17 @@ impl Split {
         let mut cut = plan.clone();
         let mut places = places.into_iter();
         for layer in &mut cut.models[0].layers {
-            layer.device = match layer.layer.as_str() {
-                "embedding" => SOURCE.into(),
+            layer.device = match layer.layer.part() {
+                Some(Part::Embedding) => SOURCE.into(),
                 _ => places.next()?.into(),
             };
         }
         Some(cut)
     }
+}
+
+fn is_block(layer: &&PlannedLayer) -> bool {
+    layer.layer.part().is_some_and(Part::is_block)
 }
 
 /// Devices of blocks and head by llama.cpp's rule for equal shares (`load_tensors`): the first
@@ -74,8 +79,9 @@ fn evenly<'a>(blocks: usize, devices: &[&'a str]) -> Vec<&'a str> {
 /// Who holds how many blocks, in order, and the head: `source 4, a 18 + head`.
 pub(crate) fn summary(plan: &PlanFile) -> String {
     let mut runs: Vec<(&str, usize, bool)> = Vec::new();
-    for layer in plan.models[0].layers.iter().filter(|layer| layer.layer != "embedding") {
-        let head = layer.layer == "head";
+    for layer in plan.models[0].layers.iter().filter(|layer| layer.layer != Part::Embedding.into())
+    {
+        let head = layer.layer == Part::Head.into();
         match runs.last_mut() {
             Some((device, count, ends)) if *device == layer.device => {
                 *count += usize::from(!head);

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::file::{InputError, parse_toml};
-use edgeplan_instances::quantity::{Bandwidth, Memory, Time};
-use edgeplan_instances::workload::Workload;
+use edgeplan_files::quantity::{Bandwidth, Memory, Time};
+use edgeplan_files::{InputError, parse_toml};
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::workload::Workload;
 use serde::Deserialize;
 
 /// What the source is called.

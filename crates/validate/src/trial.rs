@@ -1,14 +1,16 @@
 //! One cut of one model on the engine: workers behind their links, the server, requests.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, anyhow, ensure};
+use edgeplan_link::Limits;
 use statrs::statistics::{Data, Median as _};
 
 use crate::child::{Child, Setup};
 use crate::cpu::Cpu;
-use crate::planner::Planner;
 use crate::relay::{Relay, Shape};
 use crate::server::{Server, Timings};
 use crate::suite::{self, Model, SOURCE, Setting};
@@ -88,7 +90,7 @@ pub(crate) fn run(
             workers.push(worker(places, setting, command, (index, name))?);
         }
     }
-    std::thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     let resident = |workers: &[Worker]| -> u64 {
         workers.iter().filter_map(|worker| worker.child.resident_bytes()).sum()
     };
@@ -147,22 +149,23 @@ fn worker(
 
 /// The links as `edgeplan profile` measures them: delays of relays, of threads that wake up, and of
 /// whatever else runs on this machine are part of them.
-pub(crate) fn links(places: &Places, planner: &Planner, setting: &Setting) -> Result<String> {
+pub(crate) fn links(setting: &Setting) -> Result<String> {
     let mut text = String::new();
     for (index, (name, worker)) in setting.worker.iter().enumerate() {
         let port = WORKER_PORT + u16::try_from(index)?;
-        let cpu = Cpu::part(name, 100)?;
-        let binary = planner.binary.display().to_string();
-        let listen = format!("127.0.0.1:{port}");
-        let log = places.work.join(format!("link-{name}.log"));
-        let setup = Setup { log: &log, variables: &[] };
-        let mut child =
-            Child::start("serve", &[&binary, "profile", "--serve", &listen], &cpu, setup)?;
+        let server = edgeplan_link::Server::bind(&format!("127.0.0.1:{port}"), Limits::default())?;
         let relay = relay(index, port, worker)?;
         relay.shape(true);
-        std::thread::sleep(Duration::from_millis(500));
-        child.check()?;
-        text += &format!("\n{}", planner.link(&address(index), name)?);
+        let stop = AtomicBool::new(false);
+        let measured = thread::scope(|scope| {
+            let serving = scope.spawn(|| server.serve(&stop, &|_| {}));
+            let measured = edgeplan_link::measure(&address(index), &AtomicBool::new(false));
+            stop.store(true, Ordering::Relaxed);
+            serving.join().map_err(|_| anyhow!("the server of links ended early"))??;
+            Ok::<_, anyhow::Error>(measured?)
+        })?;
+        let links = edgeplan::links(&measured, &[SOURCE.into(), name.clone()]);
+        text += &format!("\n{}", edgeplan::link_lines(&measured, &links));
     }
     Ok(text)
 }

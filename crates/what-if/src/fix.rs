@@ -118,7 +118,7 @@ pub fn reason(
                 instance.device_ids().any(|device| model.compute(index, device, option).is_some())
             };
             if !model.option_ids(index).any(usable) {
-                return Reason::Unusable { layer: format!("{} {}", model.name, layer.name) };
+                return Reason::Unusable { layer: format!("{} {}", model.name, layer.role) };
             }
         }
     }

@@ -76,8 +76,8 @@ impl Random {
             .collect();
         if knobs.identical_layers {
             for layer in 1..layers {
-                let name = chain[layer].name.clone();
-                chain[layer] = Layer { name, ..chain[0].clone() };
+                let name = chain[layer].role.clone();
+                chain[layer] = Layer { role: name, ..chain[0].clone() };
             }
         }
         if knobs.tied_ends && !shared.is_empty() {
@@ -127,7 +127,7 @@ impl Random {
     ) -> Layer {
         let options = 1 + self.up_to(knobs.options_max - 1) as usize;
         Layer {
-            name: format!("l{index}"),
+            role: format!("l{index}").into(),
             options: (0..options).map(|o| self.some_option(knobs, o, devices, shared)).collect(),
             kv: Bytes(self.sparse(knobs.no_bytes, 3)),
             pin: None,
@@ -152,7 +152,7 @@ impl Random {
         }
         let names = !knobs.tied_ends && shared > 0 && self.chance(knobs.shared);
         LayerOption {
-            recipe: format!("r{index}"),
+            recipe: format!("r{index}").into(),
             bytes: Bytes(self.sparse(knobs.no_bytes, 14)),
             shared: names.then(|| self.up_to(shared as u64 - 1) as usize),
             loss: Loss(self.sparse(knobs.no_loss, 8)),

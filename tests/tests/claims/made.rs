@@ -174,7 +174,7 @@ fn batching(requests: &str) -> Option<f64> {
     let records = Folder::read(&folder).unwrap_or_else(|error| panic!("{error}"));
     let wanted = |row: &&Record| {
         row.suite == "batching"
-            && (requests == "all" || row.parameter("requests").as_deref() == Some(requests))
+            && (requests == "all" || row.parameter("requests") == Some(requests.into()))
     };
     let of = |solver: &'static str| {
         records.iter().filter(wanted).filter(move |row| row.solver == solver)

@@ -6,6 +6,7 @@ use std::process::Command;
 
 use edgeplan_problem::Cost;
 use edgeplan_records::folder::Folder;
+use edgeplan_records::parameter::Parameter;
 use edgeplan_records::ranking::rank;
 use edgeplan_records::row::{CurveRow, PointKind, Record};
 use edgeplan_records::summary::{reconciled, summarize};
@@ -34,6 +35,9 @@ pub(super) struct Source {
     layers_max: Option<usize>,
     /// trials: proven within so many seconds; what chain-search had by then.
     within_s: Option<f64>,
+    /// Whom it is held against; chain-search if nobody is named.
+    #[serde(default)]
+    against: Option<String>,
     /// trials and csv: the rows with these cells or parameters.
     rows: BTreeMap<String, String>,
     /// csv: the column.
@@ -92,7 +96,9 @@ impl Source {
             self.suite.as_ref().is_none_or(|suite| row.suite == *suite)
                 && at_most(row.devices, self.devices_max)
                 && at_most(row.layers, self.layers_max)
-                && self.rows.iter().all(|(key, value)| row.parameter(key).as_ref() == Some(value))
+                && self.rows.iter().all(|(name, value)| {
+                    row.parameter(name) == Some(Parameter::from(value.as_str()))
+                })
         });
         if kept.is_empty() {
             return Err(format!("no row is of {self:?}"));
@@ -107,19 +113,19 @@ impl Source {
         }
     }
 
-    /// On how many instances the solver ends with a better plan, or bound, than chain-search had
+    /// On how many instances the solver ends with a better plan, or bound, than the other one had
     /// after `within_s`, by more than the gap that counts as proven.
     fn better(&self, rows: &[Record], curve: &[CurveRow], solver: &str) -> Result<usize, String> {
         let until = self.within_s.ok_or("within_s is missing")?;
         let plans = self.figure()? == "better-plan";
+        let against = self.against.as_deref().unwrap_or("chain-search");
         let kind = if plans { PointKind::Incumbent } else { PointKind::Bound };
-        let value = |row: &Record| if plans { row.cost } else { row.lower_bound };
+        let value = |row: &Record| if plans { row.cost() } else { row.lower_bound() };
         let mut better = 0;
         for other in rows.iter().filter(|row| row.solver == solver && row.counts()) {
-            let ours = rows
-                .iter()
-                .find(|row| row.solver == "chain-search" && row.instance == other.instance);
-            let ours = ours.ok_or_else(|| format!("{}: no chain-search", other.instance))?;
+            let ours =
+                rows.iter().find(|row| row.solver == against && row.instance == other.instance);
+            let ours = ours.ok_or_else(|| format!("{}: no {against}", other.instance))?;
             let points = curve.iter().filter(|point| {
                 point.key() == ours.key() && point.kind == kind && point.at_s <= until
             });
@@ -155,7 +161,7 @@ impl Source {
             "limit-s" => own[0].time_limit_s,
             "proof-s" => sum.proof_s,
             "proof-median-s" => median(own.iter().map(|row| row.proof_s()).collect()),
-            "gap-most" => own.iter().map(|row| row.gap.unwrap_or(1.0)).fold(0.0, f64::max),
+            "gap-most" => own.iter().map(|row| row.gap().unwrap_or(1.0)).fold(0.0, f64::max),
             "time-over-fastest" => ranks().ok_or_else(missing)?.time_ratio,
             "cost-over-best" => ranks().and_then(|rank| rank.cost_ratio).ok_or_else(missing)?,
             other => return Err(format!("trials have no figure {other}")),

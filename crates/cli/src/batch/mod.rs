@@ -6,59 +6,61 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use edgeplan_instances::batching::Scenario;
-use edgeplan_instances::batching::paper::{self, Band, Setting};
-use edgeplan_instances::file::{read_text, write_atomic};
+use edgeplan::{ask, ranked};
+use edgeplan_batching::Scenario;
+use edgeplan_batching::paper::{self, Band, Setting};
+use edgeplan_files::{read_text, write_atomic};
 use edgeplan_problem::batching::{Batching, Plan};
-use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, Verdict, confirm, reconcile, solve};
+use edgeplan_problem::{Limits, Outcome, Problem as _, Verdict};
 use edgeplan_solvers::{BATCHING, Entry};
 use serde_json::{Map, Value, json};
 
 use crate::question::{find_among, seconds};
 use crate::reply::Reply;
-use crate::report::{reason, table};
+use crate::report::table;
 use crate::watch;
+use edgeplan::reason;
 use table::{account_json, account_tables};
 
 const EXAMPLE: &str = include_str!("../../../../bench-data/batching/edge-node.toml");
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// batch.toml [default: a node on a narrow band and fourteen requests]
+    /// Scenario: a batch.toml [default: one node on a narrow band, 14 requests]
     #[arg(conflicts_with = "draw")]
     file: Option<PathBuf>,
-    /// Draw requests for this model instead, in DFTSP's settings; `bloom-3b`, `bloom-7b1`,
-    /// `opt-13b`, or any model that `plan` takes
+    /// Random requests in the settings of the DFTSP paper for this model: `bloom-3b`, `bloom-7b1`,
+    /// `opt-13b`, or any model of `plan --model`
     #[arg(long)]
     draw: Option<String>,
     #[command(flatten)]
     radio: Radio,
-    /// How many requests are drawn
+    /// Number of random requests
     #[arg(long, default_value_t = 20, requires = "draw", allow_negative_numbers = true,
           value_parser = clap::value_parser!(u32).range(0..=100_000))]
     requests: u32,
-    /// Write the question to this file
+    /// Write the scenario to this TOML file
     #[arg(long)]
     save: Option<PathBuf>,
-    /// The solver
+    /// Solver, one of --solvers
     #[arg(long, default_value = "batch-search", conflicts_with = "compare")]
     solver: String,
-    /// Ask every solver and rank them
+    /// Run all batching solvers and rank them
     #[arg(long)]
     compare: bool,
-    /// List the solvers
+    /// List the batching solvers
     #[arg(long)]
     solvers: bool,
-    /// Seconds to think at most, per solver
+    /// Time limit per solver, in seconds
     #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
     time: f64,
-    /// Seed of whatever is random
+    /// Random seed
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Threads of HiGHS and CBC; the other solvers use one
+    /// Threads of HiGHS and CBC; other solvers use one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -66,19 +68,19 @@ pub(crate) struct Arguments {
 /// The radio and formats of drawn requests.
 #[derive(Debug, Clone, Copy, clap::Args)]
 pub(crate) struct Radio {
-    /// The band of drawn requests
+    /// Radio band of random requests
     #[arg(long, value_enum, default_value_t = Width::Wide)]
     band: Width,
-    /// Let the node choose among 16, 8 and 4 bits instead of the paper's 8
+    /// Formats of 16, 8 and 4 bits to choose from, in place of the paper's 8
     #[arg(long)]
     all_formats: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Width {
-    /// 20 MHz, as in the paper: never binds
+    /// 20 MHz, as in the paper; bandwidth never binds
     Wide,
-    /// 180 kHz at the edge of a cell: binds
+    /// 180 kHz at the edge of a cell; bandwidth binds
     Narrow,
 }
 
@@ -109,7 +111,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         return Ok(arguments.ranking(&instance));
     }
     let entry = find_solver(&arguments.solver)?;
-    let outcome = arguments.ask(&instance, entry);
+    let outcome = arguments.answer(&instance, entry);
     let mut json = outcome_json(&instance, entry.name, &outcome);
     let mut text = headline(&instance, entry.name, &outcome);
     if let Some(plan) = &outcome.plan {
@@ -141,28 +143,26 @@ impl Arguments {
         Ok((file, scenario))
     }
 
-    fn ask(&self, instance: &Batching, entry: &Entry<Batching>) -> Outcome<Plan> {
-        let limits = Limits {
+    fn limits(&self) -> Limits<'static> {
+        Limits {
             time: Some(Duration::from_secs_f64(self.time)),
             seed: self.seed,
             threads: self.threads,
             interrupt: Some(watch::flag()),
             ..Limits::default()
-        };
+        }
+    }
+
+    /// A solver's answer, a line telling who thinks.
+    fn answer(&self, instance: &Batching, entry: &'static Entry<Batching>) -> Outcome<Plan> {
         let _busy = watch::busy(entry.name);
-        let mut outcome = solve(instance, (entry.make)().as_ref(), limits, &mut Silent);
-        confirm(instance, &mut outcome);
-        outcome
+        ask(instance, entry, self.limits())
     }
 
     /// Every solver, ranked by what it leaves out, then time. Wrong answers are shown, not ranked.
     fn ranking(&self, instance: &Batching) -> Reply {
-        let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
-        for entry in BATCHING.iter().take_while(|_| !watch::interrupted()) {
-            outcomes.push((entry.name, self.ask(instance, entry)));
-        }
-        reconcile(&mut outcomes);
-        outcomes.sort_by_key(|(_, o)| (o.cost().is_none(), o.cost(), o.elapsed));
+        let one = |entry| self.answer(instance, entry);
+        let outcomes = ranked(BATCHING, self.limits(), one);
         let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
         let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
         if self.json {

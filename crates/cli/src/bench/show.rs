@@ -1,10 +1,11 @@
 //! Summaries of records as tables.
 
 use edgeplan_problem::{Bytes, Cost, Nanos};
-use edgeplan_records::row::{Kind, Record, Word};
+use edgeplan_records::row::{Kind, Record};
 use edgeplan_records::summary::{SolverSummary, SuiteSummary};
 
-use crate::report::{in_unit, table};
+use crate::report::table;
+use edgeplan::in_unit;
 
 /// Every suite's table, and what went wrong in it; `trials` shows every trial, too.
 pub(super) fn text(suites: &[SuiteSummary], records: &[Record], trials: bool) -> String {
@@ -15,9 +16,10 @@ pub(super) fn text(suites: &[SuiteSummary], records: &[Record], trials: bool) ->
         if trials {
             text += &format!("{}\n\n", trials_table(of_suite()));
         }
-        let odd = |record: &&Record| matches!(record.verdict, Word::Wrong | Word::Failed);
-        for Record { instance, solver, verdict, reason, .. } in of_suite().filter(odd) {
-            text += &format!("{solver} on {instance}: {verdict}: {reason}\n");
+        for record in of_suite().filter(|record| !record.counts()) {
+            let Record { instance, solver, verdict, .. } = record;
+            let (word, reason) = (verdict.word(), record.reason());
+            text += &format!("{solver} on {instance}: {word}: {reason}\n");
         }
     }
     text
@@ -102,10 +104,10 @@ fn trials_table<'a>(records: impl Iterator<Item = &'a Record>) -> comfy_table::T
         rows.add_row([
             record.instance.clone(),
             record.solver.clone(),
-            record.verdict.to_string(),
-            or_dash(cost(record.cost)),
-            or_dash(cost(record.lower_bound)),
-            or_dash(record.gap.map(|gap| format!("{:.3} %", 100.0 * gap))),
+            record.verdict.word().to_owned(),
+            or_dash(cost(record.cost())),
+            or_dash(cost(record.lower_bound())),
+            or_dash(record.gap().map(|gap| format!("{:.3} %", 100.0 * gap))),
             time(record.elapsed_s),
             or_dash(record.first_plan_s.map(time)),
         ]);

@@ -6,8 +6,8 @@ mod teacher;
 use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use edgeplan_instances::generate::{Network, Random, Realistic, random, realistic, tight};
-use edgeplan_instances::instance::write_instance;
+use edgeplan_families::{Network, Random, Realistic, random, realistic, tight};
+use edgeplan_files::deployment::write_instance;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
 use crate::reply::Reply;
@@ -23,18 +23,18 @@ pub(crate) struct Arguments {
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// Write a llama of random weights in any mix of formats, for `edgeplan verify`
+    /// Write a GGUF file of random weights in any recipe, for `edgeplan verify`
     Gguf(gguf::Arguments),
-    /// Train a small language model of bytes, for what is said of quality
+    /// Train a small byte-level language model, for quality measurements
     Teacher(teacher::Arguments),
 }
 
 #[derive(Debug, clap::Args)]
 struct Instance {
-    /// The family
+    /// Instance family
     #[arg(value_enum, default_value_t = Family::Random)]
     family: Family,
-    /// Layers of the model, up to 1024; at least 1, or 3 where they are a real model's
+    /// Layers of the model, 1 to 1024; at least 3 in families other than random
     #[arg(long, default_value_t = 26, allow_negative_numbers = true)]
     layers: usize,
     /// Devices, 1 to 1024
@@ -43,32 +43,32 @@ struct Instance {
     /// Formats per layer, 1 to 8
     #[arg(long, default_value_t = 4, allow_negative_numbers = true)]
     formats: usize,
-    /// All but random: options per layer, mixes of formats by tensor class among them
+    /// home-lab, edge-sites, classes: recipes per layer, uniform and mixed
     #[arg(long, default_value_t = 24, allow_negative_numbers = true)]
     recipes: usize,
-    /// All but random: the model whose layers are cut or repeated; `catalog:NAME`, a GGUF file or a
-    /// config.json
+    /// home-lab, edge-sites, classes: model whose blocks are cut or repeated to --layers;
+    /// `catalog:NAME`, a GGUF file or a config.json
     #[arg(long, default_value = "catalog:llama-3.1-8b")]
     model: String,
-    /// Classes of identical devices
+    /// classes: number of classes of identical devices
     #[arg(long, default_value_t = 3, allow_negative_numbers = true)]
     classes: usize,
-    /// random: memory of all devices over what the model needs at 5 bits, in percent
+    /// random: total memory as a percentage of the model at 5 bits per weight
     #[arg(long, default_value_t = 143, allow_negative_numbers = true)]
     memory_percent: u64,
-    /// Scale memory to this percentage of what the best uniform format needs (105 is tight)
+    /// Scale memory to this percentage of the best uniform format's need; 105 is tight
     #[arg(long, allow_negative_numbers = true)]
     tight: Option<u64>,
-    /// What is minimised
+    /// Objective to minimise
     #[arg(long, value_enum, default_value_t = Goal::Latency)]
     objective: Goal,
-    /// Let a device be visited again
+    /// Free placement: a device may hold several runs of layers
     #[arg(long)]
     free: bool,
-    /// Seed
+    /// Random seed
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Write to this file instead of the terminal
+    /// File to write [default: standard output]
     #[arg(long)]
     out: Option<PathBuf>,
 }
@@ -77,9 +77,9 @@ struct Instance {
 enum Family {
     /// Layers of unequal size on devices of unequal speed, random hops
     Random,
-    /// What people own, on one switch
+    /// Home devices on one switch
     HomeLab,
-    /// Servers in a plane, latency by distance, the source behind a slow link
+    /// Servers in a plane with latency by distance; the source is behind a slow link
     EdgeSites,
     /// Classes of identical devices on one switch
     Classes,
@@ -87,8 +87,11 @@ enum Family {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Goal {
+    /// Time of one request
     Latency,
+    /// Time of the busiest pipeline stage, the inverse of throughput
     Bottleneck,
+    /// Bytes in use on all devices
     Memory,
 }
 

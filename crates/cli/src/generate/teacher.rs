@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::value_parser;
-use edgeplan_instances::file::{check_writable, write_atomic};
-use edgeplan_instances::model::Shape;
+use edgeplan_files::{check_writable, write_atomic};
+use edgeplan_model::Shape;
 use edgeplan_quality::teacher::{Progress, Training};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -18,31 +18,31 @@ const SHAPE: [u64; 6] = [4, 256, 512, 4, 2, 64];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Text to learn
+    /// Training text
     #[arg(long)]
     text: PathBuf,
-    /// Text to watch the loss on
+    /// Held-out text, for the loss curve
     #[arg(long)]
     held_out: PathBuf,
-    /// Steps of the optimizer
+    /// Optimizer steps
     #[arg(long, default_value_t = 2000, value_parser = value_parser!(u32).range(1..=1_000_000))]
     steps: u32,
-    /// Windows of text in a step
+    /// Context windows per step
     #[arg(long, default_value_t = 8, value_parser = value_parser!(u32).range(1..=1024))]
     batch: u32,
-    /// Bytes of a window
+    /// Context window, in bytes (tokens)
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=4096))]
     context: u32,
-    /// Highest rate of learning
+    /// Peak learning rate
     #[arg(long, default_value_t = 3e-3, value_parser = learning_rate)]
     rate: f64,
-    /// Seed of weights and windows
+    /// Random seed of weights and windows
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Write the losses to this CSV file
+    /// Write the loss curve to this CSV file
     #[arg(long)]
     losses: Option<PathBuf>,
-    /// The file
+    /// GGUF file to write
     #[arg(long)]
     out: PathBuf,
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::Result;
-use edgeplan_instances::cluster::{Cluster, Link, Route};
+use edgeplan::Sources;
+use edgeplan_machines::cluster::{Cluster, Link, Route};
 use edgeplan_problem::{Bytes, Nanos};
 use serde_json::{Value, json};
 
-use crate::question::read_cluster;
 use crate::reply::Reply;
 use crate::report::table;
 
@@ -15,9 +15,9 @@ use crate::report::table;
 const STATE: Bytes = Bytes(4096 * 4);
 
 pub(super) fn one(file: Option<&Path>, json: bool) -> Result<Reply> {
-    let cluster = read_cluster(file)?;
+    let cluster = Sources::cluster(file)?;
     let usable = (cluster.hosts.iter().enumerate())
-        .map(|(index, (_, host))| Ok(host.usable(&cluster.profile(index)?)))
+        .map(|(index, (_, host))| Ok(host.usable(cluster.profile(index)?)))
         .collect::<Result<Vec<Bytes>>>()?;
     if json {
         return Ok(Reply::json(&cluster_json(&cluster, &usable)));

@@ -1,9 +1,9 @@
 //! `edgeplan inspect device`: numbers with their sources, and the speeds that follow from them.
 
 use anyhow::Result;
-use edgeplan_instances::device::{self, Device, Known, Rates, Status};
-use edgeplan_instances::format::Format;
-use edgeplan_instances::model::{self, ModelSpec};
+use edgeplan_machines::device::{self, Device, DeviceProfile, Rates, Status};
+use edgeplan_model::ModelSpec;
+use edgeplan_problem::format::Format;
 use serde_json::{Value, json};
 
 use super::measured;
@@ -15,9 +15,9 @@ pub(super) const SEVEN_B: &str = "catalog:llama-2-7b";
 
 /// The devices of the catalog.
 pub(super) fn catalog(json: bool) -> Result<Reply> {
-    let devices = device::catalog()?;
+    let devices = device::catalog();
     if json {
-        return Ok(Reply::json(&devices));
+        return Ok(Reply::json(devices));
     }
     let header = ["device", "usable memory", "GB/s", "Tflop/s", "status", "speeds"];
     let mut rows = table(&header, &[1, 2, 3, 5]);
@@ -37,8 +37,8 @@ pub(super) fn catalog(json: bool) -> Result<Reply> {
 /// One device.
 pub(super) fn one(spec: &str, json: bool) -> Result<Reply> {
     let device = match device::load(spec)? {
-        Known::Published(device) => device,
-        Known::Measured(machine) => return measured::one(&machine, json),
+        DeviceProfile::Published(device) => device,
+        DeviceProfile::Measured(machine) => return measured::one(&machine, json),
     };
     let (facts, rates) = (facts(&device), rates(&device)?);
     if json {
@@ -184,6 +184,6 @@ impl FormatRate {
 }
 
 fn rates(device: &Device) -> Result<Vec<FormatRate>> {
-    let (rates, seven) = (Rates::new(device)?, model::load(SEVEN_B)?);
+    let (rates, seven) = (Rates::new(device)?, edgeplan_model::load(SEVEN_B)?);
     Format::ALL.into_iter().map(|format| FormatRate::new(&rates, &seven, format)).collect()
 }

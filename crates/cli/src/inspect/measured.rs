@@ -3,12 +3,12 @@
 use anyhow::Result;
 use edgeplan_cost_model::profile::Work;
 use edgeplan_cost_model::{Accuracy, COVERAGE, Errors, Naive, Prediction};
-use edgeplan_instances::build::compute;
-use edgeplan_instances::device::Measured;
-use edgeplan_instances::format::Format;
-use edgeplan_instances::model::{self, ModelSpec};
-use edgeplan_instances::workload::Workload;
+use edgeplan_machines::device::Measured;
+use edgeplan_model::ModelSpec;
+use edgeplan_pricing::compute;
+use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::Nanos;
+use edgeplan_problem::format::Format;
 use serde::Serialize;
 use serde_json::json;
 
@@ -22,7 +22,7 @@ const SIDE: u64 = 4096;
 const TOKENS: u32 = 128;
 
 pub(super) fn one(machine: &Measured, as_json: bool) -> Result<Reply> {
-    let seven = model::load(SEVEN_B)?;
+    let seven = edgeplan_model::load(SEVEN_B)?;
     let formats: Vec<FormatRow> = machine
         .model
         .formats()

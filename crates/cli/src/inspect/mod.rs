@@ -15,28 +15,28 @@ use crate::reply::Reply;
 pub(crate) struct Arguments {
     #[command(subcommand)]
     what: What,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long, global = true)]
     json: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
 enum What {
-    /// What a model is made of, and how large it is in each format
+    /// Layers and tensors of a model, and its size in each format
     Model {
-        /// `catalog:NAME`, a GGUF file, a config.json, or a folder that holds one; without it, the
-        /// catalog
+        /// Model: `catalog:NAME`, a GGUF file, a config.json or its folder [default: list the
+        /// catalog]
         spec: Option<String>,
     },
-    /// What is known of a device, from whom, and the speeds that follow from it
+    /// Memory, rates and predicted speeds of a device, with sources
     Device {
-        /// `catalog:NAME`, a file with the same keys, or one that was measured on the machine;
-        /// without it, the catalog
+        /// Device: `catalog:NAME`, a device file (TOML), or a profile of `edgeplan profile` (JSON)
+        /// [default: list the catalog]
         spec: Option<String>,
     },
-    /// Devices and links of a cluster, and how long a hidden state takes between any two
+    /// Devices and links of a cluster, and the hop time of a hidden state between any two devices
     Cluster {
-        /// cluster.toml [default: a laptop, two Jetsons and an old GPU desktop]
+        /// Cluster: a cluster.toml [default: a laptop, two Jetsons and a GPU desktop]
         file: Option<PathBuf>,
     },
 }

@@ -1,9 +1,9 @@
 //! `edgeplan inspect model`.
 
 use anyhow::Result;
-use edgeplan_instances::format::Format;
-use edgeplan_instances::model::{self, LayerSpec, ModelSpec, TensorClass};
+use edgeplan_model::{LayerSpec, ModelSpec, TensorClass};
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 use serde_json::{Map, Value, json};
 
 use crate::reply::Reply;
@@ -11,8 +11,9 @@ use crate::report::table;
 
 /// The models of the catalog.
 pub(super) fn catalog(json: bool) -> Result<Reply> {
-    let specs = model::names().into_iter().map(|name| format!("catalog:{name}"));
-    let models = specs.map(|spec| Ok((model::load(&spec)?, spec))).collect::<Result<Vec<_>>>()?;
+    let specs = edgeplan_model::names().into_iter().map(|name| format!("catalog:{name}"));
+    let models =
+        specs.map(|spec| Ok((edgeplan_model::load(&spec)?, spec))).collect::<Result<Vec<_>>>()?;
     if json {
         let row = |(model, spec): &(ModelSpec, String)| {
             let layers = model.layers.len();
@@ -35,7 +36,7 @@ pub(super) fn catalog(json: bool) -> Result<Reply> {
 
 /// One model: sizes in each format, and what its file stores.
 pub(super) fn one(spec: &str, json: bool) -> Result<Reply> {
-    let model = model::load(spec)?;
+    let model = edgeplan_model::load(spec)?;
     if json {
         return Ok(Reply::json(&model_json(&model)));
     }
@@ -115,5 +116,5 @@ fn layer_json(layer: &LayerSpec) -> Value {
             })
         })
         .collect();
-    json!({"name": layer.name, "kv_elements": layer.kv_elements, "tensors": tensors})
+    json!({"name": layer.part, "kv_elements": layer.kv_elements, "tensors": tensors})
 }

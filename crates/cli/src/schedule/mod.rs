@@ -7,11 +7,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use edgeplan_instances::file::{check_writable, read_text, to_json, write_atomic};
-use edgeplan_instances::schedule::{ScheduleFile, write_schedule};
+use edgeplan::{ask, ranked};
+use edgeplan_files::{check_writable, read_text, to_json, write_atomic};
 use edgeplan_problem::scheduling::{Plan, Scheduling};
-use edgeplan_problem::{Limits, Outcome, Problem as _, Silent, confirm, reconcile, solve};
+use edgeplan_problem::{Limits, Outcome, Problem as _};
 use edgeplan_report::schedule::svg;
+use edgeplan_scheduling::{ScheduleFile, write_schedule};
 use edgeplan_solvers::{Entry, SCHEDULING};
 
 use crate::question::{find_among, fraction, seconds};
@@ -23,37 +24,37 @@ use question::Question;
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
-    /// The solver; `edgeplan solvers` lists them
+    /// Solver, one of `edgeplan solvers`
     #[arg(long, default_value = SCHEDULING[0].name)]
     solver: String,
-    /// Run every solver and rank them
+    /// Run all scheduling solvers and rank them
     #[arg(long, conflicts_with_all = ["solver", "out", "check"])]
     compare: bool,
-    /// Evaluate this schedule file instead of finding one
+    /// Evaluate this schedule file (JSON) instead of solving
     #[arg(long, conflicts_with_all = ["solver", "out"])]
     check: Option<PathBuf>,
-    /// Seconds to think at most, per solver
+    /// Time limit per solver, in seconds
     #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
     time: f64,
-    /// Relative gap at which a schedule counts as proven, in what users miss
+    /// Relative gap, in missed satisfaction, at which a schedule counts as optimal
     #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true, value_parser = fraction)]
     gap: f64,
-    /// Seed of solvers
+    /// Random seed of the solvers
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
-    /// Threads of HiGHS and CBC; the other solvers use one
+    /// Threads of HiGHS and CBC; other solvers use one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
-    /// Write the schedule to this file
+    /// Write the schedule to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Write a picture of the schedule to this file
+    /// Write a picture of the schedule to this SVG file
     #[arg(long, conflicts_with_all = ["compare", "check"])]
     svg: Option<PathBuf>,
-    /// Write the question to this file
+    /// Write the decision frame to this JSON file
     #[arg(long)]
     write: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -105,37 +106,32 @@ fn find(name: &str) -> Result<&'static Entry<Scheduling>> {
     find_among(SCHEDULING, name, "solver of schedules", &instead)
 }
 
-fn answer(
-    arguments: &Arguments,
-    instance: &Scheduling,
-    entry: &'static Entry<Scheduling>,
-) -> Outcome<Plan> {
-    let _busy = watch::busy(entry.name);
-    let limits = Limits {
+/// The limits of the command line.
+fn limits(arguments: &Arguments) -> Limits<'static> {
+    Limits {
         time: Some(Duration::from_secs_f64(arguments.time)),
         gap: arguments.gap,
         seed: arguments.seed,
         threads: arguments.threads,
         interrupt: Some(watch::flag()),
         ..Limits::default()
-    };
-    let mut outcome = solve(instance, (entry.make)().as_ref(), limits, &mut Silent);
-    confirm(instance, &mut outcome);
-    outcome
+    }
+}
+
+/// A solver's answer, a line telling who thinks.
+fn answer(
+    arguments: &Arguments,
+    instance: &Scheduling,
+    entry: &'static Entry<Scheduling>,
+) -> Outcome<Plan> {
+    let _busy = watch::busy(entry.name);
+    ask(instance, entry, limits(arguments))
 }
 
 /// Every solver, the most satisfying first. Wrong answers are shown, never ranked.
 fn compare(arguments: &Arguments, instance: &Scheduling) -> Reply {
-    let mut outcomes: Vec<(&str, Outcome<Plan>)> = Vec::new();
-    for entry in SCHEDULING {
-        if watch::interrupted() {
-            break;
-        }
-        outcomes.push((entry.name, answer(arguments, instance, entry)));
-    }
-    reconcile(&mut outcomes);
-    outcomes
-        .sort_by_key(|(_, outcome)| (outcome.cost().is_none(), outcome.cost(), outcome.elapsed));
+    let one = |entry| answer(arguments, instance, entry);
+    let outcomes = ranked(SCHEDULING, limits(arguments), one);
     let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
     let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
     let reply = match arguments.json {

@@ -4,11 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
-use edgeplan_instances::quantity::Time;
-use edgeplan_instances::schedule::{
-    Frame, Settings, Topology, frame, parse_schedule, read_schedule,
-};
+use edgeplan_files::quantity::Time;
 use edgeplan_problem::scheduling::{Mode, Scheduling};
+use edgeplan_scheduling::{Frame, Settings, Topology, frame, parse_schedule, read_schedule};
 
 use crate::service;
 
@@ -17,38 +15,37 @@ const EXAMPLE: &str = include_str!("../../../../bench-data/schedules/campus.toml
 /// Which question.
 #[derive(Debug, clap::Args)]
 pub(super) struct Question {
-    /// Question file, TOML or JSON [default: three edge servers and a cloud]
+    /// Decision frame, TOML or JSON [default: three edge servers and a cloud]
     file: Option<PathBuf>,
-    /// The expected load of a service.toml instead, on the deployments that `edgeplan service`
-    /// plans for its sites
+    /// Decision frame of the expected load of this service.toml, on the deployments that `edgeplan
+    /// service` plans
     #[arg(long, conflicts_with_all = ["file", "family"])]
     service: Option<PathBuf>,
-    /// Draw the question from the numbers of a paper instead
+    /// Random decision frame with the parameters of a paper
     #[arg(long, conflicts_with = "file", value_parser = families())]
     family: Option<String>,
-    /// Requests of the family [default: the paper's, 100 or 1000]
+    /// family: requests [default: the paper's, 100 or 1000]
     #[arg(long, requires = "family", allow_negative_numbers = true)]
     requests: Option<usize>,
-    /// Edge servers of the family [default: the paper's, 9 or 10]
+    /// family: edge servers [default: the paper's, 9 or 10]
     #[arg(long, requires = "family", allow_negative_numbers = true)]
     edges: Option<usize>,
-    /// All capacities of the family over the paper's, in percent
+    /// family: capacities of all servers, in percent of the paper's [default: 100]
     #[arg(long, requires = "family", allow_negative_numbers = true)]
     capacity_percent: Option<u64>,
-    /// Seed of the family
+    /// family: random seed
     #[arg(long, requires = "family", default_value_t = 0, allow_negative_numbers = true)]
     frame_seed: u64,
-    /// Places of the family: sites of servers, then of users; CSV files with the columns latitude
-    /// and longitude
+    /// family: positions of servers and of users; CSV files with columns latitude and longitude
     #[arg(long, requires = "family", num_args = 2, value_names = ["SERVERS", "USERS"])]
     places: Vec<PathBuf>,
-    /// Places of the family: a square matrix of round-trip times
+    /// family: square matrix of round-trip times in place of positions
     #[arg(long, requires = "family", conflicts_with = "places")]
     rtt: Option<PathBuf>,
-    /// How long a 1 in that matrix is
+    /// Time unit of the --rtt matrix
     #[arg(long, requires = "rtt", default_value = "1 ms")]
     rtt_unit: Time,
-    /// What missed demands mean, instead of what the question says
+    /// Meaning of missed demands, in place of the frame's own
     #[arg(long, value_enum)]
     mode: Option<Demands>,
 }
@@ -59,9 +56,9 @@ fn families() -> PossibleValuesParser {
 
 #[derive(Debug, Clone, Copy, clap::ValueEnum)]
 enum Demands {
-    /// Who misses one is not served so
+    /// Constraints: no request is served below its accuracy or past its deadline (GUS)
     Hard,
-    /// Satisfaction falls off with the shortfall
+    /// Penalties: satisfaction falls with the shortfall (PIES)
     Soft,
 }
 

@@ -6,7 +6,8 @@ use edgeplan_problem::scheduling::{
 use edgeplan_problem::{Evaluation, Outcome, Problem as _, Share, Stop};
 use serde_json::{Map, Value, json};
 
-use crate::report::{reason, table};
+use crate::report::table;
+use edgeplan::reason;
 
 /// Longer lists of requests are left to JSON.
 const REQUESTS_SHOWN: usize = 40;

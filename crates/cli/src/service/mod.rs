@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_instances::file::{InputError, check_writable, read_text, to_json, write_atomic};
-use edgeplan_instances::instance::{PlanFile, write_instance};
-use edgeplan_instances::service::{Arrivals, Platform};
+use edgeplan_files::deployment::{PlanFile, write_instance};
+use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
 use edgeplan_problem::Limits;
 use edgeplan_report::curves;
+use edgeplan_service::platform::{Arrivals, Platform};
 use edgeplan_service::{
     Asked, Chosen, Equipment, Expected, Planner, Run, Way, choose, denser, equipments, mean_size,
     rate, requests, uniform, ways,
@@ -31,19 +31,19 @@ const PLAN_TIME: f64 = 1.0;
 /// Which platform, and how it is planned.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Question {
-    /// service.toml [default: two edge sites and a cloud]
+    /// Platform: a service.toml [default: two edge sites and a cloud]
     file: Option<PathBuf>,
-    /// Trace instead of the file's load: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSON
-    /// lines (timestamp in ms, input_length, output_length)
+    /// Request trace in place of the file's load: CSV (TIMESTAMP, ContextTokens, GeneratedTokens)
+    /// or JSON lines (timestamp in ms, input_length, output_length)
     #[arg(long)]
     trace: Option<PathBuf>,
-    /// Requests at most [default: what the file says]
+    /// Maximum number of requests [default: the file's]
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     requests: Option<u64>,
-    /// The solver that plans deployments; `edgeplan solvers` lists them
+    /// Solver of the deployments, one of `edgeplan solvers`
     #[arg(long, default_value = "chain-search")]
     planner: String,
-    /// Seconds to think at most, per deployment and room for caches
+    /// Time limit per deployment and cache size, in seconds
     #[arg(long, default_value_t = PLAN_TIME, allow_negative_numbers = true, value_parser = seconds)]
     plan_time: f64,
 }
@@ -52,19 +52,19 @@ pub(crate) struct Question {
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
-    /// Loads to try, over the expected one, separated by commas
+    /// Loads to simulate, as multiples of the expected load, separated by commas
     #[arg(long, value_delimiter = ',', default_value = "0.25,0.5,1,2,4", value_parser = load)]
     loads: Vec<f64>,
-    /// Write the deployments of the sites, as instance and plan files, to this folder
+    /// Write instance and plan files of the sites' deployments to this folder
     #[arg(long)]
     plans: Option<PathBuf>,
-    /// Write a picture of satisfied users over the load to this file
+    /// Write a plot of satisfied users over load to this SVG file
     #[arg(long)]
     svg: Option<PathBuf>,
-    /// Write a page with pictures and every table to this file
+    /// Write a page with plots and all tables to this HTML file
     #[arg(long)]
     html: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }

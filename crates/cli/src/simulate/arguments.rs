@@ -20,35 +20,37 @@ const COUNT_MAX: u64 = 20_000_000;
 pub(crate) struct Arguments {
     #[command(flatten)]
     pub(crate) question: Question,
-    /// Plan file for the instance [default: the solver's plan]
+    /// Plan file (JSON) of the instance [default: the solver's plan]
     #[arg(long)]
     pub(crate) plan: Option<PathBuf>,
-    /// The solver that plans where no plan file is given
+    /// Solver of the plan, one of `edgeplan solvers`
     #[arg(long, default_value = "chain-search")]
     pub(crate) solver: String,
-    /// Trace: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSON lines (timestamp in ms,
-    /// input_length, output_length)
+    /// Request trace: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSON lines (timestamp in
+    /// ms, input_length, output_length)
     #[arg(long)]
     pub(crate) trace: Option<PathBuf>,
-    /// Poisson arrivals at this many requests per second, where no trace is given
+    /// Rate of Poisson arrivals, in requests per second, where no trace is given
     #[arg(long, default_value = "0.2", conflicts_with = "trace", value_parser = rate)]
     poisson: f64,
-    /// Requests to take from the trace [default: all], or to draw [default: 1000]
+    /// Number of requests: of the trace [default: all] or of Poisson arrivals [default: 1000]
     #[arg(long, value_parser = counts())]
     pub(crate) requests: Option<usize>,
-    /// poisson: prompt tokens, drawn from this list [default: the workload's]
+    /// poisson: prompt lengths to draw from, in tokens, separated by commas [default: the
+    /// workload's]
     #[arg(long, value_delimiter = ',', conflicts_with = "trace", value_parser = tokens(1))]
     prompt: Vec<u32>,
-    /// poisson: generated tokens, drawn from this list [default: the workload's]
+    /// poisson: output lengths to draw from, in tokens, separated by commas [default: the
+    /// workload's]
     #[arg(long, value_delimiter = ',', conflicts_with = "trace", value_parser = tokens(0))]
     generate: Vec<u32>,
-    /// The request that an instance file's times are of: prompt and generated tokens
+    /// Request that an instance file is priced for: prompt and generated tokens
     #[arg(long, default_value = "512,128", value_parser = size, requires = "instance")]
     pub(crate) priced: Size,
-    /// Multiply all times of arrival by this
+    /// Factor on all arrival times; above 1 lowers the load
     #[arg(long, default_value_t = 1.0, value_parser = factor)]
     pub(crate) stretch: f64,
-    /// Who is served when; several are compared
+    /// Batching policies to compare, separated by commas
     #[arg(
         long = "policy",
         value_enum,
@@ -56,31 +58,31 @@ pub(crate) struct Arguments {
         default_values = ["fcfs", "static", "continuous"]
     )]
     pub(crate) policies: Vec<Name>,
-    /// Most requests of a batch
+    /// Maximum batch size, in requests
     #[arg(long, default_value_t = 8, value_parser = counts())]
     batch: usize,
-    /// Batches on their way at once, per model [default: as many as the plan has stages]
+    /// Batches in flight per model [default: the number of stages of the plan]
     #[arg(long, value_parser = counts())]
     pub(crate) lanes: Option<usize>,
-    /// Requests join only in epochs of this many seconds
+    /// Epoch length in seconds: requests join a batch at epoch boundaries only
     #[arg(long, value_parser = epoch)]
     epoch: Option<f64>,
-    /// Count requests that take more seconds than this
+    /// Deadline in seconds; requests that take longer are counted as missed
     #[arg(long, value_parser = seconds)]
     pub(crate) deadline: Option<f64>,
-    /// Write a Gantt chart to this file
+    /// Write a Gantt chart to this SVG file
     #[arg(long)]
     pub(crate) svg: Option<PathBuf>,
-    /// Write a page with the chart and every number to this file
+    /// Write a page with the chart and all numbers to this HTML file
     #[arg(long)]
     pub(crate) html: Option<PathBuf>,
-    /// Seconds after the first request at which the chart begins
+    /// Start of the chart, in seconds after the first arrival
     #[arg(long, default_value_t = 0.0, value_parser = seconds)]
     pub(crate) from: f64,
-    /// Bars of the chart, per policy
+    /// Bars of the chart per policy
     #[arg(long, default_value_t = 400, value_parser = counts())]
     pub(crate) bars: usize,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -88,15 +90,15 @@ pub(crate) struct Arguments {
 /// A batching policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Name {
-    /// First come, first served, one by one
+    /// First come, first served, one request at a time
     Fcfs,
-    /// Batches that begin and end together
+    /// Static batching: a batch starts and ends together
     Static,
-    /// Requests join and leave a batch between any two tokens
+    /// Continuous batching: requests join and leave between any two tokens
     Continuous,
-    /// The largest batch that is in time, by DFTSP
+    /// Largest batch that meets all deadlines, by DFTSP
     Dftsp,
-    /// The same by our search
+    /// Largest batch that meets all deadlines, by the batch-search solver
     BatchSearch,
 }
 

@@ -5,21 +5,19 @@ mod picture;
 mod show;
 
 use anyhow::Result;
-use edgeplan_instances::file::{check_writable, read_text, write_atomic};
-use edgeplan_instances::instance::PlanFile;
+use edgeplan::{Session, Simulation, Task, answer};
+use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
-use edgeplan_simulator::{
-    Keep, Layout, Record, Request, Setup, Shares, Size, Summary, operate_until, summarize, trace,
-};
+use edgeplan_simulator::{Keep, Record, Request, Size, Summary, trace};
 use serde_json::json;
 
 pub(crate) use self::arguments::Arguments;
 use crate::question::find_solver;
 use crate::reply::{Reply, believed};
 use crate::report::command_line;
-use crate::watch;
+use crate::watch::{self, Watcher};
 
 /// A run under one policy.
 struct Run {
@@ -30,42 +28,35 @@ struct Run {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = &arguments.question;
-    let instance = question.read()?.deployment;
+    let session = question.load()?;
+    let instance = session.deployment();
     for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
         check_writable(path)?;
     }
-    let (size, prompt) = match question.prompt_alone(&instance)? {
-        Some((size, prompt)) => (size, Some(prompt)),
-        None => (arguments.priced, None),
-    };
-    let requests = requests(arguments, &instance, size)?;
-    let Some((plan, origin)) = plan(arguments, &instance)? else {
+    let size = session.request_size().unwrap_or(arguments.priced);
+    let requests = requests(arguments, instance, size)?;
+    let Some((plan, origin)) = plan(arguments, &session)? else {
         let json = json!({ "instance": instance.name, "plan": null });
         let text = format!("{}: no plan to simulate; `edgeplan plan` says why", instance.name);
         return Ok(Reply::either(arguments.json, &json, &text).found(false));
     };
-    let layout = Layout::new(&instance, &plan)?;
-    let times = match &prompt {
-        Some(prompt) => Shares::priced(&layout, size, prompt, &plan)?,
-        None => Shares::even(&layout, size),
-    };
     let drawn = arguments.svg.is_some() || arguments.html.is_some();
     let from = begin(&requests) + nanos(arguments.from);
     let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
-    let (layout, lanes) = (&layout, arguments.lanes);
-    let setup = Setup { layout, times: &times, size, lanes, keep };
+    let lanes = arguments.lanes;
+    let simulation = Simulation { lanes, keep, ..session.simulation(&plan, size)? };
+    let Simulation { layout, times, .. } = &simulation;
     watch::listen();
     let mut runs = Vec::new();
     for policy in &arguments.policies {
-        let mut maker = arguments.policy(*policy, (layout, &times))?;
-        let record = operate_until(&setup, &requests, maker.as_mut(), watch::flag());
-        let summary = summarize(&requests, &record);
+        let mut maker = arguments.policy(*policy, (layout, times))?;
+        let (record, summary) = simulation.run(&requests, maker.as_mut(), watch::flag());
         runs.push(Run { policy: arguments.name(*policy), record, summary });
         if watch::interrupted() {
             break;
         }
     }
-    let told = show::Told { instance: &instance, layout, requests: &requests, runs: &runs };
+    let told = show::Told { instance, layout, requests: &requests, runs: &runs };
     let gantt = picture::gantt(&told, &origin, from);
     if let Some(path) = &arguments.svg {
         write_atomic(path, &gantt::svg(&gantt))?;
@@ -77,18 +68,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 }
 
 /// The plan of a file, or the solver's; and where it comes from. `None` where there is none.
-fn plan(arguments: &Arguments, instance: &Deployment) -> Result<Option<(Plan, String)>> {
+fn plan(arguments: &Arguments, session: &Session) -> Result<Option<(Plan, String)>> {
     if let Some(path) = &arguments.plan {
-        let file = path.display().to_string();
-        let plan = PlanFile::parse(&file, &read_text(path)?)?.resolve(&file, instance)?;
-        return Ok(Some((plan, file)));
+        return Ok(Some((session.check(path)?.plan, path.display().to_string())));
     }
-    let entry = find_solver(&arguments.solver)?;
+    let solver = find_solver(&arguments.solver)?;
     watch::listen();
-    let solver = (entry.make)();
-    let outcome = watch::answer(instance, entry.name, solver.as_ref(), &arguments.question);
-    let outcome = believed(entry.name, outcome)?;
-    let origin = format!("{} plan of {}", outcome.verdict.word(), entry.name);
+    let task = Task { solver, ..arguments.question.task() };
+    let deployment = session.deployment();
+    let (outcome, _) = answer(deployment, &task, &mut Watcher::new(deployment.objective));
+    let outcome = believed(solver.name, outcome)?;
+    let origin = format!("{} plan of {}", outcome.verdict.word(), solver.name);
     Ok(outcome.plan.map(|plan| (plan, origin)))
 }
 

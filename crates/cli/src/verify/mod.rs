@@ -1,6 +1,5 @@
 //! `edgeplan verify`: a model runs on this machine, and is held against what plans expect of it.
 
-mod prediction;
 mod quality;
 mod table;
 
@@ -8,17 +7,16 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
 use clap::value_parser;
+use edgeplan::expectation;
 use edgeplan_engine::Device;
 use edgeplan_engine::measure::{Runs, measure};
-use edgeplan_instances::device::{self, Known};
-use edgeplan_instances::file::{check_writable, to_json, write_atomic};
-use edgeplan_instances::model;
+use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_machines::device::{self, DeviceProfile};
 use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_problem::Bytes;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::Value;
 
-use self::prediction::predict;
 use self::table::Comparison;
 use crate::reply::Reply;
 
@@ -29,26 +27,26 @@ const IDLE: f64 = 0.25;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// GGUF file of a llama
+    /// Model: a GGUF file of the llama architecture
     model: PathBuf,
-    /// What plans know of this machine: what `edgeplan profile` wrote, or `catalog:NAME`
+    /// Profile of this machine, from `edgeplan profile` or `catalog:NAME`
     #[arg(long, default_value = "", hide_default_value = true, required_unless_present = "text")]
     profile: String,
     #[command(flatten)]
     quality: quality::Quality,
-    /// Tokens of the prompt
+    /// Prompt tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(1..=TOKENS_MAX))]
     prompt: u32,
-    /// Tokens generated one by one after it
+    /// Generated tokens
     #[arg(long, default_value_t = 32, value_parser = value_parser!(u32).range(0..=TOKENS_MAX))]
     generate: u32,
-    /// How often both are repeated after a warm-up; medians are shown
+    /// Repetitions after a warm-up; medians are shown
     #[arg(long, default_value_t = 5, value_parser = value_parser!(u32).range(1..=1000))]
     repeats: u32,
-    /// Write what is printed as JSON to this file, too
+    /// Write the result to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -71,11 +69,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 fn times(arguments: &Arguments) -> Result<(Value, String)> {
     let known = device::load(&arguments.profile)?;
     let path = &arguments.model;
-    let spec = model::load(&path.display().to_string())?.as_stored();
+    let spec = edgeplan_model::load(&path.display().to_string())?.as_stored();
     if spec.stored_bytes().is_none() {
         bail!("{}: a GGUF file with its weights is needed", path.display());
     }
-    let predicted = predict(&spec, &arguments.profile, (arguments.prompt, arguments.generate))?;
+    let predicted = expectation(&spec, &arguments.profile, (arguments.prompt, arguments.generate))?;
     let (machine, load) = (Machine::here(), load_average());
     let (needed, free) = (predicted.memory, Bytes(machine.free_bytes));
     if needed > free {
@@ -106,9 +104,9 @@ fn times(arguments: &Arguments) -> Result<(Value, String)> {
 }
 
 /// Says so if the profile is another machine's.
-fn stranger(known: &Known, here: &Machine) -> Option<String> {
+fn stranger(known: &DeviceProfile, here: &Machine) -> Option<String> {
     let told = match known {
-        Known::Measured(measured) => {
+        DeviceProfile::Measured(measured) => {
             let there = &measured.profile.machine;
             if let Some(accelerator) = &there.accelerator {
                 return Some(format!(
@@ -117,7 +115,9 @@ fn stranger(known: &Known, here: &Machine) -> Option<String> {
             }
             &there.processor
         }
-        Known::Published(_) => return Some("the profile was published, not measured here".into()),
+        DeviceProfile::Published(_) => {
+            return Some("the profile was published, not measured here".into());
+        }
     };
     (*told != here.processor)
         .then(|| format!("the profile was measured on {told}; this is {}", here.processor))

@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 use clap::value_parser;
-use edgeplan_formats::Format;
-use edgeplan_instances::file::read_text;
-use edgeplan_instances::model::{self, ModelSpec};
-use edgeplan_instances::sensitivity::measured::Sensed;
+use edgeplan_files::read_text;
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::measured::Sensed;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 use edgeplan_quality::apply::{Formats, bytes};
 use edgeplan_quality::sense::predicted;
 use edgeplan_quality::{Reference, Text, load};
@@ -17,19 +17,19 @@ use serde_json::{Value, json};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Quality {
-    /// Instead of times: measure divergence and loss on this text
+    /// Measure KL divergence and loss (nats per token) on this text, in place of times
     #[arg(long, requires = "against")]
     text: Option<PathBuf>,
-    /// text: the model as it was before it was quantized
+    /// text: unquantized model to compare with
     #[arg(long, requires = "text")]
     against: Option<PathBuf>,
-    /// text: what `edgeplan sense` measured of the original, to say what was to be expected
+    /// text: sensitivity file of the unquantized model, for the predicted divergence
     #[arg(long, requires = "text")]
     sensitivity: Option<PathBuf>,
-    /// text: tokens of it
+    /// text: tokens of the text to evaluate
     #[arg(long, default_value_t = 8192, value_parser = value_parser!(u32).range(2..))]
     tokens: u32,
-    /// text: tokens of a window
+    /// text: context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
 }
@@ -38,8 +38,8 @@ impl Quality {
     /// Measures it, if that was asked for: as data and for people.
     pub(super) fn measured(&self, path: &Path) -> Result<Option<(Value, String)>> {
         let (Some(text), Some(against)) = (&self.text, &self.against) else { return Ok(None) };
-        let spec = model::load(&path.display().to_string())?;
-        let original_spec = model::load(&against.display().to_string())?;
+        let spec = edgeplan_model::load(&path.display().to_string())?;
+        let original_spec = edgeplan_model::load(&against.display().to_string())?;
         let promised = match &self.sensitivity {
             Some(file) => {
                 let sensed = Sensed::parse(&file.display().to_string(), &read_text(file)?)?;
@@ -52,7 +52,7 @@ impl Quality {
         let tokens: usize = pieces.iter().map(|piece| piece.elem_count()).sum();
         let (original, student) = (load(against, context)?, load(path, context)?);
         if original_spec.vocab != spec.vocab || original.layers() != student.layers() {
-            bail!("{}: another model than {}", path.display(), against.display());
+            bail!("{}: not the same model as {}", path.display(), against.display());
         }
         let bar = ProgressBar::new(pieces.len() as u64);
         bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} pieces, {elapsed}")?);
@@ -92,7 +92,8 @@ impl Quality {
 /// The formats of a file's matrices; a tied head is in that of the embedding.
 fn formats(spec: &ModelSpec) -> Formats {
     let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
-    let matrices = tensors.filter(|tensor| model::TensorClass::MATRICES.contains(&tensor.class));
+    let matrices =
+        tensors.filter(|tensor| edgeplan_model::TensorClass::MATRICES.contains(&tensor.class));
     matrices
         .filter_map(|tensor| {
             Some((tensor.name.clone(), Format::from_ggml_id(tensor.native?.ggml_id)?))

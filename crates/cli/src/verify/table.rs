@@ -1,12 +1,13 @@
 //! Predicted beside measured, for people and for programs.
 
-use edgeplan_engine::measure::{Measured, Runs, Times};
-use edgeplan_instances::model::ModelSpec;
+use edgeplan::{Expectation, Predicted};
+use edgeplan_engine::measure::{Measured, Runs};
 use edgeplan_measure::sample::Sample;
+use edgeplan_model::ModelSpec;
+use edgeplan_pricing::PhaseTimes;
 use edgeplan_problem::{Bytes, Nanos};
 use serde_json::{Value, json};
 
-use super::prediction::{Expectation, Predicted};
 use crate::report::table;
 
 /// A prediction and what came of it.
@@ -55,7 +56,7 @@ impl Comparison<'_> {
             };
             let token = predicted.token.zip(measured.token);
             let token = token.map_or(["-"; 3].map(Into::into), |(a, b)| pair(a, b));
-            let name = vec![layer.name.clone()];
+            let name = vec![layer.part.to_string()];
             rows.add_row(
                 [name, pair(predicted.prompt, measured.prompt).into(), token.into()].concat(),
             );
@@ -109,10 +110,10 @@ impl Comparison<'_> {
 
     pub(super) fn json(&self) -> Value {
         let Runs { prompt, generate, repeats } = self.runs;
-        let layer = |(index, layer): (usize, &edgeplan_instances::model::LayerSpec)| {
+        let layer = |(index, layer): (usize, &edgeplan_model::LayerSpec)| {
             let (predicted, measured) = (self.predicted.layers[index], self.measured.layers[index]);
-            let Times { prompt, token } = pairs(predicted, measured, time_json);
-            json!({"name": layer.name, "prompt": prompt, "token": token})
+            let PhaseTimes { prompt, token } = pairs(predicted, measured, time_json);
+            json!({"name": layer.part, "prompt": prompt, "token": token})
         };
         let layers: Vec<Value> = self.spec.layers.iter().enumerate().map(layer).collect();
         let sample = |predicted: Predicted, (measured, quick): (Sample, Nanos)| {
@@ -150,8 +151,11 @@ impl Comparison<'_> {
 }
 
 /// Both halves of two times.
-fn pairs<A, B, C>(a: Times<A>, b: Times<B>, both: impl Fn(A, B) -> C) -> Times<C> {
-    Times { prompt: both(a.prompt, b.prompt), token: a.token.zip(b.token).map(|(a, b)| both(a, b)) }
+fn pairs<A, B, C>(a: PhaseTimes<A>, b: PhaseTimes<B>, both: impl Fn(A, B) -> C) -> PhaseTimes<C> {
+    PhaseTimes {
+        prompt: both(a.prompt, b.prompt),
+        token: a.token.zip(b.token).map(|(a, b)| both(a, b)),
+    }
 }
 
 fn time_json(predicted: Predicted, measured: Nanos) -> Value {

@@ -2,7 +2,7 @@
 
 use edgeplan_cost_model::profile::{Profile, Work};
 use edgeplan_cost_model::{CostModel, Missing};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 use proptest::prelude::*;
 

@@ -1,7 +1,7 @@
 //! A made-up machine whose kernels are known, and the profile of it that a noisy clock yields.
 
 use edgeplan_cost_model::profile::{Machine, Profile, Resident, SCHEMA, Timing, Work};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;

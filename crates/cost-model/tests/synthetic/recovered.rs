@@ -2,8 +2,8 @@
 
 use edgeplan_cost_model::profile::Work;
 use edgeplan_cost_model::{COVERAGE, CostModel};
-use edgeplan_formats::Format;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
 use statrs::distribution::{Binomial, DiscreteCDF as _};
 
 use crate::machine::{BATCHES, Clock, KERNELS, SHAPES, Truth, timing};

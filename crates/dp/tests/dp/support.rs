@@ -26,7 +26,7 @@ pub(crate) fn layer(name: String, bytes: u64, compute: &[Option<u64>]) -> Layer 
         loss: Loss::ZERO,
         compute,
     };
-    Layer { name, options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
+    Layer { role: name.into(), options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
 }
 
 /// A device with that much memory and nothing else.

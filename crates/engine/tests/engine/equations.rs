@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
-use edgeplan_instances::model::{Shape, gguf};
+use edgeplan_model::{Shape, gguf};
 
 /// Tensors of f32 by name, row by row.
 pub(crate) struct Plain {

@@ -1,16 +1,16 @@
 //! Small models, made by the engine's own generator.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use edgeplan_engine::random::Random;
 use edgeplan_engine::{Device, Tensor};
-use edgeplan_formats::Format;
-use edgeplan_instances::model::gguf;
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
-use edgeplan_instances::model::{Shape, TensorClass};
+use edgeplan_model::gguf;
+use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_model::{Shape, TensorClass};
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::FormatMix;
 use tempfile::TempDir;
 
 /// A folder with a model in it.
@@ -21,9 +21,8 @@ pub(crate) struct Made {
 impl Made {
     pub(crate) fn new(shape: &Shape, format: Format, exceptions: &[(TensorClass, Format)]) -> Self {
         let made = Self { folder: tempfile::tempdir().unwrap() };
-        let exceptions: BTreeMap<_, _> = exceptions.iter().copied().collect();
-        let random =
-            Random { name: "tiny".into(), shape: shape.clone(), format, exceptions, seed: 7 };
+        let recipe = FormatMix { base: format, exceptions: exceptions.to_vec() };
+        let random = Random { name: "tiny".into(), shape: shape.clone(), recipe, seed: 7 };
         random.write(&made.path(), |_| {}).unwrap();
         made
     }

@@ -2,7 +2,7 @@
 
 use edgeplan_engine::Device;
 use edgeplan_engine::measure::{Runs, measure};
-use edgeplan_formats::Format;
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::made::{Made, tiny};

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use edgeplan_engine::random::Random;
 use edgeplan_engine::{Device, Model};
-use edgeplan_formats::Format;
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor, Value};
-use edgeplan_instances::model::{self, Shape, gguf};
+use edgeplan_model::gguf::draft::{Draft, Tensor, Value};
+use edgeplan_model::{Shape, gguf};
+use edgeplan_problem::format::Format;
 
 use crate::made::{Made, tiny};
 
@@ -183,13 +183,13 @@ fn shapes_that_are_no_llama_are_not_made() {
     for (what, change, expected) in cases {
         let mut shape = tiny(false);
         change(&mut shape);
-        let (name, exceptions) = ("tiny".into(), Default::default());
-        let random = Random { name, shape, format: Format::Q8_0, exceptions, seed: 0 };
+        let recipe = Format::Q8_0.into();
+        let random = Random { name: "tiny".into(), shape, recipe, seed: 0 };
         let error = random.write(&folder.path().join("x.gguf"), |_| {}).unwrap_err().to_string();
         assert!(error.contains(expected), "{what}: {error}");
     }
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
-    let opt = model::shape("catalog:opt-350m").unwrap();
+    let opt = edgeplan_model::shape("catalog:opt-350m").unwrap();
     assert!(opt.bias);
 }
 
@@ -199,7 +199,7 @@ fn what_is_made_can_be_read_again() {
     assert_eq!(std::fs::read_dir(made.folder()).unwrap().count(), 1);
     let header = gguf::read(&made.path()).unwrap();
     assert_eq!(header.tensors.len(), 2 + 2 * 9);
-    let spec = model::load(made.path().to_str().unwrap()).unwrap();
+    let spec = edgeplan_model::load(made.path().to_str().unwrap()).unwrap();
     assert!(spec.tied);
     assert_eq!(spec.vocab, 50);
 }

@@ -1,8 +1,8 @@
 //! Right answers.
 
 use edgeplan_engine::{CHUNK, Device, EngineError, Model, Observer, Positions, Stopwatch, Tensor};
-use edgeplan_formats::Format;
-use edgeplan_instances::model::{self, TensorClass};
+use edgeplan_model::TensorClass;
+use edgeplan_problem::format::Format;
 
 use crate::equations::Plain;
 use crate::made::{Made, tiny, tokens, wide};
@@ -91,7 +91,7 @@ fn every_format_runs_as_what_its_weights_say() {
 fn a_mix_is_stored_as_asked() {
     let mix = [(TensorClass::FfnDown, Format::Q6K), (TensorClass::AttnV, Format::F16)];
     let made = Made::new(&wide(), Format::Q4K, &mix);
-    let spec = model::load(made.path().to_str().unwrap()).unwrap();
+    let spec = edgeplan_model::load(made.path().to_str().unwrap()).unwrap();
     let stored = |name: &str| {
         let mut tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
         tensors.find(|tensor| tensor.name == name).unwrap().native.unwrap().name

@@ -1,27 +1,33 @@
 //! Suites: families of instances, declared in a file, expanded to cases.
 
+mod catalog;
 mod deployments;
+mod dftsp;
+mod edgeshard;
 mod family;
-mod others;
+mod files;
+mod frames;
+mod keys;
+mod packing;
+mod random;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::batching::Scenario;
-use edgeplan_instances::file::{InputError, parse_toml, read_text};
-use edgeplan_instances::instance::read_instance;
-use edgeplan_instances::schedule::{Frame, frame, read_schedule};
+use edgeplan_files::{InputError, parse_toml, read_text};
 use edgeplan_records::declared::declared;
+use edgeplan_records::parameter::Parameter;
 use edgeplan_records::row::Kind;
+use edgeplan_scheduling::{Frame, frame};
 use serde::Deserialize;
 
 use crate::instance::Instance;
 use crate::registry::Registry;
-use deployments::Chain;
+use deployments::Recipe;
+use dftsp::Epoch;
 use family::Family;
-use others::Epoch;
 
 /// A set of instances of one kind and why they are worth measuring.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,14 +49,17 @@ pub struct Suite {
 pub struct Case {
     /// Unique within its suite.
     pub name: String,
-    /// What it is drawn with, `family=random;tight=143`; for the records.
-    pub parameters: String,
+    /// What it is drawn with, for the records.
+    pub parameters: Parameters,
     source: Source,
 }
 
+/// What an instance is drawn with, by name; its family among it.
+pub type Parameters = BTreeMap<String, Parameter>;
+
 #[derive(Debug, Clone, PartialEq)]
 enum Source {
-    Chain(Box<Chain>),
+    Deployment(Box<Recipe>),
     Frame(Frame),
     Epoch(Epoch),
     File(Kind, PathBuf),
@@ -61,7 +70,7 @@ const CASES_MAX: usize = 10_000;
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireSuite {
+struct SuiteFile {
     analysis: String,
     solvers: Vec<String>,
     family: Vec<Family>,
@@ -83,55 +92,54 @@ impl Suite {
     /// Unknown keys, families, sets and solvers with the nearest known one; keys of another family;
     /// families of different kinds; empty lists; numbers out of range; two instances of one name.
     pub fn parse(file: &str, text: &str, registry: &Registry<'_>) -> Result<Self, InputError> {
-        let wire: WireSuite = parse_toml(file, text)?;
-        filled(file, "solvers", &wire.solvers)?;
-        filled(file, "family", &wire.family)?;
-        let mut suite = Self {
-            name: Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned(),
-            analysis: wire.analysis,
-            kind: wire.family[0].kind(),
-            solvers: Vec::new(),
-            cases: Vec::new(),
-        };
+        let suite: SuiteFile = parse_toml(file, text)?;
+        filled(file, "solvers", &suite.solvers)?;
+        filled(file, "family", &suite.family)?;
         let folder = Path::new(file).parent().unwrap_or(Path::new(""));
-        for (index, family) in wire.family.iter().enumerate() {
-            let here = |error: InputError| {
+        let mut cases = Vec::new();
+        for (index, family) in suite.family.iter().enumerate() {
+            let added = family.cases(folder).and_then(|new| add(&mut cases, new));
+            added.map_err(|error| {
                 let key = error.key.map(|key| format!(".{key}")).unwrap_or_default();
                 InputError::key(file, format!("family[{index}]{key}"), error.problem)
-            };
-            let cases = family.expand(folder).map_err(here)?;
-            suite.add(cases, family).map_err(|problem| here(InputError::file(file, problem)))?;
+            })?;
         }
-        for (index, name) in wire.solvers.iter().enumerate() {
-            let members = members(suite.kind, name, registry)
+        let kind = cases.first().map(Case::kind).unwrap_or_default();
+        let mut solvers: Vec<String> = Vec::new();
+        for (index, name) in suite.solvers.iter().enumerate() {
+            let members = members(kind, name, registry)
                 .map_err(|problem| InputError::key(file, format!("solvers[{index}]"), problem))?;
             for solver in members {
-                if !suite.solvers.contains(&solver) {
-                    suite.solvers.push(solver);
+                if !solvers.contains(&solver) {
+                    solvers.push(solver);
                 }
             }
         }
-        Ok(suite)
+        let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        Ok(Self { name, analysis: suite.analysis, kind, solvers, cases })
     }
+}
 
-    fn add(&mut self, cases: Vec<Case>, family: &Family) -> Result<(), String> {
-        let kind = family.kind();
-        if kind != self.kind {
-            let (first, own) = (self.kind.word(), kind.word());
-            return Err(format!("of {own}, but the first family is of {first}: one kind a suite"));
+/// Adds the cases of a family to those of the families before.
+fn add(cases: &mut Vec<Case>, new: Vec<Case>) -> Result<(), InputError> {
+    let wrong = |problem: String| Err(InputError::file("", problem));
+    let mut names: BTreeSet<String> = cases.iter().map(|case| case.name.clone()).collect();
+    for case in new {
+        if let Some(first) = cases.first().map(Case::kind).filter(|kind| *kind != case.kind()) {
+            let (first, own) = (first.word(), case.kind().word());
+            return wrong(format!(
+                "of {own}, but the first family is of {first}: one kind a suite"
+            ));
         }
-        let mut names: BTreeSet<String> = self.cases.iter().map(|case| case.name.clone()).collect();
-        for case in cases {
-            if self.cases.len() == CASES_MAX {
-                return Err(format!("more than {CASES_MAX} instances in all"));
-            }
-            if !names.insert(case.name.clone()) {
-                return Err(format!("the instance {} is there already", case.name));
-            }
-            self.cases.push(case);
+        if cases.len() == CASES_MAX {
+            return wrong(format!("more than {CASES_MAX} instances in all"));
         }
-        Ok(())
+        if !names.insert(case.name.clone()) {
+            return wrong(format!("the instance {} is there already", case.name));
+        }
+        cases.push(case);
     }
+    Ok(())
 }
 
 /// The solvers that a name stands for: itself, or the members of a set.
@@ -153,7 +161,23 @@ fn filled<T>(file: &str, key: &str, list: &[T]) -> Result<(), InputError> {
     }
 }
 
+/// The parameters of a case of that family.
+fn parameters<const N: usize>(family: &str, numbers: [(&str, u64); N]) -> Parameters {
+    let numbers = numbers.map(|(name, number)| (name.to_owned(), number.into()));
+    Parameters::from_iter([("family".to_owned(), family.into())].into_iter().chain(numbers))
+}
+
 impl Case {
+    /// The kind of its instance.
+    pub fn kind(&self) -> Kind {
+        match &self.source {
+            Source::Deployment(_) => Kind::Deployment,
+            Source::Frame(_) => Kind::Scheduling,
+            Source::Epoch(_) => Kind::Batching,
+            Source::File(kind, _) => *kind,
+        }
+    }
+
     /// The instance.
     ///
     /// # Errors
@@ -161,22 +185,11 @@ impl Case {
     /// read.
     pub fn generate(&self) -> Result<Instance, InputError> {
         let instance = match &self.source {
-            Source::Chain(chain) => Instance::Deployment(chain.generate(&self.name)?),
+            Source::Deployment(recipe) => Instance::Deployment(recipe.generate(&self.name)?),
             Source::Frame(parameters) => Instance::Scheduling(frame(parameters)?),
             Source::Epoch(epoch) => Instance::Batching(epoch.generate(&self.name)?),
-            Source::File(kind, path) => read(*kind, path)?,
+            Source::File(kind, path) => files::read(*kind, path)?,
         };
         Ok(instance.named(&self.name))
     }
-}
-
-fn read(kind: Kind, path: &Path) -> Result<Instance, InputError> {
-    let file = path.display().to_string();
-    Ok(match kind {
-        Kind::Deployment => Instance::Deployment(read_instance(&file, &read_text(path)?)?),
-        Kind::Scheduling => Instance::Scheduling(read_schedule(path)?),
-        Kind::Batching => {
-            Instance::Batching(Scenario::parse(&file, &read_text(path)?)?.build(&file)?)
-        }
-    })
 }

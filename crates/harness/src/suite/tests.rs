@@ -1,5 +1,8 @@
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
+use edgeplan_records::folder::Folder;
+use edgeplan_records::row::Record;
+
 use super::*;
 use crate::registry::ALL;
 
@@ -55,7 +58,8 @@ fn what_a_scaling_study_varies_is_told_in_the_parameters() {
     assert_eq!(suite.cases.len(), 5);
     let two = &suite.cases[3];
     assert_eq!(two.name, "random-4x3x4-m143-models-2-tight-200-quality-80-0");
-    assert_eq!(two.parameters, "family=random;memory=143;models=2;tight=200;quality=80");
+    let numbers = [("memory", 143), ("models", 2), ("tight", 200), ("quality", 80)];
+    assert_eq!(two.parameters, parameters("random", numbers));
     let (one, two) = (deployment(&suite.cases[1]), deployment(two));
     assert_eq!((one.models.len(), two.models.len()), (1, 2));
     let most = two.models[0].layers.iter().map(|layer| layer.options[0].loss.0).sum::<u64>();
@@ -106,53 +110,83 @@ fn files_are_found_by_pattern() {
     assert!(error.contains("family[0].paths: ../schedules/none-*.toml: there is no"), "{error}");
 }
 
+const RANDOM: &str = "[[family]]\nname = \"random\"\nlayers = [6]\ndevices = [2]\n";
+
+fn refused(families: &str, expected: &str) {
+    let error = suite(families).unwrap_err();
+    assert!(error.starts_with("a/try.toml: ") && error.contains(expected), "{error}");
+}
+
 #[test]
-fn mistakes_are_named_with_what_is_allowed() {
-    let random = "[[family]]\nname = \"random\"\nlayers = [6]\ndevices = [2]\n";
-    let cases = [
-        ("[[family]]\nname = \"randon\"", "did you mean `random`?"),
-        ("[[family]]\nlayers = [3]", "missing field `name`"),
-        (&format!("{random}seed = [0]"), "family[0].seed: unknown field `seed`"),
-        (&format!("{random}seed = [0]"), "did you mean `seeds`?"),
-        (random, "family[0].seeds: missing; a list"),
-        (&format!("{random}seeds = []"), "family[0].seeds: empty; at least one"),
-        (&format!("{random}seeds = 3"), "family[0].seeds: invalid type"),
-        (&format!("{random}seeds = [0]\nformats = 9"), "family[0].formats: 9; 1 to 8 are"),
-        (&format!("{random}seeds = [0]\nclasses = 2"), "random has none, only classes"),
-        (&format!("{random}seeds = [4, 4]"), "the instance random-6x2x4-m143-4 is there"),
-        (&format!("{random}seeds = [0]\ntight-percent = 0"), "tight-percent: 0; 1 to 100000"),
-        (&format!("{random}seeds = [0]\n{random}seeds = []"), "family[1].seeds: empty"),
-        (
-            "[[family]]\nname = \"home-lab\"\nlayers = [2]\ndevices = [2]\nseeds = [0]",
-            "family[0].layers: 2; 3 to 1024 are allowed",
-        ),
-        (
-            "[[family]]\nname = \"home-lab\"\nmodel = \"catalog:lama-2-7b\"",
-            "did you mean `catalog:llama-2-7b`?",
-        ),
-        ("[[family]]\nname = \"edgeshard\"\nagx = [0]\nnx = [1]", "family[0].agx: 0; the"),
-        ("[[family]]\nname = \"gus\"\nrequests = [0]\nseeds = [0]", "requests: 0; 1 to"),
-        ("[[family]]\nname = \"gus\"\nlayers = [3]", "layers: gus has none, only random"),
-        (
-            &format!(
-                "{random}seeds = [0]\n[[family]]\nname = \"dftsp\"\nrequests = [3]\nseeds = [0]"
-            ),
-            "family[1]: of batching, but the first family is of deployment",
-        ),
-        (&format!("{random}seeds = [0]\nmodels = -1"), "family[0].models: invalid value"),
-        ("[[family]]\nname = \"packing\"\nbins = [0]\nseeds = [0]", "bins: 0; 1 to 1024"),
-        ("[[family]]\nname = \"files\"\npaths = [\"a\"]", "problem: missing; deployment"),
-        ("family = []", "family: empty"),
-    ];
-    for (text, expected) in cases {
-        let error = suite(text).unwrap_err();
-        assert!(error.starts_with("a/try.toml: ") && error.contains(expected), "{error}");
-    }
+fn wrong_keys_are_named_with_those_that_the_family_takes() {
+    refused("family = []", "family: empty");
+    refused("[[family]]\nname = \"randon\"", "family[0].name: unknown variant `randon`");
+    refused("[[family]]\nname = \"randon\"", "did you mean `random`?");
+    refused("[[family]]\nlayers = [3]", "family[0]: missing field `name`");
+    refused(RANDOM, "family[0]: missing field `seeds`");
+    refused("[[family]]\nname = \"files\"\npaths = [\"a\"]", "missing field `problem`");
+    let named = |name: &str, keys: &str, expected: &str| {
+        refused(&format!("[[family]]\nname = \"{name}\"\n{keys}"), expected);
+    };
+    let all = "layers = [4]\ndevices = [2]\nseeds = [0]";
+    named("random", "seed = [0]", "family[0].seed: unknown field `seed`, expected one of `layers`");
+    named("random", "seed = [0]", "did you mean `seeds`?");
+    named("random", &format!("{all}\nclasses = 2"), "family[0].classes: unknown field `classes`");
+    named("home-lab", &format!("{all}\nmodels = 2"), "family[0].models: unknown field `models`");
+    named("classes", "layers = [4]\nseed = [0]", "family[0].seed: unknown field `seed`");
+    named("edgeshard", "agx = [1]\nseeds = [0]", "family[0].seeds: unknown field `seeds`");
+    named("packing", "bins = [1]\nlayers = [0]", "family[0].layers: unknown field `layers`");
+    named("gus", "layers = [3]", "family[0].layers: unknown field `layers`");
+    named("dftsp", "edges = 3", "family[0].edges: unknown field `edges`");
+    named("files", "seeds = [3]", "expected `problem` or `paths`");
+}
+
+#[test]
+fn wrong_values_are_named_with_what_is_allowed() {
+    let random = |keys: &str, expected: &str| refused(&format!("{RANDOM}{keys}"), expected);
+    random("seeds = []", "family[0].seeds: empty; at least one is needed");
+    random("seeds = 3", "family[0].seeds: invalid type: integer `3`, expected a list of at least");
+    random("seeds = [4, 4]", "family[0]: the instance random-6x2x4-m143-4 is there already");
+    random("seeds = [0]\nformats = 9", "family[0].formats: 9; 1 to 8 are allowed");
+    random("seeds = [0]\nformats = []", "family[0].formats: empty; at least one is needed");
+    random("seeds = [0]\nmodels = -1", "family[0].models: invalid value: integer `-1`");
+    random("seeds = [0]\nmodels = 0", "family[0].models: 0; 1 to 1024 are allowed");
+    random("seeds = [0]\ntight-percent = 0", "family[0].tight-percent: 0; 1 to 100000 are");
+    random(
+        "seeds = [0]\nobjective = \"latensy\"",
+        "family[0].objective: unknown variant `latensy`, expected one of `latency`, `bottleneck`, \
+         `memory`; did you mean `latency`?",
+    );
+    random(&format!("seeds = [0]\n{RANDOM}seeds = []"), "family[1].seeds: empty");
+    random(
+        "seeds = [0]\n[[family]]\nname = \"dftsp\"\nrequests = [3]\nseeds = [0]",
+        "family[1]: of batching, but the first family is of deployment: one kind a suite",
+    );
+    let named = |name: &str, keys: &str, expected: &str| {
+        refused(&format!("[[family]]\nname = \"{name}\"\n{keys}"), expected);
+    };
+    let devices = "devices = [2]\nseeds = [0]";
+    named("home-lab", &format!("layers = [2]\n{devices}"), "layers: 2; 3 to 1024 are allowed");
+    named(
+        "home-lab",
+        &format!("layers = [4]\n{devices}\nmodel = \"catalog:lama-2-7b\""),
+        "family[0].model: catalog:lama-2-7b: no such model in the catalog; did you mean \
+         `catalog:llama-2-7b`?",
+    );
+    named("classes", "classes = \"two\"", "family[0].classes: invalid type: string \"two\"");
+    named("edgeshard", "agx = [0]\nnx = [1]", "family[0].agx: 0; the source is one of them");
+    named("packing", "bins = [0]\nseeds = [0]", "family[0].bins: 0; 1 to 1024 are allowed");
+    named("gus", "requests = [0]\nseeds = [0]", "family[0].requests: 0; 1 to");
+    named("files", "problem = \"schedules\"", "family[0].problem: unknown variant `schedules`");
+}
+
+#[test]
+fn unknown_solvers_are_named_with_the_nearest_one() {
     for (solvers, expected) in [
         ("[\"highs\", \"cbd\"]", "solvers[1]: no solver is called `cbd`; did you mean `cbc`?"),
         ("[]", "s.toml: solvers: empty; at least one is needed"),
     ] {
-        let text = format!("analysis = \"\"\nsolvers = {solvers}\n{random}seeds = [0]");
+        let text = format!("analysis = \"\"\nsolvers = {solvers}\n{RANDOM}seeds = [0]");
         let error = Suite::parse("s.toml", &text, &ALL).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
@@ -175,4 +209,33 @@ fn the_suites_of_the_repository_can_all_be_generated() {
     assert_eq!(kinds.len(), 3);
     let known = ["chain", "chain-bottleneck", "chain-free", "smoke", "quick-batching", "layers"];
     assert!(known.iter().all(|&name| names.contains(name)), "{names:?}");
+}
+
+/// Families may be rewritten, but what they generate stays: else records are of other instances.
+#[test]
+fn suites_generate_the_instances_of_the_records() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let paths = |pattern: &str| glob::glob(&root.join(pattern).display().to_string()).unwrap();
+    let mut recorded: BTreeMap<(String, String), Record> = BTreeMap::new();
+    for file in paths("reports/record/*/records.csv") {
+        for record in Folder::read(file.unwrap().parent().unwrap()).unwrap() {
+            // The first records have no parameters.
+            if !record.parameters.is_empty() {
+                recorded.insert((record.suite.clone(), record.instance.clone()), record);
+            }
+        }
+    }
+    let mut compared = 0;
+    for path in paths("bench-data/suites/**/*.toml") {
+        let suite = Suite::read(&path.unwrap(), &ALL).unwrap();
+        for case in suite.cases {
+            let Some(known) = recorded.get(&(suite.name.clone(), case.name.clone())) else {
+                continue;
+            };
+            assert_eq!(case.parameters, known.parameters, "{}", case.name);
+            assert_eq!(case.generate().unwrap().fingerprint(), known.fingerprint, "{}", case.name);
+            compared += 1;
+        }
+    }
+    assert!(compared > 1000, "{compared}");
 }

@@ -156,7 +156,7 @@ mod tests {
             compute: vec![Some(Nanos(3)); 4],
         };
         let layer =
-            Layer { name: "l".into(), options: vec![option], kv: Bytes(0), pin: None, output: 0 };
+            Layer { role: "l".into(), options: vec![option], kv: Bytes(0), pin: None, output: 0 };
         Deployment {
             name: "four".into(),
             objective: Objective::Latency,

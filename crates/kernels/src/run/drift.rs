@@ -2,9 +2,9 @@
 //! makes it slower in the course of a run, other work makes it uneven.
 
 use edgeplan_cost_model::profile::Work;
-use edgeplan_formats::Format;
 use edgeplan_measure::clock::Clock;
 use edgeplan_measure::sample::{Sample, quick};
+use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::engine::{Engine, Kernel};

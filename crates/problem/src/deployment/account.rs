@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Deployment, DeviceId, Model, Objective, Placement, Plan, Violation};
+use crate::recipe::Recipe;
 use crate::{Bytes, Cost, Evaluation, Loss, Nanos, Problem};
 
 /// Where a plan's time, memory and quality go.
@@ -130,10 +131,10 @@ impl Deployment {
             }
             for (layer, assignment) in model.layers.iter().zip(layers) {
                 if assignment.device.index() >= self.devices.len() {
-                    return Err(format!("{}: no device {}", layer.name, assignment.device.0));
+                    return Err(format!("{}: no device {}", layer.role, assignment.device.0));
                 }
                 if assignment.option.index() >= layer.options.len() {
-                    return Err(format!("{}: no option {}", layer.name, assignment.option.0));
+                    return Err(format!("{}: no option {}", layer.role, assignment.option.0));
                 }
             }
         }
@@ -296,12 +297,14 @@ fn unusable(
     model: &Model,
     layer: usize,
     device: DeviceId,
-    recipe: &str,
+    recipe: &Recipe,
 ) -> Violation {
     let name = |id: DeviceId| instance.device(id).name.clone();
-    let place = format!("{} {}", model.name, model.layers[layer].name);
+    let place = format!("{} {}", model.name, model.layers[layer].role);
     match model.layers[layer].pin.filter(|&pin| pin != device) {
         Some(pin) => Violation::Pin { layer: place, device: name(device), pin: name(pin) },
-        None => Violation::Unusable { layer: place, device: name(device), recipe: recipe.into() },
+        None => {
+            Violation::Unusable { layer: place, device: name(device), recipe: recipe.to_string() }
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Whether an instance makes sense, once, at the door.
 
 use std::collections::HashSet;
+use std::fmt::Display;
+use std::hash::Hash;
 
 use super::{Deployment, DeviceId, Layer, Message, Model};
 use crate::{Bytes, Nanos};
@@ -57,7 +59,7 @@ impl Deployment {
         }
         for layer in &model.layers {
             self.check_layer(model, layer)
-                .map_err(|Invalid(text)| Invalid(format!("layer {}: {text}", layer.name)))?;
+                .map_err(|Invalid(text)| Invalid(format!("layer {}: {text}", layer.role)))?;
         }
         Ok(())
     }
@@ -89,7 +91,7 @@ impl Deployment {
             return Err(Invalid("pinned to a device that does not exist".into()));
         }
         // Plan files name options by recipe.
-        unique("option", layer.options.iter().map(|option| option.recipe.as_str()))?;
+        unique("option", layer.options.iter().map(|option| &option.recipe))?;
         for option in &layer.options {
             if option.compute.len() != self.devices.len() {
                 let text = format!(
@@ -146,12 +148,16 @@ fn largest(times: impl Iterator<Item = Nanos>) -> u64 {
     times.max().unwrap_or_default().0
 }
 
-fn unique<'a>(what: &str, names: impl Iterator<Item = &'a str>) -> Result<(), Invalid> {
+fn unique<T: Display + Eq + Hash>(
+    what: &str,
+    names: impl Iterator<Item = T>,
+) -> Result<(), Invalid> {
     let mut seen = HashSet::new();
     for name in names {
-        if !seen.insert(name) {
+        if seen.contains(&name) {
             return Err(Invalid(format!("two {what}s are called {name}")));
         }
+        seen.insert(name);
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Deployment, LayerOption, Model, OptionId};
+use crate::recipe::Recipe;
 use crate::{Bytes, Loss};
 
 /// One option per layer of one model.
@@ -42,12 +43,12 @@ fn loss(model: &Model, mix: &[OptionId]) -> Loss {
 
 /// Mixes in which every layer uses the same recipe.
 fn uniform(model: &Model) -> Vec<Mix> {
-    let position = |recipe: &str, layer: usize| {
+    let position = |recipe: &Recipe, layer: usize| {
         let mut options = model.layers[layer].options.iter();
-        let found = options.position(|option| option.recipe == recipe && runs_somewhere(option));
+        let found = options.position(|option| option.recipe == *recipe && runs_somewhere(option));
         found.map(|index| OptionId(index as u16))
     };
-    let recipes = model.layers[0].options.iter().map(|option| option.recipe.as_str());
+    let recipes = model.layers[0].options.iter().map(|option| &option.recipe);
     recipes
         .filter_map(|recipe| (0..model.layers.len()).map(|layer| position(recipe, layer)).collect())
         .collect()

@@ -10,22 +10,37 @@ mod alike;
 mod check;
 mod enumerate;
 mod mixes;
+mod part;
 mod plan;
 mod violation;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Account, DeviceAccount, ModelAccount, Stage};
 pub use check::Invalid;
 pub use mixes::{Mix, mixes};
+pub use part::{LayerRole, Part};
 pub use plan::{Assignment, Plan, Segment};
 pub use violation::Violation;
 
+use crate::recipe::Recipe;
 use crate::{Bytes, Loss, Nanos};
 
 /// Index of a device in [`Deployment::devices`].
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct DeviceId(pub u16);
@@ -39,7 +54,18 @@ impl DeviceId {
 
 /// Index of an option in [`Layer::options`].
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(transparent)]
 pub struct OptionId(pub u16);
@@ -52,7 +78,7 @@ impl OptionId {
 }
 
 /// What is minimised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Objective {
     /// Time of one request through the chain, return leg included; with several models the sum
@@ -65,7 +91,7 @@ pub enum Objective {
 }
 
 /// Where a model's layers may lie.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Placement {
     /// A device may be visited again (DILEMMA).
@@ -75,7 +101,7 @@ pub enum Placement {
 }
 
 /// The question. Build it, then call [`Deployment::checked`]: everything else relies on that.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deployment {
     /// A name for people.
@@ -99,7 +125,7 @@ pub struct Deployment {
 }
 
 /// A machine that may hold layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// A name for people, unique.
@@ -118,7 +144,7 @@ pub struct Device {
 }
 
 /// A chain of layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
     /// A name for people, unique.
@@ -151,7 +177,7 @@ fn one() -> u32 {
 }
 
 /// What moves between devices in one request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Message {
     /// Bytes in all.
@@ -162,11 +188,12 @@ pub struct Message {
 }
 
 /// One layer of a chain: embedding, block or head.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Layer {
-    /// A name for people (`block 3`).
-    pub name: String,
+    /// What it is; in files its name (`block 3`).
+    #[serde(rename = "name")]
+    pub role: LayerRole,
     /// The ways to store it; at least one.
     pub options: Vec<LayerOption>,
     /// KV cache for the workload's context.
@@ -181,11 +208,11 @@ pub struct Layer {
 }
 
 /// A way to store and run a layer: a recipe of formats per tensor class.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerOption {
-    /// What it is (`q4_K`, or `q4_K+ffn_down:q6_K`).
-    pub recipe: String,
+    /// How its tensors are stored.
+    pub recipe: Recipe,
     /// Bytes of the weights that only this layer needs.
     pub bytes: Bytes,
     /// Index into [`Model::shared`]: weights stored once per device for all layers that name it.

@@ -12,6 +12,7 @@ mod plan;
 mod room;
 mod violation;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use account::{Account, Served, ServerAccount};
@@ -52,7 +53,7 @@ impl VariantId {
 }
 
 /// What an accuracy or a time beyond a request's demand means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// Demands are constraints; satisfaction is by how much they are beaten (GUS).
@@ -83,7 +84,7 @@ pub struct Scheduling {
 }
 
 /// Where a server stands in the three tiers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tier {
     /// Near its users.

@@ -2,8 +2,8 @@
 
 use candle_core::{Result as Computed, Tensor};
 use edgeplan_engine::turns;
-use edgeplan_instances::file::{InputError, parse_json};
-use edgeplan_instances::model::Shape;
+use edgeplan_files::{InputError, parse_json};
+use edgeplan_model::Shape;
 use serde::Deserialize;
 
 use super::names::{LLAMA, Names, OPT};

@@ -12,8 +12,8 @@ use std::path::Path;
 
 use candle_core::Tensor;
 use edgeplan_engine::EngineError;
-use edgeplan_instances::file::{InputError, read_text};
-use edgeplan_instances::model::{self, ModelSpec, Shape, TensorSpec};
+use edgeplan_files::{InputError, read_text};
+use edgeplan_model::{ModelSpec, Shape, TensorSpec};
 
 use self::config::Config;
 use self::names::Names;
@@ -41,7 +41,7 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, InputError> {
         let (file, shown) = (path.join("config.json"), path.display().to_string());
         let config = Config::parse(&file.display().to_string(), &read_text(&file)?)?;
-        let (shape, spec) = (model::shape(&shown)?, model::load(&shown)?);
+        let (shape, spec) = (edgeplan_model::shape(&shown)?, edgeplan_model::load(&shown)?);
         let file = file.display().to_string();
         if !shape.heads.is_multiple_of(shape.kv_heads) {
             let problem = format!("{}; a divisor of {} is allowed", shape.kv_heads, shape.heads);

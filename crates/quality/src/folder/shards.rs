@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
 use edgeplan_engine::EngineError;
-use edgeplan_instances::file::{InputError, parse_json, read_text};
+use edgeplan_files::{InputError, parse_json, read_text};
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 

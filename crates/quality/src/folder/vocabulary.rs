@@ -4,8 +4,8 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use edgeplan_instances::file::{InputError, parse_json, read_text};
-use edgeplan_instances::model::gguf::draft::{Draft, Value};
+use edgeplan_files::{InputError, parse_json, read_text};
+use edgeplan_model::gguf::draft::{Draft, Value};
 use serde::Deserialize;
 use tokenizers::Tokenizer;
 use tokenizers::models::bpe::BPE;

@@ -6,10 +6,10 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor};
 use edgeplan_engine::EngineError;
-use edgeplan_formats::Format;
-use edgeplan_instances::file::{InputError, stream_atomic};
-use edgeplan_instances::model::TensorSpec;
-use edgeplan_instances::model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_files::{InputError, stream_atomic};
+use edgeplan_model::TensorSpec;
+use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
+use edgeplan_problem::format::Format;
 
 use super::{Folder, vocabulary};
 use crate::apply::Formats;

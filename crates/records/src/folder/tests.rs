@@ -1,8 +1,8 @@
-use edgeplan_problem::Cost;
+use edgeplan_problem::{Contradiction, Cost, Verdict};
 
 use super::*;
 use crate::row::tests::row;
-use crate::row::{Kind, PointKind, Word};
+use crate::row::{Kind, PointKind};
 
 const POINT: Point = Point { at_s: 0.25, kind: PointKind::Bound, value: Cost(7) };
 
@@ -10,7 +10,8 @@ const POINT: Point = Point { at_s: 0.25, kind: PointKind::Bound, value: Cost(7) 
 fn rows_survive_half_written_ones() {
     let place = tempfile::tempdir().unwrap();
     let path = place.path().join("new/folder");
-    let strange = Record { reason: "two, \"quoted\"".into(), ..row("i", "a") };
+    let reason = "two, \"quoted\"".to_owned();
+    let strange = Record { verdict: Verdict::Failed(reason), ..row("i", "a") };
     let mut folder = Folder::create(&path).unwrap();
     folder.add(strange.clone(), &[POINT, POINT]).unwrap();
     folder.add(row("i", "b"), &[]).unwrap();
@@ -20,6 +21,7 @@ fn rows_survive_half_written_ones() {
     file.write_all(b"suite,j,a,0,0.5,bound,3\nsuite,j,a,0,0.7,bou").unwrap();
     let mut file = OpenOptions::new().append(true).open(path.join(RECORDS)).unwrap();
     file.write_all(b"suite,j,a,0").unwrap();
+    drop(folder);
     let mut folder = Folder::create(&path).unwrap();
     assert_eq!(folder.records(), [strange, row("i", "b")]);
     folder.add(row("j", "a"), &[POINT]).unwrap();
@@ -38,31 +40,92 @@ fn records_that_make_no_sense_are_refused() {
         let error = Folder::read(place.path()).unwrap_err().to_string();
         assert!(error.contains(RECORDS) && error.contains(expected), "{error}");
     };
-    refused(&[row("i", "a"), row("i", "a")], "row 2: a on i is there twice");
-    let unpriced = Record { verdict: Word::Feasible, ..row("i", "a") };
-    refused(&[unpriced], "row 1: cost is empty, which `feasible` does not allow");
+    let other = Record { elapsed_s: 3.0, ..row("i", "a") };
+    refused(
+        &[row("i", "a"), row("j", "a"), other],
+        "records.csv: two different rows of the same trial, as after two runs at once: \
+         a on i with seed 0 in lines 2 and 4. Keep one line of each",
+    );
+    let first: Vec<Record> = (0..20).map(|i| row(&format!("i{i}"), "a")).collect();
+    let later = |row: &Record| Record { elapsed_s: 3.0, ..row.clone() };
+    let second: Vec<Record> = first.iter().map(later).collect();
+    refused(&[first, second].concat(), "a on i4 with seed 0 in lines 6 and 26; and 15 more. Keep");
+    std::fs::write(place.path().join(RECORDS), "").unwrap();
+    append(&place.path().join(RECORDS), std::iter::once(row("i", "a"))).unwrap();
     let text = std::fs::read_to_string(place.path().join(RECORDS)).unwrap();
-    let text = text.replace("feasible", "fesible");
+    for (word, expected) in [
+        ("optimal", "line 2: cost is empty, which `optimal` does not allow"),
+        ("fesible", "line 2: verdict: `fesible`; optimal, feasible, infeasible"),
+    ] {
+        let text = text.replace("unknown", word);
+        std::fs::write(place.path().join(RECORDS), text).unwrap();
+        let error = Folder::read(place.path()).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+    let text = text.replace("10.0", "ten");
     std::fs::write(place.path().join(RECORDS), text).unwrap();
     let error = Folder::read(place.path()).unwrap_err().to_string();
-    assert!(error.contains("unknown variant `fesible`"), "{error}");
+    assert!(error.contains("records.csv: line 2: elapsed_s: invalid float"), "{error}");
     let error = Folder::read(&place.path().join("none")).unwrap_err().to_string();
     assert!(error.contains("No such file"), "{error}");
 }
 
+/// As the first bench wrote it, in 2026.
+const OLDEST: &str = "suite,instance,fingerprint,layers,devices,options_max,placement,objective,\
+    solver,seed,verdict,reason,cost,lower_bound,gap,elapsed_s,first_plan_s,first_plan_cost,work,\
+    peak_memory_bytes,stopped,time_limit_s,gap_limit,memory_limit_bytes,revision,machine\n\
+    chain,i,00,26,5,6,contiguous,latency,highs,0,feasible,,2000,1500,0.25,4.5,0.5,2500,\
+    iterations=22181;nodes=135,68128768,time limit,60.0,0.0001,4294967296,f041f79,m\n\
+    chain,i,00,26,5,6,contiguous,latency,liar,0,wrong,claims a cost,,,,4.5,,,,1,,60.0,0.0001,\
+    4294967296,f041f79,m\n";
+
 #[test]
 fn an_older_layout_is_read_but_not_added_to() {
     let place = tempfile::tempdir().unwrap();
-    let text = csv_text(std::iter::once(row("i", "a")), true).unwrap();
-    let older: Vec<String> =
-        (text.lines()).map(|line| line.split(',').collect::<Vec<_>>()[..26].join(",")).collect();
-    std::fs::write(place.path().join(RECORDS), older.join("\n") + "\n").unwrap();
+    std::fs::write(place.path().join(RECORDS), OLDEST).unwrap();
     let records = Folder::read(place.path()).unwrap();
-    assert_eq!((records[0].problem, records[0].cpu_s), (Kind::Deployment, None));
-    let Record { threads, cores, load, formulation, .. } = &records[0];
-    assert_eq!((*threads, cores.as_str(), *load, *formulation), (None, "", None, None));
+    let [highs, liar] = &records[..] else { panic!("{records:?}") };
+    let (cost, bound) = (Cost(2000), Some(Cost(1500)));
+    assert_eq!(highs.verdict, Verdict::Feasible { cost, lower_bound: bound });
+    assert_eq!((highs.gap(), highs.figure("nodes")), (Some(0.25), Some(135.0)));
+    assert_eq!((highs.problem, highs.cpu_s), (Kind::Deployment, None));
+    assert!(highs.parameters.is_empty() && highs.cores.is_empty());
+    let Record { threads, load, formulation, .. } = highs;
+    assert_eq!((*threads, *load, *formulation), (None, None, None));
+    let words = Contradiction::Recorded("claims a cost".into());
+    assert_eq!((&liar.verdict, liar.work.len()), (&Verdict::Wrong(words), 0));
     let error = Folder::create(place.path()).unwrap_err().to_string();
     assert!(error.contains("records.csv: header: has the columns of an older"), "{error}");
+}
+
+#[test]
+fn rows_that_are_there_twice_count_once() {
+    let place = tempfile::tempdir().unwrap();
+    let rows = [row("i", "a"), row("i", "b"), row("i", "a"), row("i", "b")];
+    append(&place.path().join(RECORDS), rows.iter()).unwrap();
+    assert_eq!(Folder::read(place.path()).unwrap(), rows[..2]);
+    let mut folder = Folder::create(place.path()).unwrap();
+    folder.add(row("j", "a"), &[]).unwrap();
+    assert_eq!(Folder::read(place.path()).unwrap().len(), 3);
+}
+
+#[test]
+fn one_process_adds_at_a_time() {
+    let place = tempfile::tempdir().unwrap();
+    let (path, part) = (place.path().join("all"), place.path().join("part"));
+    let mut folder = Folder::create(&path).unwrap();
+    let locked = |error: InputError| {
+        let owner = format!("all: locked by process {} since ", std::process::id());
+        assert!(error.to_string().contains(&owner), "{error}");
+    };
+    locked(Folder::create(&path).unwrap_err());
+    let part = self::folder(part, &[row("i", "a")]);
+    locked(merge(&[part], &path).unwrap_err());
+    folder.add(row("i", "a"), &[]).unwrap();
+    assert_eq!(Folder::read(&path).unwrap().len(), 1);
+    drop(folder);
+    assert_eq!(Folder::create(&path).unwrap().records().len(), 1);
+    assert!(!path.join(".lock").exists());
 }
 
 fn folder(path: PathBuf, rows: &[Record]) -> PathBuf {

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::file::{InputError, nearest};
+use edgeplan_files::{InputError, nearest};
 
-use super::views::{Made, VIEWS};
+use super::views::{Rendered, VIEWS};
 
 const BEGIN: &str = "<!-- BEGIN: ";
 const CLOSE: &str = " -->";
@@ -129,7 +129,7 @@ fn parse<'a>(words: &'a str, root: &'a Path, page: &'a Path) -> Result<Request<'
     Ok(request)
 }
 
-fn make(request: &Request<'_>) -> Result<Made, String> {
+fn make(request: &Request<'_>) -> Result<Rendered, String> {
     let view = VIEWS.iter().find(|view| view.name == request.view).expect("parsed");
     (view.make)(request)
 }

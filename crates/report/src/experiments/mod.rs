@@ -19,7 +19,7 @@ mod views;
 
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::file::{InputError, read_text, write_atomic};
+use edgeplan_files::{InputError, read_text, write_atomic};
 
 /// What a refresh found and changed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

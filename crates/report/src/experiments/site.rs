@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use edgeplan_instances::file::{InputError, read_text};
+use edgeplan_files::{InputError, read_text};
 use pulldown_cmark::{CowStr, Event, HeadingLevel, Options, Parser, Tag, TagEnd, html};
 
 const STYLE: &str = include_str!("site.css");

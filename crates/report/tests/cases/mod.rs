@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use edgeplan_instances::build::build;
-use edgeplan_instances::cluster::Cluster;
-use edgeplan_instances::model;
-use edgeplan_instances::workload::Workload;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_pricing::deployment;
+use edgeplan_pricing::workload::Workload;
 use edgeplan_problem::deployment::{
     Assignment, Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective,
     OptionId, Placement, Plan,
@@ -73,9 +72,9 @@ pub(crate) fn all() -> Vec<Case> {
 
 /// Llama-3.1-8B on a laptop and a desktop; the Jetsons idle.
 fn home_lab() -> (Deployment, Plan) {
-    let model = model::load("catalog:llama-3.1-8b").unwrap();
+    let model = edgeplan_model::load("catalog:llama-3.1-8b").unwrap();
     let cluster = Cluster::parse("home-lab.toml", HOME_LAB).unwrap();
-    let instance = build(&[model], &cluster, &Workload::default()).unwrap();
+    let instance = deployment(&[model], &cluster, &Workload::default()).unwrap();
     let id = |name: &str| {
         instance.device_ids().find(|id| instance.device(*id).name == name).expect("it is there")
     };
@@ -89,9 +88,9 @@ fn home_lab() -> (Deployment, Plan) {
         };
         let option = layer.options.iter().position(|option| {
             if wanted.ends_with('+') {
-                option.recipe.starts_with(wanted)
+                option.recipe.to_string().starts_with(wanted)
             } else {
-                option.recipe == wanted
+                option.recipe == wanted.into()
             }
         });
         let device = if index == 0 { laptop } else { desktop };
@@ -154,7 +153,13 @@ fn layer(index: usize, layers: usize, devices: usize) -> Layer {
         _ if index + 1 == layers => "head".into(),
         _ => format!("block {}", index - 1),
     };
-    Layer { name, options: options.to_vec(), kv: Bytes(24 << 20), pin: None, output: 0 }
+    Layer {
+        role: name.into(),
+        options: options.to_vec(),
+        kv: Bytes(24 << 20),
+        pin: None,
+        output: 0,
+    }
 }
 
 /// Runs of those lengths on those devices, formats in slow turns.
@@ -230,9 +235,9 @@ fn hostile() -> (Deployment, Plan) {
     instance.devices[3].name = String::new();
     instance.devices[4].name = "😀".repeat(300);
     for (index, layer) in instance.models[0].layers.iter_mut().enumerate() {
-        layer.name = format!("{}<{index}>", "\"quoted\" ".repeat(index * 5));
+        layer.role = format!("{}<{index}>", "\"quoted\" ".repeat(index * 5)).into();
         for option in &mut layer.options {
-            option.recipe = format!("q{index}_{}\u{7}+<x>:&y", "漢".repeat(index * 10));
+            option.recipe = format!("q{index}_{}\u{7}+<x>:&y", "漢".repeat(index * 10)).into();
         }
     }
     (instance, Plan::single(runs(&[(1, 3), (0, 3), (2, 3), (3, 3)])))

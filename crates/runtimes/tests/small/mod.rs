@@ -32,7 +32,7 @@ pub(crate) fn question(blocks: usize) -> Deployment {
         compute: [5, 3, 1].map(|pace| Some(Nanos(pace * (100_000 - 1000 * index as u64)))).into(),
     };
     let layer = |name: String, kv: u64| Layer {
-        name,
+        role: name.into(),
         options: RECIPES.iter().enumerate().map(option).collect(),
         kv: Bytes(kv),
         pin: None,
@@ -89,7 +89,7 @@ pub(crate) fn plan(question: &Deployment, devices: &str, recipes: [&str; 4]) -> 
             _ if index + 1 == layers.len() => recipes[3],
             _ => recipes[2 - index % 2],
         };
-        let option = layer.options.iter().position(|option| option.recipe == recipe);
+        let option = layer.options.iter().position(|option| option.recipe == recipe.into());
         Assignment { device: DeviceId(device), option: OptionId(option.unwrap() as u16) }
     });
     Plan::single(assignments.collect())

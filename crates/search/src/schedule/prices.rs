@@ -3,13 +3,14 @@
 use edgeplan_problem::Stop;
 
 use super::market::{Demand, Market, Prices};
-use crate::bundle::Bundle;
+use crate::dual::bundle::Bundle;
 
-/// What the model may still promise, relative to the value, when the search ends.
-const PROMISE_MIN: f64 = 1e-7;
-/// The first pull: a server twice as busy as it can be is priced at this share of all
-/// satisfaction.
-const STEP: f64 = 0.02;
+/// The gain that the model must predict, relative to all satisfaction, for the search to go on. Not
+/// measured.
+const PREDICTED_GAIN_MIN: f64 = 1e-7;
+/// The first proximity: a server twice as busy as it can be is priced at this share of all
+/// satisfaction. Not measured.
+const PROXIMITY: f64 = 0.02;
 
 /// Descends on the bound from free capacities; returns the best prices. `tick` is asked before
 /// every evaluation.
@@ -25,13 +26,13 @@ pub(super) fn descend(
     let mut least = demand.value;
     // The bundle ascends, so it sees the bound with its sign turned.
     let (value, slope) = (-demand.value / scales.total, scales.slope(&demand));
-    let mut bundle = Bundle::new(vec![0.0; 2 * servers], value, slope, STEP);
+    let mut bundle = Bundle::new(vec![0.0; 2 * servers], value, slope, PROXIMITY);
     for _ in 0..steps {
         if let Err(stop) = tick() {
             return (best, Err(stop));
         }
         let point = bundle.trial();
-        if bundle.promise() < PROMISE_MIN {
+        if bundle.predicted_gain() < PREDICTED_GAIN_MIN {
             break;
         }
         let prices = scales.prices(&point);

@@ -10,7 +10,7 @@
 mod poisson;
 mod rows;
 
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use edgeplan_problem::Nanos;
 
 use crate::request::{Request, Size};

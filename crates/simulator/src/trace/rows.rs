@@ -1,6 +1,6 @@
 //! Rows of trace files.
 
-use edgeplan_instances::file::InputError;
+use edgeplan_files::InputError;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde::Deserialize;

@@ -21,7 +21,7 @@ pub(crate) fn chain(layers: &[(u16, u64, u64)], hop: u64, caches: u64) -> (Deplo
         traffic_max: None,
     };
     let layer = |&(_, time, kv): &(u16, u64, u64)| Layer {
-        name: "l".into(),
+        role: "l".into(),
         options: vec![LayerOption {
             recipe: "r".into(),
             bytes: Bytes(1),

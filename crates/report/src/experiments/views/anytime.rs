@@ -7,13 +7,13 @@ use edgeplan_records::row::{CurveRow, Kind, PointKind, Record};
 
 use super::super::block::Request;
 use super::super::format::{or_dash, percent, seconds, table};
-use super::{Made, kind, records, solvers, with_plot};
+use super::{Rendered, kind, records, solvers, with_plot};
 use crate::chart::{Axis, Chart, Series, Shape};
 
 /// Times before this are drawn here.
 const EARLIEST_S: f64 = 1e-3;
 
-pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     let name = request.needed("instance")?;
     let mut records = records(request)?;
     records.retain(|row| row.instance == name);
@@ -57,10 +57,10 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
     let rows = rows.map(|row| {
         vec![
             declared().label(kind, &row.solver).to_owned(),
-            row.verdict.to_string(),
-            cost(row.cost),
-            cost(row.lower_bound),
-            or_dash(row.gap.map(percent)),
+            row.verdict.word().to_owned(),
+            cost(row.cost()),
+            cost(row.lower_bound()),
+            or_dash(row.gap().map(percent)),
             seconds(row.elapsed_s),
         ]
     });

@@ -1,21 +1,21 @@
 //! How work grows with a parameter.
 
 use edgeplan_records::declared::declared;
-use edgeplan_records::growth::{DELTA, Fit, Growth, Preference, Question, growth};
+use edgeplan_records::growth::{Axes, DELTA, Fit, Growth, Preference, growth};
 
 use super::super::block::Request;
 use super::super::format::{interval, or_dash, percent, significant, table};
-use super::{Made, kind, named, records, solvers, titled, with_plot};
+use super::{Rendered, kind, named, records, solvers, titled, with_plot};
 use crate::chart::{Axis, Chart, Series, Shape};
 
 /// Points of a fitted curve that are drawn.
 const FIT_POINTS: usize = 40;
 
-pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     let (x, y) = (request.needed("x")?, request.needed("y")?);
     let records = records(request)?;
     let kind = kind(&records)?;
-    let mut found = growth(&records, Question { x, y });
+    let mut found = growth(&records, Axes { parameter: x, figure: y });
     let order = solvers(&records, kind);
     found.sort_by_key(|growth| order.iter().position(|name| *name == growth.solver));
     if found.is_empty() {

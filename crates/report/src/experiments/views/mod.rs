@@ -14,6 +14,7 @@ use std::collections::BTreeSet;
 
 use edgeplan_records::declared::declared;
 use edgeplan_records::folder::Folder;
+use edgeplan_records::parameter::Parameter;
 use edgeplan_records::row::{Kind, Record};
 use edgeplan_records::summary::reconciled;
 
@@ -24,17 +25,17 @@ use crate::chart::{Chart, svg};
 pub(super) struct View {
     pub(super) name: &'static str,
     pub(super) options: &'static [&'static str],
-    pub(super) make: fn(&Request<'_>) -> Result<Made, String>,
+    pub(super) make: fn(&Request<'_>) -> Result<Rendered, String>,
 }
 
-/// What a view made.
-pub(super) struct Made {
+/// What a view renders: Markdown, and a plot where the marker names one.
+pub(super) struct Rendered {
     pub(super) markdown: String,
     /// Name and SVG.
     pub(super) plot: Option<(String, String)>,
 }
 
-impl From<String> for Made {
+impl From<String> for Rendered {
     fn from(markdown: String) -> Self {
         Self { markdown, plot: None }
     }
@@ -65,15 +66,16 @@ fn records(request: &Request<'_>) -> Result<Vec<Record>, String> {
     let all = Folder::read_all(&request.paths()).map_err(|error| error.to_string())?;
     let mut wanted = Vec::new();
     for pair in request.options.get("where").into_iter().flat_map(|list| list.split(',')) {
-        let pair = pair.split_once(':').ok_or_else(|| format!("where: {pair}: a:b is allowed"))?;
-        wanted.push(pair);
+        let (name, value) =
+            pair.split_once(':').ok_or_else(|| format!("where: {pair}: a:b is allowed"))?;
+        wanted.push((name, Parameter::from(value)));
     }
     let suite = request.options.get("suite");
     // Contradictions count wherever they come from.
     let mut kept = reconciled(all);
     kept.retain(|row| suite.is_none_or(|suite| row.suite == *suite));
     kept.retain(|row| {
-        wanted.iter().all(|(key, value)| row.parameter(key).as_deref() == Some(value))
+        wanted.iter().all(|(name, value)| row.parameter(name).as_ref() == Some(value))
     });
     match kept.is_empty() {
         true => Err("no record is of that".into()),
@@ -98,13 +100,10 @@ fn solvers(records: &[Record], kind: Kind) -> Vec<&str> {
     names
 }
 
-/// The values of a parameter, numbers in their order.
-fn values(records: &[Record], parameter: &str) -> Result<Vec<String>, String> {
-    let values: BTreeSet<String> =
+/// The values of a parameter, in order.
+fn values(records: &[Record], parameter: &str) -> Result<BTreeSet<Parameter>, String> {
+    let values: BTreeSet<Parameter> =
         records.iter().filter_map(|row| row.parameter(parameter)).collect();
-    let mut values: Vec<String> = values.into_iter().collect();
-    let number = |value: &String| value.parse::<f64>().unwrap_or(f64::INFINITY);
-    values.sort_by(|a, b| number(a).total_cmp(&number(b)).then(a.cmp(b)));
     match values.is_empty() {
         true => Err(format!("no record has the parameter {parameter}")),
         false => Ok(values),
@@ -132,10 +131,10 @@ fn titled(text: &str) -> String {
 }
 
 /// A chart as a plot of the page, if the request names one.
-fn with_plot(request: &Request<'_>, chart: &Chart, table: String) -> Made {
+fn with_plot(request: &Request<'_>, chart: &Chart, table: String) -> Rendered {
     let Some(name) = request.options.get("plot") else { return table.into() };
     let link = request.link(&format!("plots/{name}.svg"));
     let alt = format!("{}: {}", chart.title, chart.remark).replace(['[', ']'], "");
     let markdown = format!("![{alt}]({link})\n\n{table}");
-    Made { markdown, plot: Some(((*name).to_owned(), svg(chart))) }
+    Rendered { markdown, plot: Some(((*name).to_owned(), svg(chart))) }
 }

@@ -3,16 +3,17 @@
 use std::collections::BTreeSet;
 
 use edgeplan_records::declared::declared;
+use edgeplan_records::parameter::Parameter;
 use edgeplan_records::row::Record;
 use edgeplan_records::statistics::geometric_mean;
 use edgeplan_records::summary::SHIFT_S;
 
 use super::super::block::Request;
 use super::super::format::{percent, seconds, table};
-use super::{Made, kind, named, records, solvers, titled, values, with_plot};
+use super::{Rendered, kind, named, records, solvers, titled, values, with_plot};
 use crate::chart::{Axis, Chart, Series, Shape};
 
-pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     let x = request.needed("x")?;
     let records = records(request)?;
     let kind = kind(&records)?;
@@ -20,34 +21,34 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
     let mut order = solvers(&records, kind);
     order.retain(|name| records.iter().any(|row| row.solver == *name && row.is_proven()));
     let values = values(&records, x)?;
-    let of = |value: &str, solver: &str| -> Vec<&Record> {
+    let of = |value: &Parameter, solver: &str| -> Vec<&Record> {
         let own = records.iter().filter(|row| row.solver == solver);
-        own.filter(|row| row.parameter(x).as_deref() == Some(value)).collect()
+        own.filter(|row| row.parameter(x).as_ref() == Some(value)).collect()
     };
-    let time = |value: &str, solver: &str| {
+    let time = |value: &Parameter, solver: &str| {
         geometric_mean(of(value, solver).iter().map(|row| row.proof_s()), SHIFT_S)
     };
     // Where several are as slow, as at the time limit, none is the hardest.
     let hardest = |solver: &str| {
         let times = values.iter().filter_map(|value| Some((time(value, solver)?, value)));
-        let mut times: Vec<(f64, &String)> = times.collect();
+        let mut times: Vec<(f64, &Parameter)> = times.collect();
         times.sort_by(|a, b| b.0.total_cmp(&a.0));
         let alone = times.get(1).is_none_or(|second| second.0 < times[0].0 * (1.0 - 1e-6));
         times.first().filter(|_| alone).map(|(_, value)| (*value).clone())
     };
     let mut headings = vec![x.to_owned(), "instances>".into(), "without a plan>".into()];
     headings.extend(order.iter().map(|name| format!("{}>", declared().label(kind, name))));
-    let hardest: Vec<Option<String>> = order.iter().map(|name| hardest(name)).collect();
+    let hardest: Vec<Option<Parameter>> = order.iter().map(|name| hardest(name)).collect();
     let mut rows = Vec::new();
     for value in &values {
-        let group = || records.iter().filter(|row| row.parameter(x).as_deref() == Some(value));
+        let group = || records.iter().filter(|row| row.parameter(x).as_ref() == Some(value));
         let names: BTreeSet<&str> = group().map(|row| row.instance.as_str()).collect();
         let impossible: BTreeSet<&str> = group()
-            .filter(|row| row.is_proven() && row.cost.is_none())
+            .filter(|row| row.is_proven() && row.cost().is_none())
             .map(|row| row.instance.as_str())
             .collect();
         let share = impossible.len() as f64 / names.len().max(1) as f64;
-        let mut row = vec![value.clone(), names.len().to_string(), percent(share)];
+        let mut row = vec![value.to_string(), names.len().to_string(), percent(share)];
         for (solver, hardest) in order.iter().zip(&hardest) {
             let own = of(value, solver);
             let proven = own.iter().filter(|row| row.is_proven()).count();
@@ -59,7 +60,7 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
         rows.push(row);
     }
     let series = order.iter().map(|solver| {
-        let point = |value: &String| Some((value.parse().ok()?, time(value, solver)?.max(1e-4)));
+        let point = |value: &Parameter| Some((value.number()?, time(value, solver)?.max(1e-4)));
         let points: Vec<(f64, f64)> = values.iter().filter_map(point).collect();
         let name = declared().label(kind, solver).to_owned();
         Series { name, points, shape: Shape::Line }

@@ -10,11 +10,11 @@ use edgeplan_records::summary::best_costs;
 
 use super::super::block::Request;
 use super::super::format::{interval, or_dash, percent, table};
-use super::{Made, kind, records, solvers, values};
+use super::{Rendered, kind, records, solvers, values};
 
 /// Geometric mean and worst ratio of cost, per solver and group (`by=objective`). `to=SOLVER`
 /// compares with that solver's plans instead of the best of all.
-pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     let records = records(request)?;
     let kind = kind(&records)?;
     let by = request.options.get("by").copied().unwrap_or("suite");
@@ -22,7 +22,7 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
     let mut rows = Vec::new();
     for value in values(&records, by)? {
         let group: Vec<&Record> =
-            records.iter().filter(|row| row.parameter(by).as_deref() == Some(&value)).collect();
+            records.iter().filter(|row| row.parameter(by).as_ref() == Some(&value)).collect();
         let best = match request.options.get("to") {
             Some(name) => {
                 let own: Vec<&Record> =
@@ -35,7 +35,7 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
             let own: Vec<&&Record> = group.iter().filter(|row| row.solver == solver).collect();
             let ratio = |row: &&&Record| {
                 let best = *best.get(row.instance.as_str())?;
-                Some(cost_ratio(row.cost.filter(|_| row.counts())?, best))
+                Some(cost_ratio(row.cost()?, best))
             };
             let ratios: Vec<f64> = own.iter().filter_map(ratio).collect();
             let mean = |sample: &[f64]| geometric_mean(sample.iter().copied(), 0.0).unwrap_or(1.0);
@@ -47,7 +47,7 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
             let optimal = ratios.iter().filter(|ratio| **ratio <= 1.0 + 1e-4).count();
             let share = |count: usize| percent(count as f64 / known.len().max(1) as f64);
             rows.push(vec![
-                value.clone(),
+                value.to_string(),
                 declared().label(kind, solver).to_owned(),
                 known.len().to_string(),
                 share(ratios.len()),

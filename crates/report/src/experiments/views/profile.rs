@@ -1,20 +1,21 @@
 //! Performance profiles.
 
 use edgeplan_records::declared::declared;
-use edgeplan_records::profile::{Profile, profiles};
+use edgeplan_records::profile::{PerformanceProfile, profiles};
 
 use super::super::block::Request;
 use super::super::format::{percent, table};
-use super::{Made, kind, records, solvers, with_plot};
+use super::{Rendered, kind, records, solvers, with_plot};
 use crate::chart::{Axis, Chart, Series, Shape};
 
 /// The plot, and the shares at four ratios.
-pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     let records = records(request)?;
     let kind = kind(&records)?;
     let mut found = profiles(&records);
     let order = solvers(&records, kind);
-    let place = |profile: &Profile| order.iter().position(|name| *name == profile.solver);
+    let place =
+        |profile: &PerformanceProfile| order.iter().position(|name| *name == profile.solver);
     found.sort_by_key(place);
     // Who proves nothing has no line to show.
     found.retain(|profile| profile.steps.last().is_some_and(|step| step.1 > 0.0));
@@ -35,7 +36,7 @@ pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
         series: series.collect(),
     };
     let ratios = [1.0, 10.0, 100.0, f64::INFINITY];
-    let share = |profile: &Profile, ratio: f64| {
+    let share = |profile: &PerformanceProfile, ratio: f64| {
         let reached = profile.steps.iter().take_while(|step| step.0 <= ratio).last();
         reached.map_or(0.0, |step| step.1)
     };

@@ -9,10 +9,10 @@ use super::super::block::Request;
 use super::super::format::{
     bytes, interval, or_dash, percent, seconds, significant, table, verbatim,
 };
-use super::{Made, kind, records};
+use super::{Rendered, kind, records};
 
 /// A table per suite: proofs, plans, gaps and times.
-pub(super) fn summary(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn summary(request: &Request<'_>) -> Result<Rendered, String> {
     let records = records(request)?;
     let mut text = String::new();
     for suite in summarize(&records) {
@@ -65,7 +65,7 @@ pub(super) fn summary(request: &Request<'_>) -> Result<Made, String> {
 }
 
 /// Ratios to the best of each instance, with intervals.
-pub(super) fn ranking(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn ranking(request: &Request<'_>) -> Result<Rendered, String> {
     let records = records(request)?;
     let kind = kind(&records)?;
     let curve = Folder::read_all_curves(&request.paths()).map_err(|error| error.to_string())?;

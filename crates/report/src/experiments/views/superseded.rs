@@ -8,11 +8,11 @@ use edgeplan_records::folder::Folder;
 use edgeplan_records::row::Record;
 
 use super::super::block::Request;
-use super::Made;
+use super::Rendered;
 
 /// A paragraph for each kind of superseded rows among all that the page shows; nothing where there
 /// are none, so that it goes when they are recorded again.
-pub(super) fn make(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     if !request.folders.is_empty() {
         return Err("`superseded` takes no folders, but those of its page".into());
     }

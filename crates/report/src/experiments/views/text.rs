@@ -1,15 +1,15 @@
 //! What was written down beside the records.
 
-use edgeplan_instances::file::{parse_toml, read_text};
+use edgeplan_files::{parse_toml, read_text};
 use serde::Deserialize;
 
 use super::super::block::Request;
 use super::super::format::table;
-use super::Made;
+use super::Rendered;
 
 /// A CSV file as a table; `columns=a,b` chooses. Lines before the header that start with `#` say
 /// how it was made.
-pub(super) fn csv(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn csv(request: &Request<'_>) -> Result<Rendered, String> {
     let path = request.root.join(request.needed("file")?);
     let text = read_text(&path).map_err(|error| error.to_string())?;
     let notes: Vec<&str> =
@@ -51,7 +51,7 @@ pub(super) fn csv(request: &Request<'_>) -> Result<Made, String> {
 }
 
 /// The commands and machines of folders, as they were noted.
-pub(super) fn machine(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn machine(request: &Request<'_>) -> Result<Rendered, String> {
     let mut text = String::from("```text\n");
     for (index, path) in request.paths().iter().enumerate() {
         if index > 0 {
@@ -65,7 +65,7 @@ pub(super) fn machine(request: &Request<'_>) -> Result<Made, String> {
 }
 
 /// What a suite says that it is for.
-pub(super) fn analysis(request: &Request<'_>) -> Result<Made, String> {
+pub(super) fn analysis(request: &Request<'_>) -> Result<Rendered, String> {
     #[derive(Deserialize)]
     struct Suite {
         analysis: String,

@@ -1,0 +1,137 @@
+//! `edgeplan quantize`: the quantized GGUF file of a plan or a recipe.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+
+use anyhow::{Result, bail};
+use edgeplan_files::deployment::{PlanFile, PlannedModel};
+use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
+use edgeplan_model::ModelSpec;
+use edgeplan_problem::Bytes;
+use edgeplan_problem::recipe::FormatMix;
+use edgeplan_quality::apply::{Formats, bytes, from_mix, from_plan, write};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+
+use crate::reply::Reply;
+use crate::report::table;
+
+/// A model, and how its matrices are to be stored.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Wanted {
+    /// Plan file, then model (GGUF file or folder of safetensors); with --recipe, the model alone
+    #[arg(required = true, num_args = 1..=2)]
+    files: Vec<PathBuf>,
+    /// Recipe in place of a plan: a base format and exceptions by tensor class, such as
+    /// `q4_K+ffn_down:q6_K,output:q8_0`
+    #[arg(long, value_parser = FormatMix::from_str)]
+    recipe: Option<FormatMix>,
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    #[command(flatten)]
+    wanted: Wanted,
+    /// GGUF file to write
+    #[arg(long)]
+    out: PathBuf,
+    /// Write tensors and bytes by device to this JSON file
+    #[arg(long, conflicts_with = "recipe")]
+    lists: Option<PathBuf>,
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+impl Wanted {
+    /// The model's file.
+    pub(crate) fn model(&self) -> Result<&Path> {
+        match (&self.files[..], &self.recipe) {
+            ([model], Some(_)) | ([_, model], None) => Ok(model),
+            ([_], None) => bail!("a plan or a --recipe is needed beside the model"),
+            _ => bail!("either a plan or a --recipe is needed, not both"),
+        }
+    }
+
+    /// The format of each matrix, and the plan if there is one.
+    pub(crate) fn formats(&self, spec: &ModelSpec) -> Result<(Formats, Option<PlannedModel>)> {
+        if let Some(mix) = &self.recipe {
+            return Ok((from_mix(spec, mix)?, None));
+        }
+        let (file, plan) = planned(&self.files[0], spec)?;
+        Ok((from_plan(&file, &plan, spec)?, Some(plan)))
+    }
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    let Arguments { wanted, out, lists, .. } = arguments;
+    let path = wanted.model()?;
+    for path in [Some(out), lists.as_ref()].into_iter().flatten() {
+        check_writable(path)?;
+    }
+    let spec = edgeplan_model::load(&path.display().to_string())?;
+    let (formats, planned) = wanted.formats(&spec)?;
+    let mut stored = spec.layers.iter().flat_map(|layer| &layer.tensors).map(|t| t.native);
+    let quantized = stored.any(|stored| stored.is_some_and(|stored| stored.is_quantized()));
+    let total = bytes(&spec, &formats);
+    let bar = ProgressBar::new(total);
+    bar.set_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")?);
+    let written = write(path, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes));
+    bar.finish_and_clear();
+    written?;
+    let made = edgeplan_model::load(&out.display().to_string())?;
+    let devices = planned.map(|planned| shards(&planned, &made)).unwrap_or_default();
+    if let Some(path) = lists {
+        write_atomic(path, &to_json(&devices))?;
+    }
+    let mut types = table(&["type", "tensors", "bytes"], &[1, 2]);
+    for (name, tensors, bytes) in made.stored_types() {
+        types.add_row([name.to_owned(), tensors.to_string(), bytes.to_string()]);
+    }
+    let mut text = format!("{}: {}\n\n{types}\n", made.name, Bytes(total));
+    if quantized {
+        text += "\nnote: the model was quantized before, and lost something then, too\n";
+    }
+    let json = json!({"model": made.name, "bytes": total, "devices": devices});
+    Ok(Reply::either(arguments.json, &json, &text))
+}
+
+/// The part of a plan that speaks of this model, and the plan's name for errors: the model of that
+/// name, or the only one.
+fn planned(path: &Path, spec: &ModelSpec) -> Result<(String, PlannedModel)> {
+    let file = path.display().to_string();
+    let mut models = PlanFile::parse(&file, &read_text(path)?)?.models;
+    let index = models.iter().position(|model| model.name == spec.name);
+    let Some(index) = index.or((models.len() == 1).then_some(0)) else {
+        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+        let problem = format!("no {}; it has {}", spec.name, names.join(", "));
+        return Err(InputError::key(file, "models", problem).into());
+    };
+    Ok((file, models.swap_remove(index)))
+}
+
+/// What each device needs of the file: its tensors by name, and their bytes.
+#[derive(Debug, Default, serde::Serialize)]
+struct Shard {
+    bytes: u64,
+    tensors: Vec<String>,
+}
+
+fn shards(plan: &PlannedModel, made: &ModelSpec) -> BTreeMap<String, Shard> {
+    let mut shards: BTreeMap<String, Shard> = BTreeMap::new();
+    for (planned, layer) in plan.layers.iter().zip(&made.layers) {
+        let shard = shards.entry(planned.device.clone()).or_default();
+        for tensor in &layer.tensors {
+            // A tied head lies in the file under the name of the embedding.
+            let tied = made.tied && tensor.name == "output.weight";
+            let name = if tied { "token_embd.weight" } else { &tensor.name };
+            if !shard.tensors.iter().any(|known| known == name) {
+                shard.tensors.push(name.to_owned());
+                let bytes = tensor.native.and_then(|kind| kind.bytes(tensor.rows, tensor.row_len));
+                shard.bytes += bytes.unwrap_or_default().0;
+            }
+        }
+    }
+    shards
+}

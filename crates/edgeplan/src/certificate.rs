@@ -1,0 +1,83 @@
+//! Certificate files: a lower bound that anybody can check without the solver.
+
+use std::path::Path;
+
+use edgeplan_certificate::{Certificate, check};
+use edgeplan_files::deployment::fingerprint;
+use edgeplan_files::{InputError, check_schema, parse_json, read_text};
+use edgeplan_problem::deployment::Deployment;
+use edgeplan_problem::{Cost, Limits, Run, Silent};
+use edgeplan_search::{ChainSearch, Climbing};
+use serde::{Deserialize, Serialize};
+
+use crate::answer::{Phase, Progress};
+
+const SCHEMA: &str = "edgeplan-certificate/1";
+
+/// A certificate as a file: JSON with these keys.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CertificateFile {
+    schema: String,
+    /// Fingerprint of the instance.
+    instance: String,
+    certificate: Certificate,
+}
+
+/// Climbs the whole question's relaxation, and checks what comes of it; `known` is the cost of a
+/// feasible plan. The bound is [`Cost::MAX`] where the certificate shows that there is no plan.
+///
+/// # Errors
+/// Why there is no certificate, for that kind of question or in that time.
+pub fn certify(
+    deployment: &Deployment,
+    limits: Limits<'_>,
+    known: Option<Cost>,
+    progress: &mut dyn Progress,
+) -> Result<(CertificateFile, Cost), String> {
+    progress.phase(Phase::Certifying);
+    let mut silent = Silent;
+    let mut run = Run::new(deployment, limits, &mut silent);
+    let certificate = ChainSearch::default()
+        .certify(&mut run, Climbing::Thorough)
+        .map_err(|error| error.to_string())?;
+    let bound = check(deployment, &certificate, known)
+        .map_err(|rejected| format!("the checker refuses it: {rejected}"))?;
+    // What is written is what was checked.
+    let certificate = Certificate { lower_bound: bound, ..certificate };
+    let instance = fingerprint(deployment);
+    Ok((CertificateFile { schema: SCHEMA.into(), instance, certificate }, bound))
+}
+
+impl CertificateFile {
+    /// Reads a certificate file.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or of another schema.
+    pub fn read(path: &Path) -> Result<Self, InputError> {
+        let name = path.display().to_string();
+        let file: Self = parse_json(&name, &read_text(path)?)?;
+        check_schema(&name, &file.schema, SCHEMA)?;
+        Ok(file)
+    }
+
+    /// The bound that the certificate proves of the deployment; `known` is the cost of a feasible
+    /// plan, `file` is only named in errors.
+    ///
+    /// # Errors
+    /// A certificate of another instance, or one that proves nothing.
+    pub fn proven(
+        &self,
+        file: &str,
+        deployment: &Deployment,
+        known: Option<Cost>,
+    ) -> Result<Cost, InputError> {
+        let expected = fingerprint(deployment);
+        if self.instance != expected {
+            let problem = format!("`{}`; `{expected}` is expected", self.instance);
+            return Err(InputError::key(file, "instance", problem));
+        }
+        check(deployment, &self.certificate, known)
+            .map_err(|rejected| InputError::key(file, "certificate", rejected.to_string()))
+    }
+}

@@ -1,0 +1,69 @@
+//! Every solver on one question. Wrong answers are shown, never ranked.
+
+use std::sync::atomic::Ordering;
+
+use edgeplan_problem::deployment::Plan;
+use edgeplan_problem::{
+    Cost, Limits, Outcome, Problem, Silent, Verdict, confirm, reconcile, solve,
+};
+use edgeplan_solvers::{DEPLOYMENT, Entry};
+
+use crate::answer::{Progress, Task, answer};
+use crate::session::Session;
+
+/// What every solver answered, best first.
+#[derive(Debug)]
+pub struct Ranking {
+    /// By cost, then time; then proofs that there is no plan; whoever knows nothing is last.
+    pub outcomes: Vec<(&'static str, Outcome<Plan>)>,
+    /// The best lower bound of all.
+    pub lower_bound: Option<Cost>,
+}
+
+impl Session {
+    /// Asks every solver of the registry under the task's limits, one after another, and confronts
+    /// their answers: one that another's plan denies becomes [`Verdict::Wrong`].
+    ///
+    /// ```no_run
+    /// # let session = edgeplan::Sources::default().load()?;
+    /// let ranking = session.compare(&edgeplan::Task::default(), &mut edgeplan::Quiet);
+    /// println!("{} is the fastest to the best plan", ranking.outcomes[0].0);
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
+    pub fn compare(&self, task: &Task<'_>, progress: &mut dyn Progress) -> Ranking {
+        let one = |solver: &'static Entry| {
+            answer(self.deployment(), &Task { solver, ..*task }, progress).0
+        };
+        let outcomes = ranked(DEPLOYMENT, task.limits, one);
+        let lower_bound = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
+        Ranking { outcomes, lower_bound }
+    }
+}
+
+/// Runs a solver of any problem, and prices its plan again.
+pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Outcome<P::Plan> {
+    let mut outcome = solve(problem, (entry.make)().as_ref(), limits, &mut Silent);
+    confirm(problem, &mut outcome);
+    outcome
+}
+
+/// Asks every solver of a registry, one after another, until somebody interrupts; then confronts
+/// their answers and ranks them: by cost, then time; then proofs that there is no plan; whoever
+/// knows nothing is last.
+pub fn ranked<P: Problem>(
+    entries: &'static [Entry<P>],
+    limits: Limits<'_>,
+    mut ask: impl FnMut(&'static Entry<P>) -> Outcome<P::Plan>,
+) -> Vec<(&'static str, Outcome<P::Plan>)> {
+    let interrupted = || limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed));
+    let mut outcomes = Vec::new();
+    for entry in entries.iter().take_while(|_| !interrupted()) {
+        outcomes.push((entry.name, ask(entry)));
+    }
+    reconcile(&mut outcomes);
+    outcomes.sort_by_key(|(_, outcome)| {
+        let proof = matches!(outcome.verdict, Verdict::Infeasible);
+        (outcome.cost().is_none(), outcome.cost(), !proof, outcome.elapsed)
+    });
+    outcomes
+}

@@ -1,0 +1,220 @@
+//! A plan as files and commands for an engine that runs it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use edgeplan_files::deployment::{PlanFile, fingerprint};
+use edgeplan_files::{InputError, read_text};
+use edgeplan_problem::deployment::{Account, Deployment, Placement, Plan};
+use edgeplan_problem::{Problem as _, Verdict};
+use edgeplan_runtimes::{Order, Request, Runtime, export, latency, nearest};
+
+use crate::Error;
+use crate::answer::{Progress, Task, answer, believed};
+use crate::session::{Session, View};
+use crate::words::{amount, headline};
+
+/// What is to be exported, and for whom.
+#[derive(Debug, Clone, Copy)]
+pub struct Export<'a> {
+    /// The engine.
+    pub engine: &'static Runtime,
+    /// A plan file of the question, with or without the engine's restriction; the task's solver
+    /// plans if none.
+    pub plan: Option<&'a Path>,
+    /// Whether the nearest plan that the engine can express may stand for the given one.
+    pub nearest: bool,
+    /// Where the engine finds devices, by name.
+    pub addresses: &'a BTreeMap<String, String>,
+    /// The command that the files name as their origin.
+    pub command: &'a str,
+}
+
+/// The files of an export, and what they promise.
+#[derive(Debug)]
+pub struct Exported {
+    /// Text by name; scripts end in `.sh`.
+    pub files: Vec<(String, String)>,
+    /// The problem, priced as the engine works.
+    pub deployment: Deployment,
+    /// Its plan.
+    pub plan: Plan,
+    /// Who does what under that plan, and what it takes.
+    pub account: Account,
+    /// What one request is; none for an instance file.
+    pub request: Option<Request>,
+    /// What a person must know of the plan, a line each.
+    pub remarks: Vec<String>,
+}
+
+/// A plan that the engine can express, and how it is priced.
+struct Chosen {
+    session: Session,
+    /// The session's problem, where the plan may split what a search for it may not.
+    deployment: Deployment,
+    plan: Plan,
+    remarks: Vec<String>,
+}
+
+impl Session {
+    /// Writes a plan down for an engine; none where there is no plan for it.
+    ///
+    /// # Errors
+    /// What the engine cannot express, with the nearest way out; an unusable address; several
+    /// models.
+    pub fn export(
+        &self,
+        export_to: &Export<'_>,
+        task: &Task<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Exported>, Error> {
+        let engine = export_to.engine;
+        let chosen = match export_to.plan {
+            Some(path) => self.given(export_to, path, task, progress)?,
+            None => self.planned_for(engine, task, progress)?,
+        };
+        let Some(Chosen { session, deployment, plan, remarks }) = chosen else { return Ok(None) };
+        let evaluation = deployment.evaluate(&plan);
+        if !evaluation.is_feasible() {
+            let broken: Vec<String> =
+                evaluation.violations.iter().map(ToString::to_string).collect();
+            let (name, broken) = (engine.name, broken.join("; "));
+            return Err(Error::Impossible(format!(
+                "as {name} runs it, the plan is infeasible: {broken}"
+            )));
+        }
+        let alone = session.prompt_alone()?;
+        let request = session.workload().zip(alone).map(|(workload, (_, alone))| Request {
+            prompt: workload.prompt,
+            generate: workload.generate,
+            batch: workload.batch,
+            kv: workload.kv,
+            first_token: latency(&alone, &plan),
+        });
+        let order = Order {
+            runtime: engine,
+            deployment: &deployment,
+            plan: &plan,
+            request,
+            model: self.inputs().map(|inputs| inputs.names[0].as_str()),
+            addresses: export_to.addresses,
+            remarks: &remarks,
+            command: export_to.command,
+        };
+        let files = export(&order)
+            .map_err(|problem| Error::Impossible(format!("{}: {problem}", engine.name)))?;
+        let account = evaluation.account;
+        Ok(Some(Exported { files, deployment, plan, account, request, remarks }))
+    }
+
+    /// The solver's plan of the question within the engine.
+    fn planned_for(
+        &self,
+        engine: &'static Runtime,
+        task: &Task<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Chosen>, Error> {
+        let session = self.viewed(View::Within(engine))?;
+        let deployment = session.deployment().clone();
+        one_model(&deployment)?;
+        let (outcome, _) = answer(&deployment, task, progress);
+        let outcome = believed(task.solver.name, outcome)?;
+        let remarks = vec![headline(&deployment, task.solver.name, &outcome)];
+        Ok(outcome.plan.map(|plan| Chosen { session, deployment, plan, remarks }))
+    }
+
+    /// A file's plan, of the question within the engine or of the question as it is.
+    fn given(
+        &self,
+        export_to: &Export<'_>,
+        path: &Path,
+        task: &Task<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Option<Chosen>, Error> {
+        let engine = export_to.engine;
+        let name = path.display().to_string();
+        let file = PlanFile::parse(&name, &read_text(path)?)?;
+        let open = self.viewed(View::Open)?;
+        one_model(open.deployment())?;
+        if file.instance != fingerprint(open.deployment()) {
+            // What the engine cannot do of the question counts only if the plan is of no other.
+            let session = self.viewed(View::Within(engine))?;
+            let deployment = session.deployment().clone();
+            let plan = file.resolve(&name, &deployment)?;
+            let cost = amount(&deployment, deployment.evaluate(&plan).cost);
+            let remarks = vec![format!("{cost} as planned for {}", engine.name)];
+            return Ok(Some(Chosen { session, deployment, plan, remarks }));
+        }
+        let plan = file.resolve(&name, open.deployment())?;
+        let original = (open.deployment(), &plan);
+        let misfits =
+            engine.misfits(original.0, original.1).map_err(|text| InputError::file(&name, text))?;
+        match (misfits.is_empty(), export_to.nearest) {
+            (true, _) => self.translated(engine, original).map(Some),
+            (false, true) => self.nearest(engine, original, &misfits, (task, progress)),
+            (false, false) => {
+                let (list, name) = (misfits.join("\n  "), engine.name);
+                Err(Error::Impossible(format!(
+                    "{name} cannot run this plan:\n  {list}\n`--nearest` exports the nearest plan \
+                     that it can run; `edgeplan plan --for {name}` makes one for it"
+                )))
+            }
+        }
+    }
+
+    /// The same plan, priced as the engine works.
+    fn translated(
+        &self,
+        engine: &'static Runtime,
+        original: (&Deployment, &Plan),
+    ) -> Result<Chosen, Error> {
+        let session = self.viewed(View::PricedFor(engine))?;
+        let mut deployment = session.deployment().clone();
+        // The plan may split what the engine can split and a search for it does not.
+        deployment.placement = Placement::Free;
+        let plan = engine.translate(original, &deployment).map_err(Error::Impossible)?;
+        let before = amount(original.0, original.0.evaluate(original.1).cost);
+        let after = amount(original.0, deployment.evaluate(&plan).cost);
+        let remarks = vec![format!("{after} as {} runs it; {before} as planned", engine.name)];
+        Ok(Chosen { session, deployment, plan, remarks })
+    }
+
+    /// The plan with the fewest changes that the engine can run.
+    fn nearest(
+        &self,
+        engine: &'static Runtime,
+        original: (&Deployment, &Plan),
+        misfits: &[String],
+        (task, progress): (&Task<'_>, &mut dyn Progress),
+    ) -> Result<Option<Chosen>, Error> {
+        let session = self.viewed(View::Within(engine))?;
+        let deployment = session.deployment().clone();
+        let near = nearest(&deployment, original).map_err(Error::Impossible)?;
+        let (outcome, _) = answer(&near, task, progress);
+        let outcome = believed(task.solver.name, outcome)?;
+        let proven = matches!(outcome.verdict, Verdict::Optimal { .. });
+        let Some(plan) = outcome.plan else { return Ok(None) };
+        let (before, after) =
+            (original.0.evaluate(original.1).cost, deployment.evaluate(&plan).cost);
+        let change = 100.0 * (after.as_f64() / before.as_f64().max(1.0) - 1.0);
+        let (before, after) = (amount(original.0, before), amount(original.0, after));
+        let found = if proven { "nearest plan" } else { "nearest plan found" };
+        let mut remarks = vec![format!(
+            "{after} for the {found} that {} can run; {before} for the plan given ({change:+.1} %)",
+            engine.name
+        )];
+        remarks.extend(misfits.iter().map(|misfit| format!("changed: {misfit}")));
+        Ok(Some(Chosen { session, deployment, plan, remarks }))
+    }
+}
+
+fn one_model(deployment: &Deployment) -> Result<(), Error> {
+    let names: Vec<&str> = deployment.models.iter().map(|model| model.name.as_str()).collect();
+    match names.len() {
+        1 => Ok(()),
+        count => Err(Error::Impossible(format!(
+            "{count} models ({}); one at a time can be exported",
+            names.join(", ")
+        ))),
+    }
+}

@@ -1,0 +1,207 @@
+//! What was loaded, priced once.
+
+use std::sync::Arc;
+
+use edgeplan_files::InputError;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_model::ModelSpec;
+use edgeplan_pricing::workload::Workload;
+use edgeplan_pricing::{PricedDeployment, price, prompt_alone};
+use edgeplan_problem::deployment::Deployment;
+use edgeplan_runtimes::Runtime;
+use edgeplan_simulator::Size;
+
+use crate::Error;
+
+/// What of an engine a question takes into account.
+#[derive(Debug, Clone, Copy)]
+pub enum View {
+    /// Nothing: any plan, priced by kernels and links alone.
+    Open,
+    /// How it works, with the formats of the open question.
+    PricedFor(&'static Runtime),
+    /// How it works, and only what it can run.
+    Within(&'static Runtime),
+}
+
+impl View {
+    fn runtime(self) -> Option<&'static Runtime> {
+        match self {
+            Self::Open => None,
+            Self::PricedFor(runtime) | Self::Within(runtime) => Some(runtime),
+        }
+    }
+}
+
+/// What a question was built from.
+#[derive(Debug)]
+pub struct Inputs {
+    /// The models as they were named.
+    pub names: Vec<String>,
+    /// The models.
+    pub models: Vec<ModelSpec>,
+    /// The machines.
+    pub cluster: Cluster,
+    /// The workload, before an engine changed it.
+    pub workload: Workload,
+    /// The workload's file, for errors.
+    pub(crate) workload_file: Option<String>,
+}
+
+/// Where a session's question comes from. Views of one session share it.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// A file, by name.
+    Instance(Arc<(String, Deployment)>),
+    /// Models, machines and a workload.
+    Built(Arc<Inputs>),
+}
+
+/// What a question without a file is blamed on.
+const BUILT: &str = "model, cluster and workload";
+
+/// A question: loaded once, priced once for one view of an engine.
+#[derive(Debug)]
+pub struct Session {
+    origin: Origin,
+    view: View,
+    /// The workload as the engine serves it; an instance file has none.
+    workload: Option<Workload>,
+    priced: PricedDeployment,
+    /// The problem before an engine restricted it; none in the open view.
+    unrestricted: Option<Deployment>,
+}
+
+impl Session {
+    pub(crate) fn new(origin: Origin, view: View) -> Result<Self, Error> {
+        let (workload, open, file) = match &origin {
+            Origin::Instance(instance) => {
+                let (file, deployment) = &**instance;
+                (None, PricedDeployment::from(deployment.clone()), file.as_str())
+            }
+            Origin::Built(inputs) => {
+                let workload = inputs.served(view)?;
+                let priced = inputs.price(&inputs.cluster, &workload)?;
+                (Some(workload), priced, BUILT)
+            }
+        };
+        let unrestricted = view.runtime().map(|_| open.deployment.clone());
+        let priced = restricted(open, view, file)?;
+        Ok(Self { origin, view, workload, priced, unrestricted })
+    }
+
+    /// The question of a deployment that the caller made; `name` stands for its file in errors.
+    ///
+    /// # Errors
+    /// A deployment that makes no sense ([`Deployment::checked`]).
+    pub fn of(name: &str, deployment: Deployment) -> Result<Self, Error> {
+        let deployment =
+            deployment.checked().map_err(|error| InputError::file(name, error.to_string()))?;
+        Self::new(Origin::Instance(Arc::new((name.to_owned(), deployment))), View::Open)
+    }
+
+    /// The problem.
+    pub fn deployment(&self) -> &Deployment {
+        &self.priced.deployment
+    }
+
+    /// The problem with the intervals and origins of its compute times.
+    pub fn priced(&self) -> &PricedDeployment {
+        &self.priced
+    }
+
+    /// What the question was built from; none for an instance file.
+    pub fn inputs(&self) -> Option<&Inputs> {
+        match &self.origin {
+            Origin::Instance(_) => None,
+            Origin::Built(inputs) => Some(inputs),
+        }
+    }
+
+    /// The workload as the engine of this view serves it; none for an instance file.
+    pub fn workload(&self) -> Option<&Workload> {
+        self.workload.as_ref()
+    }
+
+    /// The engine of this view.
+    pub fn engine(&self) -> Option<&'static Runtime> {
+        self.view.runtime()
+    }
+
+    /// The same question in another view: nothing is read again.
+    ///
+    /// # Errors
+    /// What the engine cannot do.
+    pub fn viewed(&self, view: View) -> Result<Self, Error> {
+        Self::new(self.origin.clone(), view)
+    }
+
+    /// What one request is, and the same problem priced for requests that end with their prompt:
+    /// the plan of one is a plan of the other. None for an instance file.
+    ///
+    /// # Errors
+    /// As [`Sources::load`](crate::Sources::load).
+    pub fn prompt_alone(&self) -> Result<Option<(Size, Deployment)>, Error> {
+        let (Some(inputs), Some(workload)) = (self.inputs(), &self.workload) else {
+            return Ok(None);
+        };
+        let size = Size { prompt: workload.prompt, generate: workload.generate };
+        // An engine's restriction is laid over the open question, not over itself.
+        let whole = self.unrestricted.as_ref().unwrap_or(&self.priced.deployment);
+        let alone = prompt_alone(&inputs.models, &inputs.cluster, workload, whole)?;
+        Ok(Some((size, restricted(alone.into(), self.view, BUILT)?.deployment)))
+    }
+
+    /// The problem on another network.
+    pub(crate) fn on_cluster(
+        &self,
+        inputs: &Inputs,
+        cluster: &Cluster,
+    ) -> Result<Deployment, Error> {
+        let workload = self.workload.as_ref().unwrap_or(&inputs.workload);
+        let priced = inputs.price(cluster, workload)?;
+        Ok(restricted(priced, self.view, BUILT)?.deployment)
+    }
+}
+
+impl Inputs {
+    /// The workload as an engine serves it.
+    fn served(&self, view: View) -> Result<Workload, InputError> {
+        let served = match view {
+            View::Open => Ok(self.workload.clone()),
+            View::PricedFor(runtime) => runtime.serving(&self.workload),
+            View::Within(runtime) => runtime.within(&self.workload),
+        };
+        served.map_err(|error| self.blame(error))
+    }
+
+    fn price(
+        &self,
+        cluster: &Cluster,
+        workload: &Workload,
+    ) -> Result<PricedDeployment, InputError> {
+        price(&self.models, cluster, workload).map_err(|error| self.blame(error))
+    }
+
+    /// What is wrong with the workload is wrong with its file.
+    fn blame(&self, error: InputError) -> InputError {
+        match &self.workload_file {
+            Some(file) if error.file == "workload" => InputError { file: file.clone(), ..error },
+            _ => error,
+        }
+    }
+}
+
+/// The question within what an engine can do, or priced as it works.
+fn restricted(
+    priced: PricedDeployment,
+    view: View,
+    file: &str,
+) -> Result<PricedDeployment, InputError> {
+    let Some(runtime) = view.runtime() else { return Ok(priced) };
+    let restricted = priced.restricted(|whole| match view {
+        View::Within(_) => runtime.restrict(whole),
+        View::Open | View::PricedFor(_) => runtime.price(whole),
+    });
+    restricted.map_err(|text| InputError::file(file, format!("for {}: {text}", runtime.name)))
+}

@@ -1,0 +1,101 @@
+//! What a question is loaded from.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use edgeplan_files::deployment::read_instance;
+use edgeplan_files::{InputError, read_text};
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::measured::Sensed;
+use edgeplan_pricing::workload::Workload;
+use edgeplan_runtimes::Runtime;
+
+use crate::Error;
+use crate::session::{Inputs, Origin, Session, View};
+
+const EXAMPLE_MODEL: &str = "catalog:llama-3.1-8b";
+const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
+
+/// What a question is loaded from: an instance file, or models, a cluster and a workload. The
+/// default is the embedded example: an 8B model on a laptop, two Jetsons and a desktop with an old
+/// GPU.
+#[derive(Debug, Clone, Default)]
+pub struct Sources {
+    /// An instance file, instead of everything else but the engine.
+    pub instance: Option<PathBuf>,
+    /// `catalog:NAME`, GGUF files, `config.json` files or their folders; all share the cluster. The
+    /// example's if empty.
+    pub models: Vec<String>,
+    /// A `cluster.toml`; the example's if none.
+    pub cluster: Option<PathBuf>,
+    /// A `workload.toml`; its defaults if none.
+    pub workload: Option<PathBuf>,
+    /// Measured sensitivities, each of the model that it names.
+    pub sensitivity: Vec<PathBuf>,
+    /// Plans only within what this engine can run, priced as it works.
+    pub engine: Option<&'static Runtime>,
+}
+
+impl Sources {
+    /// Reads every file once and prices the question.
+    ///
+    /// # Errors
+    /// What cannot be read or makes no sense, with the file and the key; what the engine cannot do.
+    ///
+    /// # Complexity
+    /// O(models x layers x recipes x devices), and the routes of the cluster.
+    pub fn load(&self) -> Result<Session, Error> {
+        let view = self.engine.map_or(View::Open, View::Within);
+        Session::new(self.origin()?, view)
+    }
+
+    fn origin(&self) -> Result<Origin, InputError> {
+        if let Some(path) = &self.instance {
+            let file = path.display().to_string();
+            let deployment = read_instance(&file, &read_text(path)?)?;
+            return Ok(Origin::Instance(Arc::new((file, deployment))));
+        }
+        let cluster = Self::cluster(self.cluster.as_deref())?;
+        let workload = match &self.workload {
+            Some(path) => Workload::parse(&path.display().to_string(), &read_text(path)?)?,
+            None => Workload::default(),
+        };
+        let names = match self.models.is_empty() {
+            true => vec![EXAMPLE_MODEL.to_owned()],
+            false => self.models.clone(),
+        };
+        let load = |name: &String| edgeplan_model::load(name);
+        let mut models = names.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+        for path in &self.sensitivity {
+            attach(&mut models, path)?;
+        }
+        let workload_file = self.workload.as_ref().map(|path| path.display().to_string());
+        Ok(Origin::Built(Arc::new(Inputs { names, models, cluster, workload, workload_file })))
+    }
+
+    /// A `cluster.toml`, or the example's.
+    ///
+    /// # Errors
+    /// A file that cannot be read or makes no sense.
+    pub fn cluster(path: Option<&Path>) -> Result<Cluster, InputError> {
+        match path {
+            Some(path) => Cluster::parse(&path.display().to_string(), &read_text(path)?),
+            None => Cluster::parse("example cluster", EXAMPLE_CLUSTER),
+        }
+    }
+}
+
+/// Puts measurements on the model that they are about: the one of that name, or the only one.
+fn attach(models: &mut [ModelSpec], path: &Path) -> Result<(), InputError> {
+    let file = path.display().to_string();
+    let sensed = Sensed::parse(&file, &read_text(path)?)?;
+    let index = models.iter().position(|model| model.name == sensed.header.model);
+    let Some(index) = index.or((models.len() == 1).then_some(0)) else {
+        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+        let problem = format!("`{}`; models are {}", sensed.header.model, names.join(", "));
+        return Err(InputError::key(file, "model", problem));
+    };
+    models[index] = sensed.attach(models[index].clone())?;
+    Ok(())
+}

@@ -1,0 +1,17 @@
+//! Seeded instances: the same parameters give the same instance on every machine.
+//!
+//! A family is a plain struct of its parameters with a sensible default, and a function. [`random`]
+//! draws every number; [`realistic`] puts a model of the catalog on catalog devices in a home, at
+//! edge sites or in classes; [`packing`] hides bins that must be filled to the brim; [`tight`]
+//! takes memory away from any instance, [`strict`] quality.
+
+mod packing;
+pub mod published;
+mod random;
+mod realistic;
+mod tight;
+
+pub use packing::{Items, Packing, packing};
+pub use random::{Random, random, several};
+pub use realistic::{Network, Realistic, realistic};
+pub use tight::{strict, tight};

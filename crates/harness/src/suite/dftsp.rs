@@ -1,0 +1,88 @@
+//! `dftsp`: requests that wait for one node, in the settings of DFTSP.
+
+use edgeplan_batching::paper::{Band, Setting, formats};
+use edgeplan_files::InputError;
+use edgeplan_problem::batching::Batching;
+use itertools::iproduct;
+use serde::Deserialize;
+
+use super::keys::{List, within};
+use super::{Case, Source, parameters};
+
+/// Waiting requests that anybody would try to choose among.
+const REQUESTS_MAX: u64 = 100_000;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Keys {
+    requests: List<usize>,
+    seeds: List<u64>,
+    #[serde(default = "bloom")]
+    model: String,
+    #[serde(default)]
+    band: BandKey,
+    /// Whether the node chooses its quantization, too.
+    #[serde(default)]
+    any_format: bool,
+}
+
+fn bloom() -> String {
+    "bloom-3b".into()
+}
+
+/// The radio.
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BandKey {
+    #[default]
+    Wide,
+    Narrow,
+}
+
+/// An epoch to draw.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Epoch {
+    setting: Setting,
+    requests: usize,
+    seed: u64,
+}
+
+impl Epoch {
+    /// The instance; `name` is for errors.
+    pub(super) fn generate(&self, name: &str) -> Result<Batching, InputError> {
+        self.setting.scenario(self.requests, self.seed).build(name)
+    }
+}
+
+impl Keys {
+    pub(super) fn cases(&self) -> Result<Vec<Case>, InputError> {
+        let model = &self.model;
+        let loaded = if model.contains(':') { model.clone() } else { format!("catalog:{model}") };
+        edgeplan_model::load(&loaded)
+            .map_err(|error| InputError::key("", "model", error.to_string()))?;
+        let mut setting = Setting::of(model);
+        let (band, word) = match self.band {
+            BandKey::Wide => (Band::Wide, "wide"),
+            BandKey::Narrow => (Band::Narrow, "narrow"),
+        };
+        setting.band = band;
+        if self.any_format {
+            setting.formats = formats();
+        }
+        let any = if self.any_format { "-any-format" } else { "" };
+        let short = model.strip_prefix("catalog:").unwrap_or(model);
+        let mut cases = Vec::new();
+        for (&requests, &seed) in iproduct!(self.requests.each(), self.seeds.each()) {
+            within("requests", requests as u64, &(1..=REQUESTS_MAX))?;
+            let own = [("requests", requests as u64), ("formats", setting.formats.len() as u64)];
+            let mut parameters = parameters(&format!("dftsp-{word}"), own);
+            parameters.insert("model".into(), short.into());
+            cases.push(Case {
+                name: format!("dftsp-{short}-{requests}-{word}{any}-{seed}"),
+                parameters,
+                source: Source::Epoch(Epoch { setting: setting.clone(), requests, seed }),
+            });
+        }
+        Ok(cases)
+    }
+}

@@ -1,0 +1,78 @@
+//! `random`: every number is drawn.
+
+use edgeplan_families::Random;
+use edgeplan_files::InputError;
+use edgeplan_problem::deployment::{Objective, Placement};
+use itertools::iproduct;
+use serde::Deserialize;
+
+use super::deployments::{Choice, Generator, Variations};
+use super::keys::{Few, List};
+use super::{Case, parameters};
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct Keys {
+    layers: List<usize>,
+    devices: List<usize>,
+    seeds: List<u64>,
+    #[serde(default)]
+    formats: Few,
+    #[serde(default)]
+    models: Few,
+    #[serde(default)]
+    memory_percent: Few,
+    #[serde(default)]
+    tight_percent: Few,
+    #[serde(default)]
+    quality_percent: Few,
+    objective: Option<Objective>,
+    placement: Option<Placement>,
+}
+
+impl Keys {
+    pub(super) fn cases(&self) -> Result<Vec<Case>, InputError> {
+        self.models.check("models", &(1..=1024))?;
+        let usual = Random::default();
+        let objective = self.objective.unwrap_or(usual.objective);
+        let placement = self.placement.unwrap_or(usual.placement);
+        let product = iproduct!(
+            self.layers.each(),
+            self.devices.each(),
+            self.formats.each(),
+            self.models.each(),
+            self.memory_percent.each(),
+            self.seeds.each()
+        );
+        let mut choices = Vec::new();
+        for (&layers, &devices, formats, models, memory_percent, &seed) in product {
+            let chain = Random {
+                layers,
+                devices,
+                formats: formats.map_or(usual.formats, |count| count as usize),
+                memory_percent: memory_percent.unwrap_or(usual.memory_percent),
+                objective,
+                placement,
+                seed,
+            };
+            chain.check()?;
+            choices.push(choice(chain, models));
+        }
+        let Self { tight_percent, quality_percent, .. } = self;
+        let usual_placement = usual.placement;
+        Variations { objective, placement, usual_placement, tight_percent, quality_percent }
+            .cases(choices)
+    }
+}
+
+fn choice(chain: Random, models: Option<u64>) -> Choice {
+    let Random { layers, devices, formats, memory_percent, .. } = chain;
+    let several = models.map(|models| format!("-models-{models}")).unwrap_or_default();
+    let models = models.unwrap_or(1);
+    Choice {
+        stem: format!("random-{layers}x{devices}x{formats}-m{memory_percent}{several}"),
+        seed: Some(chain.seed),
+        parameters: parameters("random", [("memory", memory_percent), ("models", models)]),
+        generator: Generator::Random { chain, models: models as usize },
+    }
+}

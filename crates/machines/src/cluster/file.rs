@@ -1,0 +1,191 @@
+//! A `cluster.toml` as it is written, and what may stand in it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgeplan_problem::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::device::{Device, DeviceProfile};
+use edgeplan_files::quantity::{Bandwidth, Memory, Time};
+use edgeplan_files::{InputError, nearest, toml_comment};
+use edgeplan_problem::format::Format;
+
+/// Marks a profile that stands in the cluster's own file.
+pub(super) const OWN: &str = "cluster:";
+
+/// A `cluster.toml` as it is written.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClusterFile {
+    /// The device where requests start and answers end.
+    pub source: String,
+    /// Machines that only this file knows, with the keys of the catalog.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub profile: BTreeMap<String, Device>,
+    /// Devices by name.
+    pub device: BTreeMap<String, Host>,
+    /// Switches by name: they forward, and run nothing.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub switch: BTreeMap<String, Switch>,
+    /// Links between devices and switches.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub link: Vec<Link>,
+}
+
+/// A device of the cluster, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Host {
+    /// `catalog:NAME`, `cluster:NAME` for a profile of the same file, or a file beside it.
+    pub profile: String,
+    /// Bytes that the planner may use, instead of the profile's; 0 for a machine that only sends
+    /// and receives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<Memory>,
+    /// Bytes that the runtime takes once if anything is placed here.
+    #[serde(default = "overhead", skip_serializing_if = "is_usual")]
+    pub overhead: Memory,
+    /// Formats that it can run; all if empty.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub formats: Vec<Format>,
+    /// Whether it forwards messages of others.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub relay: bool,
+    /// Most compute time per request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute_max: Option<Time>,
+    /// Most bytes sent per request.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traffic_max: Option<Memory>,
+}
+
+/// An estimate of what an inference runtime takes besides weights, cache and activations.
+fn overhead() -> Memory {
+    Memory(256 << 20)
+}
+
+fn is_usual(memory: &Memory) -> bool {
+    *memory == overhead()
+}
+
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+impl Host {
+    /// A host of that profile, and nothing else said about it.
+    pub fn new(profile: impl Into<String>) -> Self {
+        Self {
+            profile: profile.into(),
+            memory: None,
+            overhead: overhead(),
+            formats: Vec::new(),
+            relay: false,
+            compute_max: None,
+            traffic_max: None,
+        }
+    }
+
+    /// Bytes that the planner may use on this host of that profile.
+    pub fn usable(&self, profile: &DeviceProfile) -> Bytes {
+        self.memory.map_or(profile.usable(), |memory| Bytes(memory.0))
+    }
+}
+
+/// A switch: it forwards, and has nothing to set.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Switch {}
+
+/// A link between two devices or switches, as it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Link {
+    /// Its ends.
+    pub between: [String; 2],
+    /// Bits per second.
+    pub bandwidth: Bandwidth,
+    /// Time that any message takes, however short.
+    pub latency: Time,
+    /// Only from the first to the second.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub one_way: bool,
+}
+
+/// Devices of a cluster: routes are kept for every pair.
+const DEVICES_MAX: usize = 4096;
+
+impl ClusterFile {
+    /// The file: `comment` above, every line of it marked as one.
+    ///
+    /// # Panics
+    /// Never: every value is a string, a number or a list of these.
+    pub(crate) fn text(&self, comment: &str) -> String {
+        toml_comment(comment) + &toml::to_string(self).expect("plain data serializes")
+    }
+
+    pub(super) fn check(&self, file: &str) -> Result<(), InputError> {
+        let error = |key: String, problem: String| Err(InputError::key(file, key, problem));
+        let names = || self.device.keys().chain(self.switch.keys()).map(String::as_str);
+        let unknown = |name: &str| {
+            let hint = nearest(name, names()).map(|near| format!("; did you mean `{near}`?"));
+            format!("`{name}` is neither a device nor a switch{}", hint.unwrap_or_default())
+        };
+        if !self.device.contains_key(&self.source) {
+            let problem = match self.switch.contains_key(&self.source) {
+                true => format!("`{}` is a switch; requests enter at a device", self.source),
+                false => unknown(&self.source),
+            };
+            return error("source".into(), problem);
+        }
+        if let Some(name) = self.switch.keys().find(|name| self.device.contains_key(*name)) {
+            return error(format!("switch.{name}"), "a device has the same name".into());
+        }
+        self.check_profiles(file)?;
+        let devices = self.device.len();
+        if devices > DEVICES_MAX {
+            return error("device".into(), format!("{devices}; up to {DEVICES_MAX} are allowed"));
+        }
+        let known = |name: &str| self.device.contains_key(name) || self.switch.contains_key(name);
+        let mut pairs = BTreeSet::new();
+        for (index, link) in self.link.iter().enumerate() {
+            let key = format!("link[{index}]");
+            for name in &link.between {
+                if !known(name) {
+                    return error(format!("{key}.between"), unknown(name));
+                }
+            }
+            let pair = link.between.clone();
+            if pair[0] == pair[1] {
+                return error(format!("{key}.between"), format!("{} links to itself", pair[0]));
+            }
+            if link.bandwidth.0 == 0 {
+                return error(format!("{key}.bandwidth"), "0; more than that is needed".into());
+            }
+            let text = format!("a second link between {} and {}", pair[0], pair[1]);
+            let back = [pair[1].clone(), pair[0].clone()];
+            if !pairs.insert(pair) || (!link.one_way && !pairs.insert(back)) {
+                return error(format!("{key}.between"), text);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_profiles(&self, file: &str) -> Result<(), InputError> {
+        for (name, profile) in &self.profile {
+            profile.check(file, &format!("profile.{name}."))?;
+        }
+        for (host, spec) in self.device.iter().map(|(name, host)| (name, &host.profile)) {
+            let Some(name) = spec.strip_prefix(OWN) else { continue };
+            if !self.profile.contains_key(name) {
+                let near = nearest(name, self.profile.keys().map(String::as_str));
+                let hint = near.map(|near| format!("; did you mean `{OWN}{near}`?"));
+                let problem =
+                    format!("this file has no profile `{name}`{}", hint.unwrap_or_default());
+                return Err(InputError::key(file, format!("device.{host}.profile"), problem));
+            }
+        }
+        Ok(())
+    }
+}

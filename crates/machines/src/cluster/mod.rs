@@ -1,0 +1,278 @@
+//! Clusters: devices, switches and links, and the time that a message takes by the best route.
+
+mod file;
+mod routes;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Arc, OnceLock};
+
+use edgeplan_problem::{Bytes, Nanos};
+use petgraph::graph::NodeIndex;
+
+use self::file::OWN;
+pub use self::file::{ClusterFile, Host, Link, Switch};
+use self::routes::{Front, Graph, routes};
+use crate::device::{self, DeviceProfile};
+use edgeplan_files::quantity::Bandwidth;
+use edgeplan_files::{InputError, parse_toml};
+
+/// A cluster whose devices can all reach the source.
+#[derive(Debug, Clone)]
+pub struct Cluster {
+    /// The devices by name, the source first.
+    pub hosts: Vec<(String, Host)>,
+    /// `routes[from][to]`: every (latency, bits per second) worth taking.
+    routes: Vec<Vec<Front>>,
+    wire: ClusterFile,
+    /// The file, for errors.
+    file: String,
+    /// The profiles of the hosts, each read once; clusters with other links share them.
+    profiles: Arc<[OnceLock<DeviceProfile>]>,
+}
+
+/// How a message goes from one device to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Time of all messages.
+    pub time: Nanos,
+    /// Latency of all links on the way, of one message.
+    pub latency: Nanos,
+    /// The slowest link on the way.
+    pub bandwidth: Bandwidth,
+}
+
+impl Cluster {
+    /// Parses a `cluster.toml`; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// Unknown keys and names with the nearest known one, wrong units, a device that the source
+    /// cannot reach.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        Self::new(file, parse_toml(file, text)?)
+    }
+
+    /// The cluster that a file describes; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// As [`Cluster::parse`], but for syntax.
+    pub fn new(file: &str, wire: ClusterFile) -> Result<Self, InputError> {
+        wire.check(file)?;
+        let cluster = Self::connect(file, wire)?;
+        cluster.check_connected()?;
+        Ok(cluster)
+    }
+
+    /// One device and nothing else; `file` is only named in errors.
+    pub fn single(file: &str, name: &str, host: Host) -> Self {
+        let hosts = vec![(name.to_owned(), host)];
+        let device = hosts.iter().cloned().collect();
+        let wire = ClusterFile { source: name.into(), device, ..ClusterFile::default() };
+        let profiles = unread(1);
+        Self { hosts, routes: vec![vec![Front::new()]], wire, file: file.into(), profiles }
+    }
+
+    /// A checked file's devices and best routes.
+    fn connect(file: &str, wire: ClusterFile) -> Result<Self, InputError> {
+        let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();
+        hosts.sort_by_key(|(name, _)| (*name != wire.source, name.clone()));
+        let mut graph = Graph::new();
+        let mut nodes: BTreeMap<&str, NodeIndex> = BTreeMap::new();
+        for (name, host) in &hosts {
+            nodes.insert(name, graph.add_node(host.relay));
+        }
+        for name in wire.switch.keys() {
+            nodes.insert(name, graph.add_node(true));
+        }
+        for link in &wire.link {
+            let ends = link.between.each_ref().map(|name| nodes[name.as_str()]);
+            let weight = (Nanos(link.latency.0), link.bandwidth.0);
+            graph.add_edge(ends[0], ends[1], weight);
+            if !link.one_way {
+                graph.add_edge(ends[1], ends[0], weight);
+            }
+        }
+        let routes = routes(&graph, hosts.len());
+        let routes = routes.map_err(|problem| InputError::key(file, "link", problem))?;
+        let profiles = unread(hosts.len());
+        Ok(Self { hosts, routes, wire, file: file.into(), profiles })
+    }
+
+    /// The cluster with the bandwidth of one of its [`Cluster::links`] higher by `percent`.
+    ///
+    /// # Errors
+    /// When that makes more routes than there is room for.
+    pub fn with_faster_link(&self, index: usize, percent: u64) -> Result<Self, InputError> {
+        let mut wire = self.wire.clone();
+        if let Some(link) = wire.link.get_mut(index) {
+            let bandwidth = &mut link.bandwidth.0;
+            *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
+        }
+        let profiles = Arc::clone(&self.profiles);
+        Ok(Self { profiles, ..Self::connect(&self.file, wire)? })
+    }
+
+    /// The profile of a host, read when it is first asked for; a file is looked for beside the
+    /// cluster's own.
+    ///
+    /// # Errors
+    /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
+    pub fn profile(&self, host: usize) -> Result<&DeviceProfile, InputError> {
+        let place = &self.profiles[host];
+        if let Some(known) = place.get() {
+            return Ok(known);
+        }
+        let read = self.read_profile(host)?;
+        Ok(place.get_or_init(|| read))
+    }
+
+    fn read_profile(&self, host: usize) -> Result<DeviceProfile, InputError> {
+        let (name, Host { profile, .. }) = &self.hosts[host];
+        let own = profile.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
+        if let Some(device) = own {
+            return Ok(DeviceProfile::Published(device.clone()));
+        }
+        let spec = match profile.starts_with("catalog:") {
+            true => profile.clone(),
+            false => Path::new(&self.file).with_file_name(profile).display().to_string(),
+        };
+        device::load(&spec).map_err(|error| {
+            InputError::key(&self.file, format!("device.{name}.profile"), error.to_string())
+        })
+    }
+
+    /// The links, as they are written.
+    pub fn links(&self) -> &[Link] {
+        &self.wire.link
+    }
+
+    /// Time to move `messages` messages of `bytes` bytes in all by the best route: latency for each
+    /// message, and the bytes at the route's slowest link. `None` where there is no route.
+    pub fn transfer(&self, from: usize, to: usize, messages: u64, bytes: Bytes) -> Option<Nanos> {
+        if from == to {
+            return Some(Nanos::ZERO);
+        }
+        self.route(from, to, messages, bytes).map(|route| route.time)
+    }
+
+    /// The best route between two devices for `messages` messages of `bytes` bytes in all; `None`
+    /// where there is none, as from a device to itself.
+    pub fn route(&self, from: usize, to: usize, messages: u64, bytes: Bytes) -> Option<Route> {
+        let bits = u128::from(bytes.0) * 8 * 1_000_000_000;
+        let route = |&(latency, bandwidth): &(Nanos, u64)| {
+            let moving = bits.div_ceil(u128::from(bandwidth));
+            let time = latency * messages + Nanos(u64::try_from(moving).unwrap_or(u64::MAX));
+            Route { time, latency, bandwidth: Bandwidth(bandwidth) }
+        };
+        self.routes[from][to].iter().map(route).min_by_key(|route| route.time)
+    }
+
+    fn check_connected(&self) -> Result<(), InputError> {
+        let lost: Vec<&str> = (1..self.hosts.len())
+            .filter(|&device| self.routes[0][device].is_empty())
+            .map(|device| self.hosts[device].0.as_str())
+            .collect();
+        if lost.is_empty() {
+            return Ok(());
+        }
+        let problem =
+            format!("the source cannot reach {}; add a link or a switch", lost.join(", "));
+        Err(InputError::key(&self.file, "link", problem))
+    }
+}
+
+fn unread(hosts: usize) -> Arc<[OnceLock<DeviceProfile>]> {
+    (0..hosts).map(|_| OnceLock::new()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOME: &str = include_str!("../../../../bench-data/clusters/home-lab.toml");
+
+    #[test]
+    fn a_message_takes_latency_and_the_slowest_link() {
+        let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
+        assert_eq!(cluster.hosts[0].0, "laptop");
+        let desktop = cluster.hosts.iter().position(|(name, _)| name == "desktop").unwrap();
+        // 3 + 0.2 ms each, and 375 kB at 300 Mbit/s
+        let time = cluster.transfer(0, desktop, 2, Bytes(375_000));
+        assert_eq!(time, Some(Nanos(2 * 3_200_000 + 10_000_000)));
+        assert_eq!(cluster.transfer(desktop, desktop, 9, Bytes(9)), Some(Nanos(0)));
+    }
+
+    #[test]
+    fn the_best_route_depends_on_the_size() {
+        let text = "source = 'a'\n[device.a]\nprofile = 'x'\n[device.b]\nprofile = 'x'\n\
+            [switch.s]\n[[link]]\nbetween = ['a', 'b']\nbandwidth = '8 kbit/s'\nlatency = '1 ms'\n\
+            [[link]]\nbetween = ['a', 's']\nbandwidth = '8 Mbit/s'\nlatency = '5 ms'\n\
+            [[link]]\nbetween = ['s', 'b']\nbandwidth = '8 Mbit/s'\nlatency = '5 ms'\n";
+        let cluster = Cluster::parse("c.toml", text).unwrap();
+        assert_eq!(cluster.transfer(0, 1, 1, Bytes(1)), Some(Nanos(2_000_000)));
+        let route = cluster.route(0, 1, 1, Bytes(1000)).unwrap();
+        assert_eq!((route.time, route.latency), (Nanos(11_000_000), Nanos(10_000_000)));
+        assert_eq!(route.bandwidth, Bandwidth(8_000_000));
+        assert_eq!(cluster.route(0, 0, 1, Bytes(1000)), None);
+    }
+
+    const TWO: &str = "source = 'a'\n[device.a]\nprofile = 'cluster:mine'\nmemory = '0 B'\n\
+        [device.b]\nprofile = 'catalog:l4-24'\n[profile.mine]\nmemory-gb = 8\n\
+        usable-percent = 50\nbandwidth-gb-s = 10\ntflops = 1\nsource = 'me'\n\
+        status = 'measured'\n[[profile.mine.rate]]\nformat = 'q4_K'\ntflops = 0.5\n\
+        [[link]]\nbetween = ['a', 'b']\none-way = true\nbandwidth = '8 Mbit/s'\n\
+        latency = '1 ms'\n";
+
+    #[test]
+    fn a_file_may_hold_profiles_and_links_that_lead_one_way() {
+        let cluster = Cluster::parse("c.toml", TWO).unwrap();
+        let mine = |cluster: &Cluster| cluster.profile(0).unwrap().published().cloned().unwrap();
+        assert_eq!(mine(&cluster).rate[0].tflops, Some(0.5));
+        assert_eq!(cluster.transfer(0, 1, 1, Bytes(1000)), Some(Nanos(2_000_000)));
+        assert_eq!(cluster.transfer(1, 0, 1, Bytes(1000)), None);
+        let wire: ClusterFile = parse_toml("c.toml", TWO).unwrap();
+        let text = wire.text("two\nlines");
+        assert!(text.starts_with("# two\n# lines\nsource = "), "{text}");
+        let again = Cluster::parse("c.toml", &text).unwrap();
+        assert_eq!(again.hosts, cluster.hosts);
+        assert_eq!(mine(&again), mine(&cluster));
+        assert_eq!(again.transfer(0, 1, 1, Bytes(9)), cluster.transfer(0, 1, 1, Bytes(9)));
+    }
+
+    #[test]
+    fn wrong_profiles_are_refused_by_key() {
+        let cases = [
+            ("cluster:mine", "cluster:mini", "device.a.profile: this file has no profile `mini`"),
+            ("memory-gb = 8", "memory-gb = -8", "profile.mine.memory-gb: -8"),
+            ("tflops = 0.5", "tflops = 0", "profile.mine.rate: 0.0;"),
+            ("tflops = 0.5", "tflop = 0.5", "did you mean `tflops`?"),
+        ];
+        for (from, to, expected) in cases {
+            let error = Cluster::parse("c.toml", &TWO.replacen(from, to, 1)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_by_key() {
+        let cases = [
+            ("source = \"laptop\"", "source = \"labtop\"", "did you mean `laptop`?"),
+            ("between = [\"jetson-a\"", "between = [\"jetson-c\"", "link[1].between"),
+            ("between = [\"jetson-a\"", "between = [\"home\"", "home links to itself"),
+            ("between = [\"jetson-a\"", "between = [\"jetson-b\"", "second link"),
+            ("300 Mbit/s", "300 MHz", "link[0].bandwidth: `300 MHz`"),
+            ("300 Mbit/s", "-300 Mbit/s", "is allowed"),
+            ("300 Mbit/s", "0 Mbit/s", "more than that is needed"),
+            ("3 ms", "NaN ms", "link[0].latency"),
+            ("profile = \"catalog:apple", "profle = \"catalog:apple", "did you mean `profile`?"),
+            ("[switch.home]", "[switch.laptop]\n[switch.home]", "same name"),
+        ];
+        for (from, to, expected) in cases {
+            let error = Cluster::parse("c.toml", &HOME.replacen(from, to, 1)).unwrap_err();
+            assert!(error.to_string().contains(expected), "{to}: {error}");
+        }
+        let cut = &HOME[..HOME.rfind("[[link]]").unwrap()];
+        let error = Cluster::parse("c.toml", cut).unwrap_err().to_string();
+        assert!(error.contains("cannot reach desktop"), "{error}");
+    }
+}

@@ -1,0 +1,253 @@
+//! Devices: what a machine can hold and how fast it is, from the catalog, a file of published
+//! numbers, or the profile that was measured there.
+
+mod measured;
+mod rates;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use edgeplan_problem::Bytes;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use measured::Measured;
+pub use rates::{MissingRate, Rates};
+
+use edgeplan_files::{InputError, not_in_catalog, parse_toml, read_text};
+use edgeplan_problem::format::Format;
+
+const FILE: &str = "bench-data/devices/catalog.toml";
+const TEXT: &str = include_str!("../../../../bench-data/devices/catalog.toml");
+
+/// How well a number is known.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// Somebody ran it.
+    Measured,
+    /// The vendor says so.
+    Specified,
+    /// Derived or guessed.
+    Estimated,
+}
+
+impl Status {
+    /// The word that files use.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Specified => "specified",
+            Self::Estimated => "estimated",
+        }
+    }
+}
+
+/// What is known of a machine, and from whom.
+#[derive(Debug, Clone)]
+pub enum DeviceProfile {
+    /// Numbers that somebody published.
+    Published(Device),
+    /// What `edgeplan profile` measured on the machine itself.
+    Measured(Box<Measured>),
+}
+
+impl DeviceProfile {
+    /// Bytes that a runtime may use.
+    pub fn usable(&self) -> Bytes {
+        match self {
+            Self::Published(device) => device.usable(),
+            Self::Measured(machine) => machine.usable(),
+        }
+    }
+
+    /// The published numbers, if it is these that are known.
+    pub fn published(&self) -> Option<&Device> {
+        match self {
+            Self::Published(device) => Some(device),
+            Self::Measured(_) => None,
+        }
+    }
+}
+
+/// What is known of a machine, as it was published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Device {
+    /// Memory that the planner may think of, in 1e9 bytes.
+    pub memory_gb: f64,
+    /// The part of it that a runtime gets, in percent; the rest is the system's.
+    pub usable_percent: f64,
+    /// Memory bandwidth in 1e9 bytes per second.
+    pub bandwidth_gb_s: f64,
+    /// Half-precision 1e12 operations per second.
+    pub tflops: f64,
+    /// Where these numbers come from.
+    pub source: String,
+    /// How well they are known.
+    pub status: Status,
+    /// What starting a layer's kernels takes, per pass, in microseconds; an estimate if none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer_overhead_us: Option<f64>,
+    /// Published speeds by format.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub speed: Vec<Speed>,
+    /// Rates by format that somebody timed directly; they go before speeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rate: Vec<Rate>,
+}
+
+/// How fast a machine itself was timed in one format: always measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Rate {
+    /// The format of the weights.
+    pub format: Format,
+    /// 1e9 bytes of weights read per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth_gb_s: Option<f64>,
+    /// 1e12 operations per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tflops: Option<f64>,
+}
+
+/// A published speed of one model in one format: always measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Speed {
+    /// A model of the catalog.
+    pub model: String,
+    /// The format of its weights.
+    pub format: Format,
+    /// Prompt tokens per second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefill: Option<f64>,
+    /// Generated tokens per second at batch 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decode: Option<f64>,
+    /// Who measured it.
+    pub source: String,
+}
+
+impl Device {
+    /// Bytes that a runtime may use.
+    pub fn usable(&self) -> Bytes {
+        Bytes((self.memory_gb * 1e7 * self.usable_percent) as u64)
+    }
+
+    /// Parses a device file; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// Syntax, unknown keys with the nearest known one, numbers out of range.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        let device: Self = parse_toml(file, text)?;
+        device.check(file, "")?;
+        Ok(device)
+    }
+
+    /// Checks the numbers; `path` leads to the device's keys in `file` (`profile.mac.`).
+    ///
+    /// # Errors
+    /// The first number that is out of range.
+    pub(crate) fn check(&self, file: &str, path: &str) -> Result<(), InputError> {
+        let numbers = [
+            ("memory-gb", self.memory_gb, 1e6),
+            ("usable-percent", self.usable_percent, 100.0),
+            ("bandwidth-gb-s", self.bandwidth_gb_s, 1e6),
+            ("tflops", self.tflops, 1e6),
+        ];
+        let speeds = self.speed.iter().flat_map(|speed| [speed.prefill, speed.decode]);
+        let speeds = speeds.flatten().map(|speed| ("speed", speed, 1e9));
+        let rates = self.rate.iter().flat_map(|rate| [rate.bandwidth_gb_s, rate.tflops]);
+        let rates = rates.flatten().map(|rate| ("rate", rate, 1e6));
+        if let Some(time) = self.layer_overhead_us
+            && !(0.0..=1e6).contains(&time)
+        {
+            let problem = format!("{time:?}; 0 to 1000000 us are allowed");
+            return Err(InputError::key(file, format!("{path}layer-overhead-us"), problem));
+        }
+        for (key, value, most) in numbers.into_iter().chain(speeds).chain(rates) {
+            if !(value > 0.0 && value <= most) {
+                let problem = format!("{value:?}; a number above 0 and up to {most} is allowed");
+                return Err(InputError::key(file, format!("{path}{key}"), problem));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The catalog by name, parsed once.
+///
+/// # Panics
+/// Never: a test reads every entry of the catalog of this build.
+pub fn catalog() -> &'static BTreeMap<String, Device> {
+    static CATALOG: LazyLock<BTreeMap<String, Device>> =
+        LazyLock::new(|| parse_toml(FILE, TEXT).expect("the catalog of this build is valid"));
+    &CATALOG
+}
+
+/// The device of that name in the catalog.
+///
+/// # Errors
+/// An unknown name with the nearest known one.
+pub fn from_catalog(name: &str) -> Result<Device, InputError> {
+    let names = || catalog().keys().map(String::as_str);
+    catalog().get(name).cloned().ok_or_else(|| not_in_catalog("device", name, names()))
+}
+
+/// Reads a device: `catalog:NAME`, a TOML file with the same keys, or the JSON file that `edgeplan
+/// profile` writes.
+///
+/// # Errors
+/// An unknown name with the nearest known one; unknown keys; numbers out of range.
+pub fn load(spec: &str) -> Result<DeviceProfile, InputError> {
+    if let Some(name) = spec.strip_prefix("catalog:") {
+        return from_catalog(name).map(DeviceProfile::Published);
+    }
+    let text = read_text(Path::new(spec))?;
+    if text.trim_start().starts_with('{') {
+        return Ok(DeviceProfile::Measured(Box::new(Measured::parse(spec, &text)?)));
+    }
+    Device::parse(spec, &text).map(DeviceProfile::Published)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_entry_makes_sense() {
+        assert!(catalog().len() >= 24);
+        for (name, device) in catalog() {
+            device.check(name, "").unwrap();
+            assert!(!device.source.is_empty(), "{name}");
+            let rates = Rates::new(device).unwrap();
+            for format in Format::ALL {
+                let bandwidth = rates.bandwidth(format, true).unwrap();
+                // Nothing reads faster than its memory; llama.cpp's own q4_0 files are a little
+                // larger than a uniform one, hence the margin.
+                assert!(bandwidth <= 1.05e9 * device.bandwidth_gb_s, "{name} {format}");
+            }
+        }
+    }
+
+    #[test]
+    fn speed_is_not_monotone_in_bits() {
+        let rates = Rates::new(&from_catalog("ryzen-7950x-64").unwrap()).unwrap();
+        let seconds = |format: Format| {
+            let bytes = format.bytes(4096, 4096).unwrap().as_f64();
+            bytes / rates.bandwidth(format, false).unwrap()
+        };
+        assert!(seconds(Format::Q3K) > seconds(Format::Q4_0));
+        assert!(rates.bandwidth(Format::Q4_1, false).is_err());
+    }
+
+    #[test]
+    fn an_unknown_device_gets_the_nearest_one() {
+        let error = load("catalog:jetson-orin-nx").unwrap_err().to_string();
+        assert!(error.ends_with("did you mean `catalog:jetson-orin-nx-16`?"), "{error}");
+    }
+}

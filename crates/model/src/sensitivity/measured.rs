@@ -1,0 +1,371 @@
+//! Sensitivity files: what each format does to each tensor of one model, measured.
+//!
+//! A file is JSON, a line each, so that a measurement can be broken off and taken up again: first
+//! the [`Header`], then [`Row`]s and [`Mix`]es in any order. A last line that is cut off counts as
+//! not written.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use edgeplan_problem::Loss;
+use serde::{Deserialize, Serialize};
+
+use crate::{ModelSpec, TensorSpec};
+use edgeplan_files::check_schema;
+use edgeplan_files::{InputError, parse_json};
+use edgeplan_problem::format::Format;
+
+/// What a file says of itself in `schema`.
+pub const SCHEMA: &str = "edgeplan-sensitivity/1";
+
+/// Divergences below this are rounding, and no power of them means anything.
+const LEAST: f64 = 1e-9;
+
+/// The first line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Header {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// The model's name.
+    pub model: String,
+    /// Where the numbers come from: a text, or another project's measurements.
+    pub source: String,
+    /// Tokens that were measured; 0 where nobody said.
+    pub tokens: u64,
+    /// Tokens of a window.
+    pub context: u64,
+    /// Loss of the original on them, in nats per token.
+    pub loss_nats: Option<f64>,
+}
+
+/// What one format does to one tensor, everything else as it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Row {
+    /// Its name; a tied head is `output.weight`.
+    pub tensor: String,
+    /// The format.
+    pub format: Format,
+    /// Norm of the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub norm: Option<f64>,
+    /// Norm of the difference over that of the weights.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight_difference: Option<f64>,
+    /// Variance of the error of the outputs over that of the outputs, inputs as in the text.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variance: Option<f64>,
+    /// Mean divergence from the original, in nats per token; none if only the above was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kl_nats: Option<f64>,
+    /// Change of the loss, in nats per token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loss_change_nats: Option<f64>,
+}
+
+/// A random recipe, to hold the sum over its tensors against.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Mix {
+    /// Its number, which is its seed.
+    pub mix: u64,
+    /// Mean divergence from the original, in nats per token.
+    pub kl_nats: f64,
+    /// Change of the loss, in nats per token.
+    pub loss_change_nats: f64,
+}
+
+/// A line after the first.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Line {
+    /// One tensor in one format.
+    Row(Row),
+    /// All tensors, in a mix of formats.
+    Mix(Mix),
+}
+
+/// A file that was read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sensed {
+    /// For errors.
+    pub file: String,
+    /// What it is about.
+    pub header: Header,
+    /// Mixes.
+    pub mixes: Vec<Mix>,
+    rows: Vec<Row>,
+    /// The rows of each tensor, one for each of the few formats: a file has tens of thousands.
+    of_tensor: BTreeMap<String, Vec<usize>>,
+}
+
+impl Sensed {
+    /// Reads a file; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// Syntax with its line, unknown keys, another schema, two rows for the same, numbers out of
+    /// range.
+    ///
+    /// # Complexity
+    /// O(n log n) for n rows.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        let whole = text.rfind('\n').map_or("", |end| &text[..=end]);
+        let mut lines = whole.lines();
+        let Some(first) = lines.next() else {
+            let problem = "is empty; a file of `edgeplan sensitivity` is needed";
+            return Err(InputError::file(file, problem));
+        };
+        let header: Header = parse_json(&at(file, 0), first)?;
+        check_schema(file, &header.schema, SCHEMA)?;
+        let (rows, mixes, of_tensor) = (Vec::new(), Vec::new(), BTreeMap::new());
+        let mut sensed = Self { file: file.into(), header, mixes, rows, of_tensor };
+        for (index, line) in lines.enumerate() {
+            let place = at(file, index + 1);
+            // By hand, because serde does not say what is wrong with an untagged enum.
+            match line.contains("\"mix\"") {
+                true => sensed.mixes.push(parse_json(&place, line)?),
+                false => sensed.add(&place, parse_json(&place, line)?)?,
+            }
+        }
+        Ok(sensed)
+    }
+
+    fn add(&mut self, place: &str, row: Row) -> Result<(), InputError> {
+        let numbers = [
+            ("norm", row.norm, 0.0),
+            ("weight_difference", row.weight_difference, 0.0),
+            ("variance", row.variance, 0.0),
+            ("kl_nats", row.kl_nats, 0.0),
+            ("loss_change_nats", row.loss_change_nats, -1e6),
+        ];
+        for (key, value, least) in numbers {
+            if let Some(value) = value.filter(|value| !(least..=1e6).contains(value)) {
+                let problem = format!("{value:?}; {least:?} to 1000000.0 are allowed");
+                return Err(InputError::key(place, key, problem));
+            }
+        }
+        if self.row(&row.tensor, row.format).is_some() {
+            let problem = format!("a second row for {} in {}", row.tensor, row.format);
+            return Err(InputError::file(place, problem));
+        }
+        self.of_tensor.entry(row.tensor.clone()).or_default().push(self.rows.len());
+        self.rows.push(row);
+        Ok(())
+    }
+
+    /// Rows, in the order of the file.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The row of a tensor in a format.
+    pub fn row(&self, tensor: &str, format: Format) -> Option<&Row> {
+        self.of_tensor(tensor).find(|row| row.format == format)
+    }
+
+    /// The rows of a tensor, in the order of the file.
+    fn of_tensor(&self, tensor: &str) -> impl Iterator<Item = &Row> {
+        self.of_tensor.get(tensor).into_iter().flatten().map(|&index| &self.rows[index])
+    }
+
+    /// Divergence of a tensor in a format: as it was measured, or else on the curve of this tensor
+    /// through the formats that were: divergence goes with the variance of the error, and between
+    /// two measured formats with a power of it. None where nothing of the kind was measured.
+    pub fn divergence(&self, tensor: &str, format: Format) -> Option<f64> {
+        let row = self.row(tensor, format)?;
+        if let Some(kl) = row.kl_nats {
+            return Some(kl);
+        }
+        let variance = row.variance?;
+        let mut known: Vec<(f64, f64)> = (self.of_tensor(tensor))
+            .filter_map(|row| Some((row.variance?, row.kl_nats?)))
+            .filter(|&(variance, kl)| variance > 0.0 && kl > LEAST)
+            .collect();
+        known.sort_by(|a, b| a.0.total_cmp(&b.0));
+        let (first, last) = (known.first()?, known.last()?);
+        if variance <= first.0 {
+            return Some(first.1 * variance / first.0);
+        }
+        if variance >= last.0 {
+            return Some(last.1 * variance / last.0);
+        }
+        let above = known.iter().position(|known| known.0 >= variance)?;
+        let ((x0, y0), (x1, y1)) = (known[above - 1], known[above]);
+        let share = (variance / x0).ln() / (x1 / x0).ln();
+        Some(y0 * (y1 / y0).powf(share))
+    }
+
+    /// The model with these measurements on its tensors.
+    ///
+    /// # Errors
+    /// A tensor that a plan may choose a format for, but of which nothing was measured; a row about
+    /// a tensor that the model does not have, or may not be quantized.
+    pub fn attach(&self, mut model: ModelSpec) -> Result<ModelSpec, InputError> {
+        let chosen = |tensor: &&mut TensorSpec| tensor.quantizable;
+        let count = model.layers.iter().flat_map(|l| &l.tensors).filter(|t| t.quantizable).count();
+        let norms: f64 = (model.layers.iter().flat_map(|layer| &layer.tensors))
+            .filter_map(|tensor| self.of_tensor(&tensor.name).next()?.norm)
+            .sum();
+        let mut left: BTreeSet<&str> = self.of_tensor.keys().map(String::as_str).collect();
+        for tensor in model.layers.iter_mut().flat_map(|l| &mut l.tensors).filter(chosen) {
+            tensor.measured = (self.of_tensor(&tensor.name))
+                .filter_map(|row| {
+                    let share = row.norm.map(|norm| norm / norms);
+                    let difference = row.weight_difference.zip(share).map(|(d, s)| d * s);
+                    Some(Measured {
+                        format: row.format,
+                        divergence: nano(self.divergence(&tensor.name, row.format)?),
+                        weight_difference: difference.map(nano),
+                        variance: row.variance.map(|variance| nano(variance / count as f64)),
+                    })
+                })
+                .collect();
+            if tensor.measured.is_empty() {
+                let problem = format!("nothing was measured of {}", tensor.name);
+                return Err(InputError::file(&self.file, problem));
+            }
+            left.remove(tensor.name.as_str());
+        }
+        match left.first() {
+            None => Ok(model),
+            Some(name) => {
+                let problem = format!("{name} is no tensor of {} with a choice", model.name);
+                Err(InputError::file(&self.file, problem))
+            }
+        }
+    }
+}
+
+/// What a format costs in one tensor, as its share of what it costs in the whole model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Measured {
+    /// The format.
+    pub format: Format,
+    /// KL divergence, in nats per token.
+    pub divergence: Loss,
+    /// Norm of the difference over the sum of the norms of all matrices.
+    pub weight_difference: Option<Loss>,
+    /// Variance of the error of the outputs, over the number of matrices.
+    pub variance: Option<Loss>,
+}
+
+fn nano(value: f64) -> Loss {
+    Loss((value * 1e9).round() as u64)
+}
+
+fn at(file: &str, index: usize) -> String {
+    format!("{file}: line {}", index + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sensitivity::Quality;
+    use crate::sensitivity::Sensitivity;
+
+    const HEADER: &str = "{\"schema\":\"edgeplan-sensitivity/1\",\"model\":\"m\",\"source\":\"s\",\
+                          \"tokens\":1,\"context\":1,\"loss_nats\":null}\n";
+
+    fn row(format: &str, variance: f64, kl: &str) -> String {
+        format!("{{\"tensor\":\"t\",\"format\":\"{format}\",\"variance\":{variance}{kl}}}\n")
+    }
+
+    #[test]
+    fn what_was_not_measured_lies_on_the_curve_of_its_tensor() {
+        let rows = [
+            row("q8_0", 1e-4, ",\"kl_nats\":1e-3"),
+            row("q4_0", 1e-2, ",\"kl_nats\":0.4"),
+            row("q6_K", 1e-3, ""),
+            row("q2_K", 4e-2, ""),
+            row("f16", 1e-6, ""),
+        ];
+        let sensed = Sensed::parse("s", &(HEADER.to_owned() + &rows.concat())).unwrap();
+        let cases =
+            [(Format::Q4_0, 0.4), (Format::Q6K, 0.02), (Format::Q2K, 1.6), (Format::F16, 1e-5)];
+        for (format, expected) in cases {
+            let found = sensed.divergence("t", format).unwrap();
+            assert!((found / expected - 1.0).abs() < 1e-9, "{format}: {found}");
+        }
+        assert_eq!(sensed.divergence("t", Format::Q5K), None);
+    }
+
+    #[test]
+    fn a_lookup_among_many_rows_looks_at_those_of_its_tensor() {
+        const TENSORS: usize = 10_000;
+        let rows = ["q8_0", "q4_0", "q6_K"].map(|f| row(f, 1e-3, ",\"kl_nats\":1e-3")).concat();
+        let of = |tensor| rows.replace("\"t\"", &format!("\"blk.{tensor}.ffn_down.weight\""));
+        let text = HEADER.to_owned() + &(0..TENSORS).map(of).collect::<String>();
+        let sensed = Sensed::parse("s", &text).unwrap();
+        assert_eq!(sensed.rows().len(), 3 * TENSORS);
+        for row in sensed.rows() {
+            assert_eq!(sensed.of_tensor(&row.tensor).count(), 3);
+            assert_eq!(sensed.divergence(&row.tensor, row.format), row.kl_nats);
+        }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_was_not_written() {
+        let text = format!("{HEADER}{}{{\"tensor\":\"u\",\"for", row("q8_0", 0.1, ""));
+        assert_eq!(Sensed::parse("s", &text).unwrap().rows.len(), 1);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_line() {
+        let cases = [
+            (String::new(), "s: is empty"),
+            (HEADER.replace("ty/1", "ty/2"), "s: schema: `edgeplan-sensitivity/2`"),
+            (HEADER.to_owned() + "{\"tensor\":1}\n", "s: line 2: tensor: "),
+            (HEADER.to_owned() + &row("q8_1x", 1.0, ""), "s: line 2: format: `q8_1x` is no format"),
+            (HEADER.to_owned() + &row("q8_0", -1.0, ""), "s: line 2: variance: -1.0; 0.0 to"),
+            (
+                HEADER.to_owned() + &row("q8_0", 1.0, "").repeat(2),
+                "s: line 3: a second row for t in q8_0",
+            ),
+        ];
+        for (text, expected) in cases {
+            let error = Sensed::parse("s", &text).unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_measured_model_says_what_was_measured() {
+        let model = crate::load("catalog:smollm2-135m").unwrap();
+        let names = model.layers.iter().flat_map(|l| &l.tensors).filter(|t| t.quantizable);
+        let rows = names.map(|tensor| Row {
+            tensor: tensor.name.clone(),
+            format: Format::Q4_0,
+            norm: Some(2.0),
+            weight_difference: Some(0.5),
+            variance: Some(0.25),
+            kl_nats: Some(0.001),
+            loss_change_nats: None,
+        });
+        let header: Header = parse_json("s", HEADER).unwrap();
+        let rows: Vec<Row> = rows.collect();
+        let sensed = |rows: &[Row]| {
+            let (mixes, of_tensor) = (Vec::new(), BTreeMap::new());
+            let file = "s".into();
+            let mut sensed =
+                Sensed { file, header: header.clone(), mixes, rows: vec![], of_tensor };
+            rows.iter().for_each(|row| sensed.add("s", row.clone()).unwrap());
+            sensed
+        };
+        let (whole, most) = (sensed(&rows), sensed(&rows[1..]));
+        let measured = whole.attach(model.clone()).unwrap();
+        let count = rows.len() as f64;
+        let sum = |quality: &Quality| -> f64 {
+            let sensitivity = Sensitivity::new(&measured, quality);
+            let tensors = measured.layers.iter().flat_map(|layer| &layer.tensors);
+            tensors.map(|t| sensitivity.loss(t, Format::Q4_0).as_f64()).sum::<f64>() / 1e9
+        };
+        assert!((sum(&Quality::MaxKl(1.0)) - 0.001 * count).abs() < 1e-6);
+        assert!((sum(&Quality::MaxVariance(1.0)) - 0.25).abs() < 1e-6);
+        let budget = Sensitivity::new(&measured, &Quality::Any)
+            .budget(&measured, &Quality::Like("q8_0".into()));
+        let error = budget.unwrap_err().to_string();
+        assert!(error.contains("needs q8_0, not measured of token_embd.weight"), "{error}");
+        let error = most.attach(model).unwrap_err().to_string();
+        assert!(error.starts_with("s: nothing was measured of "), "{error}");
+    }
+}

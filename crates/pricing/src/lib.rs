@@ -1,0 +1,284 @@
+//! From a model, a cluster and a workload to the deployment problem.
+//!
+//! Time of a layer is one request's: the prompt at once, then token by token. On a machine that was
+//! measured it is the sum of its kernels ([`edgeplan_cost_model`]). Elsewhere a matrix product
+//! takes the longer of reading its weights and computing (roofline), attention reads the KV cache,
+//! and rates come from published speeds by format; [`edgeplan_machines::device::Rates`] says what
+//! is estimated, and [`edgeplan_model::StoredType::rated_as`] what stands for types that are no
+//! format.
+
+mod layers;
+pub mod llama_bench;
+mod machine;
+mod measured;
+mod memory;
+mod phases;
+pub mod pins;
+mod priced;
+mod prompt;
+mod rpc;
+pub mod workload;
+
+use edgeplan_problem::deployment::{
+    Deployment, Device, DeviceId, Message, Model, Objective, Placement as Where,
+};
+use edgeplan_problem::{Bytes, Nanos};
+
+pub use self::machine::CHUNK;
+use self::machine::Machine;
+use self::machine::{format_of, multiplied};
+pub use self::measured::compute;
+pub use self::phases::PhaseTimes;
+pub use self::priced::{End, PricedDeployment, TimeConfidence};
+use self::priced::{Origin, Times};
+pub use self::prompt::prompt_alone;
+use crate::workload::{Goal, Placement, Returns, Workload};
+use edgeplan_files::InputError;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::Sensitivity;
+
+/// Messages of a model: hidden states first, those of blocks last, where they differ from others.
+const STATES: usize = 0;
+const OF_BLOCKS: usize = 3;
+
+/// A token id on the wire.
+const TOKEN_BYTES: u64 = 4;
+
+/// The deployment problem of these models on these machines, priced for this workload.
+///
+/// # Errors
+/// As [`price`].
+pub fn deployment(
+    models: &[ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+) -> Result<Deployment, InputError> {
+    price(models, cluster, workload).map(|priced| priced.deployment)
+}
+
+/// The deployment problem of these models on these machines, priced for this workload, with the
+/// intervals of its compute times.
+///
+/// # Errors
+/// A profile that cannot be read, a format without a known speed where estimates are not allowed,
+/// a layer that no format fits, or numbers that are too large.
+pub fn price(
+    models: &[ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+) -> Result<PricedDeployment, InputError> {
+    let (mut machines, mut memory, mut origins) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (name, host)) in cluster.hosts.iter().enumerate() {
+        let profile = cluster.profile(index)?;
+        memory.push((host.usable(profile), Bytes(host.overhead.0)));
+        let machine = Machine::new(name, host, profile)?;
+        let measured = machine.measured();
+        origins.push(Origin {
+            measured: measured.is_some(),
+            text: measured.map_or(host.profile.clone(), |machine| machine.origin()),
+        });
+        machines.push(machine);
+    }
+    let matrices = memory::matrices(models, workload);
+    let (mut devices, mut notes) = (Vec::new(), Vec::new());
+    for ((machine, (_, host)), room) in machines.iter().zip(&cluster.hosts).zip(memory) {
+        let (memory, note) = memory::after_copies(&machines, machine, &matrices, room);
+        for text in note.into_iter().chain(machine.notes()) {
+            notes.push((machine.name.to_owned(), text));
+        }
+        devices.push(Device {
+            name: machine.name.to_owned(),
+            memory,
+            overhead: room.1,
+            compute_max: host.compute_max.map(|time| Nanos(time.0)),
+            traffic_max: host.traffic_max.map(|bytes| Bytes(bytes.0)),
+        });
+    }
+    let builder = Builder { cluster, workload, machines };
+    let (mut built, mut times) = (Vec::new(), Vec::new());
+    for model in models {
+        let (model, layers) = builder.model(model)?;
+        built.push(model);
+        times.push(layers);
+    }
+    let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
+    let steps = u64::from(workload.generate) + 1;
+    let cycle = workload.throughput_min.map(|rate| {
+        let tokens = (steps * u64::from(workload.batch)) as f64;
+        Nanos((1e9 * tokens / rate) as u64)
+    });
+    let mut deployment = Deployment {
+        name: names.join(" + "),
+        objective: match workload.objective {
+            Goal::Latency => Objective::Latency,
+            Goal::Throughput => Objective::Bottleneck,
+            Goal::Memory => Objective::Memory,
+        },
+        placement: match workload.placement {
+            Placement::Contiguous => Where::Contiguous,
+            Placement::Free => Where::Free,
+        },
+        source: DeviceId(0),
+        devices,
+        models: built,
+        latency_max: workload.latency_max.map(|time| Nanos(time.0)),
+        bottleneck_max: cycle,
+    };
+    pins::apply(workload, &mut deployment)?;
+    let deployment = deployment
+        .checked()
+        .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))?;
+    Ok(PricedDeployment::new(deployment, origins, times, joined(notes)))
+}
+
+/// Notes with the names of the devices that they are about, each note once.
+fn joined(notes: Vec<(String, String)>) -> Vec<String> {
+    let mut found: Vec<(String, String)> = Vec::new();
+    for (name, text) in notes {
+        match found.iter_mut().find(|(_, known)| *known == text) {
+            Some((names, _)) => names.extend([", ", &name]),
+            None => found.push((name, text)),
+        }
+    }
+    found.into_iter().map(|(names, text)| format!("{names}: {text}")).collect()
+}
+
+struct Builder<'a> {
+    cluster: &'a Cluster,
+    workload: &'a Workload,
+    machines: Vec<Machine<'a>>,
+}
+
+impl Builder<'_> {
+    /// A model, and the times of its options by [layer][option].
+    fn model(&self, spec: &ModelSpec) -> Result<(Model, Vec<Vec<Times>>), InputError> {
+        let sensitivity = Sensitivity::new(spec, &self.workload.quality);
+        let (mut shared, mut layers, mut times) = (Vec::new(), Vec::new(), Vec::new());
+        for layer in &spec.layers {
+            let (layer, known) = self.layer(spec, layer, sensitivity, &mut shared)?;
+            layers.push(layer);
+            times.push(known);
+        }
+        let state = self.activation_bytes(spec.hidden);
+        let tokens = u64::from(self.workload.prompt) * u64::from(self.workload.batch);
+        let model = Model {
+            name: spec.name.clone(),
+            weight: 1,
+            layers,
+            loss_max: sensitivity.budget(spec, &self.workload.quality)?,
+            // Two hidden states of the longest pass, in and out.
+            activation: Bytes(2 * state * tokens),
+            shared: shared.into_iter().map(|(_, bytes)| bytes).collect(),
+            messages: self.messages(spec),
+            enter: 1,
+            leave: 2,
+        };
+        Ok((model, times))
+    }
+
+    fn activation_bytes(&self, elements: u64) -> u64 {
+        // Rows that are no whole number of blocks are rounded up to one.
+        let format = self.workload.activations;
+        elements.div_ceil(format.block_elements()) * format.block_bytes()
+    }
+
+    /// Hidden states, the way in, and the way out.
+    fn messages(&self, spec: &ModelSpec) -> Vec<Message> {
+        let batch = u64::from(self.workload.batch);
+        let steps = u64::from(self.workload.generate) + 1;
+        let tokens = batch * (u64::from(self.workload.prompt) + steps - 1);
+        let answer = match self.workload.returns {
+            Returns::Token => TOKEN_BYTES,
+            Returns::Logits => 4 * spec.vocab,
+        };
+        let sizes = [
+            self.activation_bytes(spec.hidden) * tokens,
+            TOKEN_BYTES * tokens,
+            answer * batch * steps,
+        ];
+        let devices = self.cluster.hosts.len();
+        let rpc = self.rpc_bytes();
+        // Hidden states are not alone on their way to a device that is not the source.
+        let with = |index: usize, from: usize, to: usize, bytes: Bytes| match (index, from, to) {
+            (STATES, _, 1..) => bytes + rpc,
+            (OF_BLOCKS, 0, 1..) => bytes * self.workload.rpc.states + rpc,
+            (OF_BLOCKS, _, 1..) => bytes + rpc,
+            _ => bytes,
+        };
+        let message = |(index, bytes): (usize, u64)| {
+            let time = (0..devices * devices).map(|pair| {
+                let (from, to) = (pair / devices, pair % devices);
+                self.cluster.transfer(from, to, steps, with(index, from, to, Bytes(bytes)))
+            });
+            Message { bytes: Bytes(bytes), time: time.collect() }
+        };
+        // Those of blocks differ from others in few engines.
+        let of_blocks = (self.workload.rpc.states != 1).then_some(sizes[STATES]);
+        sizes.into_iter().chain(of_blocks).enumerate().map(message).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use edgeplan_problem::Problem as _;
+    use edgeplan_problem::deployment::{Assignment, OptionId, Plan};
+    use edgeplan_problem::format::Format;
+    use edgeplan_problem::recipe::Recipe;
+
+    use edgeplan_model::sensitivity::Quality;
+
+    const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
+
+    fn home(name: &str, workload: &Workload) -> Deployment {
+        let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
+        let model = edgeplan_model::load(&format!("catalog:{name}")).unwrap();
+        deployment(&[model], &cluster, workload).unwrap()
+    }
+
+    #[test]
+    fn the_example_has_uniform_and_mixed_recipes_within_reach() {
+        let instance = home("llama-3.1-8b", &Workload::default());
+        assert_eq!(instance.models[0].layers.len(), 34);
+        let block = &instance.models[0].layers[1];
+        let recipes: Vec<&Recipe> = block.options.iter().map(|o| &o.recipe).collect();
+        for format in [Format::Q4K, Format::Q8_0] {
+            assert!(recipes.contains(&&format.into()), "{recipes:?}");
+        }
+        assert!(recipes.iter().any(|recipe| !recipe.is_uniform()), "{recipes:?}");
+        assert_eq!(block.kv, Bytes(2 * 8 * 128 * 2 * 640));
+    }
+
+    #[test]
+    fn decoding_on_the_source_reproduces_the_published_speed() {
+        let workload = Workload {
+            prompt: 1,
+            generate: 100,
+            formats: vec![Format::Q4_0],
+            quality: Quality::Any,
+            ..Workload::default()
+        };
+        let instance = home("llama-2-7b", &workload);
+        let mut open = instance.clone();
+        open.devices[0].memory = Bytes(1 << 40);
+        let plan = Plan::single(vec![
+            Assignment { device: DeviceId(0), option: OptionId(0) };
+            instance.models[0].layers.len()
+        ]);
+        let evaluation = open.evaluate(&plan);
+        assert!(evaluation.is_feasible(), "{:?}", evaluation.violations);
+        // An M2 Pro decodes 37.87 tokens per second; overheads and the cache cost a little.
+        let rate = 101e9 / evaluation.cost.as_f64();
+        assert!((36.0..38.0).contains(&rate), "{rate} tokens per second");
+    }
+
+    #[test]
+    fn a_tied_tensor_is_shared() {
+        let instance = home("smollm2-135m", &Workload::default());
+        let model = &instance.models[0];
+        assert!(!model.shared.is_empty());
+        assert!(model.layers[0].options.iter().all(|option| option.shared.is_some()));
+        assert_eq!(model.layers[0].options[0].bytes, Bytes(0));
+    }
+}

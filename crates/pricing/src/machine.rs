@@ -1,0 +1,214 @@
+//! What a layer takes on one device, by published rates or by what was measured there.
+
+use edgeplan_cost_model::Prediction;
+use edgeplan_problem::{Bytes, Nanos};
+
+use super::measured::Kernels;
+use super::memory::Matrix;
+use crate::workload::Workload;
+use edgeplan_files::InputError;
+use edgeplan_machines::cluster::Host;
+use edgeplan_machines::device::{DeviceProfile, Measured, Rates};
+use edgeplan_model::{LayerSpec, ModelSpec, Part, StoredType, TensorClass, TensorSpec};
+use edgeplan_problem::format::Format;
+
+/// Engines run longer prompts in passes of that many positions (llama.cpp calls it `ubatch`):
+/// products gain nothing from more rows, and the scores of attention stay small.
+pub const CHUNK: u64 = 512;
+
+/// The passes of one batch of requests: their prompts chunk by chunk, then token by token.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Passes {
+    pub(super) prompt: u64,
+    pub(super) generate: u64,
+    pub(super) batch: u64,
+    /// Whether what nobody measured or published may be estimated.
+    pub(super) estimate: bool,
+}
+
+impl From<&Workload> for Passes {
+    fn from(workload: &Workload) -> Self {
+        Self {
+            prompt: workload.prompt.into(),
+            generate: workload.generate.into(),
+            batch: workload.batch.into(),
+            estimate: workload.estimate,
+        }
+    }
+}
+
+impl Passes {
+    /// All of them, each of so many rows of activations.
+    pub(super) fn sum<E>(
+        &self,
+        layer: &LayerSpec,
+        mut pass: impl FnMut(u64) -> Result<Prediction, E>,
+    ) -> Result<Prediction, E> {
+        let mut time = pass(self.batch)? * self.generate;
+        // Only the last position of a prompt needs logits.
+        if layer.part == Part::Head {
+            return Ok(time + pass(self.batch)?);
+        }
+        for (positions, _) in self.chunks() {
+            time += pass(self.batch * positions)?;
+        }
+        Ok(time)
+    }
+
+    /// The chunks that a prompt is cut into: new positions, and all positions so far.
+    pub(super) fn chunks(&self) -> impl Iterator<Item = (u64, u64)> {
+        let prompt = self.prompt;
+        (0..prompt.div_ceil(CHUNK)).map(move |chunk| {
+            let end = ((chunk + 1) * CHUNK).min(prompt);
+            (end - chunk * CHUNK, end)
+        })
+    }
+
+    /// The most rows of activations of a pass.
+    pub(super) fn rows_max(&self, layer: &LayerSpec) -> u64 {
+        match layer.part {
+            Part::Head => self.batch,
+            _ => self.batch * self.prompt.clamp(1, CHUNK),
+        }
+    }
+}
+
+/// A device with what is known of its speed.
+pub(super) struct Machine<'a> {
+    pub(super) name: &'a str,
+    /// Formats that it can run; all if empty.
+    formats: &'a [Format],
+    speed: Speed<'a>,
+}
+
+enum Speed<'a> {
+    Published(Rates),
+    Measured(&'a Measured),
+}
+
+impl<'a> Machine<'a> {
+    pub(super) fn new(
+        name: &'a str,
+        host: &'a Host,
+        profile: &'a DeviceProfile,
+    ) -> Result<Self, InputError> {
+        let speed = match profile {
+            DeviceProfile::Published(device) => Speed::Published(Rates::new(device)?),
+            DeviceProfile::Measured(machine) => Speed::Measured(machine),
+        };
+        Ok(Self { name, formats: &host.formats, speed })
+    }
+
+    /// What was measured on it, if anything was.
+    pub(super) fn measured(&self) -> Option<&Measured> {
+        match &self.speed {
+            Speed::Measured(machine) => Some(machine),
+            Speed::Published(_) => None,
+        }
+    }
+
+    /// What a reader of any plan must know of it.
+    pub(super) fn notes(&self) -> Vec<String> {
+        let Some(machine) = self.measured() else { return Vec::new() };
+        let share = |format: Format| {
+            let share = Matrix { format, shape: (4096, 4096), batch: CHUNK }.share(self);
+            (share >= 1.01).then(|| format!("{format} {share:.2} x"))
+        };
+        let copies: Vec<String> = machine.model.formats().filter_map(share).collect();
+        let copied = format!("large weights in memory are {} their file", copies.join(", "));
+        let said = machine.profile.notes.iter().cloned();
+        (!copies.is_empty()).then_some(copied).into_iter().chain(said).collect()
+    }
+
+    /// Whether it may run that format.
+    pub(super) fn runs(&self, format: Format) -> bool {
+        self.formats.is_empty() || self.formats.contains(&format)
+    }
+
+    /// Memory of a matrix once it is loaded and used: some engines keep a second copy of it, in
+    /// another layout.
+    pub(super) fn resident(&self, matrix: Matrix) -> Bytes {
+        let Matrix { format, shape, batch } = matrix;
+        match &self.speed {
+            Speed::Measured(machine) => machine.model.resident(format, shape, batch),
+            Speed::Published(_) => format.bytes(shape.0, shape.1).unwrap_or_default(),
+        }
+    }
+
+    /// Time of one batch in a layer without its tensors; `cache` is what it holds at the end.
+    pub(super) fn fixed(
+        &self,
+        passes: Passes,
+        model: &ModelSpec,
+        layer: &LayerSpec,
+        cache: Bytes,
+    ) -> Result<Prediction, InputError> {
+        match &self.speed {
+            Speed::Measured(machine) => {
+                Kernels { machine, name: self.name, passes }.fixed(model.hidden, layer)
+            }
+            // Starting kernels, and reading the cache, on average at most that of a prompt and the
+            // answer, at every step.
+            Speed::Published(rates) => {
+                let bandwidth = rates.bandwidth(Format::F16, true);
+                let bytes = cache.as_f64() * passes.generate as f64;
+                let reading = bandwidth.map_or(0.0, |rate| 1e9 * bytes / rate);
+                let starting = rates.layer_overhead() * (passes.generate + 1);
+                Ok(Prediction::exact(starting + Nanos(reading.ceil() as u64)))
+            }
+        }
+    }
+
+    /// Time of one batch in one tensor.
+    pub(super) fn tensor(
+        &self,
+        passes: Passes,
+        layer: &LayerSpec,
+        tensor: &TensorSpec,
+        format: Format,
+    ) -> Result<Prediction, InputError> {
+        match &self.speed {
+            Speed::Measured(machine) => {
+                Kernels { machine, name: self.name, passes }.tensor(layer, tensor, format)
+            }
+            Speed::Published(rates) if multiplied(layer, tensor) => {
+                passes.sum(layer, |rows| self.published(rates, passes, (tensor, format), rows))
+            }
+            // Vectors and look-ups take none.
+            Speed::Published(_) => Ok(Prediction::ZERO),
+        }
+    }
+
+    fn published(
+        &self,
+        rates: &Rates,
+        passes: Passes,
+        (tensor, format): (&TensorSpec, Format),
+        rows: u64,
+    ) -> Result<Prediction, InputError> {
+        let bytes = tensor.bytes(format).unwrap_or_default();
+        let (used, experts) = tensor.experts.unwrap_or((1, 1));
+        // At worst no two tokens use the same expert.
+        let read = bytes.0 / experts * used.saturating_mul(rows).min(experts);
+        let operations = (tensor.elements() / experts * used).saturating_mul(2 * rows);
+        let time = rates.pass(format, Bytes(read), operations, passes.estimate);
+        let time = time.map_err(|error| {
+            InputError::key("workload", "estimate", format!("{}: {error}", self.name))
+        })?;
+        let known = rates.bandwidth(format, false).is_ok() && rates.compute(format, false).is_ok();
+        Ok(Prediction { estimated: !known, ..Prediction::exact(time) })
+    }
+}
+
+/// Whether activations are multiplied with a tensor: not with vectors and tables.
+pub(crate) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
+    let vector = matches!(tensor.class, TensorClass::Norm | TensorClass::Bias);
+    let embedding = layer.part == Part::Embedding && tensor.class == TensorClass::Other;
+    let table = matches!(tensor.class, TensorClass::TokenEmbd | TensorClass::PositionEmbd);
+    !(vector || table || embedding)
+}
+
+/// The format that stands for what a tensor keeps.
+pub(crate) fn format_of(tensor: &TensorSpec) -> Format {
+    tensor.native.map_or(Format::F32, StoredType::rated_as)
+}

@@ -1,0 +1,108 @@
+//! The same question for requests that end with their prompt.
+
+use edgeplan_problem::Nanos;
+use edgeplan_problem::deployment::Deployment;
+
+use super::Builder;
+use super::machine::Machine;
+use crate::workload::Workload;
+use edgeplan_files::InputError;
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_model::recipes::TensorChoices;
+use edgeplan_model::sensitivity::Sensitivity;
+use edgeplan_model::{ModelSpec, TensorSpec};
+use edgeplan_problem::recipe::Recipe;
+
+/// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for prompts alone:
+/// compute and transfer times are those of the first pass, everything else stays, so that plans of
+/// one are plans of the other. What the instance charges beyond that is the time of generating.
+///
+/// # Errors
+/// As [`price`](super::price).
+pub fn prompt_alone(
+    models: &[ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+    instance: &Deployment,
+) -> Result<Deployment, InputError> {
+    let brief = Workload { generate: 0, ..workload.clone() };
+    let mut machines = Vec::new();
+    for (index, (name, host)) in cluster.hosts.iter().enumerate() {
+        machines.push(Machine::new(name, host, cluster.profile(index)?)?);
+    }
+    let builder = Builder { cluster, workload: &brief, machines };
+    let mut alone = instance.clone();
+    for (spec, model) in models.iter().zip(&mut alone.models) {
+        let sensitivity = Sensitivity::new(spec, &brief.quality);
+        model.messages = builder.messages(spec);
+        for (layer, priced) in spec.layers.iter().zip(&mut model.layers) {
+            let (chosen, kept): (Vec<&TensorSpec>, Vec<&TensorSpec>) =
+                layer.tensors.iter().partition(|tensor| tensor.quantizable);
+            let choices: Vec<TensorChoices> = chosen
+                .iter()
+                .map(|tensor| Ok(builder.choices(spec, layer, tensor, sensitivity)?.0))
+                .collect::<Result<_, _>>()?;
+            let kept = builder.kept_time(spec, layer, &kept)?;
+            let kept: Vec<_> = kept.into_iter().map(|time| time.map(|time| time.median)).collect();
+            for option in &mut priced.options {
+                option.compute = times(&choices, &kept, &option.recipe);
+            }
+        }
+    }
+    Ok(alone)
+}
+
+/// Time by device of a recipe.
+fn times(choices: &[TensorChoices], kept: &[Option<Nanos>], recipe: &Recipe) -> Vec<Option<Nanos>> {
+    let mut times = kept.to_vec();
+    for tensor in choices {
+        let wanted = recipe.mix().map(|mix| mix.format(tensor.class));
+        let Some(choice) = tensor.choices.iter().find(|choice| Some(choice.format) == wanted)
+        else {
+            return vec![None; kept.len()];
+        };
+        for (time, more) in times.iter_mut().zip(&choice.price.time) {
+            *time = time.zip(*more).map(|(time, more)| time + more);
+        }
+    }
+    times
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::deployment;
+
+    const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
+
+    #[test]
+    fn a_prompt_is_a_part_of_every_time() {
+        let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
+        let models = [edgeplan_model::load("catalog:llama-3.1-8b").unwrap()];
+        let workload = Workload::default();
+        let instance = deployment(&models, &cluster, &workload).unwrap();
+        let alone = prompt_alone(&models, &cluster, &workload, &instance).unwrap();
+        for (whole, first) in instance.models[0].layers.iter().zip(&alone.models[0].layers) {
+            for (whole, first) in whole.options.iter().zip(&first.options) {
+                for (all, prompt) in whole.compute.iter().zip(&first.compute) {
+                    assert_eq!(all.is_some(), prompt.is_some(), "{}", whole.recipe);
+                    assert!(prompt <= all && prompt.unwrap() > Nanos::ZERO, "{}", whole.recipe);
+                }
+            }
+        }
+        // What is built for prompts alone costs the same, where it offers the same recipes.
+        let brief = Workload { generate: 0, ..workload };
+        let built = deployment(&models, &cluster, &brief).unwrap();
+        let block = |instance: &Deployment| {
+            let options = instance.models[0].layers[5].options.clone();
+            options.into_iter().map(|o| (o.recipe, o.compute)).collect::<BTreeMap<_, _>>()
+        };
+        let (ours, theirs) = (block(&alone), block(&built));
+        let common: Vec<&Recipe> = ours.keys().filter(|r| theirs.contains_key(*r)).collect();
+        assert!(common.len() >= 5, "{common:?}");
+        assert!(common.iter().all(|recipe| ours[*recipe] == theirs[*recipe]));
+        assert_eq!(alone.models[0].messages, built.models[0].messages);
+    }
+}

@@ -1,0 +1,248 @@
+//! The workload: what is asked of a deployment, as a person writes it in `workload.toml`.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::pins::Pin;
+use edgeplan_files::quantity::Time;
+use edgeplan_files::{InputError, parse_toml};
+pub use edgeplan_model::sensitivity::Quality;
+use edgeplan_problem::format::Format;
+
+/// One kind of request and what counts as good.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Workload {
+    /// Prompt tokens of a request.
+    pub prompt: u32,
+    /// Tokens generated after the prompt.
+    pub generate: u32,
+    /// Requests run together.
+    pub batch: u32,
+    /// What is minimised.
+    pub objective: Goal,
+    /// The quality floor.
+    pub quality: Quality,
+    /// No layer may diverge more, in nats per token.
+    pub max_layer_kl: Option<f64>,
+    /// Whether a device may be visited twice.
+    pub placement: Placement,
+    /// Layers that must run on one device.
+    pub pin: Vec<Pin>,
+    /// Requests per round by model; one of each that is not named.
+    pub weight: BTreeMap<String, u32>,
+    /// The first layer stays on the source, so that no text leaves it (EdgeShard's constraint).
+    pub privacy: bool,
+    /// Formats to choose from; empty means the usual ones of llama.cpp.
+    pub formats: Vec<Format>,
+    /// How finely formats are chosen.
+    pub granularity: Granularity,
+    /// Most recipes per layer, uniform ones included.
+    pub recipes_max: usize,
+    /// What returns to the source at every step.
+    pub returns: Returns,
+    /// Format of the activations that move between devices.
+    pub activations: Format,
+    /// Format of the KV cache.
+    pub kv: Format,
+    /// No request may take longer.
+    pub latency_max: Option<Time>,
+    /// Generated tokens per second over all batches must be at least this.
+    pub throughput_min: Option<f64>,
+    /// Whether rates that nobody published or measured may be derived from the specification.
+    pub estimate: bool,
+    /// What an engine sends beside hidden states; the engine says so, not the file.
+    #[serde(skip)]
+    pub rpc: RpcOverhead,
+}
+
+impl Default for Workload {
+    fn default() -> Self {
+        Self {
+            prompt: 512,
+            generate: 128,
+            batch: 1,
+            objective: Goal::Latency,
+            quality: Quality::Like("q4_K_M".into()),
+            max_layer_kl: None,
+            placement: Placement::Contiguous,
+            pin: Vec::new(),
+            weight: BTreeMap::new(),
+            privacy: true,
+            formats: Vec::new(),
+            granularity: Granularity::TensorClass,
+            recipes_max: 16,
+            returns: Returns::Token,
+            activations: Format::F32,
+            kv: Format::F16,
+            latency_max: None,
+            throughput_min: None,
+            estimate: true,
+            rpc: RpcOverhead::NONE,
+        }
+    }
+}
+
+/// What is minimised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Goal {
+    /// Time of one request.
+    Latency,
+    /// Time between two requests leaving a full pipeline.
+    Throughput,
+    /// Bytes in use.
+    Memory,
+}
+
+/// Whether a device may be visited twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Placement {
+    /// Each device holds one run of consecutive layers.
+    Contiguous,
+    /// Any device may hold any layers.
+    Free,
+}
+
+/// How finely formats are chosen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Granularity {
+    /// One format per tensor class of a layer.
+    TensorClass,
+    /// One format per layer.
+    Layer,
+}
+
+/// What returns to the source at every step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Returns {
+    /// A token id: the sampler lives where the head is.
+    Token,
+    /// All logits: the sampler lives at the source.
+    Logits,
+}
+
+/// What an engine sends to another device beside hidden states, as llama.cpp does over RPC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RpcOverhead {
+    /// Bytes of every pass: commands and tensor descriptions.
+    pub pass: u64,
+    /// Bytes of every new position: its index and its slot in the KV cache.
+    pub position: u64,
+    /// Bytes of the attention mask for every pair of a new position and a position that it attends
+    /// to.
+    pub mask: u64,
+    /// Mask stride in positions: the attended positions are rounded up to a multiple of it, so that
+    /// passes have few shapes.
+    pub stride: u64,
+    /// Bytes of a block's compute graph, sent again when a pass has another shape than the last.
+    pub graph: u64,
+    /// Hidden states that leave a block of the source. Two where the residual add runs on the next
+    /// device.
+    pub states: u64,
+}
+
+impl RpcOverhead {
+    /// Nothing but hidden states.
+    pub const NONE: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
+}
+
+/// More tokens than this in one request is a slip of the pen.
+const TOKENS_MAX: u32 = 10_000_000;
+
+/// More requests than this in one round is one, too.
+const WEIGHT_MAX: u32 = 1_000_000;
+
+impl Workload {
+    /// Parses `workload.toml`; what it leaves out keeps its default.
+    ///
+    /// # Errors
+    /// Unknown keys with the nearest known one, wrong units, numbers out of range.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        let workload: Self = parse_toml(file, text)?;
+        workload.check(file)?;
+        Ok(workload)
+    }
+
+    /// Checks numbers that may also come from the command line.
+    ///
+    /// # Errors
+    /// The first value that is out of range.
+    pub fn check(&self, file: &str) -> Result<(), InputError> {
+        let error = |key: &str, problem: String| Err(InputError::key(file, key, problem));
+        let tokens =
+            [("prompt", self.prompt, 1), ("generate", self.generate, 0), ("batch", self.batch, 1)];
+        for (key, value, least) in tokens {
+            if !(least..=TOKENS_MAX).contains(&value) {
+                return error(key, format!("{value}; {least} to {TOKENS_MAX} are allowed"));
+            }
+        }
+        if u64::from(self.batch) * (u64::from(self.prompt) + u64::from(self.generate))
+            > u64::from(TOKENS_MAX)
+        {
+            return error("batch", format!("more than {TOKENS_MAX} tokens in one batch"));
+        }
+        if self.recipes_max == 0 || self.recipes_max > 1024 {
+            return error("recipes-max", format!("{}; 1 to 1024 are allowed", self.recipes_max));
+        }
+        match self.quality {
+            Quality::MaxKl(kl) if !(0.0..=100.0).contains(&kl) => {
+                return error("quality.max-kl", format!("{kl:?}; 0 to 100 nats are allowed"));
+            }
+            _ => {}
+        }
+        if let Quality::MaxVariance(variance) = self.quality
+            && !(0.0..=1e3).contains(&variance)
+        {
+            return error("quality.max-variance", format!("{variance:?}; 0 to 1000 are allowed"));
+        }
+        for (model, &weight) in &self.weight {
+            if !(1..=WEIGHT_MAX).contains(&weight) {
+                let problem = format!("{weight}; 1 to {WEIGHT_MAX} are allowed");
+                return error(&format!("weight.{model}"), problem);
+            }
+        }
+        match (self.max_layer_kl, &self.quality) {
+            (Some(kl), _) if !(0.0..=100.0).contains(&kl) => {
+                return error("max-layer-kl", format!("{kl:?}; 0 to 100 nats are allowed"));
+            }
+            (Some(_), Quality::MaxWeightDifference(_) | Quality::MaxVariance(_)) => {
+                return error("max-layer-kl", "needs a quality floor in nats".into());
+            }
+            _ => {}
+        }
+        match self.throughput_min {
+            Some(rate) if !(rate > 0.0 && rate < 1e9) => error(
+                "throughput-min",
+                format!(
+                    "{rate:?}; a number of tokens per second from above 0 to below 1e9 is allowed"
+                ),
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// The formats to choose from.
+    pub fn formats(&self) -> Vec<Format> {
+        if self.formats.is_empty() { USUAL_FORMATS.to_vec() } else { self.formats.clone() }
+    }
+}
+
+/// What llama.cpp's users choose among, finest first.
+pub const USUAL_FORMATS: [Format; 10] = [
+    Format::F16,
+    Format::Q8_0,
+    Format::Q6K,
+    Format::Q5K,
+    Format::Q5_0,
+    Format::Q4K,
+    Format::Q4_1,
+    Format::Q4_0,
+    Format::Q3K,
+    Format::Q2K,
+];

@@ -1,0 +1,331 @@
+//! Recipes: how the tensors of a layer are stored.
+
+use std::borrow::Cow;
+use std::convert::Infallible;
+use std::fmt;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::format::{Format, UnknownFormat};
+
+/// How the tensors of a layer are stored. In files and tables a recipe is a word: `native`, `q4_K`,
+/// `q4_K+ffn_down:q6_K`, or two of these joined by ` & `.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Recipe {
+    /// Every tensor as its file stores it.
+    Native,
+    /// Formats by class of tensors.
+    Mix(FormatMix),
+    /// Of a layer that is both ends of a chain in one: that of the embedding, that of the head.
+    Ends(Box<[Self; 2]>),
+    /// Any other word, as in instances that no model stands behind.
+    Other(String),
+}
+
+/// Joins the recipes of both ends.
+const AND: &str = " & ";
+const NATIVE: &str = "native";
+
+impl Recipe {
+    /// Embedding and head in one layer.
+    pub fn ends(embedding: Self, head: Self) -> Self {
+        Self::Ends(Box::new([embedding, head]))
+    }
+
+    /// The formats, where the recipe names them.
+    pub fn mix(&self) -> Option<&FormatMix> {
+        match self {
+            Self::Mix(mix) => Some(mix),
+            Self::Native | Self::Ends(_) | Self::Other(_) => None,
+        }
+    }
+
+    /// Whether every tensor has the same format.
+    pub fn is_uniform(&self) -> bool {
+        self.mix().is_some_and(|mix| mix.exceptions.is_empty())
+    }
+}
+
+impl From<Format> for Recipe {
+    fn from(format: Format) -> Self {
+        Self::Mix(format.into())
+    }
+}
+
+impl From<&str> for Recipe {
+    fn from(text: &str) -> Self {
+        if text == NATIVE {
+            return Self::Native;
+        }
+        if let Some((first, last)) = text.split_once(AND) {
+            return Self::ends(first.into(), last.into());
+        }
+        text.parse().map_or_else(|_| Self::Other(text.into()), Self::Mix)
+    }
+}
+
+impl From<String> for Recipe {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl FromStr for Recipe {
+    type Err = Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Infallible> {
+        Ok(text.into())
+    }
+}
+
+impl fmt::Display for Recipe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Native => f.write_str(NATIVE),
+            Self::Mix(mix) => mix.fmt(f),
+            Self::Ends(ends) => write!(f, "{}{AND}{}", ends[0], ends[1]),
+            Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl Serialize for Recipe {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl JsonSchema for Recipe {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Recipe".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "x-allowed": "`native`, a format, or a mix such as `q4_K+ffn_down:q6_K`",
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Recipe {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(Self::from)
+    }
+}
+
+/// A format for all tensors of a layer but those of some classes: `q4_K+ffn_down:q6_K`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FormatMix {
+    /// The format of every class without an exception.
+    pub base: Format,
+    /// Classes with a format of their own, each once, in the order of the layer's tensors.
+    pub exceptions: Vec<(TensorClass, Format)>,
+}
+
+impl From<Format> for FormatMix {
+    fn from(base: Format) -> Self {
+        Self { base, exceptions: Vec::new() }
+    }
+}
+
+impl FormatMix {
+    /// The mix of a layer's tensors: its base is the commonest format, of several the finest. None
+    /// without a tensor.
+    pub fn of(tensors: impl IntoIterator<Item = (TensorClass, Format)>) -> Option<Self> {
+        let tensors: Vec<_> = tensors.into_iter().collect();
+        let count = |wanted: Format| tensors.iter().filter(|(_, format)| *format == wanted).count();
+        let formats = tensors.iter().map(|(_, format)| *format);
+        let base = formats.max_by_key(|&format| (count(format), format))?;
+        let mut exceptions = tensors;
+        exceptions.retain(|(_, format)| *format != base);
+        Some(Self { base, exceptions })
+    }
+
+    /// The format of a class.
+    pub fn format(&self, class: TensorClass) -> Format {
+        let own = self.exceptions.iter().find(|(exception, _)| *exception == class);
+        own.map_or(self.base, |(_, format)| *format)
+    }
+
+    /// The formats in use, the base first.
+    pub fn formats(&self) -> impl Iterator<Item = Format> {
+        std::iter::once(self.base).chain(self.exceptions.iter().map(|(_, format)| *format))
+    }
+}
+
+impl fmt::Display for FormatMix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.base.name())?;
+        for (index, (class, format)) in self.exceptions.iter().enumerate() {
+            let separator = if index == 0 { '+' } else { ',' };
+            write!(f, "{separator}{}:{}", class.name(), format.name())?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with the text of a [`FormatMix`], in one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidMix {
+    /// A format that does not exist.
+    #[error(transparent)]
+    Format(#[from] UnknownFormat),
+    /// An exception that is no class and format.
+    #[error("`{0}`; a class and its format, as `ffn_down:q6_K`")]
+    Exception(String),
+    /// A class that does not exist.
+    #[error("`{0}` is no class of tensors; known are {known}",
+        known = TensorClass::MATRICES.map(TensorClass::name).join(", "))]
+    Class(String),
+    /// A class that is named twice.
+    #[error("`{0}` has two formats")]
+    Twice(String),
+}
+
+impl FromStr for FormatMix {
+    type Err = InvalidMix;
+
+    fn from_str(text: &str) -> Result<Self, InvalidMix> {
+        let (base, rest) = text.split_once('+').unwrap_or((text, ""));
+        let mut mix = Self { base: base.trim().parse()?, exceptions: Vec::new() };
+        for exception in rest.split(',').filter(|exception| !exception.trim().is_empty()) {
+            let (name, format) = exception
+                .split_once(':')
+                .ok_or_else(|| InvalidMix::Exception(exception.to_owned()))?;
+            let mut known = TensorClass::MATRICES.into_iter();
+            let class = known
+                .find(|class| class.name() == name.trim())
+                .ok_or_else(|| InvalidMix::Class(name.to_owned()))?;
+            if mix.exceptions.iter().any(|(other, _)| *other == class) {
+                return Err(InvalidMix::Twice(name.to_owned()));
+            }
+            mix.exceptions.push((class, format.trim().parse()?));
+        }
+        Ok(mix)
+    }
+}
+
+/// What a tensor does, in GGUF's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TensorClass {
+    /// Query projection.
+    AttnQ,
+    /// Key projection.
+    AttnK,
+    /// Value projection.
+    AttnV,
+    /// The three in one.
+    AttnQkv,
+    /// Output projection of attention.
+    AttnOutput,
+    /// Gate of the feed-forward part.
+    FfnGate,
+    /// First projection of the feed-forward part.
+    FfnUp,
+    /// Second projection of the feed-forward part.
+    FfnDown,
+    /// Token embedding.
+    TokenEmbd,
+    /// Head.
+    Output,
+    /// Learned positions.
+    PositionEmbd,
+    /// Between an embedding and a hidden state of other length.
+    Projection,
+    /// Weight of a normalization.
+    Norm,
+    /// Bias of anything.
+    Bias,
+    /// Anything else that a file holds, experts and their routers included.
+    Other,
+}
+
+impl TensorClass {
+    /// Classes whose format a plan may choose.
+    pub const MATRICES: [Self; 11] = [
+        Self::AttnQ,
+        Self::AttnK,
+        Self::AttnV,
+        Self::AttnQkv,
+        Self::AttnOutput,
+        Self::FfnGate,
+        Self::FfnUp,
+        Self::FfnDown,
+        Self::TokenEmbd,
+        Self::Projection,
+        Self::Output,
+    ];
+
+    /// The word that GGUF names use, without block and suffix.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AttnQ => "attn_q",
+            Self::AttnK => "attn_k",
+            Self::AttnV => "attn_v",
+            Self::AttnQkv => "attn_qkv",
+            Self::AttnOutput => "attn_output",
+            Self::FfnGate => "ffn_gate",
+            Self::FfnUp => "ffn_up",
+            Self::FfnDown => "ffn_down",
+            Self::TokenEmbd => "token_embd",
+            Self::Output => "output",
+            Self::PositionEmbd => "position_embd",
+            Self::Projection => "projection",
+            Self::Norm => "norm",
+            Self::Bias => "bias",
+            Self::Other => "other",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_recipe_is_read_as_it_is_written() {
+        let tensors = [
+            (TensorClass::AttnQ, Format::Q4K),
+            (TensorClass::FfnDown, Format::Q8_0),
+            (TensorClass::AttnV, Format::Q6K),
+            (TensorClass::AttnOutput, Format::Q4K),
+        ];
+        let mix = FormatMix::of(tensors).unwrap();
+        assert_eq!(mix.to_string(), "q4_K+ffn_down:q8_0,attn_v:q6_K");
+        assert_eq!(mix.format(TensorClass::AttnV), Format::Q6K);
+        assert_eq!(mix.format(TensorClass::AttnK), Format::Q4K);
+        let recipe = Recipe::Mix(mix);
+        for recipe in [
+            recipe.clone(),
+            Recipe::Native,
+            Recipe::ends(recipe, Format::F16.into()),
+            Recipe::Other("r3+x".into()),
+        ] {
+            assert_eq!(Recipe::from(recipe.to_string()), recipe);
+        }
+        assert_eq!(Recipe::from("Q4_k"), Format::Q4K.into());
+        assert_eq!(FormatMix::of([]), None);
+    }
+
+    #[test]
+    fn what_is_no_mix_is_refused() {
+        let cases = [
+            ("", "`` is no format"),
+            ("native", "`native` is no format"),
+            ("q4_K+ffn_down", "`ffn_down`; a class and its format"),
+            ("q4_K+norm:f16", "`norm` is no class of tensors; known are attn_q, "),
+            ("q4_K+ffn_up:f16,ffn_up:f16", "`ffn_up` has two formats"),
+        ];
+        for (text, expected) in cases {
+            let error = text.parse::<FormatMix>().unwrap_err().to_string();
+            assert!(error.starts_with(expected), "{error}");
+        }
+    }
+}

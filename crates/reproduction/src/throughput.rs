@@ -1,0 +1,215 @@
+//! EdgeShard's throughput of Llama2-7B: what the bottleneck model promises, and what pipelines with
+//! and without bubbles deliver, on the paper's 15 devices.
+
+use anyhow::{Context as _, Result};
+use edgeplan_families::published::{EdgeShard, edgeshard};
+use edgeplan_pricing::workload::Returns;
+use edgeplan_problem::deployment::{Account, Deployment, Objective};
+use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
+use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, svg};
+use edgeplan_simulator::{
+    Hop, Keep, Layout, LinkRate, MicroBatches, Release, Roofline, Run, Server, StageRate, pipeline,
+};
+use edgeplan_solvers::find;
+use serde::Serialize;
+
+/// Tokens per second that the paper reports (arXiv 2405.14371, Llama2-7B).
+pub const PUBLISHED: f64 = 52.45;
+/// Requests of a micro-batch: the profile was taken with 4.
+pub const SEQUENCES: u32 = 4;
+/// Tokens that each request generates (the paper's workload).
+pub const GENERATE: u32 = 96;
+/// Micro-batches on their way at once.
+pub const COUNTS: [u32; 4] = [1, 2, 4, 8];
+const SOLVER: &str = "chain-exact";
+
+/// What the paper leaves open.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Case {
+    /// What the plan minimises.
+    pub(crate) objective: Objective,
+    /// What returns to the source.
+    pub(crate) returns: Returns,
+    /// Tokens that a message is charged for: those of one request, or of the micro-batch.
+    pub(crate) message: u64,
+}
+
+/// Both plans, whatever returns, and messages charged either way.
+///
+/// # Errors
+/// A case without a plan.
+pub fn every_reading() -> Result<Vec<Found>> {
+    let mut found = Vec::new();
+    for objective in [Objective::Latency, Objective::Bottleneck] {
+        for returns in [Returns::Logits, Returns::Token] {
+            for message in [1, u64::from(SEQUENCES)] {
+                found.push(Found::of(Case { objective, returns, message })?);
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// Tokens per second of a case. The names are the keys of JSON.
+#[derive(Debug, Clone, Serialize)]
+pub struct Found {
+    /// What the plan minimises.
+    pub plan_for: &'static str,
+    /// What returns to the source.
+    pub returns: &'static str,
+    /// Tokens that a message is charged for.
+    pub message_tokens: u64,
+    /// Stages of the pipeline.
+    pub stages: usize,
+    /// Time of one pass.
+    pub latency_ns: Nanos,
+    /// Time of the slowest stage or link.
+    pub bottleneck_ns: Nanos,
+    /// Numbers of micro-batches, of the following two lists.
+    pub micro_batches: [u32; 4],
+    /// What the bottleneck model promises.
+    pub model_tokens_per_s: f64,
+    /// Every micro-batch waits for the slowest.
+    pub bubbles_tokens_per_s: Vec<f64>,
+    /// No micro-batch waits for another one.
+    pub no_bubbles_tokens_per_s: Vec<f64>,
+}
+
+/// A plan of a case, ready to run.
+struct Planned {
+    instance: Deployment,
+    account: Account,
+    layout: Layout,
+    times: Roofline,
+}
+
+impl Planned {
+    fn of(case: Case) -> Result<Self> {
+        let instance = instance(case)?;
+        let solver = (find(SOLVER).context("it is registered")?.make)();
+        let outcome = solve(&instance, solver.as_ref(), Limits::default(), &mut Silent);
+        let plan = outcome.plan.context("EdgeShard's case: no plan")?;
+        let account = instance.evaluate(&plan).account;
+        let layout = Layout::new(&instance, &plan)?;
+        let line = &layout.lines[0];
+        let stage = |&time: &Nanos| StageRate { pass: time, ..StageRate::default() };
+        let hop = |hop: &Hop| LinkRate { message: hop.time, token_ps: 0 };
+        let times = Roofline {
+            stages: line.compute.iter().map(stage).collect(),
+            hops: line.hops.iter().map(hop).collect(),
+        };
+        Ok(Self { instance, account, layout, times })
+    }
+
+    fn run(&self, count: u32, release: Release, keep: Keep) -> Run {
+        let batches =
+            MicroBatches { count, sequences: SEQUENCES, prompt: 0, generate: GENERATE, release };
+        pipeline(&self.layout, 0, &self.times, &batches, keep)
+    }
+
+    /// Generated tokens per second.
+    fn speed(&self, count: u32, release: Release) -> f64 {
+        speed(count, &self.run(count, release, Keep::default()))
+    }
+}
+
+fn speed(count: u32, run: &Run) -> f64 {
+    f64::from(count * SEQUENCES * GENERATE) * 1e9 / run.makespan().as_f64()
+}
+
+impl Found {
+    pub(crate) fn of(case: Case) -> Result<Self> {
+        let planned = Planned::of(case)?;
+        let (bill, bottleneck) = (&planned.account.models[0], planned.account.bottleneck);
+        let speeds = |release| COUNTS.map(|count| planned.speed(count, release)).to_vec();
+        Ok(Self {
+            plan_for: name(case.objective),
+            returns: returned(case.returns),
+            message_tokens: case.message,
+            stages: bill.stages.len(),
+            latency_ns: bill.latency,
+            bottleneck_ns: bottleneck,
+            micro_batches: COUNTS,
+            model_tokens_per_s: f64::from(SEQUENCES) * 1e9 / bottleneck.as_f64(),
+            bubbles_tokens_per_s: speeds(Release::Bubbles),
+            no_bubbles_tokens_per_s: speeds(Release::NoBubbles),
+        })
+    }
+}
+
+/// The paper's testbed; messages are proportional to their bits.
+fn instance(case: Case) -> Result<Deployment> {
+    let testbed = EdgeShard { agx: 12, nx: 2, returns: case.returns };
+    let mut instance = edgeshard(testbed, case.objective)?;
+    for message in &mut instance.models[0].messages {
+        message.bytes = message.bytes * case.message;
+        for time in message.time.iter_mut().flatten() {
+            *time = *time * case.message;
+        }
+    }
+    Ok(instance)
+}
+
+fn name(objective: Objective) -> &'static str {
+    match objective {
+        Objective::Latency => "latency",
+        Objective::Bottleneck => "throughput",
+        Objective::Memory => "memory",
+    }
+}
+
+fn returned(returns: Returns) -> &'static str {
+    match returns {
+        Returns::Token => "token",
+        Returns::Logits => "logits",
+    }
+}
+
+/// The first passes of the fastest plan for a single request with as many micro-batches as it has
+/// stages and links, with and without bubbles.
+///
+/// # Errors
+/// A case without a plan.
+pub fn picture() -> Result<String> {
+    const COUNT: u32 = 4;
+    const PASSES: u64 = 5;
+    let case = Case { objective: Objective::Latency, returns: Returns::Token, message: 1 };
+    let planned = Planned::of(case)?;
+    let name = |server: &Server| {
+        let device = |id| planned.instance.device(id).name.as_str();
+        match *server {
+            Server::Device(id) => device(id).to_owned(),
+            Server::Link { from, to } => format!("{} > {}", device(from), device(to)),
+        }
+    };
+    let shown = (Nanos::ZERO, planned.account.models[0].latency * PASSES);
+    let chart = |(heading, release): (&str, Release)| {
+        let run = planned.run(COUNT, release, Keep::ALL);
+        let used: Vec<usize> = (0..run.busy.len()).filter(|&s| run.busy[s].0 > 0).collect();
+        let row = |&server: &usize| Row {
+            name: name(&planned.layout.servers[server]),
+            busy: run.busy[server].as_f64() / run.makespan().as_f64(),
+        };
+        let bars = run.spans.iter().filter_map(|span| {
+            let row = used.iter().position(|&server| server == span.server)?;
+            let (batch, start, end) = (span.job, span.start, span.end);
+            (start < shown.1).then_some(Bar { row, batch, prompt: span.prompt, start, end })
+        });
+        Chart {
+            heading: heading.into(),
+            remark: format!("{:.1} tokens/s", speed(COUNT, &run)),
+            rows: used.iter().map(row).collect(),
+            bars: bars.collect(),
+            shown,
+        }
+    };
+    let charts =
+        [("EdgeShard-Bubbles", Release::Bubbles), ("EdgeShard-No-bubbles", Release::NoBubbles)];
+    Ok(svg(&Gantt {
+        title: "EdgeShard's pipelines".into(),
+        subtitle: format!(
+            "Llama2-7B, plan of the least latency; {COUNT} micro-batches of {SEQUENCES} requests"
+        ),
+        charts: charts.map(chart).to_vec(),
+    }))
+}
