@@ -163,10 +163,10 @@ pub fn write(
     }
 }
 
-/// Whether [`write`] could: worth asking before long work.
+/// Whether [`write`](fn@write) could: worth asking before long work.
 ///
 /// # Errors
-/// As [`write`], but for those of reading and writing tensors.
+/// As [`write`](fn@write), but for those of reading and writing tensors.
 pub fn check(model: &Path, formats: &Formats) -> Result<(), InputError> {
     match model.is_dir() {
         true => Folder::open(model)?.draft(formats).map(drop),

@@ -31,7 +31,7 @@ pub enum Topology {
         /// Places of users.
         users: Vec<Point>,
     },
-    /// Some nodes of a matrix of one-way times in nanoseconds by [from][to]; the chosen node that
+    /// Some nodes of a matrix of one-way times in nanoseconds by `[from][to]`; the chosen node that
     /// is farthest from all others stands for the cloud, users are at any of the others.
     Latencies(Vec<Vec<Option<u64>>>),
 }
@@ -47,7 +47,7 @@ const EARTH_RADIUS_KM: f64 = 6371.0;
 
 /// Where everybody ended up. Edge servers first, then the cloud if there is one.
 pub(super) struct Placed {
-    /// One way in nanoseconds by [from][to].
+    /// One way in nanoseconds by `[from][to]`.
     pub(super) latency: Vec<Vec<Option<u64>>>,
     /// By user: the covering server, and the time to it.
     pub(super) users: Vec<(usize, u64)>,

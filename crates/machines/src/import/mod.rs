@@ -73,8 +73,8 @@ pub fn import(
     Ok(text)
 }
 
-/// One-way times in nanoseconds by [from][to] of a matrix of round-trip times, `None` where nobody
-/// timed the pair; `unit` is how long a 1 in it is.
+/// One-way times in nanoseconds by `[from][to]` of a matrix of round-trip times, `None` where
+/// nobody timed the pair; `unit` is how long a 1 in it is.
 ///
 /// # Errors
 /// A file that cannot be read or is no square matrix.

@@ -112,7 +112,7 @@ pub struct Server {
 pub struct Message {
     /// Communication capacity that one takes at the covering server (`u`).
     pub communication: u64,
-    /// Time by [from][to], row-major over all servers, there and back; `None` where there is no
+    /// Time by `[from][to]`, row-major over all servers, there and back; `None` where there is no
     /// way, zero on the diagonal.
     pub time: Vec<Option<Nanos>>,
 }

@@ -9,7 +9,7 @@
 //! <!-- END -->
 //! ```
 //!
-//! The first word is a view ([`VIEWS`](views)); words with `=` are its options; all others are
+//! The first word is a view (`views::VIEWS`); words with `=` are its options; all others are
 //! folders of records, relative to the folder of all pages. The same records give the same bytes.
 
 mod block;
