@@ -6,7 +6,6 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use edgeplan_files::{to_json, visible, write_atomic};
-use edgeplan_problem::{Outcome, Verdict};
 use serde::Serialize;
 
 /// What a command prints, and how it ends.
@@ -26,31 +25,12 @@ enum Ending {
     Wrong = 3,
 }
 
-/// A solver's answer that contradicts itself, where a command builds on it.
-#[derive(Debug)]
-pub(crate) struct WrongAnswer(String);
-
-impl std::fmt::Display for WrongAnswer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for WrongAnswer {}
-
-/// The answer, unless it is wrong: nothing is built on that.
-pub(crate) fn believed<Plan>(solver: &str, outcome: Outcome<Plan>) -> Result<Outcome<Plan>> {
-    match outcome.verdict {
-        Verdict::Wrong(why) => Err(WrongAnswer(format!("{solver}: wrong: {why}")).into()),
-        _ => Ok(outcome),
-    }
-}
-
 /// The exit code of an error.
 pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
-    let wrong = error.is::<WrongAnswer>()
-        || matches!(error.downcast_ref(), Some(edgeplan::Error::Wrong { .. }));
-    if wrong { Ending::Wrong as u8 } else { 2 }
+    match error.downcast_ref() {
+        Some(edgeplan::Error::Wrong { .. }) => Ending::Wrong as u8,
+        _ => 2,
+    }
 }
 
 impl Reply {
@@ -112,7 +92,8 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use edgeplan_problem::{Contradiction, Cost};
+    use edgeplan::believed;
+    use edgeplan_problem::{Contradiction, Cost, Outcome, Verdict};
 
     #[test]
     fn a_wrong_answer_ends_otherwise_than_none_and_than_an_error() {
@@ -132,6 +113,7 @@ mod tests {
             work: std::collections::BTreeMap::new(),
         };
         let error = believed("s", outcome(Verdict::Wrong(why))).map(|_| ()).expect_err("is wrong");
+        let error = anyhow::Error::from(error);
         assert_eq!(exit_code(&error.context("more words")), 3);
         assert_eq!(exit_code(&anyhow::anyhow!("something else")), 2);
         assert!(believed("s", outcome(Verdict::Infeasible)).is_ok());

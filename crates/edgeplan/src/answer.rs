@@ -1,6 +1,5 @@
 //! A solver's answer, checked before anybody sees it.
 
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use edgeplan_files::deployment::PlanFile;
@@ -62,6 +61,9 @@ impl Progress for Quiet {}
 /// What a second opinion may cost unless somebody asks for more.
 const USUAL: Effort = if cfg!(debug_assertions) { Effort::SMALL } else { Effort::INSTANT };
 
+/// What a double check may take where the solver has no limit of time.
+const UNLIMITED: Duration = Duration::from_secs(60);
+
 /// Runs a solver and checks what it says: the plan is priced again and read back by name, and a
 /// small question is answered a second time. What does not hold becomes [`Verdict::Wrong`].
 pub fn answer(
@@ -69,22 +71,12 @@ pub fn answer(
     task: &Task<'_>,
     progress: &mut dyn Progress,
 ) -> (Outcome<Plan>, Option<Opinion>) {
-    answer_within(deployment, task, task.limits, progress)
-}
-
-/// [`answer`] under other limits than the task's.
-pub fn answer_within(
-    deployment: &Deployment,
-    task: &Task<'_>,
-    limits: Limits<'_>,
-    progress: &mut dyn Progress,
-) -> (Outcome<Plan>, Option<Opinion>) {
     progress.phase(Phase::Solving(task.solver.name));
     let solver = (task.solver.make)();
-    let mut outcome = solve(deployment, solver.as_ref(), limits, progress);
-    let effort = match (task.double_check, limits.time) {
+    let mut outcome = solve(deployment, solver.as_ref(), task.limits, progress);
+    let effort = match (task.double_check, task.limits.time) {
         (true, Some(time)) => Effort::within(time),
-        (true, None) => Effort::within(Duration::from_secs(60)),
+        (true, None) => Effort::within(UNLIMITED),
         (false, _) => USUAL,
     };
     let opinion = check(deployment, task, &mut outcome, effort);
@@ -92,7 +84,10 @@ pub fn answer_within(
 }
 
 /// The answer, unless it is wrong: nothing is built on that.
-pub(crate) fn believed<P>(solver: &str, outcome: Outcome<P>) -> Result<Outcome<P>, Error> {
+///
+/// # Errors
+/// [`Error::Wrong`].
+pub fn believed<P>(solver: &str, outcome: Outcome<P>) -> Result<Outcome<P>, Error> {
     match outcome.verdict {
         Verdict::Wrong(why) => Err(Error::Wrong { solver: solver.to_owned(), why }),
         _ => Ok(outcome),
@@ -109,7 +104,7 @@ fn check(
     if let Some(text) = outcome.plan.as_ref().and_then(|plan| misnamed(deployment, plan)) {
         outcome.verdict = Verdict::Wrong(Contradiction::Misnamed(text));
     }
-    if task.limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+    if task.limits.interrupted() {
         return None;
     }
     second_opinion(deployment, (task.solver.name, outcome), effort)

@@ -5,7 +5,7 @@ use std::path::Path;
 use edgeplan_files::InputError;
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::read_text;
-use edgeplan_problem::deployment::{Account, Deployment, Plan};
+use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Evaluation, Problem as _};
 
 use crate::session::Session;
@@ -29,12 +29,5 @@ impl Session {
         let plan = PlanFile::parse(&file, &read_text(path)?)?.resolve(&file, self.deployment())?;
         let evaluation = self.deployment().evaluate(&plan);
         Ok(Checked { plan, evaluation })
-    }
-}
-
-impl Checked {
-    /// Who does what, and what it takes.
-    pub fn account(&self) -> &Account {
-        &self.evaluation.account
     }
 }

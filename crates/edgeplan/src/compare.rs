@@ -1,7 +1,5 @@
 //! Every solver on one question. Wrong answers are shown, never ranked.
 
-use std::sync::atomic::Ordering;
-
 use edgeplan_problem::deployment::Plan;
 use edgeplan_problem::{
     Cost, Limits, Outcome, Problem, Silent, Verdict, confirm, reconcile, solve,
@@ -55,9 +53,8 @@ pub fn ranked<P: Problem>(
     limits: Limits<'_>,
     mut ask: impl FnMut(&'static Entry<P>) -> Outcome<P::Plan>,
 ) -> Vec<(&'static str, Outcome<P::Plan>)> {
-    let interrupted = || limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed));
     let mut outcomes = Vec::new();
-    for entry in entries.iter().take_while(|_| !interrupted()) {
+    for entry in entries.iter().take_while(|_| !limits.interrupted()) {
         outcomes.push((entry.name, ask(entry)));
     }
     reconcile(&mut outcomes);

@@ -9,7 +9,7 @@ use edgeplan_what_if::{
 };
 
 use crate::Error;
-use crate::answer::{Phase, Progress, Task, answer_within};
+use crate::answer::{Phase, Progress, Task, answer};
 use crate::diagnosis::Diagnosis;
 use crate::session::Session;
 
@@ -48,7 +48,7 @@ impl Session {
         let deployment = self.deployment();
         let begin = Instant::now();
         let half = Limits { time: task.limits.time.map(|time| time / 2), ..task.limits };
-        let (outcome, _) = answer_within(deployment, task, half, progress);
+        let (outcome, _) = answer(deployment, &Task { limits: half, ..*task }, progress);
         let mut explained = Explained {
             outcome,
             slacks: Vec::new(),

@@ -34,7 +34,7 @@ mod sources;
 mod verify;
 mod words;
 
-pub use answer::{Phase, Progress, Quiet, Task, answer, answer_within};
+pub use answer::{Phase, Progress, Quiet, Task, answer, believed};
 pub use certificate::{CertificateFile, certify};
 pub use check::Checked;
 pub use compare::{Ranking, ask, ranked};

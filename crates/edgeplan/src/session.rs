@@ -123,17 +123,17 @@ impl Session {
         self.workload.as_ref()
     }
 
-    /// The engine of this view.
-    pub fn engine(&self) -> Option<&'static Runtime> {
-        self.view.runtime()
-    }
-
     /// The same question in another view: nothing is read again.
     ///
     /// # Errors
     /// What the engine cannot do.
     pub fn viewed(&self, view: View) -> Result<Self, Error> {
         Self::new(self.origin.clone(), view)
+    }
+
+    /// The request that the problem's times are of; none for an instance file.
+    pub fn request_size(&self) -> Option<Size> {
+        self.workload.as_ref().map(request)
     }
 
     /// What one request is, and the same problem priced for requests that end with their prompt:
@@ -145,7 +145,7 @@ impl Session {
         let (Some(inputs), Some(workload)) = (self.inputs(), &self.workload) else {
             return Ok(None);
         };
-        let size = Size { prompt: workload.prompt, generate: workload.generate };
+        let size = request(workload);
         // An engine's restriction is laid over the open question, not over itself.
         let whole = self.unrestricted.as_ref().unwrap_or(&self.priced.deployment);
         let alone = prompt_alone(&inputs.models, &inputs.cluster, workload, whole)?;
@@ -162,6 +162,10 @@ impl Session {
         let priced = inputs.price(cluster, workload)?;
         Ok(restricted(priced, self.view, BUILT)?.deployment)
     }
+}
+
+fn request(workload: &Workload) -> Size {
+    Size { prompt: workload.prompt, generate: workload.generate }
 }
 
 impl Inputs {

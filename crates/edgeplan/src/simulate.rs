@@ -42,12 +42,6 @@ impl Session {
         };
         Ok(Simulation { layout, times, size, lanes: None, keep: Keep::default() })
     }
-
-    /// The request that the problem's times are of; none for an instance file.
-    pub fn request_size(&self) -> Option<Size> {
-        let workload = self.workload()?;
-        Some(Size { prompt: workload.prompt, generate: workload.generate })
-    }
 }
 
 impl Simulation {

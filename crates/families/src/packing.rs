@@ -45,8 +45,8 @@ const BIN: u64 = 1_000_000_000;
 /// # Errors
 /// Parameters out of range.
 pub fn packing(family: &Packing) -> Result<Deployment, InputError> {
-    within("bins", family.bins as u64, 1..=1024)?;
-    within("slack-permille", family.slack_permille, 0..=1000)?;
+    within("generate", "bins", family.bins as u64, &(1..=1024))?;
+    within("generate", "slack-permille", family.slack_permille, &(0..=1000))?;
     let mut rng = Pcg64Mcg::seed_from_u64(family.seed);
     let (quarter, half) = (BIN / 4, BIN / 2);
     let mut sizes: Vec<u64> = (0..family.bins)

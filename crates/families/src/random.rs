@@ -63,10 +63,10 @@ impl Random {
     /// # Errors
     /// The key that is out of range, and what is allowed.
     pub fn check(&self) -> Result<(), InputError> {
-        within("layers", self.layers as u64, 1..=1024)?;
-        within("devices", self.devices as u64, 1..=1024)?;
-        within("formats", self.formats as u64, 1..=FORMATS.len() as u64)?;
-        within("memory-percent", self.memory_percent, 1..=100_000)
+        within("generate", "layers", self.layers as u64, &(1..=1024))?;
+        within("generate", "devices", self.devices as u64, &(1..=1024))?;
+        within("generate", "formats", self.formats as u64, &(1..=FORMATS.len() as u64))?;
+        within("generate", "memory-percent", self.memory_percent, &(1..=100_000))
     }
 }
 

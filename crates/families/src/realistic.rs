@@ -146,7 +146,7 @@ impl Realistic {
             ("classes", classes, 1, SERVERS.len().min(self.devices)),
         ];
         ranges.into_iter().try_for_each(|(key, value, least, most)| {
-            within(key, value as u64, least as u64..=most as u64)
+            within("generate", key, value as u64, &(least as u64..=most as u64))
         })
     }
 

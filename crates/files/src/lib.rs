@@ -240,16 +240,21 @@ pub fn digest(text: &str) -> String {
     format!("{digest:016x}")
 }
 
-/// Checks that a parameter of a generator is in its range.
+/// Checks that a number is in its range; `file` is only named in errors.
 ///
 /// # Errors
 /// When it is not; the error names the key, the value and what is allowed.
-pub fn within(key: &str, value: u64, allowed: RangeInclusive<u64>) -> Result<(), InputError> {
+pub fn within(
+    file: &str,
+    key: &str,
+    value: u64,
+    allowed: &RangeInclusive<u64>,
+) -> Result<(), InputError> {
     if allowed.contains(&value) {
         return Ok(());
     }
     let problem = format!("{value}; {} to {} are allowed", allowed.start(), allowed.end());
-    Err(InputError::key("generate", key, problem))
+    Err(InputError::key(file, key, problem))
 }
 
 /// A text file that was read, and the name by which errors call it.

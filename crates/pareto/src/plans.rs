@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result};
+use edgeplan::{ask, believed};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::quantity::{Fraction, Memory};
 use edgeplan_machines::cluster::{Cluster, Host};
@@ -10,8 +11,8 @@ use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Sensitivity;
 use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::{Goal, Granularity, Quality, Workload};
+use edgeplan_problem::Limits;
 use edgeplan_problem::format::Format;
-use edgeplan_problem::{Limits, Silent, Verdict, solve};
 use edgeplan_quality::apply::{self, Formats, from_plan};
 
 use edgeplan_solvers::find;
@@ -98,12 +99,9 @@ impl Planner {
         let cluster = Cluster::single(NAME, NAME, host);
         let instance = deployment(std::slice::from_ref(&self.spec), &cluster, &workload)?;
         let name = if measure == Measure::Greedy { "quantize-then-place" } else { "chain-search" };
-        let solver = (find(name).context("it is registered")?.make)();
+        let entry = find(name).with_context(|| format!("{name} is registered"))?;
         let limits = Limits { time: Some(TIME), gap: 1e-4, ..Limits::default() };
-        let outcome = solve(&instance, solver.as_ref(), limits, &mut Silent);
-        if let Verdict::Wrong(why) = outcome.verdict {
-            bail!("{name}: wrong: {why}");
-        }
+        let outcome = believed(name, ask(&instance, entry, limits))?;
         let Some(plan) = outcome.plan else { return Ok(None) };
         let file = PlanFile::new(&instance, &plan);
         Ok(Some(from_plan("plan", &file.models[0], &self.spec)?))

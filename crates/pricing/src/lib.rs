@@ -68,25 +68,20 @@ pub fn price(
     cluster: &Cluster,
     workload: &Workload,
 ) -> Result<PricedDeployment, InputError> {
-    let (mut machines, mut memory, mut origins) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, (name, host)) in cluster.hosts.iter().enumerate() {
-        let profile = cluster.profile(index)?;
-        memory.push((host.usable(profile), Bytes(host.overhead.0)));
-        let machine = Machine::new(name, host, profile)?;
+    let machines = machines(cluster)?;
+    let matrices = memory::matrices(models, workload);
+    let (mut devices, mut origins, mut notes) = (Vec::new(), Vec::new(), Vec::new());
+    for (index, (machine, (_, host))) in machines.iter().zip(&cluster.hosts).enumerate() {
+        let room = (host.usable(cluster.profile(index)?), Bytes(host.overhead.0));
+        let (memory, note) = memory::after_copies(&machines, machine, &matrices, room);
+        for text in note.into_iter().chain(machine.notes()) {
+            notes.push((machine.name.to_owned(), text));
+        }
         let measured = machine.measured();
         origins.push(Origin {
             measured: measured.is_some(),
             text: measured.map_or(host.profile.clone(), |machine| machine.origin()),
         });
-        machines.push(machine);
-    }
-    let matrices = memory::matrices(models, workload);
-    let (mut devices, mut notes) = (Vec::new(), Vec::new());
-    for ((machine, (_, host)), room) in machines.iter().zip(&cluster.hosts).zip(memory) {
-        let (memory, note) = memory::after_copies(&machines, machine, &matrices, room);
-        for text in note.into_iter().chain(machine.notes()) {
-            notes.push((machine.name.to_owned(), text));
-        }
         devices.push(Device {
             name: machine.name.to_owned(),
             memory,
@@ -130,6 +125,12 @@ pub fn price(
         .checked()
         .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))?;
     Ok(PricedDeployment::new(deployment, origins, times, joined(notes)))
+}
+
+/// The machines of a cluster, each with what is known of its speed.
+fn machines(cluster: &Cluster) -> Result<Vec<Machine<'_>>, InputError> {
+    let hosts = cluster.hosts.iter().enumerate();
+    hosts.map(|(index, (name, host))| Machine::new(name, host, cluster.profile(index)?)).collect()
 }
 
 /// Notes with the names of the devices that they are about, each note once.

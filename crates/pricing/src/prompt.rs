@@ -3,8 +3,7 @@
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Deployment;
 
-use super::Builder;
-use super::machine::Machine;
+use super::{Builder, machines};
 use crate::workload::Workload;
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::Cluster;
@@ -26,11 +25,7 @@ pub fn prompt_alone(
     instance: &Deployment,
 ) -> Result<Deployment, InputError> {
     let brief = Workload { generate: 0, ..workload.clone() };
-    let mut machines = Vec::new();
-    for (index, (name, host)) in cluster.hosts.iter().enumerate() {
-        machines.push(Machine::new(name, host, cluster.profile(index)?)?);
-    }
-    let builder = Builder { cluster, workload: &brief, machines };
+    let builder = Builder { cluster, workload: &brief, machines: machines(cluster)? };
     let mut alone = instance.clone();
     for (spec, model) in models.iter().zip(&mut alone.models) {
         let sensitivity = Sensitivity::new(spec, &brief.quality);

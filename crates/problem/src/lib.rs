@@ -9,6 +9,7 @@ pub mod batching;
 mod confirm;
 pub mod deployment;
 pub mod format;
+mod id;
 pub mod recipe;
 mod run;
 pub mod scheduling;

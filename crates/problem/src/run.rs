@@ -26,6 +26,11 @@ pub struct Limits<'a> {
 impl Limits<'_> {
     /// The gap of float engines' own tolerances, below which "optimal" has no meaning for them.
     pub const GAP: f64 = 1e-6;
+
+    /// Whether somebody asked from outside to end.
+    pub fn interrupted(&self) -> bool {
+        self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed))
+    }
 }
 
 impl Default for Limits<'_> {
@@ -142,7 +147,7 @@ impl<'a, P: Problem> Run<'a, P> {
     /// # Errors
     /// The limit that is reached.
     pub fn check(&self) -> Result<(), Stop> {
-        if self.limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed)) {
+        if self.limits.interrupted() {
             return Err(Stop::Interrupted);
         }
         match self.remaining() {

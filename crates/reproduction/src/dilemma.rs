@@ -4,10 +4,9 @@ use anyhow::{Context as _, Result};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_pricing::deployment;
 use edgeplan_pricing::workload::{Goal, Quality, Workload};
-use edgeplan_problem::{Limits, Problem as _, Silent, solve};
+use edgeplan_problem::{Limits, Problem as _};
 
-use super::{Finding, Mark, Ours, Published};
-use edgeplan_solvers::find;
+use super::{Finding, Mark, Ours, Published, answer};
 
 pub(crate) const PAPER: &str = "DILEMMA, arXiv 2503.01704";
 pub(crate) const MODEL: &str = "catalog:opt-350m";
@@ -53,8 +52,7 @@ fn ratio(loss: f64) -> Result<f64> {
     let workload =
         Workload { objective: Goal::Memory, quality: Quality::MaxKl(loss), ..Workload::default() };
     let instance = deployment(&[opt], &cluster, &workload)?;
-    let solver = (find("chain-search").context("it is registered")?.make)();
-    let outcome = solve(&instance, solver.as_ref(), Limits::default(), &mut Silent);
+    let outcome = answer(&instance, "chain-search", Limits::default())?;
     let plan = outcome.plan.with_context(|| format!("{MODEL}: no plan"))?;
     let account = instance.evaluate(&plan).account;
     let used: u64 = account.devices.iter().map(|device| device.weights.0).sum();

@@ -14,11 +14,10 @@ use edgeplan_problem::deployment::Placement::Free;
 use edgeplan_problem::deployment::{Assignment, Deployment, Objective, OptionId, Plan};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::Recipe;
-use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
+use edgeplan_problem::{Limits, Nanos, Problem as _, Verdict};
 
 use super::dilemma::{MODEL, PAPER, RATIO};
-use super::{Finding, Mark, Ours, Published, difference, verdict};
-use edgeplan_solvers::find;
+use super::{Finding, Mark, Ours, Published, answer, difference, verdict};
 
 /// Three edge servers that reach each other, none of which holds the model, and a cloud that is far
 /// away. The paper's servers, capacities and bandwidths were not found; these are ours.
@@ -124,9 +123,8 @@ struct Own {
 
 impl Own {
     fn of(instance: &Deployment) -> Result<Self> {
-        let solver = (find("chain-search").context("it is registered")?.make)();
         let limits = Limits { time: Some(TIME), ..Limits::default() };
-        let outcome = solve(instance, solver.as_ref(), limits, &mut Silent);
+        let outcome = answer(instance, "chain-search", limits)?;
         let verdict = outcome.verdict.word();
         let cost = outcome.cost().with_context(|| format!("chain-search: {verdict}"))?;
         let proof = match outcome.verdict {

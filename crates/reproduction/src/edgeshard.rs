@@ -4,11 +4,10 @@ use anyhow::{Context as _, Result, ensure};
 use edgeplan_families::published::{Evidence, Known, edgeshard, edgeshard_70b, known};
 use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Deployment, Objective};
-use edgeplan_problem::{Limits, Nanos, Silent, Verdict, solve};
+use edgeplan_problem::{Limits, Nanos, Verdict};
 
 use super::throughput::{self, COUNTS, Case, Found, SEQUENCES};
-use super::{Finding, Mark, Ours, Published, difference};
-use edgeplan_solvers::find;
+use super::{Finding, Mark, Ours, Published, answer, difference};
 
 const PAPER: &str = "EdgeShard, arXiv 2405.14371";
 const EVALUATION: &str = "evaluation, through a summary; table not known";
@@ -69,8 +68,7 @@ fn instance(case: &Known, returns: Returns) -> Result<Deployment> {
 
 /// Time per token by a solver; nothing where that has no plan.
 fn time(instance: &Deployment, name: &str) -> Result<Option<Nanos>> {
-    let solver = (find(name).context("it is registered")?.make)();
-    let outcome = solve(instance, solver.as_ref(), Limits::default(), &mut Silent);
+    let outcome = answer(instance, name, Limits::default())?;
     let answered = match outcome.verdict {
         Verdict::Wrong(_) | Verdict::Unsupported(_) | Verdict::Failed(_) => false,
         Verdict::Optimal { .. } | Verdict::Feasible { .. } => true,

@@ -8,7 +8,11 @@ mod edgeshard;
 mod gus;
 pub mod throughput;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use edgeplan::ask;
+use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::{Limits, Outcome};
+use edgeplan_solvers::find;
 use serde::Serialize;
 
 /// A published figure and what becomes of it here.
@@ -117,6 +121,12 @@ impl std::fmt::Display for Mark {
             Self::None => "-",
         })
     }
+}
+
+/// The answer of a registered solver.
+fn answer(instance: &Deployment, name: &str, limits: Limits<'_>) -> Result<Outcome<Plan>> {
+    let entry = find(name).with_context(|| format!("{name} is registered"))?;
+    Ok(ask(instance, entry, limits))
 }
 
 /// Whether a claim holds.

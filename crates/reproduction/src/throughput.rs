@@ -5,13 +5,14 @@ use anyhow::{Context as _, Result};
 use edgeplan_families::published::{EdgeShard, edgeshard};
 use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Account, Deployment, Objective};
-use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
+use edgeplan_problem::{Limits, Nanos, Problem as _};
 use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, svg};
 use edgeplan_simulator::{
     Hop, Keep, Layout, LinkRate, MicroBatches, Release, Roofline, Run, Server, StageRate, pipeline,
 };
-use edgeplan_solvers::find;
 use serde::Serialize;
+
+use super::answer;
 
 /// Tokens per second that the paper reports (arXiv 2405.14371, Llama2-7B).
 pub const PUBLISHED: f64 = 52.45;
@@ -86,8 +87,7 @@ struct Planned {
 impl Planned {
     fn of(case: Case) -> Result<Self> {
         let instance = instance(case)?;
-        let solver = (find(SOLVER).context("it is registered")?.make)();
-        let outcome = solve(&instance, solver.as_ref(), Limits::default(), &mut Silent);
+        let outcome = answer(&instance, SOLVER, Limits::default())?;
         let plan = outcome.plan.context("EdgeShard's case: no plan")?;
         let account = instance.evaluate(&plan).account;
         let layout = Layout::new(&instance, &plan)?;

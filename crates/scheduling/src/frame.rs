@@ -56,11 +56,11 @@ impl Frame {
     }
 
     fn check(&self) -> Result<(), InputError> {
-        within("requests", self.requests as u64, 0..=10_000_000)?;
-        within("edges", self.edges as u64, 1..=4096)?;
-        within("services", self.services as u64, 1..=100_000)?;
-        within("levels", self.levels as u64, 1..=1000)?;
-        within("capacity-percent", self.capacity_percent, 1..=1_000_000)
+        within("generate", "requests", self.requests as u64, &(0..=10_000_000))?;
+        within("generate", "edges", self.edges as u64, &(1..=4096))?;
+        within("generate", "services", self.services as u64, &(1..=100_000))?;
+        within("generate", "levels", self.levels as u64, &(1..=1000))?;
+        within("generate", "capacity-percent", self.capacity_percent, &(1..=1_000_000))
     }
 }
 

@@ -1,6 +1,5 @@
 //! The time of many small solves together.
 
-use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use edgeplan_problem::Limits;
@@ -31,8 +30,7 @@ impl<'a> Clock<'a> {
 
     /// Whether no solve may start any more.
     pub(crate) fn is_over(&self) -> bool {
-        let interrupted = self.limits.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed));
-        interrupted || self.left() == Some(Duration::ZERO)
+        self.limits.interrupted() || self.left() == Some(Duration::ZERO)
     }
 
     /// Limits of one of a number of solves that nobody knows.

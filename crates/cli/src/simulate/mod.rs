@@ -5,7 +5,7 @@ mod picture;
 mod show;
 
 use anyhow::Result;
-use edgeplan::{Session, Simulation, Task, answer};
+use edgeplan::{Session, Simulation, Task, answer, believed};
 use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
@@ -15,7 +15,7 @@ use serde_json::json;
 
 pub(crate) use self::arguments::Arguments;
 use crate::question::find_solver;
-use crate::reply::{Reply, believed};
+use crate::reply::Reply;
 use crate::report::command_line;
 use crate::watch::{self, Watcher};
 

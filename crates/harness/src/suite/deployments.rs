@@ -16,7 +16,7 @@ const PERCENTS: RangeInclusive<u64> = 1..=100_000;
 
 /// A deployment to generate.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Recipe {
+pub(super) struct Generated {
     generator: Generator,
     objective: Objective,
     placement: Placement,
@@ -33,7 +33,7 @@ pub(super) enum Generator {
     Packing(Packing),
 }
 
-impl Recipe {
+impl Generated {
     /// The instance; `name` is for errors.
     pub(super) fn generate(&self, name: &str) -> Result<Deployment, InputError> {
         let mut instance = match &self.generator {
@@ -109,13 +109,13 @@ impl Variations<'_> {
             Placement::Free | Placement::Contiguous => "",
         };
         name += &choice.seed.map(|seed| format!("-{seed}")).unwrap_or_default();
-        let recipe = Recipe {
+        let generated = Generated {
             generator: choice.generator.clone(),
             objective,
             placement,
             tight_percent: tight,
             quality_percent: quality,
         };
-        Case { name, parameters, source: Source::Deployment(Box::new(recipe)) }
+        Case { name, parameters, source: Source::Deployment(Box::new(generated)) }
     }
 }

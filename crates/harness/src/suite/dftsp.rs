@@ -1,12 +1,12 @@
 //! `dftsp`: requests that wait for one node, in the settings of DFTSP.
 
 use edgeplan_batching::paper::{Band, Setting, formats};
-use edgeplan_files::InputError;
+use edgeplan_files::{InputError, within};
 use edgeplan_problem::batching::Batching;
 use itertools::iproduct;
 use serde::Deserialize;
 
-use super::keys::{List, within};
+use super::keys::List;
 use super::{Case, Source, parameters};
 
 /// Waiting requests that anybody would try to choose among.
@@ -73,7 +73,7 @@ impl Keys {
         let short = model.strip_prefix("catalog:").unwrap_or(model);
         let mut cases = Vec::new();
         for (&requests, &seed) in iproduct!(self.requests.each(), self.seeds.each()) {
-            within("requests", requests as u64, &(1..=REQUESTS_MAX))?;
+            within("", "requests", requests as u64, &(1..=REQUESTS_MAX))?;
             let own = [("requests", requests as u64), ("formats", setting.formats.len() as u64)];
             let mut parameters = parameters(&format!("dftsp-{word}"), own);
             parameters.insert("model".into(), short.into());

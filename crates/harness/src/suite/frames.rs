@@ -1,12 +1,12 @@
 //! `gus` and `pies-…`: decision frames of requests on edge servers and a cloud.
 
-use edgeplan_files::InputError;
+use edgeplan_files::{InputError, within};
 use edgeplan_problem::scheduling::Mode;
 use edgeplan_scheduling::{Frame, Settings, frame};
 use itertools::iproduct;
 use serde::Deserialize;
 
-use super::keys::{Few, List, within};
+use super::keys::{Few, List};
 use super::{Case, Source, parameters};
 
 /// More requests than any frame of a paper has.
@@ -52,7 +52,7 @@ fn case(drawn: Frame) -> Result<Case, InputError> {
     let Frame { settings, requests, edges, capacity_percent, seed, mode, .. } = drawn;
     // Drawn only to see whether the numbers are in their range.
     frame(&Frame { requests: requests.min(1), ..drawn.clone() })?;
-    within("requests", requests as u64, &(1..=REQUESTS_MAX))?;
+    within("", "requests", requests as u64, &(1..=REQUESTS_MAX))?;
     let (name, mode) = (settings.name(), if mode == Mode::Hard { "hard" } else { "soft" });
     let own =
         [("requests", requests as u64), ("servers", edges as u64), ("capacity", capacity_percent)];

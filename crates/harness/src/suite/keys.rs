@@ -4,7 +4,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
-use edgeplan_files::InputError;
+use edgeplan_files::{InputError, within};
 use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -33,7 +33,7 @@ impl Few {
 
     /// Checks that all values are in their range.
     pub(super) fn check(&self, key: &str, range: &RangeInclusive<u64>) -> Result<(), InputError> {
-        self.0.iter().try_for_each(|&value| within(key, value, range))
+        self.0.iter().try_for_each(|&value| within("", key, value, range))
     }
 }
 
@@ -91,13 +91,4 @@ impl<'de> Visitor<'de> for Numbers {
     fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Few, A::Error> {
         Values(PhantomData).visit_seq(list).map(|List(values)| Few(values))
     }
-}
-
-/// Checks that a value is in its range.
-pub(super) fn within(key: &str, value: u64, range: &RangeInclusive<u64>) -> Result<(), InputError> {
-    if range.contains(&value) {
-        return Ok(());
-    }
-    let (least, most) = (range.start(), range.end());
-    Err(InputError::key("", key, format!("{value}; {least} to {most} are allowed")))
 }

@@ -25,7 +25,7 @@ use serde::Deserialize;
 
 use crate::instance::Instance;
 use crate::registry::Registry;
-use deployments::Recipe;
+use deployments::Generated;
 use dftsp::Epoch;
 use family::Family;
 
@@ -59,7 +59,7 @@ pub type Parameters = BTreeMap<String, Parameter>;
 
 #[derive(Debug, Clone, PartialEq)]
 enum Source {
-    Deployment(Box<Recipe>),
+    Deployment(Box<Generated>),
     Frame(Frame),
     Epoch(Epoch),
     File(Kind, PathBuf),

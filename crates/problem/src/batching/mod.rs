@@ -20,27 +20,8 @@ pub use mode::{Mode, Resources};
 pub use plan::{Batch, Plan};
 pub use violation::Violation;
 
+use crate::id::id;
 use crate::{Bytes, Nanos};
-
-/// An index into one list of a [`Batching`].
-macro_rules! id {
-    ($(#[$doc:meta])* $name:ident($inner:ty)) => {
-        $(#[$doc])*
-        #[derive(
-            Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize,
-            Deserialize,
-        )]
-        #[serde(transparent)]
-        pub struct $name(pub $inner);
-
-        impl $name {
-            /// As an index.
-            pub fn index(self) -> usize {
-                self.0 as usize
-            }
-        }
-    };
-}
 
 id! {
     /// Index of a request in [`Batching::requests`].

@@ -24,57 +24,18 @@ pub use part::{LayerRole, Part};
 pub use plan::{Assignment, Plan, Segment};
 pub use violation::Violation;
 
+use crate::id::id;
 use crate::recipe::Recipe;
 use crate::{Bytes, Loss, Nanos};
 
-/// Index of a device in [`Deployment::devices`].
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(transparent)]
-pub struct DeviceId(pub u16);
-
-impl DeviceId {
-    /// As an index.
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
+id! {
+    /// Index of a device in [`Deployment::devices`].
+    DeviceId(u16)
 }
 
-/// Index of an option in [`Layer::options`].
-#[derive(
-    Debug,
-    Clone,
-    Copy,
-    Default,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    Serialize,
-    Deserialize,
-    JsonSchema,
-)]
-#[serde(transparent)]
-pub struct OptionId(pub u16);
-
-impl OptionId {
-    /// As an index.
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
+id! {
+    /// Index of an option in [`Layer::options`].
+    OptionId(u16)
 }
 
 /// What is minimised.
@@ -182,7 +143,7 @@ fn one() -> u32 {
 pub struct Message {
     /// Bytes in all.
     pub bytes: Bytes,
-    /// Time by [from][to], row-major over all devices; `None` where there is no way, zero on the
+    /// Time by `[from][to]`, row-major over all devices; `None` where there is no way, zero on the
     /// diagonal.
     pub time: Vec<Option<Nanos>>,
 }

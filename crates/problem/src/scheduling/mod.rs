@@ -22,34 +22,17 @@ pub use plan::{Choice, Plan};
 pub use room::Room;
 pub use violation::Violation;
 
+use crate::id::id;
 use crate::{Nanos, Share};
 
-/// Index of a server in [`Scheduling::servers`].
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct ServerId(pub u16);
-
-impl ServerId {
-    /// As an index.
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
+id! {
+    /// Index of a server in [`Scheduling::servers`].
+    ServerId(u16)
 }
 
-/// Index of a variant in [`Service::variants`].
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct VariantId(pub u16);
-
-impl VariantId {
-    /// As an index.
-    pub fn index(self) -> usize {
-        usize::from(self.0)
-    }
+id! {
+    /// Index of a variant in [`Service::variants`].
+    VariantId(u16)
 }
 
 /// What an accuracy or a time beyond a request's demand means.
