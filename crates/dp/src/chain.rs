@@ -10,6 +10,9 @@ pub(crate) const MIXES: usize = 24;
 
 /// The only model, or the reason for refusing.
 pub(crate) fn one_model(problem: &Deployment) -> Result<&Model, Unsupported> {
+    if problem.has_hosts() {
+        return Err(Unsupported("places whole blocks on hosts of one device each".into()));
+    }
     match problem.models.as_slice() {
         [model] => Ok(model),
         models => Err(Unsupported(format!("places one model, not {}", models.len()))),

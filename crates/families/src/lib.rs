@@ -2,15 +2,18 @@
 //!
 //! A family is a plain struct of its parameters with a sensible default, and a function. [`random`]
 //! draws every number; [`realistic`] puts a model of the catalog on catalog devices in a home, at
-//! edge sites or in classes; [`packing`] hides bins that must be filled to the brim; [`tight`]
+//! edge sites or in classes; [`hosts`] puts a model with experts on
+//! machines of GPUs and RAM; [`packing`] hides bins that must be filled to the brim; [`tight`]
 //! takes memory away from any instance, [`strict`] quality.
 
+mod hosts;
 mod packing;
 pub mod published;
 mod random;
 mod realistic;
 mod tight;
 
+pub use hosts::{Hosts, hosts};
 pub use packing::{Items, Packing, packing};
 pub use random::{Random, random, several};
 pub use realistic::{Network, Realistic, realistic};

@@ -69,6 +69,7 @@ pub fn packing(family: &Packing) -> Result<Deployment, InputError> {
             .collect(),
     };
     let device = |index: usize| Device {
+        host: None,
         name: format!("bin-{index}"),
         memory: Bytes(BIN + BIN / 1000 * family.slack_permille),
         overhead: Bytes::ZERO,
@@ -76,6 +77,7 @@ pub fn packing(family: &Packing) -> Result<Deployment, InputError> {
         traffic_max: None,
     };
     let instance = Deployment {
+        hosts: Vec::new(),
         name: format!("packing-{}-{}", family.bins, family.seed),
         objective: Objective::Latency,
         placement: Placement::Free,
@@ -97,6 +99,7 @@ fn item(family: &Packing, index: usize, size: u64) -> Layer {
         compute: vec![Some(Nanos(1_000_000)); family.bins],
     };
     Layer {
+        joined: false,
         role: format!("item {index}").into(),
         options: vec![option],
         kv: Bytes::ZERO,

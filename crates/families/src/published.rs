@@ -7,7 +7,7 @@ use edgeplan_problem::{Bytes, Loss, Nanos};
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::quantity::Time;
-use edgeplan_files::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_toml, within};
 use edgeplan_model::LayerSpec;
 use edgeplan_pricing::workload::Returns;
 
@@ -119,10 +119,13 @@ const VOCABULARY: u64 = 32_000;
 /// One token of Llama2-7B in fp32 on EdgeShard's testbed (figures in `bench-data/known`).
 ///
 /// # Errors
-/// When there is no AGX Orin to be the source.
+/// When there is no AGX Orin to be the source, or more machines than any family has.
 pub fn edgeshard(case: EdgeShard, objective: Objective) -> Result<Deployment, InputError> {
     if case.agx == 0 {
         return Err(InputError::key("EdgeShard's testbed", "agx", "0; the source is one of them"));
+    }
+    for (key, count) in [("agx", case.agx), ("nx", case.nx)] {
+        within("EdgeShard's testbed", key, count as u64, &(0..=1024))?;
     }
     let testbed = Testbed { model: "llama2-7b", hidden: HIDDEN, rows: profile()? };
     testbed.deployment(case, objective)
@@ -200,6 +203,7 @@ impl Testbed {
     fn deployment(&self, case: EdgeShard, objective: Objective) -> Result<Deployment, InputError> {
         let kinds = [vec![AGX; case.agx], vec![NX; case.nx], vec![RTX]].concat();
         let layers = self.rows.iter().map(|row| Layer {
+            joined: false,
             role: format!("layer {}", row.layer).into(),
             options: vec![LayerOption {
                 recipe: "f32".into(),
@@ -232,6 +236,7 @@ impl Testbed {
             leave: 1,
         };
         Deployment {
+            hosts: Vec::new(),
             name: format!("edgeshard-{}-{}-{}", self.model, case.agx, case.nx),
             objective,
             placement: Placement::Contiguous,
@@ -248,6 +253,7 @@ impl Testbed {
 
 fn device(index: usize, kind: &Kind) -> Device {
     Device {
+        host: None,
         name: format!("{}-{index}", kind.0),
         memory: Bytes(kind.1 << 30),
         overhead: Bytes::ZERO,

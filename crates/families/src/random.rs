@@ -99,6 +99,7 @@ pub fn several(family: &Random, models: usize) -> Deployment {
     let memory =
         |share: u64| need / shares.iter().sum::<u64>() * share / 100 * family.memory_percent;
     let devices = shares.iter().enumerate().map(|(index, &share)| Device {
+        host: None,
         name: format!("device-{index}"),
         memory: Bytes(memory(share)),
         overhead: Bytes::ZERO,
@@ -108,6 +109,7 @@ pub fn several(family: &Random, models: usize) -> Deployment {
     let Random { layers, devices: width, formats, seed, .. } = family;
     let chains = weights.iter().zip(&sensitivity).enumerate();
     Deployment {
+        hosts: Vec::new(),
         name: format!("random-{layers}x{width}x{formats}-{seed}"),
         objective: family.objective,
         placement: family.placement,
@@ -163,6 +165,7 @@ fn layer(
         }
     });
     Layer {
+        joined: false,
         role: format!("layer {index}").into(),
         options: options.collect(),
         kv: Bytes::ZERO,

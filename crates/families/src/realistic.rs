@@ -4,11 +4,12 @@ use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
-use edgeplan_files::quantity::{Bandwidth, Time};
+use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 use edgeplan_files::{InputError, within};
-use edgeplan_machines::cluster::{Cluster, ClusterFile, Host, Link, Switch};
+use edgeplan_machines::cluster::{Cluster, ClusterDevice, ClusterFile, Link, Switch};
 use edgeplan_model::{ModelSpec, Part};
 use edgeplan_pricing::deployment;
+use edgeplan_pricing::engine::EngineTraits;
 use edgeplan_pricing::workload::{self, Goal, Granularity, Workload};
 use edgeplan_problem::format::Format;
 
@@ -105,6 +106,33 @@ const FORMATS: [Format; 10] = [
     Format::Q5_0,
     Format::Q4_1,
 ];
+/// Memory of these machines in the suites, in bytes: what the catalog said of them when the first
+/// records were made, so that records of all versions are of the same instances.
+const MEMORY: [(&str, u64); 20] = [
+    ("apple-m2", 18_000_000_000),
+    ("apple-m2-pro", 12_000_000_000),
+    ("apple-m3-pro", 27_000_000_000),
+    ("apple-m4", 24_000_000_000),
+    ("snapdragon-8-elite-16", 9_600_000_000),
+    ("apple-m2-max", 72_000_000_000),
+    ("rtx-3060-12", 11_040_000_000),
+    ("rtx-3070-8", 7_360_000_000),
+    ("rtx-4060-ti-16", 14_720_000_000),
+    ("jetson-orin-nano-8", 6_000_000_000),
+    ("raspberry-pi-5-16", 12_800_000_000),
+    ("ryzen-7950x-64", 54_400_000_000),
+    ("core-i5-12400-32", 27_200_000_000),
+    ("tesla-t4-16", 14_720_000_000),
+    ("l4-24", 22_080_000_000),
+    ("rtx-3090-24", 22_080_000_000),
+    ("rtx-4090-24", 22_080_000_000),
+    ("jetson-agx-orin-32", 27_200_000_000),
+    ("jetson-agx-orin-64", 54_400_000_000),
+    ("dgx-spark-128", 108_800_000_000),
+];
+/// Tokens of a request.
+const PROMPT: u32 = 512;
+const ANSWER: u32 = 128;
 const CABLE: (Bandwidth, Time) = (Bandwidth(940_000_000), Time(200_000));
 const MBIT: u64 = 1_000_000;
 
@@ -153,6 +181,8 @@ impl Realistic {
     fn workload(&self) -> Workload {
         let uniform = self.recipes == self.formats;
         Workload {
+            prompt: PROMPT,
+            generate: ANSWER,
             objective: match self.objective {
                 Objective::Latency => Goal::Latency,
                 Objective::Bottleneck => Goal::Throughput,
@@ -165,6 +195,9 @@ impl Realistic {
             formats: FORMATS[..self.formats].to_vec(),
             granularity: if uniform { Granularity::Layer } else { Granularity::TensorClass },
             recipes_max: self.recipes,
+            // As the recorded instances are.
+            context: Some(PROMPT + ANSWER),
+            engine: EngineTraits::REFERENCE,
             ..Workload::default()
         }
     }
@@ -197,12 +230,15 @@ fn name(place: usize, profile: &str) -> String {
 
 /// A cluster of these profiles, not yet linked; the first is the source.
 fn hosts(profiles: &[&str]) -> ClusterFile {
-    let named = profiles.iter().enumerate();
+    let device = |(place, profile): (usize, &&str)| {
+        let memory = MEMORY.iter().find(|(known, _)| known == profile);
+        let memory = memory.map(|&(_, bytes)| Memory(bytes));
+        let device = ClusterDevice::new(format!("catalog:{profile}"));
+        (name(place, profile), ClusterDevice { memory, ..device })
+    };
     ClusterFile {
         source: name(0, profiles[0]),
-        device: named
-            .map(|(place, profile)| (name(place, profile), Host::new(format!("catalog:{profile}"))))
-            .collect(),
+        device: profiles.iter().enumerate().map(device).collect(),
         ..ClusterFile::default()
     }
 }

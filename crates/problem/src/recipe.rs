@@ -225,14 +225,62 @@ pub enum TensorClass {
     AttnQkv,
     /// Output projection of attention.
     AttnOutput,
+    /// Compression of queries (multi-head latent attention).
+    AttnQA,
+    /// Expansion of compressed queries.
+    AttnQB,
+    /// Compression of keys and values, with the rotated part of the key.
+    AttnKvA,
+    /// Expansion of compressed keys and values, both in one.
+    AttnKvB,
+    /// Expansion of compressed keys.
+    AttnKB,
+    /// Expansion of compressed values.
+    AttnVB,
+    /// Gate on the output of attention or of a recurrence.
+    AttnGate,
     /// Gate of the feed-forward part.
     FfnGate,
     /// First projection of the feed-forward part.
     FfnUp,
     /// Second projection of the feed-forward part.
     FfnDown,
+    /// Gates of the routed experts.
+    FfnGateExps,
+    /// First projections of the routed experts.
+    FfnUpExps,
+    /// Second projections of the routed experts.
+    FfnDownExps,
+    /// Gates and first projections of the routed experts in one.
+    FfnGateUpExps,
+    /// Gate of the shared expert.
+    FfnGateShexp,
+    /// First projection of the shared expert.
+    FfnUpShexp,
+    /// Second projection of the shared expert.
+    FfnDownShexp,
+    /// Input projection of a recurrence.
+    SsmIn,
+    /// Output projection of a recurrence.
+    SsmOut,
+    /// Projection to step, input and output matrices of a selective state space (Mamba 1).
+    SsmX,
+    /// Projection of the step.
+    SsmDt,
+    /// Decay and input strength of a gated delta net in one.
+    SsmBa,
+    /// Decay of a gated delta net.
+    SsmAlpha,
+    /// Input strength of a gated delta net.
+    SsmBeta,
+    /// Input projection of a short convolution.
+    ShortconvIn,
+    /// Output projection of a short convolution.
+    ShortconvOut,
     /// Token embedding.
     TokenEmbd,
+    /// Token embeddings that each block adds.
+    PerLayerTokenEmbd,
     /// Head.
     Output,
     /// Learned positions.
@@ -243,25 +291,57 @@ pub enum TensorClass {
     Norm,
     /// Bias of anything.
     Bias,
-    /// Anything else that a file holds, experts and their routers included.
+    /// Chooses the experts of a token; llama.cpp's quantizer leaves it alone.
+    Router,
+    /// Anything else that a file holds.
     Other,
 }
 
 impl TensorClass {
-    /// Classes whose format a plan may choose.
-    pub const MATRICES: [Self; 11] = [
+    /// Classes whose format a plan may choose: what `llama-quantize` quantizes.
+    pub const MATRICES: [Self; 35] = [
         Self::AttnQ,
         Self::AttnK,
         Self::AttnV,
         Self::AttnQkv,
         Self::AttnOutput,
+        Self::AttnQA,
+        Self::AttnQB,
+        Self::AttnKvA,
+        Self::AttnKvB,
+        Self::AttnKB,
+        Self::AttnVB,
+        Self::AttnGate,
         Self::FfnGate,
         Self::FfnUp,
         Self::FfnDown,
+        Self::FfnGateExps,
+        Self::FfnUpExps,
+        Self::FfnDownExps,
+        Self::FfnGateUpExps,
+        Self::FfnGateShexp,
+        Self::FfnUpShexp,
+        Self::FfnDownShexp,
+        Self::SsmIn,
+        Self::SsmOut,
+        Self::SsmX,
+        Self::SsmDt,
+        Self::SsmBa,
+        Self::SsmAlpha,
+        Self::SsmBeta,
+        Self::ShortconvIn,
+        Self::ShortconvOut,
         Self::TokenEmbd,
+        Self::PerLayerTokenEmbd,
         Self::Projection,
         Self::Output,
     ];
+
+    /// Whether it is a matrix of a block, rather than of one end of the chain.
+    pub fn of_block(self) -> bool {
+        let ends = [Self::TokenEmbd, Self::PerLayerTokenEmbd, Self::Projection, Self::Output];
+        Self::MATRICES.contains(&self) && !ends.contains(&self)
+    }
 
     /// The word that GGUF names use, without block and suffix.
     pub fn name(self) -> &'static str {
@@ -271,15 +351,40 @@ impl TensorClass {
             Self::AttnV => "attn_v",
             Self::AttnQkv => "attn_qkv",
             Self::AttnOutput => "attn_output",
+            Self::AttnQA => "attn_q_a",
+            Self::AttnQB => "attn_q_b",
+            Self::AttnKvA => "attn_kv_a_mqa",
+            Self::AttnKvB => "attn_kv_b",
+            Self::AttnKB => "attn_k_b",
+            Self::AttnVB => "attn_v_b",
+            Self::AttnGate => "attn_gate",
             Self::FfnGate => "ffn_gate",
             Self::FfnUp => "ffn_up",
             Self::FfnDown => "ffn_down",
+            Self::FfnGateExps => "ffn_gate_exps",
+            Self::FfnUpExps => "ffn_up_exps",
+            Self::FfnDownExps => "ffn_down_exps",
+            Self::FfnGateUpExps => "ffn_gate_up_exps",
+            Self::FfnGateShexp => "ffn_gate_shexp",
+            Self::FfnUpShexp => "ffn_up_shexp",
+            Self::FfnDownShexp => "ffn_down_shexp",
+            Self::SsmIn => "ssm_in",
+            Self::SsmOut => "ssm_out",
+            Self::SsmX => "ssm_x",
+            Self::SsmDt => "ssm_dt",
+            Self::SsmBa => "ssm_ba",
+            Self::SsmAlpha => "ssm_alpha",
+            Self::SsmBeta => "ssm_beta",
+            Self::ShortconvIn => "shortconv.in_proj",
+            Self::ShortconvOut => "shortconv.out_proj",
             Self::TokenEmbd => "token_embd",
+            Self::PerLayerTokenEmbd => "per_layer_token_embd",
             Self::Output => "output",
             Self::PositionEmbd => "position_embd",
             Self::Projection => "projection",
             Self::Norm => "norm",
             Self::Bias => "bias",
+            Self::Router => "ffn_gate_inp",
             Self::Other => "other",
         }
     }

@@ -9,6 +9,7 @@ use edgeplan_problem::{Bytes, Cost, Loss, Nanos, Problem, Verdict};
 /// Two devices, three layers; embedding and head share a tensor of 4 bytes.
 fn tiny() -> Deployment {
     let device = |name: &str, memory| Device {
+        host: None,
         name: name.into(),
         memory: Bytes(memory),
         overhead: Bytes(1),
@@ -23,6 +24,7 @@ fn tiny() -> Deployment {
         compute: times.map(|time| Some(Nanos(time))).to_vec(),
     };
     let layer = |name: &str, options| Layer {
+        joined: false,
         role: name.into(),
         options,
         kv: Bytes(1),
@@ -38,6 +40,7 @@ fn tiny() -> Deployment {
         option
     };
     Deployment {
+        hosts: Vec::new(),
         name: "tiny".into(),
         objective: Objective::Latency,
         placement: Placement::Contiguous,

@@ -38,6 +38,9 @@ pub fn uncertified(instance: &Deployment) -> Option<&'static str> {
     if instance.devices.len() > DEVICES_MAX {
         return Some("so many devices have no certificate");
     }
+    if instance.has_hosts() {
+        return Some("hosts of several devices, and blocks in parts, have no certificate");
+    }
     let one = instance.models.len() == 1 && instance.placement == Placement::Contiguous;
     (!one).then_some("only one model in contiguous placement has a certificate")
 }

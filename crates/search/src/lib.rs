@@ -7,6 +7,9 @@
 //! small gaps; the rest is closed by branching on what the best mixture of relaxed paths leaves
 //! undecided.
 //!
+//! Where hosts have several devices, memories are priced as well, and the search branches on how
+//! many layers of a kind a device holds.
+//!
 //! [`ScheduleSearch`] bounds schedules in the same way, with a price on every capacity.
 
 pub mod batching;
@@ -17,6 +20,7 @@ mod certify;
 mod chain;
 mod dual;
 mod effort;
+mod hosts;
 #[doc(hidden)]
 pub mod inner;
 mod joint_bounds;

@@ -9,6 +9,7 @@ use crate::bottleneck::BottleneckSearch;
 use crate::bounding::goal::Goal;
 use crate::bounding::{CaseSearch, Effort};
 use crate::chain::{COST_MAX, Chain, DEVICES_MAX, Measure};
+use crate::hosts;
 use crate::joint_bounds::JointSearch;
 use crate::labels::joint::can_share;
 use crate::tuning::{ROUNDS, TUNING};
@@ -91,6 +92,7 @@ impl Solver<Deployment> for ChainSearch {
             return Ok(Answer::Infeasible);
         }
         let bound = match run.problem().objective {
+            _ if hosts::applies(run.problem()) => hosts::prove(self, run)?,
             _ if is_joint(run.problem()) => JointSearch::new(self).prove(run)?,
             Objective::Latency | Objective::Memory => self.cheapest(run)?,
             Objective::Bottleneck => BottleneckSearch::new(self, run)?.prove(run)?,
@@ -177,7 +179,7 @@ fn measures(problem: &Deployment) -> impl Iterator<Item = Measure> {
 
 /// Whether a device's memory is not one run's alone.
 fn is_joint(problem: &Deployment) -> bool {
-    problem.models.len() > 1 || problem.placement == Placement::Free
+    problem.models.len() > 1 || problem.placement == Placement::Free || problem.has_hosts()
 }
 
 /// Until the proof is complete or time is up.

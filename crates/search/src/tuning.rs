@@ -8,6 +8,7 @@
 //! measured" means that the history records no experiment with this number alone.
 
 use crate::effort::{Beam, Crowding, CycleEffort, DualRound, JointRound, Round, RunSearch};
+use crate::hosts::{HOSTS, HostTuning};
 
 /// The whole tuning of the chain search.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ pub(crate) struct Tuning {
     pub(crate) order: OrderTuning,
     pub(crate) tree: TreeTuning,
     pub(crate) joint: JointTuning,
+    pub(crate) hosts: HostTuning,
     pub(crate) corridor: CorridorTuning,
     pub(crate) bottleneck: BottleneckTuning,
     pub(crate) cycle: CycleTuning,
@@ -392,6 +394,7 @@ pub(crate) static TUNING: Tuning = Tuning {
         crowding: Crowding { labels_min: 1 << 16, widths: 2 },
         compared_max: 300,
     },
+    hosts: HOSTS,
     corridor: CorridorTuning {
         around: 2,
         round: JointRound {

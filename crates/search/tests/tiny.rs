@@ -103,6 +103,7 @@ impl Draw {
             });
         }
         let mut instance = Deployment {
+            hosts: Vec::new(),
             name: "tiny".into(),
             objective: objectives[self.random.random_range(0..3)],
             placement: placements[self.random.random_range(0..2)],
@@ -123,6 +124,7 @@ impl Draw {
             draw.chance(6).then_some(limit)
         };
         Device {
+            host: None,
             name: format!("d{index}"),
             memory: Bytes(memory),
             overhead: Bytes(if self.chance(3) { self.up_to(self.bytes) } else { 0 }),
@@ -169,6 +171,7 @@ impl Draw {
         let options = self.random.random_range(1..=3);
         let pin = self.random.random_range(0..self.devices) as u16;
         Layer {
+            joined: false,
             role: format!("l{index}").into(),
             options: (0..options).map(|option| self.option(option, shared)).collect(),
             kv: Bytes(if self.chance(4) { self.up_to(self.bytes) } else { 0 }),

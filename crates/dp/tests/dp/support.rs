@@ -26,12 +26,20 @@ pub(crate) fn layer(name: String, bytes: u64, compute: &[Option<u64>]) -> Layer 
         loss: Loss::ZERO,
         compute,
     };
-    Layer { role: name.into(), options: vec![option], kv: Bytes::ZERO, pin: None, output: 0 }
+    Layer {
+        joined: false,
+        role: name.into(),
+        options: vec![option],
+        kv: Bytes::ZERO,
+        pin: None,
+        output: 0,
+    }
 }
 
 /// A device with that much memory and nothing else.
 pub(crate) fn device(name: String, memory: u64) -> Device {
     Device {
+        host: None,
         name,
         memory: Bytes(memory),
         overhead: Bytes::ZERO,
@@ -60,6 +68,7 @@ pub(crate) fn deployment(
         leave: 0,
     };
     Deployment {
+        hosts: Vec::new(),
         name: "test".into(),
         objective,
         placement: Placement::Contiguous,

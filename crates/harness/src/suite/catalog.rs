@@ -4,6 +4,7 @@ use edgeplan_families::{Network, Realistic};
 use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Objective, Placement};
 use itertools::iproduct;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::deployments::{Choice, Generator, Variations};
@@ -11,28 +12,39 @@ use super::family::decode;
 use super::keys::{Few, List};
 use super::{Case, parameters};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
+    /// Layers of each model.
     layers: List<usize>,
+    /// Devices.
     devices: List<usize>,
+    /// Seeds.
     seeds: List<u64>,
+    /// Formats to choose from.
     #[serde(default)]
     formats: Few,
+    /// Most options of a layer, mixes by tensor class among them; `formats` if none.
     #[serde(default)]
     recipes: Few,
+    /// `catalog:NAME`, its blocks cut or repeated to fit.
     model: Option<String>,
+    /// Memory scaled to this percentage of what the best uniform format needs.
     #[serde(default)]
     tight_percent: Few,
+    /// The quality budget, scaled.
     #[serde(default)]
     quality_percent: Few,
+    /// What is minimised.
     objective: Option<Objective>,
+    /// Where layers may lie.
     placement: Option<Placement>,
 }
 
 /// Those of `classes`, which has one key more.
 #[derive(Debug, Deserialize)]
 pub(super) struct ClassesKeys {
+    /// Classes of identical devices.
     #[serde(default = "three")]
     classes: usize,
     #[serde(flatten)]

@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 
 use edgeplan_families::published::{EdgeShard, edgeshard};
-use edgeplan_families::{Packing, Random, Realistic, packing, realistic, several, strict, tight};
+use edgeplan_families::{
+    Hosts, Packing, Random, Realistic, hosts, packing, realistic, several, strict, tight,
+};
 use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use itertools::iproduct;
@@ -30,6 +32,7 @@ pub(super) enum Generator {
     Random { chain: Random, models: usize },
     Realistic(Realistic),
     EdgeShard(EdgeShard),
+    Hosts(Hosts),
     Packing(Packing),
 }
 
@@ -40,6 +43,7 @@ impl Generated {
             Generator::Random { chain, models } => several(chain, *models),
             Generator::Realistic(family) => realistic(family)?,
             Generator::EdgeShard(testbed) => edgeshard(*testbed, self.objective)?,
+            Generator::Hosts(family) => hosts(family)?,
             Generator::Packing(family) => packing(family)?,
         };
         instance.placement = self.placement;

@@ -4,6 +4,7 @@ use edgeplan_batching::paper::{Band, Setting, formats};
 use edgeplan_files::{InputError, within};
 use edgeplan_problem::batching::Batching;
 use itertools::iproduct;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::keys::List;
@@ -12,13 +13,17 @@ use super::{Case, Source, parameters};
 /// Waiting requests that anybody would try to choose among.
 const REQUESTS_MAX: u64 = 100_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
+    /// Requests.
     requests: List<usize>,
+    /// Seeds.
     seeds: List<u64>,
+    /// `catalog:NAME`, its blocks cut or repeated to fit.
     #[serde(default = "bloom")]
     model: String,
+    /// The radio.
     #[serde(default)]
     band: BandKey,
     /// Whether the node chooses its quantization, too.
@@ -31,11 +36,13 @@ fn bloom() -> String {
 }
 
 /// The radio.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum BandKey {
+    /// So wide that memory binds.
     #[default]
     Wide,
+    /// So narrow that the radio binds.
     Narrow,
 }
 

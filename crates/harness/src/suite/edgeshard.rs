@@ -5,20 +5,26 @@ use edgeplan_files::InputError;
 use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Objective, Placement};
 use itertools::iproduct;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::deployments::{Choice, Generator, Variations};
 use super::keys::{Few, List};
 use super::{Case, parameters};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
+    /// Jetsons AGX Orin; there is one RTX 3090.
     agx: List<usize>,
+    /// Jetsons Orin NX.
     nx: List<usize>,
+    /// Memory scaled to this percentage of what the best uniform format needs.
     #[serde(default)]
     tight_percent: Few,
+    /// What is minimised.
     objective: Option<Objective>,
+    /// Where layers may lie.
     placement: Option<Placement>,
 }
 

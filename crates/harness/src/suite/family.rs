@@ -1,14 +1,17 @@
 //! A family as a suite file declares it: its name says which keys it takes.
 
+use std::borrow::Cow;
 use std::path::Path;
 
 use edgeplan_families::Network;
 use edgeplan_files::{InputError, parse_toml};
 use edgeplan_scheduling::Settings;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
 
-use super::{Case, catalog, dftsp, edgeshard, files, frames, packing, random};
+use super::{Case, catalog, dftsp, edgeshard, files, frames, hosts, packing, random};
 
 /// A table `[[family]]`.
 #[derive(Debug, Deserialize)]
@@ -28,6 +31,7 @@ enum Name {
     EdgeSites,
     Classes,
     Edgeshard,
+    Hosts,
     Packing,
     Gus,
     PiesFinal,
@@ -48,6 +52,7 @@ impl Family {
             Name::EdgeSites => catalog(Network::EdgeSites),
             Name::Classes => self.keys::<catalog::ClassesKeys>()?.cases(),
             Name::Edgeshard => self.keys::<edgeshard::Keys>()?.cases(),
+            Name::Hosts => self.keys::<hosts::Keys>()?.cases(),
             Name::Packing => self.keys::<packing::Keys>()?.cases(),
             Name::Gus => frames(Settings::Gus),
             Name::PiesFinal => frames(Settings::PiesFinal),
@@ -61,6 +66,61 @@ impl Family {
     fn keys<T: DeserializeOwned>(&self) -> Result<T, InputError> {
         decode(&self.keys)
     }
+}
+
+impl JsonSchema for Family {
+    fn schema_name() -> Cow<'static, str> {
+        "Family".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let catalog = ["home-lab", "edge-sites"];
+        let frames = ["gus", "pies-final", "pies-triangular", "pies-uniform"];
+        let mut classes = catalog::Keys::json_schema(generator);
+        let count = json_schema!({
+            "type": "integer", "minimum": 1, "default": 3,
+            "description": "Classes of identical devices.",
+        });
+        if let Some(keys) = classes.get_mut("properties").and_then(Value::as_object_mut) {
+            keys.insert("classes".into(), count.into());
+        }
+        let tables = [
+            ("random", &["random"][..], random::Keys::json_schema(generator)),
+            ("catalog", &catalog, catalog::Keys::json_schema(generator)),
+            ("classes", &["classes"], classes),
+            ("edgeshard", &["edgeshard"], edgeshard::Keys::json_schema(generator)),
+            ("packing", &["packing"], packing::Keys::json_schema(generator)),
+            ("frames", &frames, frames::Keys::json_schema(generator)),
+            ("dftsp", &["dftsp"], dftsp::Keys::json_schema(generator)),
+            ("files", &["files"], files::Keys::json_schema(generator)),
+        ];
+        let choices: Vec<Value> = tables
+            .into_iter()
+            .map(|(table, names, keys)| {
+                let keys = named(keys, names).to_value();
+                generator.definitions_mut().insert(table.into(), keys);
+                let about = format!("Families {}.", names.join(", "));
+                json!({ "$ref": format!("#/$defs/{table}"), "description": about })
+            })
+            .collect();
+        json_schema!({
+            "description": "Instances of one family; lists expand to their product.",
+            "oneOf": choices,
+        })
+    }
+}
+
+/// The keys of a family, and the name that they go with.
+fn named(mut keys: Schema, names: &[&str]) -> Schema {
+    let name = json!({ "enum": names, "description": "The family." });
+    if let Some(keys) = keys.get_mut("properties").and_then(Value::as_object_mut) {
+        keys.insert("name".into(), name);
+    }
+    match keys.get_mut("required").and_then(Value::as_array_mut) {
+        Some(required) => required.push("name".into()),
+        None => drop(keys.insert("required".into(), json!(["name"]))),
+    }
+    keys
 }
 
 /// Decodes keys into a struct of them.

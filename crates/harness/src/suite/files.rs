@@ -7,13 +7,14 @@ use edgeplan_files::deployment::read_instance;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_records::row::Kind;
 use edgeplan_scheduling::read_schedule;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::keys::List;
 use super::{Case, Source, parameters};
 use crate::instance::Instance;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
     /// Of what kind the instances are.

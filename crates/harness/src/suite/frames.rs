@@ -4,6 +4,7 @@ use edgeplan_files::{InputError, within};
 use edgeplan_problem::scheduling::Mode;
 use edgeplan_scheduling::{Frame, Settings, frame};
 use itertools::iproduct;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::keys::{Few, List};
@@ -12,15 +13,20 @@ use super::{Case, Source, parameters};
 /// More requests than any frame of a paper has.
 const REQUESTS_MAX: u64 = 10_000_000;
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
+    /// Requests.
     requests: List<usize>,
+    /// Seeds.
     seeds: List<u64>,
+    /// Edge servers.
     #[serde(default)]
     edges: Few,
+    /// Capacities over the paper's.
     #[serde(default)]
     capacity_percent: Few,
+    /// What missed demands mean.
     mode: Option<Mode>,
 }
 

@@ -1,10 +1,12 @@
 //! Values of keys that stand for several instances.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::RangeInclusive;
 
 use edgeplan_files::{InputError, within};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Error, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
@@ -34,6 +36,38 @@ impl Few {
     /// Checks that all values are in their range.
     pub(super) fn check(&self, key: &str, range: &RangeInclusive<u64>) -> Result<(), InputError> {
         self.0.iter().try_for_each(|&value| within("", key, value, range))
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for List<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("List_of_{}", T::schema_name()).into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let items = generator.subschema_for::<T>();
+        json_schema!({ "type": "array", "items": items, "minItems": 1 })
+    }
+}
+
+impl JsonSchema for Few {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Few".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let number = json_schema!({ "type": "integer", "minimum": 0 });
+        json_schema!({
+            "anyOf": [number, { "type": "array", "items": number, "minItems": 1 }],
+        })
     }
 }
 

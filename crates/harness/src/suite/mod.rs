@@ -7,6 +7,7 @@ mod edgeshard;
 mod family;
 mod files;
 mod frames;
+mod hosts;
 mod keys;
 mod packing;
 mod random;
@@ -21,6 +22,7 @@ use edgeplan_records::declared::declared;
 use edgeplan_records::parameter::Parameter;
 use edgeplan_records::row::Kind;
 use edgeplan_scheduling::{Frame, frame};
+use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 
 use crate::instance::Instance;
@@ -68,12 +70,21 @@ enum Source {
 /// More instances than anybody measures are a slip of the pen.
 const CASES_MAX: usize = 10_000;
 
-#[derive(Debug, Deserialize)]
+/// A suite, as it is written.
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct SuiteFile {
+    /// What the suite is for.
     analysis: String,
+    /// Names of solvers, or of sets of them.
     solvers: Vec<String>,
+    /// Families of one kind of question.
     family: Vec<Family>,
+}
+
+/// What may stand in a suite.
+pub fn suite_schema() -> Schema {
+    schema_for!(SuiteFile)
 }
 
 impl Suite {

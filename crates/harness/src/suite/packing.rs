@@ -4,33 +4,43 @@ use edgeplan_families::{Items, Packing, packing};
 use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Objective, Placement};
 use itertools::iproduct;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::deployments::{Choice, Generator, Variations};
 use super::keys::{Few, List};
 use super::{Case, parameters};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
+    /// Bins to fill.
     bins: List<usize>,
+    /// Seeds.
     seeds: List<u64>,
+    /// What an item becomes.
     #[serde(default)]
     items: ItemsKey,
+    /// Room to spare.
     #[serde(default)]
     slack_permille: Few,
+    /// Memory scaled to this percentage of what the best uniform format needs.
     #[serde(default)]
     tight_percent: Few,
+    /// What is minimised.
     objective: Option<Objective>,
+    /// Where layers may lie.
     placement: Option<Placement>,
 }
 
 /// What an item becomes.
-#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ItemsKey {
+    /// A layer.
     #[default]
     Layers,
+    /// A model.
     Models,
 }
 

@@ -4,29 +4,40 @@ use edgeplan_families::Random;
 use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Objective, Placement};
 use itertools::iproduct;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::deployments::{Choice, Generator, Variations};
 use super::keys::{Few, List};
 use super::{Case, parameters};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
+    /// Layers of each model.
     layers: List<usize>,
+    /// Devices.
     devices: List<usize>,
+    /// Seeds.
     seeds: List<u64>,
+    /// Formats to choose from.
     #[serde(default)]
     formats: Few,
+    /// Models that share the devices.
     #[serde(default)]
     models: Few,
+    /// Memory over what 5 bits per weight need; 143 if none.
     #[serde(default)]
     memory_percent: Few,
+    /// Memory scaled to this percentage of what the best uniform format needs.
     #[serde(default)]
     tight_percent: Few,
+    /// The quality budget, scaled.
     #[serde(default)]
     quality_percent: Few,
+    /// What is minimised.
     objective: Option<Objective>,
+    /// Where layers may lie.
     placement: Option<Placement>,
 }
 

@@ -20,10 +20,8 @@ impl Order {
     pub(super) fn new(instance: &Deployment, program: &mut Program) -> Self {
         let layers = instance.models[0].layers.len();
         let classes = classes(instance);
-        let most = match instance.placement {
-            Placement::Contiguous => Some(1.0),
-            Placement::Free => None,
-        };
+        let once = instance.placement == Placement::Contiguous && !instance.has_hosts();
+        let most = once.then_some(1.0);
         let mut begun = Vec::with_capacity(classes.len());
         for class in &classes {
             let member =
@@ -104,16 +102,15 @@ impl Statement<'_> {
         for choice in chain.choices[0].iter().filter(|choice| choice.device == device) {
             self.program.columns[choice.variable.index()].upper = Some(0.0);
         }
+        let instance = self.instance;
+        let once = instance.placement == Placement::Contiguous && !instance.has_hosts();
         for layer in 1..begun.len() {
-            match self.instance.placement {
-                Placement::Contiguous => {
-                    let terms = [(begun[layer], 1.0), (before[layer - 1], -1.0)];
-                    self.program.at_most(terms, 0.0);
-                }
-                Placement::Free => {
-                    let here = chain.choices[layer].iter().filter(|c| c.device == device);
-                    self.implies(here, before[layer - 1]);
-                }
+            if once {
+                let terms = [(begun[layer], 1.0), (before[layer - 1], -1.0)];
+                self.program.at_most(terms, 0.0);
+            } else {
+                let here = chain.choices[layer].iter().filter(|c| c.device == device);
+                self.implies(here, before[layer - 1]);
             }
         }
     }
@@ -141,6 +138,7 @@ mod tests {
     /// Four devices, one layer; hops all alike.
     fn four() -> Deployment {
         let device = |name: &str| Device {
+            host: None,
             name: name.into(),
             memory: Bytes(10),
             overhead: Bytes(1),
@@ -155,9 +153,16 @@ mod tests {
             loss: edgeplan_problem::Loss(0),
             compute: vec![Some(Nanos(3)); 4],
         };
-        let layer =
-            Layer { role: "l".into(), options: vec![option], kv: Bytes(0), pin: None, output: 0 };
+        let layer = Layer {
+            joined: false,
+            role: "l".into(),
+            options: vec![option],
+            kv: Bytes(0),
+            pin: None,
+            output: 0,
+        };
         Deployment {
+            hosts: Vec::new(),
             name: "four".into(),
             objective: Objective::Latency,
             placement: Placement::Contiguous,

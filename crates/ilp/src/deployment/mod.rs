@@ -176,7 +176,11 @@ impl Formulation for Deployment {
         uniform: &mut dyn FnMut() -> f64,
     ) -> Option<Plan> {
         let contiguous = self.placement == Placement::Contiguous;
-        let walk = |chain: &Chain| chain.walk(values, contiguous, uniform);
+        // Whether contiguity bars the way back from one device to another, left before.
+        let bars = |left: DeviceId, from: DeviceId, to: DeviceId| {
+            contiguous && self.share_host(left, to) && !(from != to && self.share_host(from, to))
+        };
+        let walk = |chain: &Chain| chain.walk(values, &bars, uniform);
         let models = formulated.layout.models.iter().map(walk).collect::<Option<_>>()?;
         Some(Plan { models })
     }
@@ -199,7 +203,7 @@ impl Chain {
     fn walk(
         &self,
         values: &[f64],
-        contiguous: bool,
+        bars: &dyn Fn(DeviceId, DeviceId, DeviceId) -> bool,
         uniform: &mut dyn FnMut() -> f64,
     ) -> Option<Vec<Assignment>> {
         let mut walked: Vec<Assignment> = Vec::with_capacity(self.choices.len());
@@ -212,7 +216,7 @@ impl Chain {
                 let moves = self.moves[layer - 1].iter();
                 let step = moves.filter(|m| m.from == last && m.to == choice.device);
                 let flow: f64 = step.map(|step| values[step.variable.index()].max(0.0)).sum();
-                let barred = contiguous && left.contains(&choice.device);
+                let barred = left.iter().any(|&left| bars(left, last, choice.device));
                 if barred { 0.0 } else { share * flow }
             };
             let stays = |choice: &Choice| last.is_none_or(|last| choice.device == last);
@@ -346,7 +350,9 @@ fn chain(instance: &Deployment, model: &Model, program: &mut Program) -> Chain {
         let mut here = Vec::new();
         for from in instance.device_ids().filter(|&device| present(layer, device)) {
             for to in instance.device_ids().filter(|&device| present(layer + 1, device)) {
-                if let Some(time) = instance.transfer(model, layer, from, to) {
+                let torn = model.layers[layer + 1].joined && !instance.share_host(from, to);
+                let time = instance.transfer(model, layer, from, to).filter(|_| !torn);
+                if let Some(time) = time {
                     let variable = program.continuous(0.0, Some(1.0));
                     here.push(Move { from, to, time, variable });
                 }

@@ -84,9 +84,11 @@ impl Statement<'_> {
                 entered.map(|v| (v, -1.0)).chain([(holds, 1.0)]).collect();
             match self.instance.placement {
                 // (3) h[d] = sum_o x[0,d,o] + sum_{l, e != d} y[l,e,d]
-                Placement::Contiguous => self.program.equal(entries, 0.0),
+                Placement::Contiguous if is_alone(self.instance, device) => {
+                    self.program.equal(entries, 0.0);
+                }
                 // (3') h[d] <= the same sum,  sum_o x[l,d,o] <= h[d]
-                Placement::Free => {
+                Placement::Contiguous | Placement::Free => {
                     self.program.at_most(entries, 0.0);
                     for choices in &chain.choices {
                         self.implies(choices.iter().filter(|c| c.device == device), holds);
@@ -99,6 +101,30 @@ impl Statement<'_> {
                 self.program.at_most([(holds, 1.0), (used, -1.0)], 0.0);
             }
             self.sharing(model, chain, device);
+        }
+        if self.instance.placement == Placement::Contiguous {
+            self.entering(chain);
+        }
+    }
+
+    /// (3'') a host of several devices is entered once at most, and none of its devices is used
+    /// otherwise: of a host H, `sum_{d in H} (sum_o x[0,d,o] + sum_{l, e not in H} y[l,e,d]) <= 1`,
+    /// and `h[d] <=` the same sum.
+    fn entering(&mut self, chain: &Chain) {
+        for device in self.instance.device_ids().filter(|&d| !is_alone(self.instance, d)) {
+            let here = |other: DeviceId| self.instance.share_host(device, other);
+            let first = chain.choices[0].iter().filter(|choice| here(choice.device));
+            let moves = chain.moves.iter().flatten();
+            let entering = moves.filter(|step| here(step.to) && !here(step.from));
+            let entered = first.map(|choice| choice.variable);
+            let entered: Vec<Variable> =
+                entered.chain(entering.map(|step| step.variable)).collect();
+            let holds = (chain.holds[device.index()], 1.0);
+            self.program.at_most(entered.iter().map(|&v| (v, -1.0)).chain([holds]), 0.0);
+            // Once for all devices of the host.
+            if self.instance.device_ids().find(|&other| here(other)) == Some(device) {
+                self.program.at_most(entered.iter().map(|&v| (v, 1.0)), 1.0);
+            }
         }
     }
 
@@ -331,6 +357,11 @@ impl Statement<'_> {
         }
         scale::minimise(&mut self.program, terms)
     }
+}
+
+/// Whether a device is a host of its own.
+pub(super) fn is_alone(instance: &Deployment, device: DeviceId) -> bool {
+    instance.device_ids().all(|other| other == device || !instance.share_host(device, other))
 }
 
 /// Adds what a device stores of one model: weights, KV cache, shared tensors.

@@ -1,6 +1,7 @@
 //! The bill: the one definition of what a plan costs and whether it is feasible.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::{Deployment, DeviceId, Model, Objective, Placement, Plan, Violation};
 use crate::recipe::Recipe;
@@ -87,6 +88,35 @@ impl Account {
     }
 }
 
+/// Consecutive stages on one host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Visit {
+    /// The stages, by their place in [`ModelAccount::stages`].
+    pub stages: Range<usize>,
+    /// The host's devices that hold a stage, in the order of their first.
+    pub devices: Vec<DeviceId>,
+}
+
+impl Deployment {
+    /// The visits of hosts that these stages are, in chain order.
+    pub fn visits(&self, stages: &[Stage]) -> Vec<Visit> {
+        let mut visits: Vec<Visit> = Vec::new();
+        for (index, stage) in stages.iter().enumerate() {
+            let device = stage.device;
+            match visits.last_mut() {
+                Some(visit) if self.share_host(visit.devices[0], device) => {
+                    visit.stages.end = index + 1;
+                    if !visit.devices.contains(&device) {
+                        visit.devices.push(device);
+                    }
+                }
+                _ => visits.push(Visit { stages: index..index + 1, devices: vec![device] }),
+            }
+        }
+        visits
+    }
+}
+
 impl Problem for Deployment {
     type Plan = Plan;
     type Violation = Violation;
@@ -152,6 +182,13 @@ struct Bill<'a> {
 impl Bill<'_> {
     fn name(&self, device: DeviceId) -> String {
         self.instance.device(device).name.clone()
+    }
+
+    fn host_name(&self, device: DeviceId) -> String {
+        match self.instance.device(device).host {
+            Some(host) => self.instance.hosts[host.index()].clone(),
+            None => self.name(device),
+        }
     }
 
     fn add_model(&mut self, model: &Model, plan: &Plan, index: usize) {
@@ -246,15 +283,28 @@ impl Bill<'_> {
         time
     }
 
-    /// Books activations, and refuses split runs where placement is contiguous.
+    /// Books activations, and refuses hosts that are entered twice where placement is contiguous,
+    /// and blocks that lie on two hosts.
     fn check_runs(&mut self, model: &Model, stages: &[Stage]) {
         let mut seen = BTreeSet::new();
-        for stage in stages {
+        for (index, stage) in stages.iter().enumerate() {
             if seen.insert(stage.device) {
                 self.account.devices[stage.device.index()].activations += model.activation;
-            } else if self.instance.placement == Placement::Contiguous {
-                let device = self.name(stage.device);
-                self.violations.push(Violation::Split { model: model.name.clone(), device });
+            }
+            let Some(before) = index.checked_sub(1).map(|before| &stages[before]) else { continue };
+            if self.instance.share_host(before.device, stage.device) {
+                continue;
+            }
+            let mut left = stages[..index].iter();
+            let again = left.any(|other| self.instance.share_host(other.device, stage.device));
+            if again && self.instance.placement == Placement::Contiguous {
+                let host = self.host_name(stage.device);
+                self.violations.push(Violation::Split { model: model.name.clone(), host });
+            }
+            if model.layers[stage.first].joined {
+                let layer = format!("{} {}", model.name, model.layers[stage.first].role);
+                let (from, to) = (self.name(before.device), self.name(stage.device));
+                self.violations.push(Violation::Torn { layer, from, to });
             }
         }
     }

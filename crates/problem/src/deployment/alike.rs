@@ -5,8 +5,8 @@ use super::{Deployment, DeviceId, Model};
 impl Deployment {
     /// Whether exchanging two devices in any plan changes neither its cost nor its feasibility:
     /// they are alike in themselves, and in every message to and from third devices and between
-    /// the two. The source and a device that a layer is pinned to are like no other. Exchanges
-    /// compose, so this is an equivalence.
+    /// the two; they belong to one host, or each is a host of its own. The source and a device that
+    /// a layer is pinned to are like no other. Exchanges compose, so this is an equivalence.
     ///
     /// # Complexity
     /// O(layers * options + messages * devices)
@@ -15,9 +15,16 @@ impl Deployment {
             return one == two;
         }
         let (a, b) = (self.device(one), self.device(two));
+        if !self.share_host(one, two) && (self.has_company(one) || self.has_company(two)) {
+            return false;
+        }
         (a.memory, a.overhead) == (b.memory, b.overhead)
             && (a.compute_max, a.traffic_max) == (b.compute_max, b.traffic_max)
             && self.models.iter().all(|model| self.are_alike_to(model, one, two))
+    }
+
+    fn has_company(&self, device: DeviceId) -> bool {
+        self.device_ids().any(|other| other != device && self.share_host(other, device))
     }
 
     fn are_alike_to(&self, model: &Model, one: DeviceId, two: DeviceId) -> bool {

@@ -32,6 +32,13 @@ impl Deployment {
             return invalid(format!("the source is device {}, there is none", self.source.0));
         }
         unique("device", self.devices.iter().map(|device| device.name.as_str()))?;
+        unique("host", self.hosts.iter())?;
+        for device in &self.devices {
+            if device.host.is_some_and(|host| host.index() >= self.hosts.len()) {
+                let text = format!("device {}: its host does not exist", device.name);
+                return Err(Invalid(text));
+            }
+        }
         unique("model", self.models.iter().map(|model| model.name.as_str()))?;
         for model in &self.models {
             self.check_model(model)
@@ -56,6 +63,11 @@ impl Deployment {
             if index >= model.messages.len() {
                 return Err(Invalid(format!("{what} names message {index}, there is none")));
             }
+        }
+        if model.layers[0].joined {
+            return Err(Invalid(
+                "the first layer is joined to a layer before, there is none".into(),
+            ));
         }
         for layer in &model.layers {
             self.check_layer(model, layer)

@@ -17,10 +17,10 @@ mod violation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-pub use account::{Account, DeviceAccount, ModelAccount, Stage};
+pub use account::{Account, DeviceAccount, ModelAccount, Stage, Visit};
 pub use check::Invalid;
 pub use mixes::{Mix, mixes};
-pub use part::{LayerRole, Part};
+pub use part::{LayerRole, Part, part_names};
 pub use plan::{Assignment, Plan, Segment};
 pub use violation::Violation;
 
@@ -36,6 +36,11 @@ id! {
 id! {
     /// Index of an option in [`Layer::options`].
     OptionId(u16)
+}
+
+id! {
+    /// Index of a host in [`Deployment::hosts`].
+    HostId(u16)
 }
 
 /// What is minimised.
@@ -57,7 +62,8 @@ pub enum Objective {
 pub enum Placement {
     /// A device may be visited again (DILEMMA).
     Free,
-    /// Each device holds at most one run of consecutive layers of a model (every pipeline runtime).
+    /// A model's chain enters each host at most once (every pipeline runtime); inside of a host any
+    /// layer may lie on any device. A device without [`Device::host`] is a host of its own.
     Contiguous,
 }
 
@@ -73,6 +79,9 @@ pub struct Deployment {
     pub placement: Placement,
     /// Where requests start and end.
     pub source: DeviceId,
+    /// Names of the hosts that have several devices.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hosts: Vec<String>,
     /// The devices.
     pub devices: Vec<Device>,
     /// The models that share them.
@@ -85,12 +94,17 @@ pub struct Deployment {
     pub bottleneck_max: Option<Nanos>,
 }
 
-/// A machine that may hold layers.
+/// A compute unit with a memory of its own: a GPU with VRAM, CPUs with RAM, a machine with unified
+/// memory.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// A name for people, unique.
     pub name: String,
+    /// Index into [`Deployment::hosts`]: the machine whose engine runs this device, together with
+    /// the host's other devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<HostId>,
     /// Bytes that weights, KV cache, activations and the overhead may use.
     pub memory: Bytes,
     /// Bytes that the runtime takes once if anything is placed here.
@@ -137,6 +151,11 @@ fn one() -> u32 {
     1
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
 /// What moves between devices in one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -166,6 +185,9 @@ pub struct Layer {
     /// Index into [`Model::messages`]: what goes to the next layer's device. Unused on the last.
     #[serde(default)]
     pub output: usize,
+    /// Whether this layer and the one before are parts of one block, and lie on one host.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub joined: bool,
 }
 
 /// A way to store and run a layer: a recipe of formats per tensor class.
@@ -194,6 +216,37 @@ impl Deployment {
     /// The device of that id.
     pub fn device(&self, id: DeviceId) -> &Device {
         &self.devices[id.index()]
+    }
+
+    /// Whether two devices belong to one host.
+    pub fn share_host(&self, one: DeviceId, two: DeviceId) -> bool {
+        let host = self.device(one).host;
+        one == two || host.is_some() && host == self.device(two).host
+    }
+
+    /// Hosts by device, counted from 0 in the order of their first devices; a device without
+    /// [`Device::host`] is a host of its own.
+    pub fn host_by_device(&self) -> Vec<usize> {
+        let mut hosts: Vec<usize> = Vec::with_capacity(self.devices.len());
+        let mut count = 0;
+        for device in self.device_ids() {
+            let mut before = self.device_ids().take(device.index());
+            let host = before.find(|&other| self.share_host(other, device));
+            hosts.push(host.map_or(count, |other| hosts[other.index()]));
+            count += usize::from(host.is_none());
+        }
+        hosts
+    }
+
+    /// Whether the question speaks of hosts: some host has more than one device, or blocks have
+    /// parts that lie on one host.
+    pub fn has_hosts(&self) -> bool {
+        let mut named: Vec<HostId> = self.devices.iter().filter_map(|device| device.host).collect();
+        let devices = named.len();
+        named.sort_unstable();
+        named.dedup();
+        let mut layers = self.models.iter().flat_map(|model| &model.layers);
+        named.len() < devices || layers.any(|layer| layer.joined)
     }
 
     /// Bytes that the device has for layers of one model once its overhead and that model's

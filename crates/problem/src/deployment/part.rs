@@ -11,16 +11,39 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub enum Part {
     /// Turns token ids into hidden states.
     Embedding,
-    /// Attention and feed-forward; blocks count from 0.
+    /// A whole block: attention and feed-forward or experts; blocks count from 0.
     Block(usize),
+    /// A block's attention or recurrence with its norms, router, shared expert, and KV cache or
+    /// state.
+    Attention(usize),
+    /// A block's dense feed-forward network.
+    FeedForward(usize),
+    /// A block's routed experts.
+    Experts(usize),
     /// Turns hidden states into logits.
     Head,
 }
 
 impl Part {
-    /// Whether it is a block.
+    /// Whether it is a whole block.
     pub fn is_block(self) -> bool {
         matches!(self, Self::Block(_))
+    }
+
+    /// Whether it is a part of a block rather than a whole one.
+    pub fn is_half(self) -> bool {
+        self.block().is_some() && !self.is_block()
+    }
+
+    /// The number of the block that it is, or is a part of.
+    pub fn block(self) -> Option<usize> {
+        match self {
+            Self::Block(number)
+            | Self::Attention(number)
+            | Self::FeedForward(number)
+            | Self::Experts(number) => Some(number),
+            Self::Embedding | Self::Head => None,
+        }
     }
 }
 
@@ -29,6 +52,9 @@ impl fmt::Display for Part {
         match self {
             Self::Embedding => f.write_str("embedding"),
             Self::Block(number) => write!(f, "block {number}"),
+            Self::Attention(number) => write!(f, "block {number} attention"),
+            Self::FeedForward(number) => write!(f, "block {number} ffn"),
+            Self::Experts(number) => write!(f, "block {number} experts"),
             Self::Head => f.write_str("head"),
         }
     }
@@ -40,8 +66,59 @@ impl Serialize for Part {
     }
 }
 
+/// Layers by name: consecutive blocks as a range, then parts of blocks by kind.
+///
+/// ```
+/// use edgeplan_problem::deployment::{Part, part_names};
+/// let experts = [Part::Experts(2), Part::Experts(3)];
+/// let parts = [Part::Embedding, Part::Block(0), Part::Block(1), experts[0], experts[1]];
+/// assert_eq!(part_names(&parts), "embedding, blocks 0 to 1, blocks 2 to 3 experts");
+/// ```
+pub fn part_names(parts: &[Part]) -> String {
+    let (halves, whole): (Vec<Part>, Vec<Part>) = parts.iter().partition(|part| part.is_half());
+    let mut words = Vec::new();
+    let mut blocks = Vec::new();
+    for part in whole {
+        match part {
+            Part::Block(block) => blocks.push(block),
+            part => {
+                words.extend(ranges(&blocks, "block", ""));
+                blocks.clear();
+                words.push(part.to_string());
+            }
+        }
+    }
+    words.extend(ranges(&blocks, "block", ""));
+    // The name of a part without its number.
+    let kind = |part: Part| part.to_string().rsplit(' ').next().unwrap_or_default().to_owned();
+    let mut kinds: Vec<(String, Vec<usize>)> = Vec::new();
+    for part in halves {
+        let (kind, block) = (kind(part), part.block().unwrap_or_default());
+        match kinds.iter_mut().find(|(known, _)| *known == kind) {
+            Some((_, blocks)) => blocks.push(block),
+            None => kinds.push((kind, vec![block])),
+        }
+    }
+    for (kind, blocks) in kinds {
+        words.extend(ranges(&blocks, "block", &format!(" {kind}")));
+    }
+    words.join(", ")
+}
+
+/// Numbers as ranges, with the word before (in the plural of several) and behind.
+fn ranges(numbers: &[usize], word: &str, behind: &str) -> Vec<String> {
+    let runs = numbers.chunk_by(|one, next| *next == one + 1);
+    let text = |run: &[usize]| match run {
+        [only] => format!("{word} {only}{behind}"),
+        [first, .., last] => format!("{word}s {first} to {last}{behind}"),
+        [] => String::new(),
+    };
+    runs.map(text).collect()
+}
+
 /// What a layer of an instance is. In files and tables a role is a word: `embedding`, `block 3`,
-/// `head`, `embedding & head`, or any other one.
+/// `block 3 attention`, `block 3 ffn`, `block 3 experts`, `head`, `embedding & head`, or any other
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LayerRole {
     /// One part of a model.
@@ -73,10 +150,17 @@ impl From<Part> for LayerRole {
 impl From<&str> for LayerRole {
     fn from(text: &str) -> Self {
         let block = || {
-            let digits = text.strip_prefix("block ")?;
+            let rest = text.strip_prefix("block ")?;
+            let (digits, part): (_, fn(usize) -> Part) = match rest.split_once(' ') {
+                None => (rest, Part::Block),
+                Some((digits, "attention")) => (digits, Part::Attention),
+                Some((digits, "ffn")) => (digits, Part::FeedForward),
+                Some((digits, "experts")) => (digits, Part::Experts),
+                Some(_) => return None,
+            };
             // `block 07` would be written in another way than it was read.
             let number = digits.parse::<usize>().ok().filter(|n| n.to_string() == digits)?;
-            Some(Self::Part(Part::Block(number)))
+            Some(Self::Part(part(number)))
         };
         match text {
             "embedding" => Self::Part(Part::Embedding),
@@ -121,7 +205,8 @@ impl JsonSchema for LayerRole {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "x-allowed": "`embedding`, `block 3`, `head`, or any other name",
+            "x-allowed": "`embedding`, `block 3`, `block 3 attention`, `block 3 ffn`, \
+                `block 3 experts`, `head`, or any other name",
         })
     }
 }
@@ -138,8 +223,11 @@ mod tests {
 
     #[test]
     fn a_role_is_read_as_it_is_written() {
-        let roles = ["embedding", "block 0", "block 17", "head", "embedding & head"];
-        for text in roles.into_iter().chain(["block 07", "block", "layer 3", ""]) {
+        let whole = ["embedding", "block 0", "block 17", "head", "embedding & head"];
+        let parts = ["block 0 attention", "block 12 ffn", "block 5 experts"];
+        let roles: Vec<&str> = whole.into_iter().chain(parts).collect();
+        let others = ["block 07", "block", "block 3 ", "block 3 router", "layer 3", ""];
+        for text in roles.iter().copied().chain(others) {
             let role = LayerRole::from(text);
             assert_eq!(role.to_string(), text);
             assert_eq!(matches!(role, LayerRole::Other(_)), !roles.contains(&text), "{text}");

@@ -34,12 +34,21 @@ pub enum Violation {
         /// Receiver.
         to: String,
     },
-    /// A device holds two separate runs of a model although placement is contiguous.
+    /// A model's chain enters a host twice although placement is contiguous.
     Split {
         /// The model.
         model: String,
-        /// The device.
-        device: String,
+        /// The host, or the device that is a host of its own.
+        host: String,
+    },
+    /// Two parts of one block lie on two hosts.
+    Torn {
+        /// Model and layer: the later part.
+        layer: String,
+        /// The device of the earlier part.
+        from: String,
+        /// The device of the later part.
+        to: String,
     },
     /// A device's memory is too small.
     Memory {
@@ -108,7 +117,8 @@ impl Violation {
             Self::Unusable { .. }
             | Self::Pin { .. }
             | Self::Unreachable { .. }
-            | Self::Split { .. } => 1_000_000,
+            | Self::Split { .. }
+            | Self::Torn { .. } => 1_000_000,
             Self::Memory { needed, available, .. } | Self::Traffic { needed, available, .. } => {
                 over(needed.0, available.0)
             }
@@ -131,8 +141,12 @@ impl fmt::Display for Violation {
                 write!(f, "{layer} is on {device} but pinned to {pin}")
             }
             Self::Unreachable { from, to } => write!(f, "no route from {from} to {to}"),
-            Self::Split { model, device } => {
-                write!(f, "{device} holds two separate runs of {model}")
+            Self::Split { model, host } => write!(f, "{host} holds two separate runs of {model}"),
+            Self::Torn { layer, from, to } => {
+                write!(
+                    f,
+                    "{layer} is on {to}, another host than {from} with the block's part before"
+                )
             }
             Self::Memory { device, needed, available } => write!(
                 f,

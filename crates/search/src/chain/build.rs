@@ -9,6 +9,8 @@ use super::{Chain, Choice, Hop, Limit, Measure, Room, Scarce, SendingLimit, Shar
 pub(super) struct Builder<'a> {
     pub(super) instance: &'a Deployment,
     pub(super) model: &'a Model,
+    /// Whether hosts have several devices, or blocks parts.
+    pub(super) has_hosts: bool,
     /// What costs are.
     pub(super) cost: Measure,
     /// Nanoseconds of all requests that a run's compute, and each message, may take, besides the
@@ -16,7 +18,16 @@ pub(super) struct Builder<'a> {
     pub(super) time_run_max: Option<u64>,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    pub(super) fn new(
+        instance: &'a Deployment,
+        model: &'a Model,
+        cost: Measure,
+        time_run_max: Option<u64>,
+    ) -> Self {
+        Self { instance, model, has_hosts: instance.has_hosts(), cost, time_run_max }
+    }
+
     /// The chain, not scaled yet.
     pub(super) fn chain(&self) -> Chain {
         let (layers, devices) = (self.model.layers.len(), self.instance.devices.len());
@@ -49,7 +60,7 @@ impl Builder<'_> {
             ingress,
             egress,
             room,
-            contiguous: self.instance.placement == Placement::Contiguous,
+            contiguous: self.instance.placement == Placement::Contiguous && !self.has_hosts,
             shared: self.model.shared.iter().map(|bytes| self.shared(bytes.0)).collect(),
             source: self.instance.source.index(),
             source_limit: self.sending_limit(self.instance.source.index()),
@@ -157,7 +168,9 @@ impl Builder<'_> {
 
     /// What arriving on a device adds to the objective besides its layers.
     fn arrival(&self, device: usize) -> f64 {
-        let shared = self.instance.models.len() > 1 || self.instance.placement == Placement::Free;
+        let shared = self.instance.models.len() > 1
+            || self.instance.placement == Placement::Free
+            || self.has_hosts;
         match self.cost {
             Measure::Memory if !shared => {
                 let overhead = self.instance.device(DeviceId(device as u16)).overhead;
@@ -168,6 +181,10 @@ impl Builder<'_> {
     }
 
     fn hop(&self, layer: usize, from: usize, to: usize) -> Option<Hop> {
+        let (one, two) = (DeviceId(from as u16), DeviceId(to as u16));
+        if self.model.layers[layer + 1].joined && !self.instance.share_host(one, two) {
+            return None;
+        }
         let mut hop = self.message(self.model.layers[layer].output, from, to)?;
         hop.cost += self.arrival(to);
         Some(hop)

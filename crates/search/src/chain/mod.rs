@@ -140,7 +140,7 @@ pub(crate) struct Chain {
     /// The way out, by device of the last layer.
     pub(crate) egress: Vec<Option<Hop>>,
     pub(crate) room: Vec<Room>,
-    /// Whether a device may be visited only once: placement is contiguous.
+    /// Whether a device may be visited only once: placement is contiguous, and no host has several.
     pub(crate) contiguous: bool,
     pub(crate) shared: Vec<Shared>,
     /// Where requests start, and what it may send in all.
@@ -161,8 +161,8 @@ impl Chain {
     /// States the only model of an instance as arrays. `time_run_max` bounds compute of a run and
     /// each message, besides the instance's own limits.
     pub(crate) fn new(instance: &Deployment, cost: Measure, time_run_max: Option<u64>) -> Self {
-        let builder = Builder { instance, model: &instance.models[0], cost, time_run_max };
-        let mut chain = builder.chain();
+        let model = &instance.models[0];
+        let mut chain = Builder::new(instance, model, cost, time_run_max).chain();
         chain.rescale(scale(chain.cost_max));
         chain
     }
@@ -170,7 +170,7 @@ impl Chain {
     /// States every model of an instance as arrays, all on the same scale. Other models and further
     /// visits may share what a device needs once.
     pub(crate) fn all(instance: &Deployment, cost: Measure) -> Vec<Self> {
-        let builder = |model| Builder { instance, model, cost, time_run_max: None };
+        let builder = |model| Builder::new(instance, model, cost, None);
         let mut chains: Vec<Self> =
             instance.models.iter().map(|model| builder(model).chain()).collect();
         // What devices need once is in no chain, and yet a part of plans' costs.
@@ -184,7 +184,7 @@ impl Chain {
 
     /// More than any plan of the instance costs, in units of that cost.
     pub(crate) fn cost_max_of(instance: &Deployment, cost: Measure) -> f64 {
-        let builder = |model| Builder { instance, model, cost, time_run_max: None };
+        let builder = |model| Builder::new(instance, model, cost, None);
         let most = instance.models.iter().map(|model| builder(model).chain().cost_max);
         most.sum::<f64>() + if cost == Measure::Memory { fixed(instance) } else { 0.0 }
     }
@@ -225,6 +225,16 @@ impl Chain {
         let inner = self.devices..(self.layers - 1).max(1) * self.devices;
         let mut inner = self.choices[inner].iter().flatten();
         self.layers > 1 && !self.shared.is_empty() && inner.all(|choice| choice.shared.is_none())
+    }
+
+    /// The same chain on a scale that is smaller by so many powers of two, as far as costs stay
+    /// whole numbers: sums with prices that are larger than costs are exact then.
+    pub(crate) fn coarser(mut self, bits: i32) -> Self {
+        let scale = (self.scale * f64::from(-bits).exp2()).max(1.0);
+        let factor = scale / self.scale;
+        self.rescale(factor);
+        self.scale = scale;
+        self
     }
 
     fn rescale(&mut self, scale: f64) {
@@ -289,6 +299,7 @@ pub(crate) mod tests {
             let option = LayerOption { recipe: recipe.into(), bytes, shared: None, loss, compute };
             let name = format!("l{index}");
             Layer {
+                joined: false,
                 role: name.into(),
                 options: vec![option],
                 kv: Bytes::ZERO,
@@ -297,6 +308,7 @@ pub(crate) mod tests {
             }
         };
         let device = |(index, &memory): (usize, &u64)| Device {
+            host: None,
             name: format!("d{index}"),
             memory: Bytes(memory),
             overhead: Bytes::ZERO,
@@ -318,6 +330,7 @@ pub(crate) mod tests {
             leave: 0,
         };
         let question = Deployment {
+            hosts: Vec::new(),
             name: "t".into(),
             objective: Objective::Latency,
             placement: Placement::Contiguous,

@@ -32,6 +32,12 @@ impl NgSets {
         Self::of(vec![Vec::new(); devices])
     }
 
+    /// Everybody remembers everything: 2^(n - 1) subsets for each of n.
+    pub(crate) fn full(devices: usize) -> Self {
+        let others = |device: usize| (0..devices).filter(|&other| other != device).collect();
+        Self::of((0..devices).map(others).collect())
+    }
+
     fn of(sets: Vec<Vec<usize>>) -> Self {
         let mut first = vec![0];
         for set in &sets {

@@ -56,6 +56,8 @@ pub(crate) struct JointLabels<'a> {
     limit: f64,
     /// Numbers of a row per device: bytes, and times where they matter.
     parts: usize,
+    /// By device: the devices of its host.
+    hosts: Vec<DeviceSet>,
 }
 
 /// Whether the tensors that a model's layers share can be kept track of.
@@ -75,7 +77,12 @@ impl<'a> JointLabels<'a> {
             (0..stage.chain.layers).map(move |layer| Position { model, layer })
         });
         let positions = positions.collect();
-        Self { instance, stages, positions, limit, parts: if timed { 4 } else { 1 } }
+        let of_host = |one: DeviceId| {
+            let members = instance.device_ids().filter(|&other| instance.share_host(one, other));
+            members.fold(0, |set, other| set | 1 << other.index())
+        };
+        let hosts = instance.device_ids().map(of_host).collect();
+        Self { instance, stages, positions, limit, parts: if timed { 4 } else { 1 }, hosts }
     }
 
     /// Searches forward, model by model, layer by layer. Exact where nothing had to be dropped.
@@ -86,6 +93,12 @@ impl<'a> JointLabels<'a> {
     ) -> Result<Found, Stop> {
         tick()?;
         super::search(self, width, tick)
+    }
+
+    /// The devices of all hosts that a label's model has touched.
+    fn touched_hosts(&self, label: &JointLabel) -> DeviceSet {
+        let touched = self.hosts.iter().filter(|&&host| host & label.touched != 0);
+        touched.fold(0, |set, host| set | host)
     }
 
     fn model(&self, model: usize) -> &Model {
@@ -193,8 +206,9 @@ impl Expansion for JointLabels<'_> {
         self.place(at, parent, next);
         let (chain, device) = (self.stages[at.model].chain, usize::from(label.device));
         for hop in &chain.hops[chain.at(at.layer - 1, device)] {
-            let barred = self.instance.placement == Placement::Contiguous;
-            if !(barred && label.touched >> hop.to & 1 == 1) {
+            let returns =
+                self.hosts[hop.to] & label.touched != 0 && self.hosts[hop.to] >> device & 1 == 0;
+            if !(returns && self.instance.placement == Placement::Contiguous) {
                 self.move_on(at, parent, Message { from: device, hop }, next);
             }
         }
@@ -215,7 +229,7 @@ impl Expansion for JointLabels<'_> {
             let label = &labels.labels[index as usize];
             let spent = &labels.rows[index as usize * row..(index as usize + 1) * row];
             let barred = match self.instance.placement {
-                Placement::Contiguous => label.touched,
+                Placement::Contiguous => self.touched_hosts(label),
                 Placement::Free => 0,
             };
             let kind = Kind { device: label.device, barred, stored: label.stored };

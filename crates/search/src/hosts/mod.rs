@@ -1,0 +1,220 @@
+//! One model on hosts of several devices, least latency: branch and bound on *how many* layers of a
+//! kind a device holds.
+//!
+//! Inside of a host every layer may lie on any device, so that memories are shared by what lies
+//! between. They are priced, as the loss is; what is left is a shortest path over layers and
+//! devices that enters each host once ([`tables`]). Blocks of a model are nearly all alike: a
+//! decision on one of them leaves as good a plan with another one in its place. A decision on
+//! *counts* does not ([`branching`]): at most, or at least, so many layers of a class on this
+//! device in this option. A count is one more priced row of the same relaxation, no new search.
+
+mod average;
+mod branching;
+mod dual;
+mod master;
+mod moves;
+mod network;
+mod rounding;
+mod rows;
+mod tables;
+mod tuning;
+
+use std::collections::BinaryHeap;
+
+use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
+use edgeplan_problem::{Cost, Run, Stop, gap};
+
+use crate::bounding::goal::{Goal, unscaled};
+use crate::chain::Chain;
+use crate::joint_bounds::JointSearch;
+use crate::solver::ChainSearch;
+use crate::tuning::TUNING;
+use branching::Node;
+use dual::{Ascent, Solved};
+use network::Network;
+use rounding::Rounding;
+pub(crate) use tuning::{HOSTS, HostTuning};
+
+/// Whether the search of this module takes an instance: one model with several devices on a host,
+/// whose plans cost time, and whose limits are those of the priced rows.
+pub(crate) fn applies(instance: &Deployment) -> bool {
+    let sends_freely = |instance: &Deployment| {
+        instance.bottleneck_max.is_none()
+            && instance.devices.iter().all(|device| device.traffic_max.is_none())
+    };
+    instance.models.len() == 1
+        && instance.has_hosts()
+        && instance.objective == Objective::Latency
+        && instance.placement == Placement::Contiguous
+        && sends_freely(instance)
+        && network::cases(instance).is_some()
+}
+
+/// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
+///
+/// Few layers, whose sizes leave much of a memory idle, are enumerated by labels that carry what
+/// every device has spent: prices bound them badly. Many layers are split.
+pub(crate) fn prove(solver: &ChainSearch, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
+    let chains = network::cases(run.problem()).expect("asked before");
+    let goal = Goal::Cheapest { reports: chains.len() == 1 };
+    let few = chains[0].layers <= TUNING.hosts.enumerated_layers_max;
+    let mut proven = Cost::ZERO;
+    if few {
+        for chain in &chains {
+            HostSearch { chain, goal }.prove(run, Some(1))?;
+        }
+        proven = JointSearch::new(solver).prove(run)?;
+        let is_closed = |(_, cost): &(Plan, Cost)| gap(*cost, proven) <= run.limits().gap;
+        if run.best().map_or(proven == Cost::MAX, is_closed) {
+            return Ok(proven);
+        }
+    }
+    let mut least = Cost::MAX;
+    for chain in &chains {
+        least = least.min(HostSearch { chain, goal }.prove(run, None)?);
+    }
+    Ok(least.max(proven))
+}
+
+/// The search of one case.
+struct HostSearch<'a> {
+    chain: &'a Chain,
+    goal: Goal,
+}
+
+impl HostSearch<'_> {
+    /// Splits until every node is closed, or so many were bounded.
+    fn prove(&self, run: &mut Run<'_, Deployment>, nodes_max: Option<usize>) -> Result<Cost, Stop> {
+        let network = Network::new(self.chain, run.problem());
+        let mut open = BinaryHeap::new();
+        let mut node = Node::root(&network);
+        let mut rounding = Rounding::new(&network);
+        for _ in 0..nodes_max.unwrap_or(usize::MAX) {
+            run.count("nodes", 1);
+            let mut children = self.solve(run, &mut rounding, node)?.unwrap_or_default();
+            // Down to a plan first, on the side that the mixture is nearer to.
+            if let Some(first) = children.pop() {
+                open.extend(children);
+                node = first;
+                continue;
+            }
+            let cutoff = self.goal.cutoff(run, self.chain);
+            let Some(next) = open.pop().filter(|next| next.bound <= cutoff) else {
+                return Ok(self.goal.beyond(run, self.chain));
+            };
+            self.goal.report(run, unscaled(next.bound, self.chain.scale));
+            node = next;
+        }
+        Ok(unscaled(node.bound, self.chain.scale))
+    }
+
+    /// Bounds a node, offers the plans near its relaxed paths, and splits what is left of it;
+    /// nothing is left of a node without plans within the cutoff.
+    fn solve(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        rounding: &mut Rounding<'_>,
+        node: Node,
+    ) -> Result<Option<Vec<Node>>, Stop> {
+        let (chain, network) = (self.chain, rounding.network);
+        let is_root = node.depth == 0;
+        let ascent = Ascent::of(network, &node);
+        let Solved { bound, prices, mixture, ng_sets } = ascent.maximise(&mut |event| {
+            run.count("passes", 1);
+            if let Some(mixture) = event.mixture {
+                let plan = rounding.round(mixture, &|| run.check().is_err());
+                plan.map(|plan| run.incumbent(&Plan::single(plan)));
+            }
+            let cutoff = self.goal.cutoff(run, chain);
+            if is_root {
+                self.goal.report(run, unscaled(event.bound.min(cutoff), chain.scale));
+            }
+            run.step()?;
+            Ok(cutoff)
+        })?;
+        let bound = bound.max(node.bound);
+        if bound > self.goal.cutoff(run, chain) {
+            return Ok(None);
+        }
+        if node.depth.is_multiple_of(TUNING.hosts.rounded_every) {
+            let plan = rounding.round(&mixture, &|| run.check().is_err());
+            plan.map(|plan| run.incumbent(&Plan::single(plan)));
+        }
+        if bound > self.goal.cutoff(run, chain) {
+            return Ok(None);
+        }
+        Ok(branching::split(network, node, bound, Solved { bound, prices, mixture, ng_sets }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_families::{Random, random};
+    use edgeplan_problem::deployment::HostId;
+    use edgeplan_problem::{Limits, Silent, Verdict, solve};
+
+    use super::*;
+
+    /// Small instances whose devices are grouped to hosts, and some of whose layers are parts of
+    /// one block.
+    fn grouped(seed: u64) -> Deployment {
+        let (layers, devices) = (4 + seed as usize % 2, 3 + seed as usize / 2 % 2);
+        let family = Random { layers, devices, formats: 2, seed, ..Random::default() };
+        let mut instance = random(&family);
+        instance.hosts = vec!["pc".into(), "server".into()];
+        for (index, device) in instance.devices.iter_mut().enumerate() {
+            device.host = match (seed / 4 % 3, index) {
+                (0, 0 | 1) | (1, 1 | 2) => Some(HostId(0)),
+                (2, _) => Some(HostId((index % 2) as u16)),
+                _ => None,
+            };
+        }
+        for layer in (2..layers).step_by(2).filter(|_| seed.is_multiple_of(3)) {
+            instance.models[0].layers[layer].joined = true;
+        }
+        instance.checked().expect("the instance makes sense")
+    }
+
+    #[test]
+    fn hosts_are_proven_as_brute_force_has_them() {
+        let (mut feasible, mut searched) = (0, 0);
+        for seed in 0..120 {
+            let instance = grouped(seed);
+            let best = instance.brute_force().map(|(cost, _)| cost);
+            let limits = Limits { gap: 0.0, ..Limits::default() };
+            let found = solve(&instance, &ChainSearch::default(), limits, &mut Silent);
+            assert_eq!(found.cost(), best, "seed {seed}");
+            let proven = match found.verdict {
+                Verdict::Optimal { .. } => best.is_some(),
+                Verdict::Infeasible => best.is_none(),
+                _ => false,
+            };
+            assert!(proven, "seed {seed}: {:?}", found.verdict);
+            feasible += usize::from(best.is_some());
+            searched += usize::from(applies(&instance));
+        }
+        assert!(feasible > 60 && searched > 60, "{feasible}, {searched}");
+    }
+
+    #[test]
+    fn nodes_alone_prove_the_same_and_never_more() {
+        let (mut closed, mut split) = (0, 0);
+        for seed in 0..60 {
+            let instance = grouped(seed);
+            let best = instance.brute_force().map_or(Cost::MAX, |(cost, _)| cost);
+            let limits = Limits { gap: 0.0, ..Limits::default() };
+            let mut observer = Silent;
+            let mut run = Run::new(&instance, limits, &mut observer);
+            let mut least = Cost::MAX;
+            for chain in network::cases(&instance).expect("no tensor is shared") {
+                let goal = Goal::Cheapest { reports: false };
+                let search = HostSearch { chain: &chain, goal };
+                least = least.min(search.prove(&mut run, Some(60)).expect("nothing stops it"));
+            }
+            assert!(least <= best, "seed {seed}: {least} and {best}");
+            closed += usize::from(least == best);
+            split += usize::from(run.work()["nodes"] > 1);
+        }
+        assert!(closed > 20 && split > 20, "{closed}, {split}");
+    }
+}
