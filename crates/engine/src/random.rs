@@ -1,4 +1,4 @@
-//! Llamas of any shape with random weights in any mix of formats: times and memory do not depend
+//! Models of any shape with random weights in any mix of formats: times and memory do not depend
 //! on what the weights say.
 
 use std::io::{Error, Write};
@@ -7,8 +7,8 @@ use std::path::Path;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use edgeplan_files::{InputError, stream_atomic};
+use edgeplan_model::Shape;
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
-use edgeplan_model::{Shape, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::FormatMix;
 use rand::{RngExt as _, SeedableRng as _};
@@ -65,76 +65,15 @@ impl Random {
         Ok(self.draft()?.tensors.iter().map(Place::bytes).sum())
     }
 
-    fn error(&self, key: &str, problem: impl Into<String>) -> InputError {
-        InputError::key(&self.name, key, problem)
-    }
-
     fn draft(&self) -> Result<Draft, InputError> {
-        self.check()?;
+        let mut draft = Draft::stored(&self.name, &self.shape, &self.recipe)?;
         let name = format!("{} with random weights", self.name);
-        let mut draft = Draft::llama(&name, &self.shape, 131_072);
+        draft.set("general.name", Value::Text(name));
+        // Room for any prompt: weights that mean nothing were made for no length.
+        let context = format!("{}.context_length", self.shape.architecture());
+        draft.set(&context, Value::U32(131_072));
         self.words(&mut draft);
-        let model = self.shape.model(&self.name);
-        for layer in &model.layers {
-            for tensor in &layer.tensors {
-                // A tied head is the embedding's tensor.
-                if !(model.tied && tensor.class == TensorClass::Output) {
-                    draft.tensors.push(self.place(tensor)?);
-                }
-            }
-        }
         Ok(draft)
-    }
-
-    fn place(&self, tensor: &TensorSpec) -> Result<Place, InputError> {
-        let format = match tensor.quantizable {
-            true => self.recipe.format(tensor.class),
-            false => Format::F32,
-        };
-        if tensor.bytes(format).is_none() {
-            let (length, block) = (tensor.row_len, format.block_elements());
-            let problem =
-                format!("rows of {length} in {format}; whole blocks of {block} are needed");
-            return Err(self.error(&tensor.name, problem));
-        }
-        let mut dimensions = vec![tensor.row_len];
-        if tensor.class != TensorClass::Norm {
-            dimensions.push(tensor.rows);
-        }
-        Ok(Place { name: tensor.name.clone(), dimensions, kind: format.ggml_id() })
-    }
-
-    /// Whether the engine could run it.
-    fn check(&self) -> Result<(), InputError> {
-        let shape = &self.shape;
-        let usual = Shape {
-            blocks: shape.blocks,
-            hidden: shape.hidden,
-            ffn: shape.ffn,
-            heads: shape.heads,
-            kv_heads: shape.kv_heads,
-            head_dim: shape.head_dim,
-            vocab: shape.vocab,
-            tied: shape.tied,
-            ..Shape::default()
-        };
-        let unusual = [
-            ("gate", shape.gate != usual.gate),
-            ("fused-qkv", shape.fused_qkv),
-            ("qkv-bias", shape.qkv_bias),
-            ("bias", shape.bias),
-            ("qk-norm", shape.qk_norm),
-            ("norms", shape.norms != usual.norms),
-            ("final-norm", shape.final_norm != usual.final_norm),
-            ("embedding-norm", shape.embedding_norm),
-            ("positions", shape.positions != 0),
-            ("embedding", shape.embedding.is_some()),
-            ("window", shape.window.is_some()),
-        ];
-        if let Some((key, _)) = unusual.into_iter().find(|(_, unusual)| *unusual) {
-            return Err(self.error(key, "is not that of a llama; only llamas can be made"));
-        }
-        Ok(())
     }
 
     /// Words that mean nothing, without which llama.cpp loads no model.

@@ -244,7 +244,7 @@ mod tests {
                 _ => None,
             })
             .collect();
-        assert_eq!(shapes.len(), 15, "{shapes:?}");
+        assert_eq!(shapes.len(), 14, "{shapes:?}");
         assert!(shapes.iter().any(|(rows, row_len)| rows * row_len <= 1 << 20), "{shapes:?}");
         assert!(shapes.iter().any(|(rows, row_len)| rows * row_len >= 60 << 20), "{shapes:?}");
         assert!(shapes.iter().any(|(rows, row_len)| rows > &(4 * row_len)), "{shapes:?}");

@@ -46,12 +46,14 @@ impl Catalog {
         for name in edgeplan_model::names() {
             for layer in edgeplan_model::load(&format!("catalog:{name}"))?.layers {
                 let matrices = layer.tensors.iter().filter(|tensor| tensor.quantizable);
-                for &TensorSpec { rows, row_len, .. } in matrices {
+                for &TensorSpec { rows, row_len, experts, .. } in matrices {
+                    // Experts are multiplied one by one.
+                    let rows = rows / experts.map_or(1, |(_, experts)| experts);
                     let shapes = match (layer.part, whole_tiles(rows, row_len)) {
-                        (Part::Block(_), true) => &mut found.blocks,
-                        (Part::Head, true) => &mut found.heads,
-                        (Part::Block(_) | Part::Head, false) => &mut found.uneven,
                         (Part::Embedding, _) => continue,
+                        (Part::Head, true) => &mut found.heads,
+                        (_, true) => &mut found.blocks,
+                        (_, false) => &mut found.uneven,
                     };
                     shapes.insert(Shape { rows, row_len });
                 }

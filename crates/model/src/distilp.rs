@@ -132,7 +132,7 @@ mod tests {
         let model = model("tiny.json", MODEL).unwrap();
         assert!(is_model(MODEL) && !is_model("{\"model_type\": \"llama\"}"));
         assert_eq!((model.name.as_str(), model.layers.len()), ("tiny", 4));
-        assert_eq!(model.layers[1].kv_elements, 512);
+        assert_eq!(model.layers[1].kv_elements(), 512);
         let block: u64 = 2 * 512 * 512 + 2 * 512 * 256 + 3 * 512 * 1024;
         let norms = 2 * 512;
         let elements = |layer: usize| -> u64 {

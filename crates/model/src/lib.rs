@@ -1,6 +1,7 @@
 //! Models: layers and tensors, from the catalog, a Hugging Face `config.json`, a GGUF file or
 //! another tool.
 
+mod cache;
 mod catalog;
 mod config;
 mod distilp;
@@ -8,6 +9,7 @@ pub mod gguf;
 pub mod recipes;
 pub mod sensitivity;
 mod shape;
+mod split;
 mod stored;
 
 use std::collections::BTreeMap;
@@ -20,8 +22,9 @@ pub use edgeplan_problem::deployment::Part;
 use edgeplan_problem::format::Format;
 pub use edgeplan_problem::recipe::TensorClass;
 
-pub use catalog::names;
-pub use shape::Shape;
+pub use cache::{Allocation, Cache};
+pub use catalog::{aliases, names};
+pub use shape::{Experts, GlobalHeads, Latent, Recurrence, RecurrenceKind, Shape};
 pub use stored::StoredType;
 
 use crate::sensitivity::measured::Measured;
@@ -40,6 +43,13 @@ pub struct ModelSpec {
     pub layers: Vec<LayerSpec>,
     /// Whether the head uses the embedding's tensor.
     pub tied: bool,
+    /// Blocks behind these that only predict further tokens; engines count but do not load them.
+    pub further_blocks: u64,
+    /// Most tokens of a sequence that it was made for, where that is known.
+    pub context_max: Option<u64>,
+    /// What a reader of any plan must know of it: parts that engines do not load, tensors that keep
+    /// their type, caches that are estimates.
+    pub notes: Vec<String>,
 }
 
 /// One layer of the chain.
@@ -49,12 +59,19 @@ pub struct LayerSpec {
     pub part: Part,
     /// Its tensors.
     pub tensors: Vec<TensorSpec>,
-    /// Elements of K and V that one token adds to the cache.
-    pub kv_elements: u64,
+    /// What it keeps between passes.
+    pub cache: Cache,
     /// The heads of its attention, where it has one.
     pub attention: Option<Heads>,
     /// Tokens that attention looks back on; all if none.
     pub window: Option<u64>,
+}
+
+impl LayerSpec {
+    /// A layer of these tensors that keeps nothing between passes.
+    pub(crate) fn without_attention(part: Part, tensors: Vec<TensorSpec>) -> Self {
+        Self { part, tensors, cache: Cache::default(), attention: None, window: None }
+    }
 }
 
 /// The heads of an attention.
@@ -168,7 +185,20 @@ pub fn load(spec: &str) -> Result<ModelSpec, InputError> {
     } else if is_gguf(&path) {
         return gguf::load(&path);
     }
-    let (file, text) = (path.display().to_string(), read_text(&path)?);
+    let file = path.display().to_string();
+    let text = read_text(&path).map_err(|error| {
+        // A bare name is no file.
+        let near = if path.exists() { Vec::new() } else { catalog::near(spec) };
+        match near.is_empty() {
+            true => error,
+            false => {
+                let near: Vec<String> =
+                    near.iter().map(|name| format!("`catalog:{name}`")).collect();
+                let near = near.join(" or ");
+                InputError::file(&file, format!("no such file; the catalog has {near}"))
+            }
+        }
+    })?;
     match distilp::is_model(&text) {
         true => distilp::model(&file, &text),
         false => config::parse(&file, &text),

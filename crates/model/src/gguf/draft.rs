@@ -3,7 +3,6 @@
 use std::io::{Error, Result, Write};
 
 use super::ALIGNMENT;
-use crate::Shape;
 use crate::stored::StoredType;
 
 /// A GGUF file to be written. Nothing is checked: what is read again is.
@@ -65,34 +64,6 @@ impl Tensor {
 }
 
 impl Draft {
-    /// A llama of that shape, made for `context` positions, without its tensors and vocabulary.
-    /// What normalizes and how positions turn are those of the first llama (Touvron et al. 2023).
-    pub fn llama(name: &str, shape: &Shape, context: u64) -> Self {
-        let mut draft = Self::default();
-        draft.set("general.architecture", Value::Text("llama".into()));
-        draft.set("general.name", Value::Text(name.into()));
-        let numbers = [
-            ("block_count", shape.blocks),
-            ("context_length", context),
-            ("embedding_length", shape.hidden),
-            ("feed_forward_length", shape.ffn),
-            ("vocab_size", shape.vocab),
-            ("attention.head_count", shape.heads),
-            ("attention.head_count_kv", shape.kv_heads),
-            ("attention.key_length", shape.head_dim),
-            ("attention.value_length", shape.head_dim),
-            ("rope.dimension_count", shape.head_dim),
-        ];
-        for (key, number) in numbers {
-            // Shapes are far below that.
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            draft.set(&format!("llama.{key}"), Value::U32(number));
-        }
-        draft.set("llama.attention.layer_norm_rms_epsilon", Value::F32(1e-5));
-        draft.set("llama.rope.freq_base", Value::F32(10_000.0));
-        draft
-    }
-
     /// Adds or replaces a value.
     pub fn set(&mut self, key: &str, value: Value) {
         self.metadata.retain(|(known, _)| known != key);

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use edgeplan_problem::Loss;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::{ModelSpec, TensorSpec};
@@ -21,10 +22,10 @@ pub const SCHEMA: &str = "edgeplan-sensitivity/1";
 const LEAST: f64 = 1e-9;
 
 /// The first line.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Header {
-    /// [`SCHEMA`].
+    /// `edgeplan-sensitivity/1`.
     pub schema: String,
     /// The model's name.
     pub model: String,
@@ -39,7 +40,7 @@ pub struct Header {
 }
 
 /// What one format does to one tensor, everything else as it was.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Row {
     /// Its name; a tied head is `output.weight`.
@@ -64,7 +65,7 @@ pub struct Row {
 }
 
 /// A random recipe, to hold the sum over its tensors against.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Mix {
     /// Its number, which is its seed.
@@ -76,7 +77,7 @@ pub struct Mix {
 }
 
 /// A line after the first.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum Line {
     /// One tensor in one format.

@@ -140,16 +140,17 @@ fn weight(measure: Measure, tensor: &TensorSpec) -> f64 {
 /// dropped to 2 bits: Qwen3-4B-Instruct-2507, computed from the per-tensor measurements of
 /// **Thireus and the contributors of GGUF Tool Suite** (`models/Qwen3-4B-Instruct-2507/
 /// kld_results.csv`, column q2_k_r4). That model ties its embeddings (4.4 for both uses); the
-/// split between the two uses, and the classes it lacks, are assumptions.
+/// split between the two uses, and the classes it lacks, are assumptions; experts count as
+/// what they stand for.
 fn class_sensitivity(class: TensorClass) -> f64 {
     match class {
         TensorClass::AttnQ => 0.56,
         TensorClass::AttnK => 2.55,
         TensorClass::AttnV => 2.85,
         TensorClass::AttnOutput => 0.69,
-        TensorClass::FfnGate => 0.42,
-        TensorClass::FfnUp => 0.51,
-        TensorClass::FfnDown => 0.55,
+        TensorClass::FfnGate | TensorClass::FfnGateExps | TensorClass::FfnGateShexp => 0.42,
+        TensorClass::FfnUp | TensorClass::FfnUpExps | TensorClass::FfnUpShexp => 0.51,
+        TensorClass::FfnDown | TensorClass::FfnDownExps | TensorClass::FfnDownShexp => 0.55,
         TensorClass::Output => 3.4,
         _ => 1.0,
     }
@@ -169,7 +170,14 @@ impl NamedMix {
     pub fn format(&self, class: TensorClass, more: bool) -> Format {
         match class {
             TensorClass::Output => self.head,
-            TensorClass::AttnV | TensorClass::FfnDown if more => self.more,
+            TensorClass::AttnV
+            | TensorClass::FfnDown
+            | TensorClass::FfnDownExps
+            | TensorClass::FfnDownShexp
+                if more =>
+            {
+                self.more
+            }
             _ => self.base,
         }
     }

@@ -1,8 +1,12 @@
 //! From an architecture's numbers to its tensors.
 
+mod block;
+mod kinds;
+
 use serde::Deserialize;
 
-use super::{Heads, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
+use super::{LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
+pub use kinds::{Experts, GlobalHeads, Latent, Recurrence, RecurrenceKind};
 
 /// The numbers that define a decoder-only transformer.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -61,6 +65,48 @@ pub struct Shape {
     /// Every so many blocks one sees everything, despite the window.
     #[serde(default)]
     pub global_every: Option<u64>,
+    /// Blocks behind the window, where no rule tells.
+    #[serde(default)]
+    pub windowed: Vec<u64>,
+    /// GGUF's name of the architecture; `llama` where nothing is said.
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// Most tokens of a sequence that the model was made for.
+    #[serde(default)]
+    pub context: Option<u64>,
+    /// Routed experts, in place of the feed-forward network.
+    #[serde(default)]
+    pub experts: Option<Experts>,
+    /// Multi-head latent attention.
+    #[serde(default)]
+    pub latent: Option<Latent>,
+    /// Blocks without attention.
+    #[serde(default)]
+    pub recurrent: Option<Recurrence>,
+    /// Heads of blocks that see everything, where they differ.
+    #[serde(default)]
+    pub global_heads: Option<GlobalHeads>,
+    /// Last blocks that read the cache of an earlier one.
+    #[serde(default)]
+    pub shared_kv: u64,
+    /// Whether queries come with a gate on the output of attention, in one tensor.
+    #[serde(default)]
+    pub gated_query: bool,
+    /// Whether the output projection of attention has a bias.
+    #[serde(default)]
+    pub output_bias: bool,
+    /// Whether normalizations have biases; as projections where nothing is said.
+    #[serde(default)]
+    pub norm_bias: Option<bool>,
+    /// Whether queries and keys are normalized over all heads at once.
+    #[serde(default)]
+    pub whole_qk_norm: bool,
+    /// Whether gate and first projection of the feed-forward network are one tensor.
+    #[serde(default)]
+    pub fused_gate: bool,
+    /// Whether every query head has a logit of its own for attending to nothing.
+    #[serde(default)]
+    pub sinks: bool,
 }
 
 impl Default for Shape {
@@ -87,6 +133,20 @@ impl Default for Shape {
             embedding: None,
             window: None,
             global_every: None,
+            windowed: Vec::new(),
+            architecture: None,
+            context: None,
+            experts: None,
+            latent: None,
+            recurrent: None,
+            global_heads: None,
+            shared_kv: 0,
+            gated_query: false,
+            output_bias: false,
+            norm_bias: None,
+            whole_qk_norm: false,
+            fused_gate: false,
+            sinks: false,
         }
     }
 }
@@ -105,8 +165,25 @@ impl Shape {
         let mut layers = vec![self.embedding()];
         layers.extend((0..self.blocks).map(|block| self.block(block)));
         layers.push(self.head());
-        let (hidden, vocab, tied) = (self.hidden, self.vocab, self.tied);
-        ModelSpec { name: name.into(), hidden, vocab, layers, tied }
+        ModelSpec {
+            name: name.into(),
+            hidden: self.hidden,
+            vocab: self.vocab,
+            layers,
+            tied: self.tied,
+            further_blocks: 0,
+            context_max: self.context,
+            notes: Vec::new(),
+        }
+    }
+
+    /// GGUF's name of the architecture.
+    pub fn architecture(&self) -> &str {
+        self.architecture.as_deref().unwrap_or("llama")
+    }
+
+    fn norm_bias(&self) -> bool {
+        self.norm_bias.unwrap_or(self.bias)
     }
 
     fn width(&self) -> u64 {
@@ -124,50 +201,18 @@ impl Shape {
             tensors.matrix("project_in", TensorClass::Projection, (self.hidden, self.width()));
         }
         if self.embedding_norm {
-            tensors.norm("token_embd_norm", self.hidden, self.bias);
+            tensors.norm("token_embd_norm", self.hidden, self.norm_bias());
         }
         layer(Part::Embedding, tensors)
-    }
-
-    fn block(&self, block: u64) -> LayerSpec {
-        let (query, key) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
-        let mut tensors = Tensors::new(format!("blk.{block}."));
-        let qkv_bias = self.bias || self.qkv_bias;
-        if self.fused_qkv {
-            let rows = query + 2 * key;
-            tensors.projection(TensorClass::AttnQkv, (rows, self.hidden), qkv_bias);
-        } else {
-            tensors.projection(TensorClass::AttnQ, (query, self.hidden), qkv_bias);
-            tensors.projection(TensorClass::AttnK, (key, self.hidden), qkv_bias);
-            tensors.projection(TensorClass::AttnV, (key, self.hidden), qkv_bias);
-        }
-        tensors.projection(TensorClass::AttnOutput, (self.hidden, query), self.bias);
-        if self.gate {
-            tensors.projection(TensorClass::FfnGate, (self.ffn, self.hidden), self.bias);
-        }
-        tensors.projection(TensorClass::FfnUp, (self.ffn, self.hidden), self.bias);
-        tensors.projection(TensorClass::FfnDown, (self.hidden, self.ffn), self.bias);
-        let names = ["attn_norm", "ffn_norm", "post_attention_norm", "post_ffw_norm"];
-        for name in names.iter().take(self.norms as usize) {
-            tensors.norm(name, self.hidden, self.bias);
-        }
-        if self.qk_norm {
-            tensors.norm("attn_q_norm", self.head_dim, false);
-            tensors.norm("attn_k_norm", self.head_dim, false);
-        }
-        let mut layer = layer(Part::Block(block as usize), tensors);
-        layer.kv_elements = 2 * key;
-        let heads = Heads { query: self.heads, key: self.kv_heads, length: self.head_dim };
-        layer.attention = Some(heads);
-        let sees_all = self.global_every.is_some_and(|every| (block + 1).is_multiple_of(every));
-        layer.window = self.window.filter(|_| !sees_all);
-        layer
     }
 
     fn head(&self) -> LayerSpec {
         let mut tensors = Tensors::new(String::new());
         if self.final_norm {
-            tensors.norm("output_norm", self.hidden, self.bias);
+            // LFM2's files call it after the embedding.
+            let lfm2 = self.architecture() == "lfm2";
+            let name = if lfm2 { "token_embd_norm" } else { "output_norm" };
+            tensors.norm(name, self.hidden, self.norm_bias());
         }
         if self.width() != self.hidden {
             tensors.matrix("project_out", TensorClass::Projection, (self.width(), self.hidden));
@@ -178,8 +223,7 @@ impl Shape {
 }
 
 fn layer(part: Part, tensors: Tensors) -> LayerSpec {
-    let tensors = tensors.found;
-    LayerSpec { part, tensors, kv_elements: 0, attention: None, window: None }
+    LayerSpec::without_attention(part, tensors.found)
 }
 
 /// The tensors of one layer, in the making.
