@@ -8,6 +8,7 @@ use edgeplan_files::{InputError, check_schema, parse_json, read_text};
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Limits, Run, Silent};
 use edgeplan_search::{ChainSearch, Climbing};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::answer::{Phase, Progress};
@@ -15,12 +16,14 @@ use crate::answer::{Phase, Progress};
 const SCHEMA: &str = "edgeplan-certificate/1";
 
 /// A certificate as a file: JSON with these keys.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFile {
+    /// `edgeplan-certificate/1`.
     schema: String,
     /// Fingerprint of the instance.
     instance: String,
+    /// The claim, with all that it takes to check it.
     certificate: Certificate,
 }
 
@@ -55,10 +58,17 @@ impl CertificateFile {
     /// # Errors
     /// A file that cannot be read, or of another schema.
     pub fn read(path: &Path) -> Result<Self, InputError> {
-        let name = path.display().to_string();
-        let file: Self = parse_json(&name, &read_text(path)?)?;
-        check_schema(&name, &file.schema, SCHEMA)?;
-        Ok(file)
+        Self::parse(&path.display().to_string(), &read_text(path)?)
+    }
+
+    /// Parses a certificate file; `file` is only named in errors.
+    ///
+    /// # Errors
+    /// Syntax, unknown keys, another schema.
+    pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
+        let parsed: Self = parse_json(file, text)?;
+        check_schema(file, &parsed.schema, SCHEMA)?;
+        Ok(parsed)
     }
 
     /// The bound that the certificate proves of the deployment; `known` is the cost of a feasible

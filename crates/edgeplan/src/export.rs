@@ -84,13 +84,20 @@ impl Session {
             )));
         }
         let alone = session.prompt_alone()?;
-        let request = session.workload().zip(alone).map(|(workload, (_, alone))| Request {
-            prompt: workload.prompt,
-            generate: workload.generate,
-            batch: workload.batch,
-            kv: workload.kv,
-            first_token: latency(&alone, &plan),
-        });
+        let (mut request, mut backends) = (None, Vec::new());
+        if let (Some(inputs), Some(workload), Some((_, alone))) =
+            (session.inputs(), session.workload(), alone)
+        {
+            backends = inputs.backends()?;
+            request = Some(Request {
+                prompt: workload.prompt,
+                generate: workload.generate,
+                batch: workload.batch,
+                context: workload.context(&inputs.models[0])?,
+                kv: workload.kv,
+                first_token: latency(&alone, &plan),
+            });
+        }
         let order = Order {
             runtime: engine,
             deployment: &deployment,
@@ -98,6 +105,7 @@ impl Session {
             request,
             model: self.inputs().map(|inputs| inputs.names[0].as_str()),
             addresses: export_to.addresses,
+            backends: &backends,
             remarks: &remarks,
             command: export_to.command,
         };
@@ -120,7 +128,8 @@ impl Session {
         let (outcome, _) = answer(&deployment, task, progress);
         let outcome = believed(task.solver.name, outcome)?;
         let remarks = vec![headline(&deployment, task.solver.name, &outcome)];
-        Ok(outcome.plan.map(|plan| Chosen { session, deployment, plan, remarks }))
+        let plan = outcome.plan.map(|plan| engine.arranged(&deployment, &plan));
+        Ok(plan.map(|plan| Chosen { session, deployment, plan, remarks }))
     }
 
     /// A file's plan, of the question within the engine or of the question as it is.
@@ -140,12 +149,12 @@ impl Session {
             // What the engine cannot do of the question counts only if the plan is of no other.
             let session = self.viewed(View::Within(engine))?;
             let deployment = session.deployment().clone();
-            let plan = file.resolve(&name, &deployment)?;
+            let plan = engine.arranged(&deployment, &file.resolve(&name, &deployment)?);
             let cost = amount(&deployment, deployment.evaluate(&plan).cost);
             let remarks = vec![format!("{cost} as planned for {}", engine.name)];
             return Ok(Some(Chosen { session, deployment, plan, remarks }));
         }
-        let plan = file.resolve(&name, open.deployment())?;
+        let plan = engine.arranged(open.deployment(), &file.resolve(&name, open.deployment())?);
         let original = (open.deployment(), &plan);
         let misfits =
             engine.misfits(original.0, original.1).map_err(|text| InputError::file(&name, text))?;

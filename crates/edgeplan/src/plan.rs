@@ -13,6 +13,8 @@ use crate::session::Session;
 
 /// What people do today.
 const POLICIES: [&str; 3] = ["fastest-first", "ram-proportional", "even-split"];
+/// What llama.cpp does on a host of several devices; `n-cpu-moe` needs a model with experts.
+const ON_HOSTS: [&str; 3] = ["llama-fit", "n-cpu-moe", "gpu-layers"];
 /// A policy takes milliseconds; a huge question is not worth waiting for.
 const POLICY_TIME: Duration = Duration::from_secs(2);
 
@@ -67,8 +69,12 @@ fn baselines(deployment: &Deployment) -> Vec<Baseline> {
     let limits = Limits { time: Some(POLICY_TIME), ..Limits::default() };
     let one = |&policy: &&'static str| {
         let solver = (find(policy)?.make)();
+        if deployment.has_hosts() {
+            solver.supports(deployment).ok()?;
+        }
         let cost = solve(deployment, solver.as_ref(), limits, &mut Silent).cost();
         Some(Baseline { policy, cost })
     };
-    POLICIES.iter().filter_map(one).collect()
+    let policies = if deployment.has_hosts() { &ON_HOSTS } else { &POLICIES };
+    policies.iter().filter_map(one).collect()
 }

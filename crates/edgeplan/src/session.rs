@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::Cluster;
+use edgeplan_machines::device::Backend;
 use edgeplan_model::ModelSpec;
 use edgeplan_pricing::workload::Workload;
 use edgeplan_pricing::{PricedDeployment, price, prompt_alone};
@@ -177,6 +178,11 @@ impl Inputs {
             View::Within(runtime) => runtime.within(&self.workload),
         };
         served.map_err(|error| self.blame(error))
+    }
+
+    /// The backends of the devices, as far as they are known.
+    pub(crate) fn backends(&self) -> Result<Vec<Option<Backend>>, InputError> {
+        (0..self.cluster.devices.len()).map(|device| self.cluster.backend(device)).collect()
     }
 
     fn price(

@@ -1,8 +1,9 @@
 //! What plans expect of a model on one machine.
 
 use edgeplan_files::InputError;
-use edgeplan_machines::cluster::{Cluster, Host};
+use edgeplan_machines::cluster::{Cluster, ClusterDevice};
 use edgeplan_model::ModelSpec;
+use edgeplan_pricing::engine::EngineTraits;
 use edgeplan_pricing::workload::{Quality, Workload};
 use edgeplan_pricing::{End, PhaseTimes, PricedDeployment, price};
 use edgeplan_problem::deployment::{
@@ -50,10 +51,12 @@ pub fn expectation(
     profile: &str,
     (prompt, generate): (u32, u32),
 ) -> Result<Expectation, InputError> {
-    let cluster = Cluster::single(NAME, NAME, Host::new(profile));
+    let cluster = Cluster::single(NAME, NAME, ClusterDevice::new(profile));
     let priced = |generate: u32| {
         let (quality, kv) = (Quality::Any, Format::F32);
-        let workload = Workload { prompt, generate, quality, kv, ..Workload::default() };
+        let (context, engine) = (Some(prompt + generate), EngineTraits::REFERENCE);
+        let workload =
+            Workload { prompt, generate, context, quality, kv, engine, ..Workload::default() };
         price(std::slice::from_ref(spec), &cluster, &workload)
     };
     let (whole, first) = (priced(generate)?, priced(0)?);

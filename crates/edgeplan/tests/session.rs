@@ -16,7 +16,7 @@ const MODEL: &str = r#"{"architectures": ["LlamaForCausalLM"], "model_type": "ll
     "num_attention_heads": 32, "num_key_value_heads": 4, "vocab_size": 32000,
     "tie_word_embeddings": false}"#;
 const DEVICE: &str = "memory-gb = 8\nusable-percent = 75\nbandwidth-gb-s = 60\ntflops = 2\n\
-    source = 'a test'\nstatus = 'estimated'\n";
+    backend = 'cpu'\nsource = 'a test'\nstatus = 'estimated'\n";
 const CLUSTER: &str = "source = 'laptop'\n\
     [device.laptop]\nprofile = 'own.toml'\nmemory = '2 GiB'\n\
     [device.desktop]\nprofile = 'own.toml'\n\

@@ -8,6 +8,7 @@
 
 mod batching;
 mod by_arrival;
+mod llama_cpp;
 mod one_format;
 mod policy;
 mod quantize_then_place;
@@ -15,6 +16,7 @@ mod runs;
 
 pub use batching::BatchPolicy;
 pub use by_arrival::{ByArrival, Rule};
+pub use llama_cpp::{LlamaCpp, Offloading};
 pub use one_format::OneFormat;
 pub use policy::{Kind, Policy};
 pub use quantize_then_place::QuantizeThenPlace;

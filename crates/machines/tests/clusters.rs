@@ -21,7 +21,7 @@ fn every_file_is_read_and_says_where_it_comes_from() {
             let text = read_text(&path).unwrap();
             assert!(text.starts_with("# "), "{}", path.display());
             let cluster = Cluster::parse(&path.display().to_string(), &text).unwrap();
-            for host in 0..cluster.hosts.len() {
+            for host in 0..cluster.devices.len() {
                 cluster.profile(host).unwrap();
             }
             seen += 1;
@@ -33,8 +33,8 @@ fn every_file_is_read_and_says_where_it_comes_from() {
 #[test]
 fn edgeshard_has_one_slow_pair_and_no_way_round_it() {
     let cluster = read("edgeshard.toml");
-    assert_eq!((cluster.hosts.len(), cluster.hosts[0].0.as_str()), (15, "agx-01"));
-    let cloud = cluster.hosts.iter().position(|(name, _)| name == "cloud").unwrap();
+    assert_eq!((cluster.devices.len(), cluster.devices[0].0.as_str()), (15, "agx-01"));
+    let cloud = cluster.devices.iter().position(|(name, _)| name == "cloud").unwrap();
     // 125 kB are a megabit.
     for from in 0..15 {
         for to in (0..15).filter(|&to| to != from) {

@@ -4,15 +4,15 @@ use edgeplan_cost_model::Prediction;
 use edgeplan_problem::deployment::{DeviceId, Layer, LayerOption};
 use edgeplan_problem::{Bytes, Loss};
 
-use super::machine::{Machine, Passes, format_of};
+use super::machine::{CHUNK, Offload, Passes, Product, format_of};
 use super::memory::{self, Matrix};
 use super::priced::Times;
-use super::{Builder, OF_BLOCKS, STATES};
+use super::{Builder, STATES};
 use crate::workload::Granularity;
 use edgeplan_files::InputError;
 use edgeplan_model::recipes::{Choice, Price, Priced, TensorChoices, recipes};
 use edgeplan_model::sensitivity::Sensitivity;
-use edgeplan_model::{LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
+use edgeplan_model::{Allocation, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
 
 impl Builder<'_> {
@@ -58,9 +58,13 @@ impl Builder<'_> {
             let common = common.map(|(_, bytes)| bytes);
             let times = summed(&recipe, &choices, &chosen_times, &kept_time);
             let bytes = recipe.price.bytes + kept_bytes;
+            let own = bytes.saturating_sub(common.unwrap_or_default());
+            // A tied one is the head's as well, and that is on the accelerator.
+            let elsewhere =
+                spec.part == Part::Embedding && self.embedding_elsewhere && id.is_none();
             let option = LayerOption {
                 recipe: recipe.recipe(&choices),
-                bytes: bytes.saturating_sub(common.unwrap_or_default()),
+                bytes: if elsewhere { Bytes::ZERO } else { own },
                 shared: id,
                 loss: recipe.price.loss,
                 compute: times.iter().map(|time| time.map(|time| time.median)).collect(),
@@ -71,14 +75,12 @@ impl Builder<'_> {
         let first = spec.part == Part::Embedding && self.workload.privacy;
         let (options, times) = options.into_iter().unzip();
         let layer = Layer {
+            joined: false,
             role: spec.part.into(),
             options,
-            kv: self.cache(spec),
+            kv: self.allocated(model, spec)?,
             pin: first.then_some(DeviceId(0)),
-            output: match spec.part {
-                Part::Block(_) if self.workload.rpc.states != 1 => OF_BLOCKS,
-                _ => STATES,
-            },
+            output: STATES,
         };
         Ok((layer, times))
     }
@@ -100,13 +102,37 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// KV cache of all requests of the batch at the end of generation.
-    fn cache(&self, spec: &LayerSpec) -> Bytes {
-        let context = u64::from(self.workload.prompt) + u64::from(self.workload.generate);
-        let context = spec.window.map_or(context, |window| context.min(window));
-        let format = self.workload.kv;
-        let blocks = spec.kv_elements.div_ceil(format.block_elements());
-        Bytes(blocks) * format.block_bytes() * context * u64::from(self.workload.batch)
+    /// KV cache and recurrent state of all requests of the batch; of the head the logits that the
+    /// engine keeps.
+    fn allocated(&self, model: &ModelSpec, spec: &LayerSpec) -> Result<Bytes, InputError> {
+        let context = self.workload.context(model)?;
+        let cache = match self.workload.engine.exact_cache {
+            true => self.positions(spec, context),
+            false => spec.cache_bytes(&self.allocation(context)),
+        };
+        Ok(match spec.part {
+            Part::Head => cache + Bytes(model.vocab) * 4 * self.workload.engine.logits_rows,
+            _ => cache,
+        })
+    }
+
+    fn allocation(&self, context: u64) -> Allocation {
+        Allocation {
+            context,
+            sequences: self.workload.batch.into(),
+            ubatch: CHUNK,
+            keys: self.workload.kv,
+            values: self.workload.kv,
+        }
+    }
+
+    /// Bytes of so many positions, without cells that nothing is written to.
+    fn positions(&self, spec: &LayerSpec, positions: u64) -> Bytes {
+        // What the least number of whole cells takes, by cell.
+        let cells = 256;
+        let of_cell = spec.kv_bytes(&self.allocation(cells)).0 / cells;
+        let positions = spec.window.map_or(positions, |window| positions.min(window));
+        Bytes(of_cell) * positions + spec.state_bytes(&self.allocation(cells))
     }
 
     /// Bytes of a tensor in memory. They are the same for every device of a problem, so they are
@@ -134,12 +160,15 @@ impl Builder<'_> {
         tensors: &[&TensorSpec],
     ) -> Result<Vec<Option<Prediction>>, InputError> {
         let passes = Passes::from(self.workload);
+        // What a pass at the end of generation reads: positions in use, not the context.
+        let used = self.positions(spec, self.workload.request().into());
         let mut times = Vec::new();
         for (device, machine) in self.machines.iter().enumerate() {
-            let fixed = machine.fixed(passes, model, spec, self.cache(spec))?;
+            let fixed = machine.fixed(passes, model, spec, used)?;
             let mut time = Some(fixed + self.graphs_time(spec, device));
             for tensor in tensors {
-                let more = self.tensor_time(machine, spec, tensor, format_of(tensor))?;
+                let product = Product { layer: spec, tensor, format: format_of(tensor) };
+                let more = self.tensor_time(device, product)?;
                 time = time.zip(more).map(|(time, more)| time + more);
             }
             times.push(time);
@@ -162,9 +191,9 @@ impl Builder<'_> {
             }
             let bytes = self.stored(model, layer, tensor, format);
             let loss: Loss = sensitivity.loss(tensor, format);
-            let machines = self.machines.iter();
-            let known: Vec<Option<Prediction>> = machines
-                .map(|machine| self.tensor_time(machine, layer, tensor, format))
+            let product = Product { layer, tensor, format };
+            let known: Vec<Option<Prediction>> = (0..self.machines.len())
+                .map(|device| self.tensor_time(device, product))
                 .collect::<Result<_, _>>()?;
             let time = known.iter().map(|time| time.map(|time| time.median)).collect();
             choices.push(Choice { format, price: Price { bytes, loss, time } });
@@ -182,11 +211,11 @@ impl Builder<'_> {
     /// tables are read by every device.
     fn tensor_time(
         &self,
-        machine: &Machine,
-        layer: &LayerSpec,
-        tensor: &TensorSpec,
-        format: Format,
+        device: usize,
+        product: Product,
     ) -> Result<Option<Prediction>, InputError> {
+        let Product { tensor, format, .. } = product;
+        let machine = &self.machines[device];
         let vector = matches!(
             tensor.class,
             TensorClass::Norm | TensorClass::Bias | TensorClass::PositionEmbd
@@ -196,7 +225,12 @@ impl Builder<'_> {
         if !usual && !machine.runs(format) {
             return Ok(None);
         }
-        machine.tensor(Passes::from(self.workload), layer, tensor, format).map(Some)
+        let accelerator =
+            self.accelerators[device].map(|(other, link)| (&self.machines[other], link));
+        let offload = accelerator
+            .filter(|(machine, _)| usual || machine.runs(format))
+            .map(|(machine, link)| Offload { machine, link });
+        machine.tensor(Passes::from(self.workload), product, offload).map(Some)
     }
 }
 

@@ -7,6 +7,7 @@
 //! is estimated, and [`edgeplan_model::StoredType::rated_as`] what stands for types that are no
 //! format.
 
+pub mod engine;
 mod layers;
 pub mod llama_bench;
 mod machine;
@@ -19,13 +20,15 @@ mod prompt;
 mod rpc;
 pub mod workload;
 
+use std::borrow::Cow;
+
 use edgeplan_problem::deployment::{
-    Deployment, Device, DeviceId, Message, Model, Objective, Placement as Where,
+    Deployment, Device, DeviceId, HostId, Layer, Message, Model, Objective, Placement as Where,
 };
 use edgeplan_problem::{Bytes, Nanos};
 
 pub use self::machine::CHUNK;
-use self::machine::Machine;
+use self::machine::{Machine, Passes};
 use self::machine::{format_of, multiplied};
 pub use self::measured::compute;
 pub use self::phases::PhaseTimes;
@@ -34,7 +37,8 @@ use self::priced::{Origin, Times};
 pub use self::prompt::prompt_alone;
 use crate::workload::{Goal, Placement, Returns, Workload};
 use edgeplan_files::InputError;
-use edgeplan_machines::cluster::Cluster;
+use edgeplan_machines::cluster::{Cluster, ClusterDevice, Internal};
+use edgeplan_machines::device::Backend;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Sensitivity;
 
@@ -68,31 +72,34 @@ pub fn price(
     cluster: &Cluster,
     workload: &Workload,
 ) -> Result<PricedDeployment, InputError> {
-    let machines = machines(cluster)?;
+    let models = &*parts(models, cluster, workload);
+    let builder = Builder::new(cluster, workload)?;
     let matrices = memory::matrices(models, workload);
     let (mut devices, mut origins, mut notes) = (Vec::new(), Vec::new(), Vec::new());
-    for (index, (machine, (_, host))) in machines.iter().zip(&cluster.hosts).enumerate() {
-        let room = (host.usable(cluster.profile(index)?), Bytes(host.overhead.0));
-        let (memory, note) = memory::after_copies(&machines, machine, &matrices, room);
+    for (index, (machine, (_, known))) in builder.machines.iter().zip(&cluster.devices).enumerate()
+    {
+        let room = (known.usable(cluster.profile(index)?), Bytes(known.overhead.0));
+        let (memory, note) = memory::after_copies(&builder.machines, machine, &matrices, room);
         for text in note.into_iter().chain(machine.notes()) {
             notes.push((machine.name.to_owned(), text));
         }
         let measured = machine.measured();
         origins.push(Origin {
             measured: measured.is_some(),
-            text: measured.map_or(host.profile.clone(), |machine| machine.origin()),
+            text: measured.map_or(known.profile.clone(), |machine| machine.origin()),
         });
         devices.push(Device {
+            host: cluster.host_of[index].map(|host| HostId(host as u16)),
             name: machine.name.to_owned(),
             memory,
             overhead: room.1,
-            compute_max: host.compute_max.map(|time| Nanos(time.0)),
-            traffic_max: host.traffic_max.map(|bytes| Bytes(bytes.0)),
+            compute_max: known.compute_max.map(|time| Nanos(time.0)),
+            traffic_max: known.traffic_max.map(|bytes| Bytes(bytes.0)),
         });
     }
-    let builder = Builder { cluster, workload, machines };
     let (mut built, mut times) = (Vec::new(), Vec::new());
     for model in models {
+        notes.extend(model.notes.iter().map(|note| (model.name.clone(), note.clone())));
         let (model, layers) = builder.model(model)?;
         built.push(model);
         times.push(layers);
@@ -104,6 +111,7 @@ pub fn price(
         Nanos((1e9 * tokens / rate) as u64)
     });
     let mut deployment = Deployment {
+        hosts: cluster.hosts.clone(),
         name: names.join(" + "),
         objective: match workload.objective {
             Goal::Latency => Objective::Latency,
@@ -127,10 +135,17 @@ pub fn price(
     Ok(PricedDeployment::new(deployment, origins, times, joined(notes)))
 }
 
-/// The machines of a cluster, each with what is known of its speed.
-fn machines(cluster: &Cluster) -> Result<Vec<Machine<'_>>, InputError> {
-    let hosts = cluster.hosts.iter().enumerate();
-    hosts.map(|(index, (name, host))| Machine::new(name, host, cluster.profile(index)?)).collect()
+/// The models as they are placed: with blocks in parts where a host has several devices and the
+/// engine can part them.
+fn parts<'a>(
+    models: &'a [ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+) -> Cow<'a, [ModelSpec]> {
+    match workload.engine.parts && !cluster.hosts.is_empty() {
+        true => models.iter().cloned().map(ModelSpec::split).collect::<Vec<_>>().into(),
+        false => models.into(),
+    }
 }
 
 /// Notes with the names of the devices that they are about, each note once.
@@ -149,9 +164,44 @@ struct Builder<'a> {
     cluster: &'a Cluster,
     workload: &'a Workload,
     machines: Vec<Machine<'a>>,
+    /// By device: where passes of many rows multiply with weights of this one's memory, and the
+    /// link on which these get there. None but for the RAM beside an accelerator.
+    accelerators: Vec<Option<(usize, Internal)>>,
+    /// Whether the token embedding lies in RAM that the cluster does not know of.
+    embedding_elsewhere: bool,
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(cluster: &'a Cluster, workload: &'a Workload) -> Result<Self, InputError> {
+        let devices = || cluster.devices.iter().enumerate();
+        let machine = |(index, (name, device)): (usize, &'a (String, ClusterDevice))| {
+            Machine::new(name, device, cluster.profile(index)?)
+        };
+        let backends: Vec<Option<Backend>> =
+            devices().map(|(index, _)| cluster.backend(index)).collect::<Result<_, _>>()?;
+        let accelerator = |device: usize| {
+            let cpu = backends[device].is_some_and(Backend::is_cpu);
+            let link = cluster.internal(device).filter(|_| cpu && workload.engine.offload)?;
+            let beside = |&other: &usize| {
+                other != device && cluster.host_of[other] == cluster.host_of[device]
+            };
+            Some(((0..backends.len()).find(beside)?, link))
+        };
+        Ok(Self {
+            cluster,
+            workload,
+            machines: devices().map(machine).collect::<Result<_, _>>()?,
+            accelerators: (0..backends.len()).map(accelerator).collect(),
+            embedding_elsewhere: workload.engine.embedding_in_ram && cluster.is_discrete(0)?,
+        })
+    }
+
+    /// Whether two devices are of one host.
+    fn together(&self, one: usize, two: usize) -> bool {
+        let hosts = &self.cluster.host_of;
+        one == two || hosts[one].is_some() && hosts[one] == hosts[two]
+    }
+
     /// A model, and the times of its options by [layer][option].
     fn model(&self, spec: &ModelSpec) -> Result<(Model, Vec<Vec<Times>>), InputError> {
         let sensitivity = Sensitivity::new(spec, &self.workload.quality);
@@ -161,21 +211,35 @@ impl Builder<'_> {
             layers.push(layer);
             times.push(known);
         }
+        self.join(spec, &mut layers);
         let state = self.activation_bytes(spec.hidden);
-        let tokens = u64::from(self.workload.prompt) * u64::from(self.workload.batch);
+        let rows = u64::from(self.workload.prompt).min(CHUNK) * u64::from(self.workload.batch);
         let model = Model {
             name: spec.name.clone(),
             weight: 1,
             layers,
             loss_max: sensitivity.budget(spec, &self.workload.quality)?,
             // Two hidden states of the longest pass, in and out.
-            activation: Bytes(2 * state * tokens),
+            activation: Bytes(2 * state * rows),
             shared: shared.into_iter().map(|(_, bytes)| bytes).collect(),
             messages: self.messages(spec),
             enter: 1,
             leave: 2,
         };
         Ok((model, times))
+    }
+
+    /// Says which layers are parts of one block, and what the last part of each sends.
+    fn join(&self, spec: &ModelSpec, layers: &mut [Layer]) {
+        let block = |index: usize| spec.layers.get(index).and_then(|layer| layer.part.block());
+        for (index, layer) in layers.iter_mut().enumerate() {
+            let Some(own) = block(index) else { continue };
+            layer.joined = index > 0 && block(index - 1) == Some(own);
+            let last = block(index + 1) != Some(own);
+            if last && self.workload.engine.rpc.states != 1 {
+                layer.output = OF_BLOCKS;
+            }
+        }
     }
 
     fn activation_bytes(&self, elements: u64) -> u64 {
@@ -198,24 +262,30 @@ impl Builder<'_> {
             TOKEN_BYTES * tokens,
             answer * batch * steps,
         ];
-        let devices = self.cluster.hosts.len();
-        let rpc = self.rpc_bytes();
-        // Hidden states are not alone on their way to a device that is not the source.
-        let with = |index: usize, from: usize, to: usize, bytes: Bytes| match (index, from, to) {
-            (STATES, _, 1..) => bytes + rpc,
-            (OF_BLOCKS, 0, 1..) => bytes * self.workload.rpc.states + rpc,
-            (OF_BLOCKS, _, 1..) => bytes + rpc,
-            _ => bytes,
+        let devices = self.cluster.devices.len();
+        let rpc = self.workload.engine.rpc;
+        let overhead = self.rpc_bytes();
+        // Hidden states are not alone on their way to another host than the source's.
+        let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
+            let abroad = !self.together(0, to) && !self.together(from, to);
+            match index {
+                STATES if abroad => bytes + overhead,
+                OF_BLOCKS if abroad && self.together(0, from) => bytes * rpc.states + overhead,
+                OF_BLOCKS if abroad => bytes + overhead,
+                _ => bytes,
+            }
         };
+        let passes = Passes::from(self.workload).messages();
         let message = |(index, bytes): (usize, u64)| {
+            let count = if matches!(index, STATES | OF_BLOCKS) { passes } else { steps };
             let time = (0..devices * devices).map(|pair| {
                 let (from, to) = (pair / devices, pair % devices);
-                self.cluster.transfer(from, to, steps, with(index, from, to, Bytes(bytes)))
+                self.cluster.transfer(from, to, count, with(index, from, to, Bytes(bytes)))
             });
             Message { bytes: Bytes(bytes), time: time.collect() }
         };
         // Those of blocks differ from others in few engines.
-        let of_blocks = (self.workload.rpc.states != 1).then_some(sizes[STATES]);
+        let of_blocks = (rpc.states != 1).then_some(sizes[STATES]);
         sizes.into_iter().chain(of_blocks).enumerate().map(message).collect()
     }
 }
@@ -248,7 +318,7 @@ mod tests {
             assert!(recipes.contains(&&format.into()), "{recipes:?}");
         }
         assert!(recipes.iter().any(|recipe| !recipe.is_uniform()), "{recipes:?}");
-        assert_eq!(block.kv, Bytes(2 * 8 * 128 * 2 * 640));
+        assert_eq!(block.kv, Bytes(2 * 8 * 128 * 2 * 8192));
     }
 
     #[test]

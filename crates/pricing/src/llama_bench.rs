@@ -311,12 +311,15 @@ fn text(first: &Test, fits: &[(&Vec<Passes>, &Fit); 2], left_out: usize, options
         .collect();
     let most = |of: fn(&Rate) -> Option<f64>| rate.iter().filter_map(of).fold(1e-4, f64::max);
     let device = Device {
-        memory_gb: options.memory.0 as f64 / 1e9,
+        memory_gb: Some(options.memory.0 as f64 / 1e9),
+        memory_gib: None,
         usable_percent: USABLE_PERCENT,
         bandwidth_gb_s: most(|rate| rate.bandwidth_gb_s),
         tflops: most(|rate| rate.tflops),
         source: format!("llama-bench, {} threads on {on}, {day}", first.n_threads),
         status: Status::Measured,
+        backend: None,
+        unified: false,
         layer_overhead_us: Some(round(generating.layer / 1e3)),
         speed: Vec::new(),
         rate,

@@ -5,9 +5,10 @@ use edgeplan_problem::{Bytes, Nanos};
 
 use super::measured::Kernels;
 use super::memory::Matrix;
+use crate::engine::OFFLOAD_ROWS;
 use crate::workload::Workload;
 use edgeplan_files::InputError;
-use edgeplan_machines::cluster::Host;
+use edgeplan_machines::cluster::{ClusterDevice, Internal};
 use edgeplan_machines::device::{DeviceProfile, Measured, Rates};
 use edgeplan_model::{LayerSpec, ModelSpec, Part, StoredType, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
@@ -38,6 +39,11 @@ impl From<&Workload> for Passes {
 }
 
 impl Passes {
+    /// Messages of hidden states: one for each chunk of the prompt, one for each generated token.
+    pub(super) fn messages(&self) -> u64 {
+        self.prompt.div_ceil(CHUNK) + self.generate
+    }
+
     /// All of them, each of so many rows of activations.
     pub(super) fn sum<E>(
         &self,
@@ -89,14 +95,14 @@ enum Speed<'a> {
 impl<'a> Machine<'a> {
     pub(super) fn new(
         name: &'a str,
-        host: &'a Host,
+        device: &'a ClusterDevice,
         profile: &'a DeviceProfile,
     ) -> Result<Self, InputError> {
         let speed = match profile {
             DeviceProfile::Published(device) => Speed::Published(Rates::new(device)?),
             DeviceProfile::Measured(machine) => Speed::Measured(machine),
         };
-        Ok(Self { name, formats: &host.formats, speed })
+        Ok(Self { name, formats: &device.formats, speed })
     }
 
     /// What was measured on it, if anything was.
@@ -154,25 +160,41 @@ impl<'a> Machine<'a> {
                 let bytes = cache.as_f64() * passes.generate as f64;
                 let reading = bandwidth.map_or(0.0, |rate| 1e9 * bytes / rate);
                 let starting = rates.layer_overhead() * (passes.generate + 1);
+                // Published overheads are those of whole blocks.
+                let starting = if layer.part.is_half() { Nanos(starting.0 / 2) } else { starting };
                 Ok(Prediction::exact(starting + Nanos(reading.ceil() as u64)))
             }
         }
     }
 
-    /// Time of one batch in one tensor.
+    /// Time of one batch in one tensor; passes of many rows on an accelerator of the host, where
+    /// that is quicker.
     pub(super) fn tensor(
         &self,
         passes: Passes,
-        layer: &LayerSpec,
-        tensor: &TensorSpec,
-        format: Format,
+        product: Product,
+        offload: Option<Offload>,
     ) -> Result<Prediction, InputError> {
+        passes.sum(product.layer, |rows| {
+            let own = self.pass(passes, product, rows)?;
+            let Some(offload) = offload.filter(|_| rows >= OFFLOAD_ROWS && product.multiplies())
+            else {
+                return Ok(own);
+            };
+            let copied = offload.machine.pass(passes, product, rows)? + offload.copy(product, rows);
+            Ok(if copied.median < own.median { copied } else { own })
+        })
+    }
+
+    /// Time of one pass in one tensor.
+    fn pass(&self, passes: Passes, product: Product, rows: u64) -> Result<Prediction, InputError> {
+        let Product { layer, tensor, format } = product;
         match &self.speed {
             Speed::Measured(machine) => {
-                Kernels { machine, name: self.name, passes }.tensor(layer, tensor, format)
+                Kernels { machine, name: self.name, passes }.pass(layer, tensor, format, rows)
             }
-            Speed::Published(rates) if multiplied(layer, tensor) => {
-                passes.sum(layer, |rows| self.published(rates, passes, (tensor, format), rows))
+            Speed::Published(rates) if product.multiplies() => {
+                self.published(rates, passes, product, rows)
             }
             // Vectors and look-ups take none.
             Speed::Published(_) => Ok(Prediction::ZERO),
@@ -183,15 +205,13 @@ impl<'a> Machine<'a> {
         &self,
         rates: &Rates,
         passes: Passes,
-        (tensor, format): (&TensorSpec, Format),
+        product: Product,
         rows: u64,
     ) -> Result<Prediction, InputError> {
-        let bytes = tensor.bytes(format).unwrap_or_default();
+        let Product { tensor, format, .. } = product;
         let (used, experts) = tensor.experts.unwrap_or((1, 1));
-        // At worst no two tokens use the same expert.
-        let read = bytes.0 / experts * used.saturating_mul(rows).min(experts);
         let operations = (tensor.elements() / experts * used).saturating_mul(2 * rows);
-        let time = rates.pass(format, Bytes(read), operations, passes.estimate);
+        let time = rates.pass(format, product.read(rows), operations, passes.estimate);
         let time = time.map_err(|error| {
             InputError::key("workload", "estimate", format!("{}: {error}", self.name))
         })?;
@@ -200,11 +220,51 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// Activations times a tensor of a layer, stored in a format.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Product<'a> {
+    pub(super) layer: &'a LayerSpec,
+    pub(super) tensor: &'a TensorSpec,
+    pub(super) format: Format,
+}
+
+impl Product<'_> {
+    fn multiplies(&self) -> bool {
+        multiplied(self.layer, self.tensor)
+    }
+
+    /// Bytes of the tensor that so many rows need: at worst no two tokens use the same expert.
+    fn read(&self, rows: u64) -> Bytes {
+        let bytes = self.tensor.bytes(self.format).unwrap_or_default();
+        let (used, experts) = self.tensor.experts.unwrap_or((1, 1));
+        Bytes(bytes.0 / experts * used.saturating_mul(rows).min(experts))
+    }
+}
+
+/// An accelerator of the same host that multiplies with weights of its RAM.
+#[derive(Clone, Copy)]
+pub(super) struct Offload<'a> {
+    pub(super) machine: &'a Machine<'a>,
+    pub(super) link: Internal,
+}
+
+impl Offload<'_> {
+    /// Time to copy what so many rows need of a tensor.
+    fn copy(&self, product: Product, rows: u64) -> Prediction {
+        let bits = 8e9 * product.read(rows).as_f64();
+        let moving = Nanos((bits / self.link.bandwidth.0 as f64).ceil() as u64);
+        Prediction::exact(moving + Nanos(self.link.latency.0))
+    }
+}
+
 /// Whether activations are multiplied with a tensor: not with vectors and tables.
 pub(crate) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
     let vector = matches!(tensor.class, TensorClass::Norm | TensorClass::Bias);
     let embedding = layer.part == Part::Embedding && tensor.class == TensorClass::Other;
-    let table = matches!(tensor.class, TensorClass::TokenEmbd | TensorClass::PositionEmbd);
+    let table = matches!(
+        tensor.class,
+        TensorClass::TokenEmbd | TensorClass::PerLayerTokenEmbd | TensorClass::PositionEmbd
+    );
     !(vector || table || embedding)
 }
 

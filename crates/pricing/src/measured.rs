@@ -34,7 +34,8 @@ pub fn compute(
         time += kernels.fixed(model.hidden, layer)?;
         for tensor in &layer.tensors {
             let format = if tensor.quantizable { format } else { format_of(tensor) };
-            time += kernels.tensor(layer, tensor, format)?;
+            let pass = |rows| kernels.pass(layer, tensor, format, rows);
+            time += kernels.passes.sum(layer, pass)?;
         }
     }
     Ok(time)
@@ -60,7 +61,7 @@ impl Kernels<'_> {
         match layer.part {
             // Rows of a table are copied.
             Part::Embedding => self.passes.sum(layer, |rows| self.pointwise(2 * hidden * rows, 1)),
-            Part::Block(_) => {
+            Part::Block(_) | Part::Attention(_) | Part::FeedForward(_) | Part::Experts(_) => {
                 let middle = prompt + generate.div_ceil(2);
                 let seen = layer.window.map_or(middle, |window| middle.min(window));
                 let mut time = self.block(hidden, layer, (1, seen))? * generate;
@@ -77,8 +78,9 @@ impl Kernels<'_> {
     fn block(&self, hidden: u64, layer: &LayerSpec, (new, context): (u64, u64)) -> Found {
         let batch = self.passes.batch;
         let rows = new * batch;
-        // Two sums, of two hidden states into one each.
-        let mut time = self.pointwise(2 * 3 * hidden * rows, 2)?;
+        // After attention and after the feed-forward part two hidden states are summed into one.
+        let sums = if layer.part.is_block() { 2 } else { 1 };
+        let mut time = self.pointwise(sums * 3 * hidden * rows, sums)?;
         if let Some(Heads { query, key, length }) = layer.attention {
             let work = Work::Attention {
                 heads: query,
@@ -103,10 +105,16 @@ impl Kernels<'_> {
         Ok(time)
     }
 
-    /// One batch in one tensor.
-    pub(super) fn tensor(&self, layer: &LayerSpec, tensor: &TensorSpec, format: Format) -> Found {
+    /// One pass in one tensor.
+    pub(super) fn pass(
+        &self,
+        layer: &LayerSpec,
+        tensor: &TensorSpec,
+        format: Format,
+        rows: u64,
+    ) -> Found {
         let width = tensor.row_len;
-        self.passes.sum(layer, |rows| match tensor.class {
+        match tensor.class {
             _ if multiplied(layer, tensor) => self.product(tensor, format, rows),
             TensorClass::Norm => {
                 // Queries and keys are normalized head by head.
@@ -121,7 +129,7 @@ impl Kernels<'_> {
             TensorClass::Bias => self.pointwise(2 * width * rows, 1),
             // Rows of tables are part of what the layer takes anyway.
             _ => Ok(Prediction::ZERO),
-        })
+        }
     }
 
     fn product(&self, tensor: &TensorSpec, format: Format, rows: u64) -> Found {

@@ -13,8 +13,9 @@ use edgeplan_files::{InputError, nearest};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Pin {
-    /// A layer, or the first and the last of several: `embedding`, `block 3`, `0..3`,
-    /// `block 2 .. head`. A number is a place in the chain, the embedding's being 0.
+    /// A layer, or the first and the last of several: `embedding`, `block 3`, `block 3 experts`,
+    /// `0..3`, `block 2 .. head`. A block is all of its parts. A number is a place in
+    /// the chain, the embedding's being 0.
     pub layers: String,
     /// A device of the cluster.
     pub device: String,
@@ -72,7 +73,8 @@ impl Pin {
     /// First and last place in the chain.
     fn range(&self, model: &Model) -> Result<RangeInclusive<usize>, String> {
         let (first, last) = self.layers.split_once("..").unwrap_or((&self.layers, &self.layers));
-        let (first, last) = (place(first.trim(), model)?, place(last.trim(), model)?);
+        let (first, last) = (places(first.trim(), model)?, places(last.trim(), model)?);
+        let (first, last) = (*first.start(), *last.end());
         if first > last {
             return Err(format!("`{}`: the first layer comes after the last", self.layers));
         }
@@ -80,14 +82,19 @@ impl Pin {
     }
 }
 
-fn place(text: &str, model: &Model) -> Result<usize, String> {
+/// The places of a layer by its number or name; of a block all of its parts.
+fn places(text: &str, model: &Model) -> Result<RangeInclusive<usize>, String> {
     if let Ok(place) = text.parse::<usize>() {
         let last = model.layers.len() - 1;
         let problem = || format!("`{text}`; 0 to {last} are allowed");
-        return (place <= last).then_some(place).ok_or_else(problem);
+        return (place <= last).then_some(place..=place).ok_or_else(problem);
     }
     let names: Vec<String> = model.layers.iter().map(|layer| layer.role.to_string()).collect();
-    let found = names.iter().position(|name| name == text);
+    let parts = format!("{text} ");
+    let meant =
+        |name: &String| name == text || text.starts_with("block ") && name.starts_with(&parts);
+    let found = names.iter().position(meant).zip(names.iter().rposition(meant));
+    let found = found.map(|(first, last)| first..=last);
     found.ok_or_else(|| unknown("layer", text, names.iter().map(String::as_str)))
 }
 

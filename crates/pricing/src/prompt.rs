@@ -3,7 +3,7 @@
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Deployment;
 
-use super::{Builder, machines};
+use super::{Builder, parts};
 use crate::workload::Workload;
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::Cluster;
@@ -25,9 +25,9 @@ pub fn prompt_alone(
     instance: &Deployment,
 ) -> Result<Deployment, InputError> {
     let brief = Workload { generate: 0, ..workload.clone() };
-    let builder = Builder { cluster, workload: &brief, machines: machines(cluster)? };
+    let builder = Builder::new(cluster, &brief)?;
     let mut alone = instance.clone();
-    for (spec, model) in models.iter().zip(&mut alone.models) {
+    for (spec, model) in parts(models, cluster, &brief).iter().zip(&mut alone.models) {
         let sensitivity = Sensitivity::new(spec, &brief.quality);
         model.messages = builder.messages(spec);
         for (layer, priced) in spec.layers.iter().zip(&mut model.layers) {

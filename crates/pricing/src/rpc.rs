@@ -1,4 +1,4 @@
-//! What an engine sends beside hidden states: see [`RpcOverhead`](crate::workload::RpcOverhead).
+//! What an engine sends beside hidden states: see [`RpcOverhead`](crate::engine::RpcOverhead).
 
 use edgeplan_cost_model::Prediction;
 use edgeplan_problem::{Bytes, Nanos};
@@ -10,7 +10,7 @@ use edgeplan_model::LayerSpec;
 impl Builder<'_> {
     /// Bytes to each device for all passes of a batch of requests, without those of graphs.
     pub(super) fn rpc_bytes(&self) -> Bytes {
-        let rpc = self.workload.rpc;
+        let rpc = self.workload.engine.rpc;
         let passes = Passes::from(self.workload);
         let bytes = |(new, all): (u64, u64)| {
             let looked_at = all.next_multiple_of(rpc.stride);
@@ -24,18 +24,19 @@ impl Builder<'_> {
 
     /// Time in which a layer's graphs reach a device, which waits for them.
     pub(super) fn graphs_time(&self, spec: &LayerSpec, device: usize) -> Prediction {
-        let rpc = self.workload.rpc;
-        if !spec.part.is_block() || rpc.graph == 0 || device == 0 {
+        let rpc = self.workload.engine.rpc;
+        if spec.part.block().is_none() || rpc.graph == 0 || self.together(0, device) {
             return Prediction::ZERO;
         }
-        let bytes = Bytes(rpc.graph) * self.shapes();
+        let graph = if spec.part.is_half() { rpc.graph / 2 } else { rpc.graph };
+        let bytes = Bytes(graph) * self.shapes();
         // Its latency is that of the hidden states, which it follows.
         Prediction::exact(self.cluster.transfer(0, device, 0, bytes).unwrap_or(Nanos::ZERO))
     }
 
     /// How often a pass has another shape than the one before: new positions, or those looked at.
     fn shapes(&self) -> u64 {
-        let stride = self.workload.rpc.stride;
+        let stride = self.workload.engine.rpc.stride;
         let passes = Passes::from(self.workload);
         let shape = |(new, all): (u64, u64)| (new, all.div_ceil(stride));
         let steps = (0..passes.generate).map(|step| (1, passes.prompt + step + 1));
@@ -48,7 +49,8 @@ impl Builder<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workload::{RpcOverhead, Workload};
+    use crate::engine::{EngineTraits, RpcOverhead};
+    use crate::workload::Workload;
     use edgeplan_machines::cluster::Cluster;
 
     const HOME: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
@@ -58,8 +60,15 @@ mod tests {
         let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
         let rpc =
             RpcOverhead { pass: 1000, position: 10, mask: 2, stride: 256, graph: 100, states: 1 };
-        let workload = Workload { prompt: 500, generate: 20, rpc, ..Workload::default() };
-        let builder = Builder { cluster: &cluster, workload: &workload, machines: Vec::new() };
+        let engine = EngineTraits { rpc, ..EngineTraits::PLAIN };
+        let workload = Workload { prompt: 500, generate: 20, engine, ..Workload::default() };
+        let builder = Builder {
+            cluster: &cluster,
+            workload: &workload,
+            machines: Vec::new(),
+            accelerators: Vec::new(),
+            embedding_elsewhere: false,
+        };
         // The prompt, 12 steps that look at up to 512 positions, 8 that look at up to 768.
         let prompt = 1000 + 500 * (10 + 2 * 512);
         let steps = 12 * (1000 + 10 + 2 * 512) + 8 * (1000 + 10 + 2 * 768);

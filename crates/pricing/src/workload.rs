@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::engine::EngineTraits;
 use crate::pins::Pin;
 use edgeplan_files::quantity::Time;
 use edgeplan_files::{InputError, parse_toml};
+use edgeplan_model::ModelSpec;
 pub use edgeplan_model::sensitivity::Quality;
 use edgeplan_problem::format::Format;
 
@@ -21,6 +23,9 @@ pub struct Workload {
     pub generate: u32,
     /// Requests run together.
     pub batch: u32,
+    /// Tokens of each request that the KV cache is allocated for, prompt and answer. By default the
+    /// larger of the request and 8192, but no more than the model was made for.
+    pub context: Option<u32>,
     /// What is minimised.
     pub objective: Goal,
     /// The quality floor.
@@ -53,9 +58,9 @@ pub struct Workload {
     pub throughput_min: Option<f64>,
     /// Whether rates that nobody published or measured may be derived from the specification.
     pub estimate: bool,
-    /// What an engine sends beside hidden states; the engine says so, not the file.
+    /// How the engine works; the engine says so, not the file.
     #[serde(skip)]
-    pub rpc: RpcOverhead,
+    pub engine: EngineTraits,
 }
 
 impl Default for Workload {
@@ -64,6 +69,7 @@ impl Default for Workload {
             prompt: 512,
             generate: 128,
             batch: 1,
+            context: None,
             objective: Goal::Latency,
             quality: Quality::Like("q4_K_M".into()),
             max_layer_kl: None,
@@ -80,7 +86,7 @@ impl Default for Workload {
             latency_max: None,
             throughput_min: None,
             estimate: true,
-            rpc: RpcOverhead::NONE,
+            engine: EngineTraits::default(),
         }
     }
 }
@@ -127,33 +133,11 @@ pub enum Returns {
     Logits,
 }
 
-/// What an engine sends to another device beside hidden states, as llama.cpp does over RPC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RpcOverhead {
-    /// Bytes of every pass: commands and tensor descriptions.
-    pub pass: u64,
-    /// Bytes of every new position: its index and its slot in the KV cache.
-    pub position: u64,
-    /// Bytes of the attention mask for every pair of a new position and a position that it attends
-    /// to.
-    pub mask: u64,
-    /// Mask stride in positions: the attended positions are rounded up to a multiple of it, so that
-    /// passes have few shapes.
-    pub stride: u64,
-    /// Bytes of a block's compute graph, sent again when a pass has another shape than the last.
-    pub graph: u64,
-    /// Hidden states that leave a block of the source. Two where the residual add runs on the next
-    /// device.
-    pub states: u64,
-}
-
-impl RpcOverhead {
-    /// Nothing but hidden states.
-    pub const NONE: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
-}
-
 /// More tokens than this in one request is a slip of the pen.
 const TOKENS_MAX: u32 = 10_000_000;
+
+/// Tokens of a conversation, where nobody says how long it may become.
+const USUAL_CONTEXT: u64 = 8192;
 
 /// More requests than this in one round is one, too.
 const WEIGHT_MAX: u32 = 1_000_000;
@@ -186,6 +170,18 @@ impl Workload {
             > u64::from(TOKENS_MAX)
         {
             return error("batch", format!("more than {TOKENS_MAX} tokens in one batch"));
+        }
+        let request = self.request();
+        if let Some(context) = self.context
+            && !(request..=TOKENS_MAX).contains(&context)
+        {
+            let problem = format!(
+                "{context}; {request}, prompt and generated tokens, to {TOKENS_MAX} are allowed"
+            );
+            return error("context", problem);
+        }
+        if u64::from(self.batch) * u64::from(self.context.unwrap_or(0)) > u64::from(TOKENS_MAX) {
+            return error("context", format!("more than {TOKENS_MAX} tokens in one batch"));
         }
         if self.recipes_max == 0 || self.recipes_max > 1024 {
             return error("recipes-max", format!("{}; 1 to 1024 are allowed", self.recipes_max));
@@ -225,6 +221,28 @@ impl Workload {
             ),
             _ => Ok(()),
         }
+    }
+
+    /// Tokens of a request: those of its prompt and those generated.
+    pub fn request(&self) -> u32 {
+        self.prompt.saturating_add(self.generate)
+    }
+
+    /// Tokens of each request that caches of this model are allocated for.
+    ///
+    /// # Errors
+    /// More than the model was made for.
+    pub fn context(&self, model: &ModelSpec) -> Result<u64, InputError> {
+        let request = u64::from(self.request());
+        let most = model.context_max.unwrap_or(u64::MAX);
+        let wanted = self.context.map_or(request, u64::from);
+        if wanted > most {
+            let key = if self.context.is_some() { "context" } else { "prompt" };
+            let what = if self.context.is_some() { "" } else { " with the generated tokens" };
+            let problem = format!("{wanted}{what}; {} was made for {most} tokens", model.name);
+            return Err(InputError::key("workload", key, problem));
+        }
+        Ok(self.context.map_or(request.max(USUAL_CONTEXT.min(most)), u64::from))
     }
 
     /// The formats to choose from.

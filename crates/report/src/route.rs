@@ -1,7 +1,7 @@
 //! The way of a request: from the source over the stages and back, with the time of each hop.
 
-use edgeplan_problem::Nanos;
-use edgeplan_problem::deployment::Stage;
+use edgeplan_problem::deployment::{Stage, Visit};
+use edgeplan_problem::{Bytes, Nanos};
 
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, STRONG, WIDTH, at};
 use crate::scene::{Scene, base, count};
@@ -12,7 +12,10 @@ const UNUSED_MAX: usize = 24;
 /// Space between two rows of cards, where the line to the next row and its time run.
 const BETWEEN: f64 = 40.0;
 
-/// Where the cards of a route lie.
+/// Height of a device's lines on the card of its host.
+const DEVICE: f64 = 34.0;
+
+/// Where the cards of a route lie: one for each visit of a host.
 struct Grid {
     columns: usize,
     top: f64,
@@ -27,10 +30,13 @@ struct Grid {
 
 impl Grid {
     fn new(scene: &Scene<'_>, model: usize, top: f64) -> Self {
+        let visits = scene.visits(model);
         let stages = &scene.account.models[model].stages;
         let recipes = |stage: &Stage| scene.recipes(model, stage.first, stage.last).len();
-        let most = stages.iter().map(recipes).max().unwrap_or(0);
-        let (columns, gap, size) = match stages.len() {
+        let alone = visits.iter().filter(|visit| visit.devices.len() == 1);
+        let most = alone.map(|visit| recipes(&stages[visit.stages.start])).max().unwrap_or(0);
+        let devices = visits.iter().map(|visit| visit.devices.len()).max().unwrap_or(1);
+        let (columns, gap, size) = match visits.len() {
             0..=2 => (2, 110.0, 11.0),
             3 => (3, 84.0, 11.0),
             4..=12 => (4, 60.0, 10.0),
@@ -39,7 +45,9 @@ impl Grid {
         let lines =
             if columns == 5 { 0 } else { most.min(RECIPES_MAX) + usize::from(most > RECIPES_MAX) };
         let width = (INNER - SOURCE) / columns as f64 - gap;
-        Self { columns, top, gap, width, height: 68.0 + 16.0 * lines as f64, size, lines }
+        let inside = if devices > 1 { 30.0 + DEVICE * devices as f64 } else { 0.0 };
+        let height = inside.max(68.0 + 16.0 * lines as f64);
+        Self { columns, top, gap, width, height, size, lines }
     }
 
     fn card(&self, index: usize) -> Frame {
@@ -74,16 +82,20 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
     let first = bill.stages[0].device;
     let known = first == home || scene.instance.enter(chain, first).is_some();
     hop(canvas, &grid, from, grid.card(0), &way(known, bill.enter));
-    for (index, (stage, next)) in bill.stages.iter().zip(&bill.stages[1..]).enumerate() {
-        let known = scene.instance.transfer(chain, stage.last, stage.device, next.device).is_some();
+    let visits = scene.visits(model);
+    for (index, pair) in visits.windows(2).enumerate() {
+        let (stage, next) = (&bill.stages[pair[0].stages.end - 1], pair[1].devices[0]);
+        let known = scene.instance.transfer(chain, stage.last, stage.device, next).is_some();
         onward(canvas, &grid, index, &way(known, stage.hop));
     }
-    let last = bill.stages.len() - 1;
-    let end = bill.stages[last].device;
+    let end = bill.stages[bill.stages.len() - 1].device;
     let known = end == home || scene.instance.leave(chain, end).is_some();
-    let bottom = back(canvas, &grid, last, &way(known, bill.leave));
-    for (index, stage) in bill.stages.iter().enumerate() {
-        card(scene, canvas, &grid, (model, index, stage));
+    let bottom = back(canvas, &grid, visits.len() - 1, &way(known, bill.leave));
+    for (index, visit) in visits.iter().enumerate() {
+        match visit.devices.len() {
+            1 => card(scene, canvas, &grid, (model, index, &bill.stages[visit.stages.start])),
+            _ => host(scene, canvas, (grid.card(index), model), visit),
+        }
     }
     bottom
 }
@@ -187,6 +199,36 @@ fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, place: (usize, usiz
         }
     });
     if marked {
+        tag(canvas, frame);
+    }
+}
+
+/// A host as a box with its devices: what each holds and computes.
+fn host(scene: &Scene<'_>, canvas: &mut Canvas, (frame, model): (Frame, usize), visit: &Visit) {
+    let stages = &scene.account.models[model].stages[visit.stages.clone()];
+    let name = scene.host_name(visit.devices[0]);
+    let inside: Nanos = stages[..stages.len() - 1].iter().map(|stage| stage.hop).sum();
+    let title = format!("{name}: {}, {inside} of copies inside", count(stages.len(), "stage"));
+    canvas.group("", &title, |canvas| {
+        canvas.rect(frame, 8.0, "card");
+        let (x, room) = (frame.x + 10.0, frame.width - 20.0);
+        let mut y = frame.y + 16.0;
+        canvas.shrink(at(x, y, room), STRONG, name);
+        for &device in &visit.devices {
+            y += 20.0;
+            let here = stages.iter().filter(|stage| stage.device == device);
+            let compute: Nanos = here.clone().map(|stage| stage.compute).sum();
+            let bytes: Bytes = here.clone().map(|stage| stage.bytes).sum();
+            let badge = canvas.badge(x, y, scene.number(device).unwrap_or_default()) + 7.0;
+            let own = scene.name(device);
+            let own = own.strip_prefix(name).and_then(|own| own.strip_prefix('/')).unwrap_or(own);
+            let text = format!("{own}: {}", scene.parts(model, here));
+            canvas.shrink(at(x + badge, y, room - badge), BODY, &text);
+            y += 14.0;
+            canvas.shrink(at(x + badge, y, room - badge), SOFT, &format!("{compute} · {bytes}"));
+        }
+    });
+    if scene.busiest.is_some_and(|device| visit.devices.contains(&device)) {
         tag(canvas, frame);
     }
 }

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use edgeplan_problem::deployment::{Account, Deployment, DeviceId, Objective, Plan};
+use edgeplan_problem::deployment::{
+    Account, Deployment, DeviceId, Objective, Part, Plan, Stage, Visit, part_names,
+};
 
 use crate::theme::SHADES_MAX;
 
@@ -77,6 +79,29 @@ impl<'a> Scene<'a> {
         let shared = first.rfind(' ').map_or(0, |space| space + 1);
         let tail = last.get(shared..).filter(|_| last.get(..shared) == first.get(..shared));
         format!("{first} .. {}", tail.unwrap_or(&last))
+    }
+
+    /// The visits of hosts that a model's route is.
+    pub(crate) fn visits(&self, model: usize) -> Vec<Visit> {
+        self.instance.visits(&self.account.models[model].stages)
+    }
+
+    /// The layers of stages of one device: kinds and ranges.
+    pub(crate) fn parts<'s>(
+        &self,
+        model: usize,
+        stages: impl Iterator<Item = &'s Stage> + Clone,
+    ) -> String {
+        let layers = &self.instance.models[model].layers;
+        let here = stages.clone().flat_map(|stage| &layers[stage.first..=stage.last]);
+        let parts: Option<Vec<Part>> = here.map(|layer| layer.role.part()).collect();
+        parts.map_or_else(|| count(stages.count(), "run"), |parts| part_names(&parts))
+    }
+
+    /// The name of a device's host; its own where it is a host of its own.
+    pub(crate) fn host_name(&self, device: DeviceId) -> &'a str {
+        let host = self.instance.device(device).host;
+        host.map_or(self.name(device), |host| &self.instance.hosts[host.index()])
     }
 
     /// The class that colours a recipe.

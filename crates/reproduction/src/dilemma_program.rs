@@ -9,6 +9,7 @@ use edgeplan_ilp::{Dilemma, Published as Answer, published_sum};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_mip::Highs;
 use edgeplan_pricing::deployment;
+use edgeplan_pricing::engine::EngineTraits;
 use edgeplan_pricing::workload::{Granularity, Placement, Quality, Workload};
 use edgeplan_problem::deployment::Placement::Free;
 use edgeplan_problem::deployment::{Assignment, Deployment, Objective, OptionId, Plan};
@@ -104,6 +105,8 @@ fn question(quality: Quality, granularity: Granularity, formats: &[Format]) -> R
         placement: Placement::Free,
         prompt: 128,
         generate: 32,
+        context: Some(160),
+        engine: EngineTraits::REFERENCE,
         ..Workload::default()
     };
     Ok(deployment(&[edgeplan_model::load(MODEL)?], &cluster, &workload)?)

@@ -26,16 +26,30 @@ pub(crate) fn parts(model: &Model) -> Result<Vec<Part>, String> {
 fn in_order(roles: impl IntoIterator<Item = LayerRole>) -> Result<Vec<Part>, String> {
     let roles: Vec<LayerRole> = roles.into_iter().collect();
     let last = roles.len() - 1;
-    let part = |(index, role): (usize, &LayerRole)| match (index, role.part()) {
-        (0, Some(Part::Embedding)) => Ok(Part::Embedding),
-        (_, Some(Part::Head)) if index > 0 && index == last => Ok(Part::Head),
-        (_, Some(Part::Block(block))) if index == block + 1 => Ok(Part::Block(block)),
-        _ => Err(format!(
-            "layer {index} is called `{role}`; engines run `embedding`, `block 0`, `block 1`, ..., \
-             `head`"
-        )),
+    // The next block, and whether the block before may have a second part.
+    let (mut next, mut open) = (0, false);
+    let mut part = |(index, role): (usize, &LayerRole)| {
+        let found = role.part().filter(|part| match *part {
+            Part::Embedding => index == 0,
+            Part::Head => index > 0 && index == last,
+            Part::Block(block) | Part::Attention(block) => index > 0 && block == next,
+            Part::FeedForward(block) | Part::Experts(block) => {
+                index > 0 && (block == next || open && block + 1 == next)
+            }
+        });
+        if let Some(block) = found.and_then(Part::block) {
+            next = block + 1;
+        }
+        open = matches!(found, Some(Part::Attention(_)));
+        found.ok_or_else(|| {
+            format!(
+                "layer {index} is called `{role}`; engines run `embedding`, `block 0`, `block 1`, \
+                 ..., `head`, a block whole or as `block 0 attention` and `block 0 experts` or \
+                 `block 0 ffn`"
+            )
+        })
     };
-    let parts: Vec<Part> = roles.iter().enumerate().map(part).collect::<Result<_, _>>()?;
+    let parts: Vec<Part> = roles.iter().enumerate().map(&mut part).collect::<Result<_, _>>()?;
     match parts.last() {
         Some(Part::Head) => Ok(parts),
         _ => Err("the last layer is no `head`".into()),

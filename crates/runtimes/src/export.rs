@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use edgeplan_machines::device::Backend;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, DeviceId, Part, Plan};
 use edgeplan_problem::format::Format;
@@ -24,8 +25,10 @@ pub struct Order<'a> {
     pub request: Option<Request>,
     /// The model as it was named, where it was.
     pub model: Option<&'a str>,
-    /// Where the engine finds devices, by name: what the engine's files call an address.
+    /// Where the engine finds devices and hosts, by name: what the engine's files call an address.
     pub addresses: &'a BTreeMap<String, String>,
+    /// The backends of devices, as far as they are known, by device; empty where nothing is.
+    pub backends: &'a [Option<Backend>],
     /// What else the README says, one paragraph each.
     pub remarks: &'a [String],
     /// The command that made the export.
@@ -41,6 +44,8 @@ pub struct Request {
     pub generate: u32,
     /// Requests run together.
     pub batch: u32,
+    /// Tokens of each request that the KV cache is allocated for.
+    pub context: u64,
     /// Format of the KV cache.
     pub kv: Format,
     /// Time of the prompt alone under the plan.
@@ -86,12 +91,34 @@ impl Order<'_> {
         &self.deployment.device(device).name
     }
 
-    /// Where the engine finds a device: what the user said, or its name with this ending.
+    /// The name of a device's host; its own where it is a host of its own.
+    pub(crate) fn host_name(&self, device: DeviceId) -> &str {
+        let host = self.deployment.device(device).host;
+        host.map_or(self.name(device), |host| &self.deployment.hosts[host.index()])
+    }
+
+    /// The backend of a device, and its number among those of its host with the same backend.
+    pub(crate) fn backend(&self, device: DeviceId) -> Option<(Backend, usize)> {
+        let backend = (*self.backends.get(device.index())?)?;
+        let number = self
+            .name(device)
+            .rsplit_once('/')
+            .and_then(|(_, own)| own.strip_prefix(backend.name())?.parse().ok());
+        Some((backend, number.unwrap_or(0)))
+    }
+
+    /// Whether a device is known to be no processor.
+    pub(crate) fn is_accelerator(&self, device: DeviceId) -> bool {
+        self.backend(device).is_some_and(|(backend, _)| !backend.is_cpu())
+    }
+
+    /// Where the engine finds a device's host: what the user said of either, or the host's name
+    /// with this ending.
     ///
     /// # Errors
     /// A name that is no address.
     pub(crate) fn address(&self, device: DeviceId, ending: &str) -> Result<String, String> {
-        let name = self.name(device);
+        let name = self.host_name(device);
         if let Some(address) = self.addresses.get(name) {
             return Ok(address.clone());
         }
@@ -103,10 +130,12 @@ impl Order<'_> {
         Ok(format!("{name}{ending}"))
     }
 
-    /// The part of a file's name that stands for a device: different for different devices.
+    /// The part of a file's name that stands for a device's host: different for different hosts.
     pub(crate) fn file_word(&self, device: DeviceId) -> String {
-        let word = plain(self.name(device));
-        let names = self.deployment.devices.iter().map(|device| plain(&device.name));
+        let word = plain(self.host_name(device));
+        let hosts = &self.deployment.hosts;
+        let alone = self.deployment.devices.iter().filter(|device| device.host.is_none());
+        let names = alone.map(|device| &device.name).chain(hosts).map(|name| plain(name));
         let lower = |word: &str| word.to_ascii_lowercase();
         match names.filter(|other| lower(other) == lower(&word)).count() {
             1 => word,
@@ -117,20 +146,17 @@ impl Order<'_> {
     /// A shell word for the tokens that one context holds.
     pub(crate) fn context(&self) -> String {
         match self.request {
-            Some(request) => {
-                let each = u64::from(request.prompt) + u64::from(request.generate);
-                (each * u64::from(request.batch)).to_string()
-            }
+            Some(request) => request.context.saturating_mul(u64::from(request.batch)).to_string(),
             None => "\"${CONTEXT:?tokens of all prompts and answers at once}\"".into(),
         }
     }
 
     fn check_addresses(&self) -> Result<(), String> {
         for (name, address) in self.addresses {
-            if !self.deployment.devices.iter().any(|device| device.name == *name) {
-                let known: Vec<&str> =
-                    self.deployment.devices.iter().map(|device| device.name.as_str()).collect();
-                let known = known.join(", ");
+            let devices = self.deployment.devices.iter().map(|device| &device.name);
+            let names = devices.chain(&self.deployment.hosts).map(String::as_str);
+            if !names.clone().any(|known| known == name) {
+                let known = names.collect::<Vec<_>>().join(", ");
                 return Err(format!("--at {name}={address}: no such device; there are {known}"));
             }
             let fits = |c: char| c.is_ascii_alphanumeric() || "-_.:[]".contains(c);

@@ -3,11 +3,12 @@
 use edgeplan_problem::Nanos;
 use edgeplan_problem::Problem as _;
 use edgeplan_problem::deployment::{
-    Assignment, Deployment, DeviceId, LayerRole, Objective, OptionId, Part, Plan,
+    Assignment, Deployment, DeviceId, LayerRole, Objective, OptionId, Part, Plan, part_names,
 };
 use edgeplan_problem::recipe::Recipe;
 
 use crate::chain::{Placed, placed};
+use crate::llama_cpp::layer_devices;
 use crate::restrict::list;
 use crate::runtime::{Blocks, Ends, Runtime};
 
@@ -52,7 +53,7 @@ impl Runtime {
                 None => misfits.push((text, vec![layer.part])),
             }
         }
-        misfits.into_iter().map(|(text, parts)| format!("{}: {text}", names(&parts))).collect()
+        misfits.into_iter().map(|(text, parts)| format!("{}: {text}", part_names(&parts))).collect()
     }
 
     fn place_misfits(&self, deployment: &Deployment, layers: &[Placed]) -> Vec<String> {
@@ -60,6 +61,11 @@ impl Runtime {
         let name = |device: DeviceId| deployment.device(device).name.as_str();
         let mut misfits = Vec::new();
         let [embedding, blocks @ .., head] = layers else { return misfits };
+        if !self.engine.parts
+            && let Some(apart) = blocks.iter().find(|layer| layer.part.is_half())
+        {
+            misfits.push(format!("{} apart: {} places whole blocks", apart.part, self.name));
+        }
         let mut elsewhere = |what: &str, at: DeviceId, home: &str| {
             let (at, who) = (name(at), self.name);
             misfits.push(format!("{what}: on {at}; {who} keeps it on {home}"));
@@ -72,29 +78,38 @@ impl Runtime {
             Ends::BothAtSource if head.device != source => {
                 elsewhere("head", head.device, &format!("the source, {}", name(source)));
             }
-            Ends::EmbeddingAtSource if ![source, last].contains(&head.device) => {
-                elsewhere("head", head.device, "the device of the last block or the source");
+            Ends::EmbeddingAtSource
+                if ![source, last].iter().any(|&at| deployment.share_host(at, head.device)) =>
+            {
+                elsewhere(
+                    "head",
+                    head.device,
+                    "the device or host of the last block, or the source",
+                );
             }
             Ends::Everywhere if head.device != last => {
                 elsewhere("head", head.device, "the device of the last block");
             }
             _ => {}
         }
-        misfits.extend(self.block_misfits(blocks, source, &name));
+        misfits.extend(self.block_misfits(blocks, deployment, &name));
         misfits
     }
 
     fn block_misfits<'a>(
         &self,
         blocks: &[Placed],
-        source: DeviceId,
+        deployment: &'a Deployment,
         name: &dyn Fn(DeviceId) -> &'a str,
     ) -> Vec<String> {
+        let source = deployment.source;
         let mut misfits = Vec::new();
-        let mut runs: Vec<DeviceId> = blocks.iter().map(|block| block.device).collect();
+        // Second parts may be anywhere in their host; layers are in runs on devices.
+        let mut runs: Vec<DeviceId> = layer_devices(blocks).into_values().collect();
         runs.dedup();
         match self.blocks {
             Blocks::Free => {}
+            Blocks::LastOnAccelerator => misfits.extend(last_misfits(&runs, deployment, name)),
             Blocks::OneNode => {
                 let others = blocks.iter().filter(|block| block.device != source);
                 let parts: Vec<Part> = others.map(|block| block.part).collect();
@@ -103,7 +118,7 @@ impl Runtime {
                     misfits.push(format!(
                         "{}: away from {home}; {who} cuts every layer into equal slices instead of \
                          placing layers",
-                        names(&parts)
+                        part_names(&parts)
                     ));
                 }
             }
@@ -118,7 +133,9 @@ impl Runtime {
                     }
                 }
                 let late = runs.iter().skip(1).any(|run| *run == source);
-                if self.blocks == Blocks::SourceFirst && late && runs[0] != source {
+                let home = |run: &DeviceId| deployment.share_host(*run, source);
+                let back = runs.iter().skip_while(|run| home(run)).any(home);
+                if self.blocks == Blocks::SourceFirst && (late && runs[0] != source || back) {
                     let (who, home) = (self.name, name(source));
                     misfits.push(format!("{home}: its blocks are not the first; {who} wants that"));
                 }
@@ -142,6 +159,26 @@ impl Runtime {
         });
         Ok(Plan::single(found.collect::<Result<_, String>>()?))
     }
+}
+
+/// Why runs of blocks are not first the source's, then those of one accelerator beside it.
+fn last_misfits<'a>(
+    runs: &[DeviceId],
+    deployment: &'a Deployment,
+    name: &dyn Fn(DeviceId) -> &'a str,
+) -> Option<String> {
+    let source = deployment.source;
+    let others: Vec<DeviceId> = runs.iter().copied().filter(|run| *run != source).collect();
+    if let Some(far) = others.iter().find(|run| !deployment.share_host(**run, source)) {
+        // A question for such an engine has lost its hosts: what is left is beside the source.
+        if !deployment.hosts.is_empty() {
+            return Some(format!("{}: is not beside {}", name(*far), name(source)));
+        }
+    }
+    let late = runs.iter().skip(1).any(|run| *run == source);
+    (others.len() > 1 || late).then(|| {
+        format!("blocks are not first on {}, then on one accelerator beside it", name(source))
+    })
 }
 
 /// Device and recipe by layer, both ends joined if the question joins them.
@@ -195,32 +232,4 @@ pub fn nearest(within: &Deployment, from: (&Deployment, &Plan)) -> Result<Deploy
 /// Time of one request under a plan.
 pub fn latency(deployment: &Deployment, plan: &Plan) -> Nanos {
     deployment.evaluate(plan).account.models.iter().map(|model| model.latency).sum()
-}
-
-/// Layers by name, consecutive blocks as a range.
-pub(crate) fn names(parts: &[Part]) -> String {
-    let mut words: Vec<String> = Vec::new();
-    let mut run: Option<(usize, usize)> = None;
-    let close = |run: Option<(usize, usize)>, words: &mut Vec<String>| match run {
-        Some((first, last)) if first == last => words.push(format!("block {first}")),
-        Some((first, last)) => words.push(format!("blocks {first} to {last}")),
-        None => {}
-    };
-    for part in parts {
-        match (part, run) {
-            (Part::Block(block), Some((first, last))) if *block == last + 1 => {
-                run = Some((first, *block));
-            }
-            (Part::Block(block), _) => {
-                close(run, &mut words);
-                run = Some((*block, *block));
-            }
-            (Part::Embedding | Part::Head, _) => {
-                close(run.take(), &mut words);
-                words.push(if *part == Part::Head { "head".into() } else { "embedding".into() });
-            }
-        }
-    }
-    close(run, &mut words);
-    words.join(", ")
 }

@@ -5,6 +5,7 @@
 //! [`Runtime::misfits`] says what an engine cannot express of any other plan, and [`nearest`] asks
 //! for the closest one that it can. [`export`] writes an [`Order`] down.
 
+mod arrange;
 mod chain;
 mod distributed_llama;
 mod exo;
@@ -12,6 +13,7 @@ mod export;
 mod express;
 mod llama_cpp;
 mod mistral_rs;
+mod ollama;
 mod prima_cpp;
 mod readme;
 mod restrict;
@@ -21,4 +23,4 @@ mod shell;
 pub use chain::{Placed, placed};
 pub use export::{Order, Request, export};
 pub use express::{latency, nearest};
-pub use runtime::{Blocks, Ends, RUNTIMES, Runtime, Wires};
+pub use runtime::{Blocks, Ends, PerHost, RUNTIMES, Runtime, Wires};

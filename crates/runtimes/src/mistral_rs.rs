@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use edgeplan_machines::device::Backend;
 use edgeplan_problem::deployment::{DeviceId, Part};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::TensorClass;
@@ -79,6 +80,9 @@ fn topology(order: &Order, layers: &[Placed]) -> Result<Topology, String> {
                 let entry = Entry { isq: isq(format), device };
                 head = entry.isq.is_some().then(|| ("/lm_head\\.weight$/".to_owned(), entry));
             }
+            Part::Attention(_) | Part::FeedForward(_) | Part::Experts(_) => {
+                return Err(format!("{} apart: mistral.rs places whole blocks", layer.part));
+            }
             Part::Block(block) => {
                 let mixed = !mix.exceptions.is_empty();
                 let isq = if mixed { None } else { isq(mix.base) };
@@ -133,6 +137,13 @@ fn isq(format: Format) -> Option<String> {
 fn device(order: &Order, device: DeviceId) -> Result<String, String> {
     let name = order.name(device);
     let address = order.addresses.get(name).map_or(name, String::as_str);
+    let known = order.backend(device).filter(|_| !order.addresses.contains_key(name));
+    match known {
+        Some((Backend::Cpu, _)) => return Ok("cpu".into()),
+        Some((Backend::Cuda, number)) => return Ok(format!("cuda[{number}]")),
+        Some((Backend::Metal, number)) => return Ok(format!("metal[{number}]")),
+        Some((Backend::Rocm | Backend::Vulkan | Backend::Sycl, _)) | None => {}
+    }
     let indexed = |kind: &str| {
         let index = address.strip_prefix(kind)?.strip_prefix('[')?.strip_suffix(']')?;
         index.parse::<u16>().ok()

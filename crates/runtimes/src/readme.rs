@@ -2,13 +2,13 @@
 
 use std::fmt::Write as _;
 
-use edgeplan_problem::deployment::Part;
+use edgeplan_problem::deployment::{Part, part_names};
 use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Nanos, Problem as _};
 
 use crate::chain::Placed;
 use crate::export::Order;
-use crate::express::{latency, names};
+use crate::express::latency;
 
 pub(crate) fn text(order: &Order, layers: &[Placed], steps: &[String]) -> String {
     let mut text = format!("# {} on {}\n\n", order.deployment.models[0].name, order.runtime.name);
@@ -78,7 +78,7 @@ fn devices(order: &Order, layers: &[Placed]) -> String {
             text,
             "| {} | {} | {} | {} | {} | {} | {} | {} |",
             order.name(id).replace('|', "\\|"),
-            names(&parts),
+            part_names(&parts),
             bill.weights,
             bill.kv,
             bill.activations,
@@ -96,7 +96,7 @@ fn devices(order: &Order, layers: &[Placed]) -> String {
         }
     }
     for (recipe, parts) in recipes {
-        let _ = writeln!(text, "- {recipe}: {}", names(&parts));
+        let _ = writeln!(text, "- {recipe}: {}", part_names(&parts));
     }
     if layers.iter().any(|layer| layer.recipe == Recipe::Native) {
         text.push_str("\n`native`: as the file has it.\n");

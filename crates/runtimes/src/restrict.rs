@@ -11,7 +11,7 @@ use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::chain::{check, parts};
-use crate::runtime::{Blocks, Ends, Runtime, Wires};
+use crate::runtime::{Blocks, Ends, PerHost, Runtime, Wires};
 
 /// What llama.cpp itself takes for a tied embedding, then what fits rows of any length.
 const TIED: [Format; 2] = [Format::Q6K, Format::Q8_0];
@@ -34,7 +34,7 @@ impl Runtime {
             Wires::Direct => workload.activations,
             Wires::ThroughSource => Format::F32,
         };
-        Ok(Workload { returns, activations, rpc: self.rpc, ..workload.clone() })
+        Ok(Workload { returns, activations, engine: self.engine, ..workload.clone() })
     }
 
     /// The workload with the engine's formats alone, as it serves it.
@@ -90,11 +90,20 @@ impl Runtime {
     /// # Complexity
     /// O(size of the question), and the product of the recipes of both ends.
     pub fn price(&self, deployment: &Deployment) -> Result<Deployment, String> {
+        if let (Some(host), PerHost::One) = (deployment.hosts.first(), self.per_host) {
+            let name = self.name;
+            return Err(format!("host {host}: several devices; {name} runs one device per host"));
+        }
         let mut question = deployment.clone();
         question.placement = match self.blocks {
             Blocks::Free => Placement::Free,
-            Blocks::SourceFirst | Blocks::Runs | Blocks::OneNode => Placement::Contiguous,
+            Blocks::SourceFirst | Blocks::Runs | Blocks::OneNode | Blocks::LastOnAccelerator => {
+                Placement::Contiguous
+            }
         };
+        if self.blocks == Blocks::LastOnAccelerator {
+            beside_source(&mut question);
+        }
         let source = question.source;
         let devices = question.devices.len();
         let mut everywhere = Bytes::ZERO;
@@ -107,15 +116,19 @@ impl Runtime {
                 }
             }
             if self.wires == Wires::ThroughSource {
-                relay(model, source, devices);
+                relay(model, deployment);
             }
             match self.ends {
                 Ends::BothAtSource => self.join_ends(model)?,
                 Ends::Everywhere => {
                     everywhere += ends_bytes(model);
-                    keep_head(model, None, devices);
+                    keep_head(model, devices, |_, _| false);
                 }
-                Ends::EmbeddingAtSource => keep_head(model, Some(source), devices),
+                Ends::EmbeddingAtSource => keep_head(model, devices, |from, to| {
+                    to == source
+                        || deployment.share_host(from, to)
+                        || deployment.share_host(to, source)
+                }),
             }
         }
         for device in &mut question.devices {
@@ -128,7 +141,9 @@ impl Runtime {
     fn holds_at_source(&self, part: Part) -> bool {
         match part {
             Part::Embedding => self.ends != Ends::Everywhere,
-            Part::Block(_) => self.blocks == Blocks::OneNode,
+            Part::Block(_) | Part::Attention(_) | Part::FeedForward(_) | Part::Experts(_) => {
+                self.blocks == Blocks::OneNode
+            }
             Part::Head => self.ends == Ends::BothAtSource,
         }
     }
@@ -238,9 +253,33 @@ fn pin(layer: &mut Layer, source: DeviceId, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// Sends every message between two other devices through the source.
-fn relay(model: &mut Model, source: DeviceId, devices: usize) {
+/// Leaves the source and the first accelerator beside it, each with one run of layers: as hosts of
+/// their own, because an engine that places whole blocks cuts the chain once.
+fn beside_source(question: &mut Deployment) {
+    let source = question.source;
+    let beside = |&device: &DeviceId| device != source && question.share_host(device, source);
+    let kept = question.device_ids().find(beside);
+    for option in
+        question.models.iter_mut().flat_map(|model| &mut model.layers).flat_map(|l| &mut l.options)
+    {
+        for (device, time) in option.compute.iter_mut().enumerate() {
+            if device != source.index() && kept.map(DeviceId::index) != Some(device) {
+                *time = None;
+            }
+        }
+    }
+    question.hosts.clear();
+    question.devices.iter_mut().for_each(|device| device.host = None);
+}
+
+/// Sends every message between two other hosts through the source.
+fn relay(model: &mut Model, deployment: &Deployment) {
+    let (source, devices) = (deployment.source, deployment.devices.len());
     let hub = source.index();
+    let apart = |from: DeviceId, to: DeviceId| {
+        let home = deployment.share_host(from, source) || deployment.share_host(to, source);
+        !home && !deployment.share_host(from, to)
+    };
     // What passes through the source is sent on as what leaves its embedding is.
     let states: Vec<usize> = model.layers.iter().map(|layer| layer.output).collect();
     let onward = model.layers[0].output;
@@ -248,7 +287,7 @@ fn relay(model: &mut Model, source: DeviceId, devices: usize) {
     for (index, message) in model.messages.iter_mut().enumerate() {
         let direct = if states.contains(&index) { plain.clone() } else { message.time.clone() };
         for (from, to) in (0..devices * devices).map(|pair| (pair / devices, pair % devices)) {
-            if from != to && from != hub && to != hub {
+            if apart(DeviceId(from as u16), DeviceId(to as u16)) {
                 let (up, down) = (direct[from * devices + hub], direct[hub * devices + to]);
                 message.time[from * devices + to] = sum((&up, &down));
             }
@@ -256,13 +295,13 @@ fn relay(model: &mut Model, source: DeviceId, devices: usize) {
     }
 }
 
-/// Keeps the head with the last block, or on one other device: what that block sends goes nowhere
-/// else.
-fn keep_head(model: &mut Model, other: Option<DeviceId>, devices: usize) {
+/// Keeps the head with the last layer before it, or where `allowed` says for that layer's device
+/// and the head's: what that layer sends goes nowhere else.
+fn keep_head(model: &mut Model, devices: usize, allowed: impl Fn(DeviceId, DeviceId) -> bool) {
     let [.., block, _] = &mut model.layers[..] else { return };
     let mut message = model.messages[block.output].clone();
     for (from, to) in (0..devices * devices).map(|pair| (pair / devices, pair % devices)) {
-        if from != to && other.map(DeviceId::index) != Some(to) {
+        if from != to && !allowed(DeviceId(from as u16), DeviceId(to as u16)) {
             message.time[from * devices + to] = None;
         }
     }

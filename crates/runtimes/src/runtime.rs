@@ -1,6 +1,7 @@
 //! What each engine can do, as data: the one place where that is said, with its sources.
 
-use edgeplan_pricing::workload::RpcOverhead;
+use edgeplan_pricing::CHUNK;
+use edgeplan_pricing::engine::{EngineTraits, RpcOverhead};
 use edgeplan_problem::Bytes;
 use edgeplan_problem::deployment::Part;
 use edgeplan_problem::format::Format::{
@@ -9,7 +10,7 @@ use edgeplan_problem::format::Format::{
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
-use crate::{distributed_llama, exo, llama_cpp, mistral_rs, prima_cpp};
+use crate::{distributed_llama, exo, llama_cpp, mistral_rs, ollama, prima_cpp};
 
 /// An engine that runs plans, and what it can express.
 #[derive(Debug)]
@@ -31,8 +32,10 @@ pub struct Runtime {
     pub ends: Ends,
     /// How hidden states and results move.
     pub wires: Wires,
-    /// What the source sends to other devices besides hidden states.
-    pub rpc: RpcOverhead,
+    /// What it does beside computing layers, as far as prices depend on it.
+    pub engine: EngineTraits,
+    /// How many devices of a host it runs.
+    pub per_host: PerHost,
     /// Memory that it leaves free or needs on every device besides weights, cache and activations;
     /// a cluster's own `overhead` counts if it is larger.
     pub margin: Bytes,
@@ -56,6 +59,9 @@ pub enum Blocks {
     Runs,
     /// Any block on any device.
     Free,
+    /// On one host: the first blocks on the source, its processor, the last ones on the first
+    /// accelerator beside it.
+    LastOnAccelerator,
     /// No block is placed on its own: every node holds a slice of each. A plan can say that only of
     /// a single node.
     OneNode,
@@ -70,6 +76,15 @@ pub enum Ends {
     BothAtSource,
     /// Both on every device in use; the head of the last one samples.
     Everywhere,
+}
+
+/// How many devices of a host an engine runs in one plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PerHost {
+    /// One.
+    One,
+    /// Any number.
+    Several,
 }
 
 /// How an engine moves what devices tell each other.
@@ -93,6 +108,18 @@ const GGUF: &[Format] = &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1,
 const RPC: RpcOverhead =
     RpcOverhead { pass: 2000, position: 20, mask: 2, stride: 256, graph: 13_500, states: 2 };
 
+/// llama.cpp places the parts of a block by `--override-tensor`, multiplies long passes on an
+/// accelerator (op offload), keeps the input layer on the CPU, and has room for the logits of a
+/// whole ubatch.
+const LLAMA_CPP: EngineTraits = EngineTraits {
+    rpc: RPC,
+    parts: true,
+    offload: true,
+    embedding_in_ram: true,
+    logits_rows: CHUNK,
+    exact_cache: false,
+};
+
 /// The engines.
 pub const RUNTIMES: &[Runtime] = &[
     Runtime {
@@ -104,7 +131,8 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::ThroughSource,
-        rpc: RPC,
+        engine: LLAMA_CPP,
+        per_host: PerHost::Several,
         margin: Bytes(1 << 30),
         note: "Two RPC servers never talk to each other: hidden states pass through the source. \
                Run RPC servers in trusted networks only: they check nobody.",
@@ -117,6 +145,9 @@ pub const RUNTIMES: &[Runtime] = &[
             "ggml-org/llama.cpp ggml/src/ggml-rpc/ggml-rpc.cpp serialize_graph and \
              ggml/src/ggml-backend.cpp ggml_backend_sched_compute_splits (inputs and graphs)",
             "ggml-org/llama.cpp src/llama-quant.cpp llama_tensor_get_type (per-tensor types)",
+            "ggml-org/llama.cpp common/common.h LLM_FFN_EXPS_REGEX and common/arg.cpp \
+             parse_tensor_buffer_overrides (parts of blocks, names of memories)",
+            "ggml-org/llama.cpp ggml/src/ggml-cuda/ggml-cuda.cu op_offload_min_batch_size: 32",
             "ggml-org/llama.cpp common/fit.cpp (1 GiB left free on each device by default)",
         ],
         files: llama_cpp::files,
@@ -130,7 +161,8 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Free,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        rpc: RpcOverhead::NONE,
+        engine: EngineTraits::PLAIN,
+        per_host: PerHost::Several,
         margin: Bytes(0),
         note: "A topology names devices of one machine; every device of the cluster must be one. \
                The source is the device that the process starts on.",
@@ -150,7 +182,8 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::SourceFirst,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        rpc: RpcOverhead::NONE,
+        engine: EngineTraits::PLAIN,
+        per_host: PerHost::One,
         margin: Bytes(0),
         note: "One round of its ring per token: the layer windows add up to all blocks.",
         sources: &[
@@ -169,7 +202,8 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::OneNode,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
-        rpc: RpcOverhead::NONE,
+        engine: EngineTraits::PLAIN,
+        per_host: PerHost::One,
         margin: Bytes(0),
         note: "On several nodes it cuts every matrix into equal slices, which no plan of layers \
                describes.",
@@ -180,6 +214,28 @@ pub const RUNTIMES: &[Runtime] = &[
         files: distributed_llama::files,
     },
     Runtime {
+        name: "ollama",
+        formats: GGUF,
+        embedding: GGUF,
+        kv: &[F16, Q8_0, Q4_0],
+        gguf: true,
+        blocks: Blocks::LastOnAccelerator,
+        ends: Ends::EmbeddingAtSource,
+        wires: Wires::Direct,
+        engine: EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP },
+        per_host: PerHost::Several,
+        margin: Bytes(1 << 30),
+        note: "`num_gpu` is a number of layers and the output layer; Ollama itself spreads them \
+               over several accelerators, so a plan uses one.",
+        sources: &[
+            "ollama/ollama docs/modelfile.md (FROM, PARAMETER num_ctx) and api/types.go (num_gpu, \
+             num_batch)",
+            "ollama/ollama docs/faq.md (OLLAMA_KV_CACHE_TYPE: f16, q8_0, q4_0; flash attention)",
+            "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
+        ],
+        files: ollama::files,
+    },
+    Runtime {
         name: "exo",
         formats: &[BF16],
         embedding: &[BF16],
@@ -188,7 +244,8 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::Runs,
         ends: Ends::Everywhere,
         wires: Wires::Direct,
-        rpc: RpcOverhead::NONE,
+        engine: EngineTraits::PLAIN,
+        per_host: PerHost::One,
         margin: Bytes(0),
         note: "It runs models that were quantized for MLX beforehand, none of ggml's formats: bf16 \
                is what both know. It decides the order of its ring itself.",

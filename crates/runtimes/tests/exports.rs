@@ -5,7 +5,9 @@ mod small;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use edgeplan_machines::device::Backend;
 use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::recipe::TensorClass;
 use edgeplan_problem::{Nanos, Problem as _};
 use edgeplan_runtimes::{Order, Request, Runtime, export};
 use serde::Deserialize;
@@ -30,6 +32,7 @@ fn exported(engine: &str, open: &Deployment, chosen: &Plan) -> Result<Files, Str
         prompt: 500,
         generate: 100,
         batch: 1,
+        context: 8192,
         kv: runtime.kv[0],
         first_token: Nanos(2_000_000),
     };
@@ -40,6 +43,7 @@ fn exported(engine: &str, open: &Deployment, chosen: &Plan) -> Result<Files, Str
         request: Some(request),
         model: Some("catalog:small"),
         addresses: &addresses,
+        backends: &[Some(Backend::Cpu)],
         remarks: &[],
         command: "edgeplan export",
     };
@@ -157,7 +161,8 @@ fn each_tensor_gets_one_type() {
             assert_eq!(before, None, "two types for {class} of block {block}");
         }
     }
-    assert_eq!(types.len(), 6 * 8);
+    let classes = TensorClass::MATRICES.into_iter().filter(|class| class.of_block());
+    assert_eq!(types.len(), 6 * classes.count());
     // The recipes take turns: the first block is stored by the second of them.
     assert_eq!(types["0 ffn_down"], "q6_K");
     assert_eq!(types["0 attn_v"], "q8_0");
@@ -229,6 +234,7 @@ fn an_address_must_be_one() {
             request: None,
             model: None,
             addresses: &addresses,
+            backends: &[Some(Backend::Cpu)],
             remarks: &[],
             command: "edgeplan export",
         };

@@ -6,7 +6,8 @@ use edgeplan_problem::Bytes;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::device::{Device, DeviceProfile};
+use super::host::Host;
+use crate::device::{Backend, Device, DeviceProfile};
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 use edgeplan_files::{InputError, nearest, toml_comment};
 use edgeplan_problem::format::Format;
@@ -18,17 +19,23 @@ pub(super) const OWN: &str = "cluster:";
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ClusterFile {
-    /// The device where requests start and answers end.
+    /// The device or host where requests start and answers end. In a host they start and end in
+    /// RAM: at its CPU, or at its first device if it has none.
     pub source: String,
     /// Machines that only this file knows, with the keys of the catalog.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub profile: BTreeMap<String, Device>,
-    /// Devices by name.
-    pub device: BTreeMap<String, Host>,
+    /// Machines of one device, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub device: BTreeMap<String, ClusterDevice>,
+    /// Machines of several devices, by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub host: BTreeMap<String, Host>,
     /// Switches by name: they forward, and run nothing.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub switch: BTreeMap<String, Switch>,
-    /// Links between devices and switches.
+    /// Links between devices, hosts and switches; and between two devices of a host that have a
+    /// faster one than the host's `internal`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub link: Vec<Link>,
 }
@@ -36,9 +43,12 @@ pub struct ClusterFile {
 /// A device of the cluster, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Host {
+pub struct ClusterDevice {
     /// `catalog:NAME`, `cluster:NAME` for a profile of the same file, or a file beside it.
     pub profile: String,
+    /// The backend that its engine runs it with, instead of the profile's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backend: Option<Backend>,
     /// Bytes that the planner may use, instead of the profile's; 0 for a machine that only sends
     /// and receives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -69,15 +79,16 @@ fn is_usual(memory: &Memory) -> bool {
     *memory == overhead()
 }
 
-fn is_false(value: &bool) -> bool {
+pub(super) fn is_false(value: &bool) -> bool {
     !value
 }
 
-impl Host {
-    /// A host of that profile, and nothing else said about it.
+impl ClusterDevice {
+    /// A device of that profile, and nothing else said about it.
     pub fn new(profile: impl Into<String>) -> Self {
         Self {
             profile: profile.into(),
+            backend: None,
             memory: None,
             overhead: overhead(),
             formats: Vec::new(),
@@ -87,7 +98,7 @@ impl Host {
         }
     }
 
-    /// Bytes that the planner may use on this host of that profile.
+    /// Bytes that the planner may use on this device of that profile.
     pub fn usable(&self, profile: &DeviceProfile) -> Bytes {
         self.memory.map_or(profile.usable(), |memory| Bytes(memory.0))
     }
@@ -125,36 +136,72 @@ impl ClusterFile {
         toml_comment(comment) + &toml::to_string(self).expect("plain data serializes")
     }
 
+    /// What is wrong with a name that is no device, host or switch.
+    pub(super) fn unknown(&self, name: &str) -> String {
+        let machines = self.device.keys().chain(self.host.keys());
+        let names = machines.chain(self.switch.keys()).map(String::as_str);
+        let hint = nearest(name, names).map(|near| format!("; did you mean `{near}`?"));
+        format!("`{name}` is neither a device nor a host nor a switch{}", hint.unwrap_or_default())
+    }
+
+    /// The host that a device is written in.
+    pub(super) fn host_of(&self, name: &str) -> Option<String> {
+        let (host, _) = name.split_once('/').filter(|_| !self.device.contains_key(name))?;
+        self.host.contains_key(host).then(|| host.to_owned())
+    }
+
+    /// Whether two names are devices of one host, as far as names tell.
+    pub(super) fn inside(&self, between: &[String; 2]) -> bool {
+        let hosts = between.each_ref().map(|name| name.split_once('/').map(|(host, _)| host));
+        hosts[0].is_some_and(|host| self.host.contains_key(host)) && hosts[0] == hosts[1]
+    }
+
     pub(super) fn check(&self, file: &str) -> Result<(), InputError> {
         let error = |key: String, problem: String| Err(InputError::key(file, key, problem));
-        let names = || self.device.keys().chain(self.switch.keys()).map(String::as_str);
-        let unknown = |name: &str| {
-            let hint = nearest(name, names()).map(|near| format!("; did you mean `{near}`?"));
-            format!("`{name}` is neither a device nor a switch{}", hint.unwrap_or_default())
-        };
-        if !self.device.contains_key(&self.source) {
+        if !self.device.contains_key(&self.source) && !self.host.contains_key(&self.source) {
             let problem = match self.switch.contains_key(&self.source) {
                 true => format!("`{}` is a switch; requests enter at a device", self.source),
-                false => unknown(&self.source),
+                false => self.unknown(&self.source),
             };
             return error("source".into(), problem);
         }
-        if let Some(name) = self.switch.keys().find(|name| self.device.contains_key(*name)) {
-            return error(format!("switch.{name}"), "a device has the same name".into());
+        if let Some(name) = self.host.keys().find(|name| self.device.contains_key(*name)) {
+            return error(format!("host.{name}"), "a device has the same name".into());
+        }
+        let machine =
+            |name: &&String| self.device.contains_key(*name) || self.host.contains_key(*name);
+        if let Some(name) = self.switch.keys().find(machine) {
+            let what = if self.host.contains_key(name) { "host" } else { "device" };
+            return error(format!("switch.{name}"), format!("a {what} has the same name"));
         }
         self.check_profiles(file)?;
-        let devices = self.device.len();
+        let of_host = |host: &Host| host.devices.len() + host.device.len();
+        let devices = self.device.len() + self.host.values().map(of_host).sum::<usize>();
         if devices > DEVICES_MAX {
             return error("device".into(), format!("{devices}; up to {DEVICES_MAX} are allowed"));
         }
-        let known = |name: &str| self.device.contains_key(name) || self.switch.contains_key(name);
+        self.check_links(file)
+    }
+
+    fn check_links(&self, file: &str) -> Result<(), InputError> {
+        let error = |key: String, problem: String| Err(InputError::key(file, key, problem));
+        let known = |name: &String| {
+            let machine = self.device.contains_key(name) || self.host.contains_key(name);
+            machine || self.switch.contains_key(name)
+        };
         let mut pairs = BTreeSet::new();
         for (index, link) in self.link.iter().enumerate() {
             let key = format!("link[{index}]");
-            for name in &link.between {
-                if !known(name) {
-                    return error(format!("{key}.between"), unknown(name));
-                }
+            // Devices of a host have their names only once profiles are read.
+            if !self.inside(&link.between)
+                && let Some(name) = link.between.iter().find(|name| !known(name))
+            {
+                let host = name.split_once('/').filter(|(host, _)| self.host.contains_key(*host));
+                let problem = match host {
+                    Some((host, _)) => format!("`{name}`: a network ends at the host, `{host}`"),
+                    None => self.unknown(name),
+                };
+                return error(format!("{key}.between"), problem);
             }
             let pair = link.between.clone();
             if pair[0] == pair[1] {
@@ -176,14 +223,24 @@ impl ClusterFile {
         for (name, profile) in &self.profile {
             profile.check(file, &format!("profile.{name}."))?;
         }
-        for (host, spec) in self.device.iter().map(|(name, host)| (name, &host.profile)) {
+        let alone = self
+            .device
+            .iter()
+            .map(|(name, device)| (format!("device.{name}.profile"), device.profile.as_str()));
+        let in_hosts = self.host.iter().flat_map(|(name, host)| {
+            let listed = host.devices.iter().map(String::as_str);
+            let tables = host.device.iter().map(|device| device.profile.as_str());
+            let key = format!("host.{name}.devices");
+            listed.chain(tables).map(move |spec| (key.clone(), spec))
+        });
+        for (key, spec) in alone.chain(in_hosts) {
             let Some(name) = spec.strip_prefix(OWN) else { continue };
             if !self.profile.contains_key(name) {
                 let near = nearest(name, self.profile.keys().map(String::as_str));
                 let hint = near.map(|near| format!("; did you mean `{OWN}{near}`?"));
                 let problem =
                     format!("this file has no profile `{name}`{}", hint.unwrap_or_default());
-                return Err(InputError::key(file, format!("device.{host}.profile"), problem));
+                return Err(InputError::key(file, key, problem));
             }
         }
         Ok(())

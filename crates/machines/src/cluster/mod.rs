@@ -1,19 +1,21 @@
 //! Clusters: devices, switches and links, and the time that a message takes by the best route.
 
+mod expand;
 mod file;
+mod host;
 mod routes;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use edgeplan_problem::{Bytes, Nanos};
 use petgraph::graph::NodeIndex;
 
-use self::file::OWN;
-pub use self::file::{ClusterFile, Host, Link, Switch};
+use self::expand::{Member, members};
+pub use self::file::{ClusterDevice, ClusterFile, Link, Switch};
+pub use self::host::{Host, Internal};
 use self::routes::{Front, Graph, routes};
-use crate::device::{self, DeviceProfile};
+use crate::device::{Backend, DeviceProfile};
 use edgeplan_files::quantity::Bandwidth;
 use edgeplan_files::{InputError, parse_toml};
 
@@ -21,13 +23,19 @@ use edgeplan_files::{InputError, parse_toml};
 #[derive(Debug, Clone)]
 pub struct Cluster {
     /// The devices by name, the source first.
-    pub hosts: Vec<(String, Host)>,
+    pub devices: Vec<(String, ClusterDevice)>,
+    /// Names of the hosts that have several devices.
+    pub hosts: Vec<String>,
+    /// Index into `hosts` by device; none for a device that is a host of its own.
+    pub host_of: Vec<Option<usize>>,
     /// `routes[from][to]`: every (latency, bits per second) worth taking.
     routes: Vec<Vec<Front>>,
     wire: ClusterFile,
+    /// Keys of the devices' profiles, for errors.
+    keys: Vec<String>,
     /// The file, for errors.
     file: String,
-    /// The profiles of the hosts, each read once; clusters with other links share them.
+    /// The profiles of the devices, each read once; clusters with other links share them.
     profiles: Arc<[OnceLock<DeviceProfile>]>,
 }
 
@@ -58,44 +66,38 @@ impl Cluster {
     /// As [`Cluster::parse`], but for syntax.
     pub fn new(file: &str, wire: ClusterFile) -> Result<Self, InputError> {
         wire.check(file)?;
-        let cluster = Self::connect(file, wire)?;
+        let members = members(file, &wire)?;
+        let profiles = members.iter().map(|member| known(member.profile.clone())).collect();
+        let mut hosts: Vec<String> = wire.host.keys().cloned().collect();
+        let of = |host: &String| members.iter().filter(|m| m.host.as_ref() == Some(host)).count();
+        // A host of one device is that device.
+        hosts.retain(|host| of(host) > 1);
+        let host_of = |member: &Member| hosts.iter().position(|h| Some(h) == member.host.as_ref());
+        let host_of = members.iter().map(host_of).collect();
+        let routes = connect(file, &wire, &members)?;
+        let keys = members.iter().map(|member| member.key.clone()).collect();
+        let devices = members.into_iter().map(|member| (member.name, member.device)).collect();
+        let file = file.to_owned();
+        let cluster = Self { devices, hosts, host_of, routes, wire, keys, file, profiles };
         cluster.check_connected()?;
         Ok(cluster)
     }
 
     /// One device and nothing else; `file` is only named in errors.
-    pub fn single(file: &str, name: &str, host: Host) -> Self {
-        let hosts = vec![(name.to_owned(), host)];
-        let device = hosts.iter().cloned().collect();
+    pub fn single(file: &str, name: &str, device: ClusterDevice) -> Self {
+        let devices = vec![(name.to_owned(), device)];
+        let device = devices.iter().cloned().collect();
         let wire = ClusterFile { source: name.into(), device, ..ClusterFile::default() };
-        let profiles = unread(1);
-        Self { hosts, routes: vec![vec![Front::new()]], wire, file: file.into(), profiles }
-    }
-
-    /// A checked file's devices and best routes.
-    fn connect(file: &str, wire: ClusterFile) -> Result<Self, InputError> {
-        let mut hosts: Vec<(String, Host)> = wire.device.clone().into_iter().collect();
-        hosts.sort_by_key(|(name, _)| (*name != wire.source, name.clone()));
-        let mut graph = Graph::new();
-        let mut nodes: BTreeMap<&str, NodeIndex> = BTreeMap::new();
-        for (name, host) in &hosts {
-            nodes.insert(name, graph.add_node(host.relay));
+        Self {
+            devices,
+            hosts: Vec::new(),
+            host_of: vec![None],
+            routes: vec![vec![Front::new()]],
+            wire,
+            keys: vec![format!("device.{name}.profile")],
+            file: file.into(),
+            profiles: [known(None)].into(),
         }
-        for name in wire.switch.keys() {
-            nodes.insert(name, graph.add_node(true));
-        }
-        for link in &wire.link {
-            let ends = link.between.each_ref().map(|name| nodes[name.as_str()]);
-            let weight = (Nanos(link.latency.0), link.bandwidth.0);
-            graph.add_edge(ends[0], ends[1], weight);
-            if !link.one_way {
-                graph.add_edge(ends[1], ends[0], weight);
-            }
-        }
-        let routes = routes(&graph, hosts.len());
-        let routes = routes.map_err(|problem| InputError::key(file, "link", problem))?;
-        let profiles = unread(hosts.len());
-        Ok(Self { hosts, routes, wire, file: file.into(), profiles })
     }
 
     /// The cluster with the bandwidth of one of its [`Cluster::links`] higher by `percent`.
@@ -108,37 +110,66 @@ impl Cluster {
             let bandwidth = &mut link.bandwidth.0;
             *bandwidth = bandwidth.saturating_add(*bandwidth / 100 * percent);
         }
-        let profiles = Arc::clone(&self.profiles);
-        Ok(Self { profiles, ..Self::connect(&self.file, wire)? })
+        let members: Vec<Member> = (self.devices.iter().zip(&self.keys))
+            .map(|((name, device), key)| Member {
+                name: name.clone(),
+                device: device.clone(),
+                key: key.clone(),
+                host: wire.host_of(name),
+                profile: None,
+            })
+            .collect();
+        let routes = connect(&self.file, &wire, &members)?;
+        Ok(Self { wire, routes, ..self.clone() })
     }
 
-    /// The profile of a host, read when it is first asked for; a file is looked for beside the
+    /// The profile of a device, read when it is first asked for; a file is looked for beside the
     /// cluster's own.
     ///
     /// # Errors
     /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
-    pub fn profile(&self, host: usize) -> Result<&DeviceProfile, InputError> {
-        let place = &self.profiles[host];
+    pub fn profile(&self, device: usize) -> Result<&DeviceProfile, InputError> {
+        let place = &self.profiles[device];
         if let Some(known) = place.get() {
             return Ok(known);
         }
-        let read = self.read_profile(host)?;
+        let read = self.read_profile(device)?;
         Ok(place.get_or_init(|| read))
     }
 
-    fn read_profile(&self, host: usize) -> Result<DeviceProfile, InputError> {
-        let (name, Host { profile, .. }) = &self.hosts[host];
-        let own = profile.strip_prefix(OWN).and_then(|name| self.wire.profile.get(name));
-        if let Some(device) = own {
-            return Ok(DeviceProfile::Published(device.clone()));
-        }
-        let spec = match profile.starts_with("catalog:") {
-            true => profile.clone(),
-            false => Path::new(&self.file).with_file_name(profile).display().to_string(),
-        };
-        device::load(&spec).map_err(|error| {
-            InputError::key(&self.file, format!("device.{name}.profile"), error.to_string())
-        })
+    fn read_profile(&self, device: usize) -> Result<DeviceProfile, InputError> {
+        let spec = &self.devices[device].1.profile;
+        expand::read(&self.file, &self.wire, &self.keys[device], spec)
+    }
+
+    /// The backend of a device: as the cluster says, or else its profile.
+    ///
+    /// # Errors
+    /// As [`Cluster::profile`].
+    pub fn backend(&self, device: usize) -> Result<Option<Backend>, InputError> {
+        let said = self.devices[device].1.backend;
+        Ok(said.or(self.profile(device)?.backend()))
+    }
+
+    /// Whether a device is an accelerator with a memory apart from RAM.
+    ///
+    /// # Errors
+    /// As [`Cluster::profile`].
+    pub fn is_discrete(&self, device: usize) -> Result<bool, InputError> {
+        let accelerator = self.backend(device)?.is_some_and(|backend| !backend.is_cpu());
+        Ok(accelerator && !self.profile(device)?.is_unified())
+    }
+
+    /// The link inside of the host of a device; none for a device that is a host of its own.
+    pub fn internal(&self, device: usize) -> Option<Internal> {
+        let host = &self.hosts[self.host_of[device]?];
+        self.wire.host.get(host).map(|host| host.internal)
+    }
+
+    /// The links inside of hosts that have several devices, by host.
+    pub fn internals(&self) -> impl Iterator<Item = (&str, Internal)> {
+        let known = |name: &String| self.wire.host.get(name).map(|host| host.internal);
+        self.hosts.iter().filter_map(move |name| Some((name.as_str(), known(name)?)))
     }
 
     /// The links, as they are written.
@@ -168,9 +199,9 @@ impl Cluster {
     }
 
     fn check_connected(&self) -> Result<(), InputError> {
-        let lost: Vec<&str> = (1..self.hosts.len())
+        let lost: Vec<&str> = (1..self.devices.len())
             .filter(|&device| self.routes[0][device].is_empty())
-            .map(|device| self.hosts[device].0.as_str())
+            .map(|device| self.devices[device].0.as_str())
             .collect();
         if lost.is_empty() {
             return Ok(());
@@ -181,8 +212,70 @@ impl Cluster {
     }
 }
 
-fn unread(hosts: usize) -> Arc<[OnceLock<DeviceProfile>]> {
-    (0..hosts).map(|_| OnceLock::new()).collect()
+/// A profile's place, filled if it was read already.
+fn known(profile: Option<DeviceProfile>) -> OnceLock<DeviceProfile> {
+    profile.map_or_else(OnceLock::new, OnceLock::from)
+}
+
+/// Bits per second where there is no wire to wait for.
+const AT_ONCE: (Nanos, u64) = (Nanos::ZERO, u64::MAX);
+
+/// The best routes between devices.
+///
+/// A host is two nodes behind those of all devices: what its devices send leaves by one, what they
+/// get comes by the other. So nothing passes through a host that does not forward. The network ends
+/// in RAM: accelerators are behind the internal link.
+fn connect(
+    file: &str,
+    wire: &ClusterFile,
+    members: &[Member],
+) -> Result<Vec<Vec<Front>>, InputError> {
+    let mut graph = Graph::new();
+    // Where links leave from, and where they lead to.
+    let mut ends: BTreeMap<&str, [NodeIndex; 2]> = BTreeMap::new();
+    for member in members {
+        let node = graph.add_node(member.device.relay);
+        ends.insert(&member.name, [node; 2]);
+    }
+    for (name, host) in &wire.host {
+        let both = [graph.add_node(true), graph.add_node(true)];
+        let inside: Vec<&Member> =
+            members.iter().filter(|member| member.host.as_ref() == Some(name)).collect();
+        let internal = (Nanos(host.internal.latency.0), host.internal.bandwidth.0);
+        for member in &inside {
+            let cpu = member.device.backend.is_some_and(Backend::is_cpu);
+            let weight = if cpu { AT_ONCE } else { internal };
+            let node = ends[member.name.as_str()][0];
+            graph.add_edge(node, both[0], weight);
+            graph.add_edge(both[1], node, weight);
+            for other in inside.iter().filter(|other| other.name != member.name) {
+                graph.add_edge(node, ends[other.name.as_str()][0], internal);
+            }
+        }
+        if host.relay {
+            graph.add_edge(both[1], both[0], AT_ONCE);
+        }
+        ends.insert(name, both);
+    }
+    for name in wire.switch.keys() {
+        ends.insert(name, [graph.add_node(true); 2]);
+    }
+    for (index, link) in wire.link.iter().enumerate() {
+        let mut both = [[NodeIndex::new(0); 2]; 2];
+        for (end, name) in both.iter_mut().zip(&link.between) {
+            let known = ends.get(name.as_str()).copied();
+            let missing =
+                || InputError::key(file, format!("link[{index}].between"), wire.unknown(name));
+            *end = known.ok_or_else(missing)?;
+        }
+        let weight = (Nanos(link.latency.0), link.bandwidth.0);
+        graph.add_edge(both[0][0], both[1][1], weight);
+        if !link.one_way {
+            graph.add_edge(both[1][0], both[0][1], weight);
+        }
+    }
+    let routes = routes(&graph, members.len());
+    routes.map_err(|problem| InputError::key(file, "link", problem))
 }
 
 #[cfg(test)]
@@ -194,8 +287,8 @@ mod tests {
     #[test]
     fn a_message_takes_latency_and_the_slowest_link() {
         let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
-        assert_eq!(cluster.hosts[0].0, "laptop");
-        let desktop = cluster.hosts.iter().position(|(name, _)| name == "desktop").unwrap();
+        assert_eq!(cluster.devices[0].0, "laptop");
+        let desktop = cluster.devices.iter().position(|(name, _)| name == "desktop").unwrap();
         // 3 + 0.2 ms each, and 375 kB at 300 Mbit/s
         let time = cluster.transfer(0, desktop, 2, Bytes(375_000));
         assert_eq!(time, Some(Nanos(2 * 3_200_000 + 10_000_000)));
@@ -234,7 +327,7 @@ mod tests {
         let text = wire.text("two\nlines");
         assert!(text.starts_with("# two\n# lines\nsource = "), "{text}");
         let again = Cluster::parse("c.toml", &text).unwrap();
-        assert_eq!(again.hosts, cluster.hosts);
+        assert_eq!(again.devices, cluster.devices);
         assert_eq!(mine(&again), mine(&cluster));
         assert_eq!(again.transfer(0, 1, 1, Bytes(9)), cluster.transfer(0, 1, 1, Bytes(9)));
     }

@@ -51,8 +51,12 @@ impl Measured {
     /// memory no more than the usual share.
     pub fn usable(&self) -> Bytes {
         let machine = &self.profile.machine;
-        let share = Bytes(machine.memory_bytes.0 / 100 * USABLE_PERCENT);
-        share.min(machine.free_bytes)
+        self.share(machine.memory_bytes).min(machine.free_bytes)
+    }
+
+    /// What a runtime gets of so much memory.
+    pub(crate) fn share(&self, memory: Bytes) -> Bytes {
+        Bytes(memory.0 / 100 * USABLE_PERCENT)
     }
 
     /// File, engine, device and day, in a few words.

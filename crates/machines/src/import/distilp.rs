@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Options;
-use crate::cluster::{ClusterFile, Host, Link, Switch};
+use crate::cluster::{ClusterDevice, ClusterFile, Link, Switch};
 use crate::device::{Device, Rate, Status};
 use edgeplan_files::quantity::{Memory, Time};
 use edgeplan_files::{InputError, TextFile, parse_json};
@@ -55,7 +55,7 @@ pub(super) fn cluster(files: &[TextFile], options: &Options) -> Result<String, I
         }
         let (device, memory) = profile.device(file)?;
         wire.profile.insert(name.clone(), device);
-        let mut host = Host::new(format!("cluster:{name}"));
+        let mut host = ClusterDevice::new(format!("cluster:{name}"));
         host.memory = Some(Memory(memory));
         wire.device.insert(name.clone(), host);
         let out = [name.clone(), hub.clone()];
@@ -116,12 +116,15 @@ impl Profile {
             .collect();
         let fastest = rates.iter().filter_map(|rate| rate.tflops).fold(0.0, f64::max);
         let device = Device {
-            memory_gb: memory as f64 / 1e9,
+            memory_gb: Some(memory as f64 / 1e9),
+            memory_gib: None,
             usable_percent: 100.0,
             bandwidth_gb_s,
             tflops: fastest,
             source: format!("distilp profile {}", file.short_name()),
             status: Status::Measured,
+            backend: None,
+            unified: false,
             layer_overhead_us: None,
             speed: Vec::new(),
             rate: rates,
@@ -176,10 +179,10 @@ mod tests {
     #[test]
     fn the_head_is_the_source_and_a_gpu_goes_before_a_cpu() {
         let cluster = imported(&[PI, MAC]).unwrap();
-        let names: Vec<&str> = cluster.hosts.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = cluster.devices.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["ann-s-mac-2", "ann-s-mac"]);
-        assert_eq!(cluster.hosts[0].1.memory, Some(Memory(4096)));
-        assert_eq!(cluster.hosts[1].1.memory, Some(Memory(4_000_000_000)));
+        assert_eq!(cluster.devices[0].1.memory, Some(Memory(4096)));
+        assert_eq!(cluster.devices[1].1.memory, Some(Memory(4_000_000_000)));
         let rates = Rates::new(cluster.profile(0).unwrap().published().unwrap()).unwrap();
         assert_eq!(rates.compute(Format::Q4K, false), Ok(5e11));
         assert_eq!(rates.bandwidth(Format::F16, false), Ok(2e11));

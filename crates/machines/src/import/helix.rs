@@ -13,7 +13,7 @@
 use ini::Ini;
 
 use super::Options;
-use crate::cluster::{ClusterFile, Host, Link};
+use crate::cluster::{ClusterDevice, ClusterFile, Link};
 use crate::device::{self, Device, Status};
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 use edgeplan_files::{InputError, TextFile, nearest};
@@ -65,7 +65,7 @@ pub(super) fn cluster(
     let ini = parse(file)?;
     let machines = machines.map(|file| Ok((file, parse(file)?))).transpose()?;
     let mut wire = ClusterFile { source: COORDINATOR.into(), ..ClusterFile::default() };
-    let mut coordinator = Host::new(COORDINATOR_PROFILE);
+    let mut coordinator = ClusterDevice::new(COORDINATOR_PROFILE);
     coordinator.memory = Some(Memory(0));
     wire.device.insert(COORDINATOR.into(), coordinator);
     for (section, node) in sections(&ini, "ComputeNode-") {
@@ -157,14 +157,14 @@ fn host(
     file: &TextFile,
     (section, kind): (&str, &str),
     options: &Options,
-) -> Result<Host, InputError> {
+) -> Result<ClusterDevice, InputError> {
     let said = options.devices.iter().filter_map(|said| said.split_once('='));
     if let Some((_, profile)) = said.clone().find(|(name, _)| *name == kind) {
-        return Ok(Host::new(profile));
+        return Ok(ClusterDevice::new(profile));
     }
     let known = || MACHINES.iter().map(|machine| machine.name);
     if known().any(|name| name == kind) {
-        return Ok(Host::new(format!("cluster:{kind}")));
+        return Ok(ClusterDevice::new(format!("cluster:{kind}")));
     }
     let hint = nearest(kind, known()).map(|near| format!("; did you mean `{near}`?"));
     let problem = format!(
@@ -180,11 +180,11 @@ fn profile(name: &str, machines: Option<&(&TextFile, Ini)>) -> Result<Device, In
         return Err(InputError::file(name, "is no machine of Helix's"));
     };
     let mut device = device::from_catalog(machine.catalog)?;
-    device.memory_gb = machine.memory_gb;
+    (device.memory_gb, device.memory_gib) = (Some(machine.memory_gb), None);
     if let Some((file, ini)) = machines {
         let bytes = product(value(file, ini, name, "vram_size")?)
             .map_err(|text| InputError::key(&file.name, format!("{name}.vram_size"), text))?;
-        device.memory_gb = bytes / 1e9;
+        device.memory_gb = Some(bytes / 1e9);
         device.check(&file.name, &format!("{name}.vram_size, as "))?;
     }
     if machine.cards > 1 {
@@ -239,23 +239,23 @@ mod tests {
     #[test]
     fn the_coordinator_is_a_source_without_memory() {
         let cluster = imported(TWO, None).unwrap();
-        let names: Vec<&str> = cluster.hosts.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = cluster.devices.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["coordinator", "node-0", "node-1"]);
-        assert_eq!(cluster.hosts[0].1.memory, Some(Memory(0)));
+        assert_eq!(cluster.devices[0].1.memory, Some(Memory(0)));
         // 12.5 MB/s there, 1 MB/s back: 125 kB take 10 ms and 125 ms.
         assert_eq!(cluster.transfer(0, 1, 1, Bytes(125_000)), Some(Nanos(60_000_000)));
         assert_eq!(cluster.transfer(1, 0, 1, Bytes(125_000)), Some(Nanos(165_000_000)));
         assert_eq!(cluster.transfer(2, 1, 1, Bytes(125_000)), Some(Nanos(1_125_000)));
         assert_eq!(cluster.transfer(2, 0, 1, Bytes(125_000)), None);
         let pair = cluster.profile(2).unwrap().published().cloned().unwrap();
-        assert_eq!((pair.memory_gb, pair.bandwidth_gb_s, pair.tflops), (48.0, 600.0, 242.0));
+        assert_eq!((pair.memory_gb, pair.bandwidth_gb_s, pair.tflops), (Some(48.0), 600.0, 242.0));
     }
 
     #[test]
     fn machine_profiles_say_the_memory() {
         let machines = "[A100]\nvram_size = 80 * GB\n[L4x2]\nvram_size = 32 * GB\n";
         let cluster = imported(TWO, Some(machines)).unwrap();
-        assert_eq!(cluster.profile(1).unwrap().published().unwrap().memory_gb, 80.0);
+        assert_eq!(cluster.profile(1).unwrap().published().unwrap().memory_gb, Some(80.0));
         let error = imported(TWO, Some("[A100]\nvram_size = -1\n")).unwrap_err().to_string();
         assert!(error.starts_with("machines.ini: A100.vram_size, as memory-gb: -1e-9"), "{error}");
         let error = imported(TWO, Some("[A100]\n")).unwrap_err().to_string();
@@ -272,7 +272,7 @@ mod tests {
         let file = TextFile { name: "two.ini".into(), text };
         let text = cluster(&file, None, &options).unwrap();
         let cluster = Cluster::parse("cluster.toml", &text).unwrap();
-        assert_eq!(cluster.hosts[1].1.profile, "catalog:rtx-4090-24");
+        assert_eq!(cluster.devices[1].1.profile, "catalog:rtx-4090-24");
     }
 
     #[test]

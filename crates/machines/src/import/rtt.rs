@@ -11,7 +11,7 @@
 use std::collections::BTreeSet;
 
 use super::Options;
-use crate::cluster::{ClusterFile, Host, Link};
+use crate::cluster::{ClusterDevice, ClusterFile, Link};
 use edgeplan_files::quantity::Time;
 use edgeplan_files::{InputError, TextFile};
 
@@ -56,7 +56,7 @@ pub(super) fn cluster(file: &TextFile, options: &Options) -> Result<String, Inpu
         device: kept
             .iter()
             .zip(profiles)
-            .map(|(&node, spec)| (name(node), Host::new(spec)))
+            .map(|(&node, spec)| (name(node), ClusterDevice::new(spec)))
             .collect(),
         link: pairs.filter_map(|(from, to)| link(from, to, options.one_way)).collect(),
         ..ClusterFile::default()
@@ -173,10 +173,10 @@ mod tests {
         let (text, cluster) = imported(FOUR, &options()).unwrap();
         assert!(text.contains("round-trip times of rtt.txt:"), "{text}");
         assert!(text.contains("# Left out, with no time from the source: node-3.\n"), "{text}");
-        let names: Vec<&str> = cluster.hosts.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = cluster.devices.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["node-0", "node-1", "node-2"]);
-        assert_eq!(cluster.hosts[1].1.profile, "catalog:raspberry-pi-5-16");
-        assert_eq!(cluster.hosts[2].1.profile, "catalog:apple-m2");
+        assert_eq!(cluster.devices[1].1.profile, "catalog:raspberry-pi-5-16");
+        assert_eq!(cluster.devices[2].1.profile, "catalog:apple-m2");
         let latency = |from, to| cluster.transfer(from, to, 1, Bytes(0));
         assert_eq!(latency(0, 1), Some(Nanos(10_000_000)));
         assert_eq!(latency(2, 1), Some(Nanos(4_000_000)));
@@ -189,7 +189,7 @@ mod tests {
         let text = FOUR.replace(['\t', ' '], ",").replace(",30", "30");
         let some = Options { nodes: vec![1, 3, 2, 0], one_way: true, ..options() };
         let (_, cluster) = imported(&text, &some).unwrap();
-        let names: Vec<&str> = cluster.hosts.iter().map(|(name, _)| name.as_str()).collect();
+        let names: Vec<&str> = cluster.devices.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["node-1", "node-0", "node-3"]);
         let latency = |from, to| cluster.transfer(from, to, 1, Bytes(0));
         assert_eq!(latency(0, 1), Some(Nanos(15_000_000)));

@@ -315,6 +315,7 @@ fn the_largest_numbers_are_refused_instead_of_wrapping_round() {
     for key in ["hidden_size", "num_attention_heads", "num_key_value_heads", "vocab_size"] {
         config[key] = 10_000_000.into();
     }
+    config["max_position_embeddings"] = 10_000_000.into();
     let config = config.to_string();
     let model = load("config.json", config.as_bytes()).unwrap();
     assert!(ask(&model).unwrap_err().to_string().contains("sum to more than 2^62"));

@@ -35,6 +35,7 @@ fn bare(mut model: ModelSpec) -> ModelSpec {
     for tensor in model.layers.iter_mut().flat_map(|layer| &mut layer.tensors) {
         assert!(tensor.native.take().is_some());
     }
+    model.context_max = None;
     model
 }
 
@@ -131,35 +132,138 @@ fn windows(model: &ModelSpec) -> Vec<Option<u64>> {
     model.layers.iter().map(|layer| layer.window).collect()
 }
 
+/// [`TINY`] with six blocks, as if it were of another architecture.
+fn of(architecture: &str) -> Gguf {
+    let mut file = Llama { blocks: 6, ..TINY }.file();
+    for (key, _) in &mut file.metadata {
+        *key = key.replace("llama.", &format!("{architecture}."));
+    }
+    file.set("general.architecture", Value::Text(architecture.into()));
+    file
+}
+
 #[test]
 fn windows_follow_the_file_or_the_architecture() {
-    let mut file = Llama { blocks: 6, ..TINY }.file();
-    let window = "llama.attention.sliding_window";
-    let pattern = "llama.attention.sliding_window_pattern";
+    let mut file = of("gemma3");
+    let window = "gemma3.attention.sliding_window";
+    let pattern = "gemma3.attention.sliding_window_pattern";
     let (all, seen) = (None, Some(100));
+    assert_eq!(windows(&file.load().unwrap()), [None; 8]);
     file.set(window, Value::U32(100));
-    let model = file.load().unwrap();
-    assert_eq!(windows(&model), [all, seen, seen, seen, seen, seen, seen, all]);
+    assert_eq!(windows(&file.load().unwrap()), [all, seen, seen, seen, seen, seen, all, all]);
     file.set(pattern, Value::U32(3));
     let every_third = windows(&file.load().unwrap());
     assert_eq!(every_third, [all, seen, seen, all, seen, seen, all, all]);
     file.set(pattern, Value::Truths(vec![false, true, true, false, false, true]));
     let listed = windows(&file.load().unwrap());
     assert_eq!(listed, [all, all, seen, seen, all, all, seen, all]);
-    file.set("llama.attention.key_length_swa", Value::U32(16));
-    let kv = |layer: &LayerSpec| layer.kv_elements;
+    file.set("gemma3.attention.key_length_swa", Value::U32(16));
+    let kv = |layer: &LayerSpec| layer.kv_elements();
     let kv: Vec<u64> = file.load().unwrap().layers.iter().map(kv).collect();
     assert_eq!(kv, [0, 256, 160, 160, 256, 256, 160, 0]);
     file.set(window, Value::U32(0));
     assert_eq!(windows(&file.load().unwrap()), [None; 8]);
+}
 
-    let mut gemma = Llama { blocks: 6, ..TINY }.file();
-    for (key, _) in &mut gemma.metadata {
-        *key = key.replace("llama.", "gemma3.");
+/// As llama.cpp loads these: some begin with a block that sees everything, some have windows of a
+/// length of their own, most have none whatever the file says.
+#[test]
+fn every_architecture_has_windows_of_its_own() {
+    let (all, seen) = (None, Some(100));
+    for architecture in ["llama", "phi3", "qwen2", "mistral3"] {
+        let mut file = of(architecture);
+        file.set(&format!("{architecture}.attention.sliding_window"), Value::U32(100));
+        assert_eq!(windows(&file.load().unwrap()), [None; 8], "{architecture}");
     }
-    gemma.set("general.architecture", Value::Text("gemma3".into()));
-    gemma.set("gemma3.attention.sliding_window", Value::U32(100));
-    assert_eq!(windows(&gemma.load().unwrap())[1..7], [seen, seen, seen, seen, seen, all]);
+    let mut laguna = of("laguna");
+    laguna.set("laguna.attention.sliding_window", Value::U32(100));
+    let found = windows(&laguna.load().unwrap());
+    assert_eq!(found[1..7], [all, seen, seen, seen, all, seen]);
+    let chunked = windows(&of("llama4").load().unwrap());
+    assert_eq!(chunked[1..7], [Some(8192), Some(8192), Some(8192), all, Some(8192), Some(8192)]);
+    assert_eq!(windows(&of("gemma2").load().unwrap())[1..3], [Some(4096), all]);
+}
+
+#[test]
+fn latent_attention_caches_keys_alone() {
+    let mut file = of("deepseek2");
+    file.set("deepseek2.attention.head_count_kv", Value::U32(1));
+    file.set("deepseek2.attention.key_length", Value::U32(576));
+    file.set("deepseek2.attention.value_length", Value::U32(512));
+    file.set("deepseek2.attention.key_length_mla", Value::U32(192));
+    let model = file.load().unwrap();
+    let cache = model.layers[1].cache;
+    assert_eq!((cache.keys, cache.values, model.layers[1].kv_elements()), (576, 0, 576));
+}
+
+#[test]
+fn recurrent_blocks_have_a_state_and_no_cache() {
+    let mut file = of("qwen35");
+    for (key, value) in
+        [("conv_kernel", 4), ("inner_size", 64), ("state_size", 16), ("group_count", 2)]
+    {
+        file.set(&format!("qwen35.ssm.{key}"), Value::U32(value));
+    }
+    let model = file.load().unwrap();
+    let kinds: Vec<(u64, u64)> =
+        model.layers.iter().map(|layer| (layer.kv_elements(), layer.cache.state)).collect();
+    // The convolution's last 3 inputs of 64 + 2 * 2 * 16 channels, and 64 x 16 of state.
+    let (recurrent, attends) = ((0, 3 * 128 + 64 * 16), (256, 0));
+    assert_eq!(kinds[1..7], [recurrent, recurrent, recurrent, attends, recurrent, recurrent]);
+    file.set("qwen35.full_attention_interval", Value::U32(2));
+    assert_eq!(file.load().unwrap().layers[2].kv_elements(), 256);
+}
+
+#[test]
+fn later_blocks_may_read_the_cache_of_an_earlier_one() {
+    let mut file = of("gemma4");
+    file.set("gemma4.attention.shared_kv_layers", Value::U32(2));
+    let kv: Vec<u64> = file.load().unwrap().layers.iter().map(LayerSpec::kv_elements).collect();
+    assert_eq!(kv, [0, 256, 256, 256, 256, 0, 0, 0]);
+}
+
+#[test]
+fn blocks_that_only_predict_further_tokens_are_left_out() {
+    let mut file = of("glm4moe");
+    let whole = file.load().unwrap();
+    file.set("glm4moe.nextn_predict_layers", Value::U32(1));
+    let loaded = file.load().unwrap();
+    assert_eq!((loaded.layers.len(), loaded.further_blocks), (whole.layers.len() - 1, 1));
+    assert!(loaded.parameters() < whole.parameters());
+    assert!(loaded.notes[0].contains("1 of 6 blocks only predict further tokens"));
+}
+
+#[test]
+fn a_block_may_have_no_tensors() {
+    let mut file = of("deci");
+    file.tensors.retain(|tensor| !tensor.name.starts_with("blk.2."));
+    let model = file.load().unwrap();
+    assert!(model.layers[3].tensors.is_empty());
+}
+
+#[test]
+fn a_split_model_is_read_from_all_its_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |part: u32| folder.path().join(format!("tiny-{part:05}-of-00002.gguf"));
+    let whole = TINY.file();
+    let mut parts = [whole.clone(), whole.clone()];
+    for (index, part) in parts.iter_mut().enumerate() {
+        part.tensors.retain(|tensor| tensor.name.starts_with("blk.1.") == (index == 1));
+        part.set("split.no", Value::U32(index as u32));
+        part.set("split.count", Value::U32(2));
+        std::fs::write(name(index as u32 + 1), part.header()).unwrap();
+    }
+    let load = |part| edgeplan_model::load(name(part).to_str().unwrap());
+    assert_eq!(load(1).unwrap().layers, whole.load().unwrap().layers);
+    assert_eq!(load(2), load(1));
+    std::fs::remove_file(name(2)).unwrap();
+    let error = load(1).unwrap_err().to_string();
+    let expected = "split.count: 2 files, of which tiny-00002-of-00002.gguf is missing";
+    assert!(error.contains(expected), "{error}");
+    let other = folder.path().join("other.gguf");
+    std::fs::rename(name(1), &other).unwrap();
+    let error = edgeplan_model::load(other.to_str().unwrap()).unwrap_err().to_string();
+    assert!(error.contains("NAME-00001-of-00002.gguf are needed"), "{error}");
 }
 
 #[test]
@@ -169,7 +273,7 @@ fn heads_may_differ_by_block() {
     file.set("llama.attention.key_length", Value::U64(96));
     file.set("llama.attention.value_length", Value::I32(32));
     let model = file.load().unwrap();
-    let kv: Vec<u64> = model.layers.iter().map(|layer| layer.kv_elements).collect();
+    let kv: Vec<u64> = model.layers.iter().map(|layer| layer.kv_elements()).collect();
     assert_eq!(kv, [0, 0, 4 * 128, 0]);
 }
 
@@ -203,7 +307,7 @@ pub(crate) fn experts(used: u32) -> ModelSpec {
 fn experts_keep_their_type_and_cost_what_a_token_uses() {
     let model = experts(2);
     let tensor = model.layers[1].tensors.last().unwrap();
-    assert_eq!((tensor.class, tensor.experts), (TensorClass::Other, Some((2, 8))));
+    assert_eq!((tensor.class, tensor.experts), (TensorClass::FfnUpExps, Some((2, 8))));
     assert_eq!((tensor.rows, tensor.row_len), (8 * 512, 256));
     for prompt in [1, 512] {
         let workload = Workload { prompt, ..Workload::default() };

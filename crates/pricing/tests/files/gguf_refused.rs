@@ -94,7 +94,7 @@ fn metadata_that_makes_no_sense_is_refused_by_key() {
         ("general.alignment", Value::U32(0), "general.alignment: a power of two up to 1048576"),
         ("general.alignment", Value::U64(1 << 63), "general.alignment: a power of two"),
         ("general.alignment", Value::U32(1 << 20), "; multiples of 1048576 are allowed"),
-        ("split.count", Value::U32(3), "split.count: 3; only a model in one file can be read"),
+        ("split.count", Value::U32(3), "split.count: 3; files named NAME-00001-of-00003.gguf"),
         ("deep", nested(5), "deep: arrays in arrays; up to 4 levels are allowed"),
     ];
     for (key, value, expected) in cases {

@@ -4,6 +4,7 @@ mod edits;
 mod fuzz;
 mod gguf;
 mod gguf_refused;
+mod hosts;
 mod machine;
 mod measured;
 mod samples;

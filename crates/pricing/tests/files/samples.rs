@@ -4,7 +4,7 @@ pub(crate) const CONFIG: &str = r#"{"model_type": "gemma3_text", "num_hidden_lay
     "hidden_size": 256, "intermediate_size": 512, "num_attention_heads": 4,
     "num_key_value_heads": 2, "head_dim": 64, "vocab_size": 1000, "sliding_window": 16,
     "sliding_window_pattern": 6, "tie_word_embeddings": false, "attention_bias": true,
-    "max_position_embeddings": 64}"#;
+    "max_position_embeddings": 4096}"#;
 
 /// Two blocks with a feed-forward length of 1024.
 pub(crate) const DISTILP_MODEL: &str = r#"{"L": 2, "e_embed": 512, "hk": 2, "ek": 128, "hv": 2,

@@ -30,8 +30,13 @@ pub(super) fn verbatim(text: &str) -> String {
     shown
 }
 
+/// Text of a record as code in Markdown: one line, and no end of the code in it.
+pub(super) fn code(text: &str) -> String {
+    format!("`{}`", clean(text).replace('`', "'"))
+}
+
 fn escaped(cell: &str) -> String {
-    cell.replace('|', "\\|").replace(['\n', '\r'], " ")
+    clean(&cell.replace('|', "\\|").replace(['\n', '\r'], " "))
 }
 
 /// Three digits that matter.

@@ -107,6 +107,7 @@ fn plain(devices: usize, layers: usize) -> Deployment {
         _ => Some(Nanos(2_000_000 + 137_000 * (pair as u64 % 29))),
     };
     let device = |index: usize| Device {
+        host: None,
         name: format!("device-{index}"),
         memory: Bytes((4 + 3 * (index as u64 % 4)) << 30),
         overhead: Bytes(300 << 20),
@@ -114,6 +115,7 @@ fn plain(devices: usize, layers: usize) -> Deployment {
         traffic_max: None,
     };
     Deployment {
+        hosts: Vec::new(),
         name: format!("plain {layers} x {devices}"),
         objective: Objective::Latency,
         placement: Placement::Free,
@@ -154,6 +156,7 @@ fn layer(index: usize, layers: usize, devices: usize) -> Layer {
         _ => format!("block {}", index - 1),
     };
     Layer {
+        joined: false,
         role: name.into(),
         options: options.to_vec(),
         kv: Bytes(24 << 20),

@@ -32,6 +32,7 @@ pub(crate) fn question(blocks: usize) -> Deployment {
         compute: [5, 3, 1].map(|pace| Some(Nanos(pace * (100_000 - 1000 * index as u64)))).into(),
     };
     let layer = |name: String, kv: u64| Layer {
+        joined: false,
         role: name.into(),
         options: RECIPES.iter().enumerate().map(option).collect(),
         kv: Bytes(kv),
@@ -58,6 +59,7 @@ pub(crate) fn question(blocks: usize) -> Deployment {
         leave: 2,
     };
     let device = |name: &str| Device {
+        host: None,
         name: name.into(),
         memory: Bytes(2 << 30),
         overhead: Bytes(11),
@@ -65,6 +67,7 @@ pub(crate) fn question(blocks: usize) -> Deployment {
         traffic_max: None,
     };
     let question = Deployment {
+        hosts: Vec::new(),
         name: "small".into(),
         objective: Objective::Latency,
         placement: Placement::Free,

@@ -7,7 +7,7 @@ use edgeplan_records::summary::{SHIFT_S, SolverSummary, summarize};
 
 use super::super::block::Request;
 use super::super::format::{
-    bytes, interval, or_dash, percent, seconds, significant, table, verbatim,
+    bytes, code, interval, or_dash, percent, seconds, significant, table, verbatim,
 };
 use super::{Rendered, kind, records};
 
@@ -53,11 +53,11 @@ pub(super) fn summary(request: &Request<'_>) -> Result<Rendered, String> {
         };
         let revisions: Vec<String> = suite.revisions.iter().map(|each| verbatim(each)).collect();
         text += &format!(
-            "{}{} instances of `{}`, {limit} each, revision {}.{left_out} Time to proof: geometric \
+            "{}{} instances of {}, {limit} each, revision {}.{left_out} Time to proof: geometric \
              mean, shifted by {SHIFT_S} s; a trial without a proof counts as {limit}.\n\n",
             table(&headings, rows) + "\n",
             suite.instances,
-            suite.suite,
+            code(&suite.suite),
             revisions.join(" and "),
         );
     }

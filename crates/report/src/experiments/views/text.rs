@@ -4,7 +4,7 @@ use edgeplan_files::{parse_toml, read_text};
 use serde::Deserialize;
 
 use super::super::block::Request;
-use super::super::format::table;
+use super::super::format::{code, table};
 use super::Rendered;
 
 /// A CSV file as a table; `columns=a,b` chooses. Lines before the header that start with `#` say
@@ -45,7 +45,7 @@ pub(super) fn csv(request: &Request<'_>) -> Result<Rendered, String> {
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
     let made = match notes.is_empty() {
         true => String::new(),
-        false => format!("\nMade by `{}`.", notes.join(" ")),
+        false => format!("\nMade by {}.", code(&notes.join(" "))),
     };
     Ok((table(&headings, rows) + &made).into())
 }

@@ -5,6 +5,6 @@ set -eu
 exec "${DLLAMA_API:-./dllama-api}" \
   --model "$1" --tokenizer "$2" \
   --buffer-float-type q80 \
-  --max-seq-len 600 \
+  --max-seq-len 8192 \
   --port 9999 \
   --nthreads "${THREADS:-$(nproc)}"

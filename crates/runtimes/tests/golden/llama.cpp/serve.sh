@@ -9,7 +9,8 @@ exec "${LLAMA_SERVER:-llama-server}" \
   --gpu-layers 5 \
   --split-mode layer \
   --tensor-split 2,3 \
-  --ctx-size 600 \
+  --ctx-size 8192 \
+  --ubatch-size 512 \
   --parallel 1 \
   --cache-type-k f32 \
   --cache-type-v f32 \

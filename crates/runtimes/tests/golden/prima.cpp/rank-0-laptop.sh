@@ -4,7 +4,7 @@ set -eu
 : "${1:?the GGUF file}"
 exec "${LLAMA_SERVER:-./llama-server}" \
   -m "$1" \
-  -c 600 \
+  -c 8192 \
   --host 127.0.0.1 \
   --port 8080 \
   --world 3 \

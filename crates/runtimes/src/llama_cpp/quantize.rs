@@ -1,0 +1,86 @@
+//! `llama-quantize` with a type for each tensor.
+
+use edgeplan_problem::deployment::Part;
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::{Recipe, TensorClass};
+
+use crate::chain::Placed;
+use crate::shell::{option, script};
+
+/// The classes of matrices that a part of a block may have. Which of them a model has is not known
+/// here: a pattern without a tensor does nothing.
+fn classes(part: Part) -> impl Iterator<Item = TensorClass> {
+    const EXPERTS: [TensorClass; 4] = [
+        TensorClass::FfnGateExps,
+        TensorClass::FfnUpExps,
+        TensorClass::FfnDownExps,
+        TensorClass::FfnGateUpExps,
+    ];
+    const DENSE: [TensorClass; 3] =
+        [TensorClass::FfnGate, TensorClass::FfnUp, TensorClass::FfnDown];
+    let has = move |class: &TensorClass| match part {
+        Part::Block(_) => true,
+        Part::Experts(_) => EXPERTS.contains(class),
+        Part::FeedForward(_) => DENSE.contains(class),
+        Part::Attention(_) => !EXPERTS.contains(class) && !DENSE.contains(class),
+        Part::Embedding | Part::Head => false,
+    };
+    TensorClass::MATRICES.into_iter().filter(|class| class.of_block()).filter(has)
+}
+
+/// The script that quantizes, and how it is used; none where the file is served as it is.
+pub(crate) fn quantize(layers: &[Placed]) -> Option<(String, String)> {
+    let [embedding, .., head] = layers else { return None };
+    if layers.iter().all(|layer| layer.recipe == Recipe::Native) {
+        return None;
+    }
+    let mut arguments = vec!["\"${LLAMA_QUANTIZE:-llama-quantize}\"".to_owned()];
+    let ends = [
+        ("--token-embedding-type", format(embedding, TensorClass::TokenEmbd)),
+        ("--output-tensor-type", format(head, TensorClass::Output)),
+    ];
+    arguments.extend(ends.into_iter().filter_map(|(name, format)| Some(option(name, format?))));
+    arguments.extend(tensor_types(layers).iter().map(|value| option("--tensor-type", value)));
+    // A type with blocks of 32 for whatever is not named: any other one might overrule the rest.
+    arguments.push("\"$1\" \"${2:-model.gguf}\" Q8_0".into());
+    let what = "Stores each tensor as planned: quantize.sh FLOAT.gguf [OUT.gguf]";
+    let text = script(what, ": \"${1:?a GGUF file in f32, f16 or bf16}\"\n", &arguments);
+    let step = "Once: `./quantize.sh float.gguf model.gguf` (from an f32, f16 or bf16 file); only \
+                the source needs the result";
+    Some((text, step.into()))
+}
+
+/// The format of a class of a layer's tensors; none where they stay as the file has them.
+fn format(layer: &Placed, class: TensorClass) -> Option<Format> {
+    layer.recipe.mix().map(|mix| mix.format(class))
+}
+
+/// Which tensors of blocks get which type: patterns of which one tensor matches one at most,
+/// because versions of llama-quantize differ in which of several wins.
+fn tensor_types(layers: &[Placed]) -> Vec<String> {
+    let mut groups: Vec<(Format, Vec<usize>, Vec<&str>)> = Vec::new();
+    for class in TensorClass::MATRICES {
+        let mut formats: Vec<(Format, Vec<usize>)> = Vec::new();
+        for layer in layers.iter().filter(|layer| classes(layer.part).any(|has| has == class)) {
+            let (Some(block), Some(format)) = (layer.part.block(), format(layer, class)) else {
+                continue;
+            };
+            match formats.iter_mut().find(|(known, _)| *known == format) {
+                Some((_, blocks)) => blocks.push(block),
+                None => formats.push((format, vec![block])),
+            }
+        }
+        for (format, blocks) in formats {
+            match groups.iter_mut().find(|group| (group.0, &group.1) == (format, &blocks)) {
+                Some((_, _, classes)) => classes.push(class.name()),
+                None => groups.push((format, blocks, vec![class.name()])),
+            }
+        }
+    }
+    let pattern = |(format, blocks, classes): (Format, Vec<usize>, Vec<&str>)| {
+        let blocks: Vec<String> = blocks.iter().map(usize::to_string).collect();
+        let (blocks, classes) = (blocks.join("|"), classes.join("|"));
+        format!("^blk\\.({blocks})\\.({classes})\\.weight$={format}")
+    };
+    groups.into_iter().map(pattern).collect()
+}
