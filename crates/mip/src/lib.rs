@@ -13,11 +13,13 @@ mod callback;
 mod cbc;
 mod engine;
 mod highs;
+mod linear;
 mod mps;
 mod program;
 
 pub use cbc::Cbc;
 pub use engine::{Engine, EngineError, Progress, Reply, Request, Status};
 pub use highs::Highs;
+pub use linear::{LinearOptimum, LinearProgram};
 pub use mps::{MpsError, from_mps};
 pub use program::{Column, Program, Row, Variable};

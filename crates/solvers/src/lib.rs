@@ -1,8 +1,9 @@
 //! The registry of solvers: what each is called, what it promises, where it comes from.
 
 use edgeplan_dp::{ChainExact, EdgeShardLatency, EdgeShardThroughput};
-use edgeplan_greedy::{Kind, OneFormat, Policy, QuantizeThenPlace};
+use edgeplan_greedy::{Kind, LlamaCpp, Offloading, OneFormat, Policy, QuantizeThenPlace};
 use edgeplan_ilp::Ilp;
+use edgeplan_joint::Joint;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Problem, Solver};
@@ -69,6 +70,7 @@ impl<P: Problem> std::fmt::Debug for Entry<P> {
 }
 
 const EDGESHARD: &str = "EdgeShard, arXiv 2405.14371";
+const LLAMA_CPP: &str = "llama.cpp, --fit, --n-cpu-moe and --gpu-layers";
 const DILEMMA: &str = "DILEMMA, arXiv 2503.01704, with flow variables";
 
 /// States of the count-vector program that take a few milliseconds.
@@ -91,6 +93,13 @@ pub const DEPLOYMENT: &[Entry] = &[
             let quick = ChainExact { states_max: QUICK_STATES, ..ChainExact::default() };
             Box::new(search.starting_from(quick))
         },
+    },
+    Entry {
+        name: "joint",
+        guarantee: Guarantee::Exact,
+        about: "branch and price over what devices hold: several models, free placement",
+        reference: "this project, crates/joint; Barnhart et al., Operations Research 46, 1998",
+        make: || Box::new(Joint::default().starting_from(Policy::new(Kind::FastestFirst))),
     },
     Entry {
         name: "highs",
@@ -147,6 +156,27 @@ pub const DEPLOYMENT: &[Entry] = &[
         about: "each format for all layers in turn, in its best placement",
         reference: "folklore",
         make: || Box::new(OneFormat { place: Box::new(ChainExact::default()) }),
+    },
+    Entry {
+        name: "llama-fit",
+        guarantee: Guarantee::Heuristic,
+        about: "accelerators filled with layers, experts of the last blocks in RAM",
+        reference: LLAMA_CPP,
+        make: || Box::new(LlamaCpp::new(Offloading::Fit)),
+    },
+    Entry {
+        name: "n-cpu-moe",
+        guarantee: Guarantee::Heuristic,
+        about: "experts of the first blocks in RAM, at the best number of blocks",
+        reference: LLAMA_CPP,
+        make: || Box::new(LlamaCpp::new(Offloading::CpuExperts)),
+    },
+    Entry {
+        name: "gpu-layers",
+        guarantee: Guarantee::Heuristic,
+        about: "the last layers on the accelerators, at the best number of layers",
+        reference: LLAMA_CPP,
+        make: || Box::new(LlamaCpp::new(Offloading::GpuLayers)),
     },
     Entry {
         name: "fastest-first",

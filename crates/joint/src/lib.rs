@@ -1,0 +1,24 @@
+//! Branch and price over what devices hold: several models, free placement.
+//!
+//! A configuration is everything that one device holds, with recipes. The master mixes them with
+//! messages; its duals, as integers, are prices, and what they prove is evaluated exactly.
+
+mod bound;
+mod branch;
+mod configuration;
+mod domain;
+mod improve;
+mod master;
+mod paths;
+mod place;
+mod prices;
+mod pricing;
+mod propagate;
+mod question;
+mod recipes;
+mod search;
+mod solver;
+mod sums;
+mod tree;
+
+pub use solver::Joint;

@@ -1,0 +1,231 @@
+//! Labels: configurations in the making, layer by layer and model by model, with the bytes that
+//! they take. The relaxation's completions cut those that cannot beat the best; of those in
+//! the same state, one that takes no more and costs no more cuts the others.
+
+use super::relaxed::Relaxed;
+use super::{Item, LabelsMax, Part, Pricing};
+use crate::configuration::{Configuration, Held};
+
+/// A configuration in the making.
+#[derive(Debug, Clone, Copy)]
+struct Label {
+    bytes: u64,
+    time: u64,
+    value: i64,
+    /// Shared tensors of the present model that are stored.
+    stored: u64,
+    /// Its last layer in the trace; none yet if `NOTHING`.
+    trace: u32,
+}
+
+const NOTHING: u32 = u32::MAX;
+
+/// A held layer, and the one held before.
+#[derive(Debug, Clone, Copy)]
+struct Trace {
+    before: u32,
+    held: Held,
+}
+
+/// What a search by labels shows.
+pub(super) struct Searched {
+    /// Configurations better than the best known, and what they cost.
+    pub(super) found: Vec<(i64, Configuration)>,
+    /// Whether no other one is better than the best of these.
+    pub(super) complete: bool,
+    pub(super) labels: u64,
+}
+
+/// Configurations that a search returns.
+const FOUND_MAX: usize = 3;
+
+/// A search in progress.
+struct Search<'a> {
+    pricing: &'a Pricing<'a>,
+    relaxed: &'a Relaxed,
+    /// Nothing that costs as much is looked for.
+    limit: i64,
+    capacity: u64,
+    traces: Vec<Trace>,
+    labels_max: usize,
+    complete: bool,
+}
+
+impl Pricing<'_> {
+    /// Searches for configurations that cost less than `limit`.
+    pub(super) fn search(
+        &self,
+        relaxed: &Relaxed,
+        limit: i64,
+        LabelsMax(labels_max): LabelsMax,
+    ) -> Searched {
+        let mut search = Search {
+            pricing: self,
+            relaxed,
+            limit,
+            capacity: self.capacity.unwrap_or(0),
+            traces: Vec::new(),
+            labels_max,
+            complete: true,
+        };
+        let (bytes, time, stored) = (0, 0, 0);
+        let empty = Label { bytes, time, value: self.overhead_cost, stored, trace: NOTHING };
+        let mut gate = vec![empty];
+        for model in 0..self.parts.len() {
+            gate = search.pass(model, gate);
+            gate.retain(|label| search.is_worth(label, relaxed.gate[model + 1]));
+            search.thin(&mut gate);
+        }
+        gate.retain(|label| label.value < limit);
+        gate.sort_by_key(|label| label.value);
+        gate.truncate(FOUND_MAX);
+        let found = gate.iter().map(|label| (label.value, search.configuration(label)));
+        let found = found.collect();
+        Searched { found, complete: search.complete, labels: search.traces.len() as u64 }
+    }
+}
+
+impl Search<'_> {
+    /// Carries labels through one model.
+    fn pass(&mut self, model: usize, gate: Vec<Label>) -> Vec<Label> {
+        let pricing = self.pricing;
+        let part = &pricing.parts[model];
+        let free = !pricing.question.is_contiguous();
+        let begin = |label: &Label| Label {
+            bytes: label.bytes + part.activation,
+            value: label.value + part.activation_cost,
+            stored: 0,
+            ..*label
+        };
+        let unused: Vec<Label> = gate.iter().map(begin).collect();
+        let mut passed = gate;
+        // After a layer: labels whose run goes on; those whose last run ended before that layer,
+        // and at it.
+        let (mut running, mut ended, mut ending) = (Vec::new(), Vec::new(), Vec::new());
+        for (at, layer) in part.layers.iter().enumerate() {
+            let before = std::mem::take(&mut running);
+            if !layer.items.is_empty() {
+                let began = unused.iter().chain(&ended);
+                let began = began.map(|label| Label { value: label.value + layer.begin, ..*label });
+                let from: Vec<Label> = before.into_iter().chain(began).collect();
+                running = self.extend((model, at), &from);
+            }
+            ended.append(&mut ending);
+            let stop = |label: &Label| Label { value: label.value + layer.end, ..*label };
+            let stopped: Vec<Label> = running.iter().map(stop).collect();
+            if free {
+                ending.clone_from(&stopped);
+                let later = |label: &Label| self.is_worth(label, self.relaxed.ended[model][at]);
+                ending.retain(later);
+                self.thin(&mut ended);
+            }
+            let gate = self.relaxed.gate[model + 1];
+            let done = stopped.into_iter().map(|label| Label { stored: 0, ..label });
+            passed.extend(done.filter(|label| self.is_worth(label, gate)));
+            if passed.len() > 2 * self.labels_max {
+                self.thin(&mut passed);
+            }
+        }
+        passed
+    }
+
+    /// Labels that hold one more layer.
+    fn extend(&mut self, (model, at): (usize, usize), from: &[Label]) -> Vec<Label> {
+        let part = &self.pricing.parts[model];
+        let layer = &part.layers[at];
+        let completion = self.relaxed.running[model][at];
+        let mut next: Vec<(Label, u16)> = Vec::new();
+        for label in from {
+            for item in &layer.items {
+                let label = held(part, label, item);
+                if self.fits(&label) && self.is_worth(&label, completion) {
+                    next.push((label, item.choice));
+                }
+            }
+        }
+        // Labels are traced once they are kept.
+        let mut labels: Vec<Label> = Vec::with_capacity(next.len());
+        let mut choices: Vec<(u32, u16)> = Vec::with_capacity(next.len());
+        for (index, (label, choice)) in next.into_iter().enumerate() {
+            choices.push((label.trace, choice));
+            labels.push(Label { trace: index as u32, ..label });
+        }
+        self.thin(&mut labels);
+        for label in &mut labels {
+            let (before, choice) = choices[label.trace as usize];
+            label.trace = self.traces.len() as u32;
+            self.traces.push(Trace { before, held: Held { slot: layer.slot as u32, choice } });
+        }
+        labels
+    }
+
+    fn fits(&self, label: &Label) -> bool {
+        label.bytes <= self.capacity && self.pricing.time_max.is_none_or(|max| label.time <= max)
+    }
+
+    /// Whether a label with that completion may cost less than the limit.
+    fn is_worth(&self, label: &Label, completion: i64) -> bool {
+        let scarce = self.relaxed.scarcity.of(label.bytes, label.time);
+        label.value + scarce + completion - self.relaxed.whole < self.limit
+    }
+
+    /// Drops what another label dominates, then, if there are too many, the dearest.
+    fn thin(&mut self, labels: &mut Vec<Label>) {
+        labels.sort_unstable_by_key(|label| (label.bytes, label.value, label.time, label.trace));
+        let simple = self.pricing.time_max.is_none() && labels.iter().all(|l| l.stored == 0);
+        let mut kept: usize = 0;
+        for index in 0..labels.len() {
+            let label = labels[index];
+            let beats = |other: &Label| {
+                other.value <= label.value
+                    && other.time <= label.time
+                    && label.stored & !other.stored == 0
+            };
+            // Sorted by bytes; the last one kept has the least value.
+            let dominated = match simple {
+                true => kept > 0 && labels[kept - 1].value <= label.value,
+                false => labels[..kept].iter().rev().any(beats),
+            };
+            if !dominated {
+                labels[kept] = label;
+                kept += 1;
+            }
+        }
+        labels.truncate(kept);
+        if kept > self.labels_max {
+            self.complete = false;
+            let scarcity = self.relaxed.scarcity;
+            labels.sort_by_key(|label| label.value + scarcity.of(label.bytes, label.time));
+            labels.truncate(self.labels_max);
+        }
+    }
+
+    fn configuration(&self, label: &Label) -> Configuration {
+        let mut held = Vec::new();
+        let mut at = label.trace;
+        while at != NOTHING {
+            let trace = self.traces[at as usize];
+            held.push(trace.held);
+            at = trace.before;
+        }
+        held.reverse();
+        Configuration { device: self.pricing.device, held }
+    }
+}
+
+/// A label that holds one more layer.
+fn held(part: &Part, label: &Label, item: &Item) -> Label {
+    let mut next = Label {
+        bytes: label.bytes + item.bytes,
+        time: label.time + item.time,
+        value: label.value + item.value,
+        ..*label
+    };
+    if let Some(shared) = item.shared.filter(|shared| label.stored >> shared & 1 == 0) {
+        let (bytes, cost) = part.shared[usize::from(shared)];
+        next.bytes += bytes;
+        next.value += cost;
+        next.stored |= 1 << shared;
+    }
+    next
+}

@@ -1,0 +1,175 @@
+//! The cheapest configuration of a device under prices: a relaxation that prices its memory
+//! ([`relaxed`]), and labels that carry the bytes themselves and are cut by it ([`labels`]).
+
+mod labels;
+mod relaxed;
+
+use crate::configuration::Configuration;
+use crate::domain::Domain;
+use crate::prices::{Ceilings, Prices};
+use crate::question::Question;
+
+/// Bits of fraction of the prices of memory and time.
+const FRACTION: u32 = 24;
+
+/// A choice of a layer, priced.
+#[derive(Debug, Clone, Copy)]
+struct Item {
+    /// Index of the choice at its place.
+    choice: u16,
+    bytes: u64,
+    /// Compute time per round; zero where the device has no limit.
+    time: u64,
+    value: i64,
+    shared: Option<u8>,
+}
+
+/// A layer as the device sees it.
+#[derive(Debug)]
+struct Layer {
+    slot: usize,
+    /// What beginning and ending a run here costs.
+    begin: i64,
+    end: i64,
+    /// None where the device may not hold the layer.
+    items: Vec<Item>,
+}
+
+/// A model as the device sees it.
+#[derive(Debug)]
+struct Part {
+    layers: Vec<Layer>,
+    /// What the device stores once if it holds any layer of the model, and what that costs.
+    activation: u64,
+    activation_cost: i64,
+    /// Bytes and cost of each shared tensor.
+    shared: Vec<(u64, i64)>,
+    /// By shared tensor: the first layer that may need it, as index into `layers`.
+    first_user: Vec<usize>,
+}
+
+/// One device's question.
+pub(crate) struct Pricing<'a> {
+    question: &'a Question<'a>,
+    device: usize,
+    parts: Vec<Part>,
+    /// Bytes beside the overhead; none if not even that fits.
+    capacity: Option<u64>,
+    time_max: Option<u64>,
+    overhead_cost: i64,
+}
+
+/// What pricing says.
+#[derive(Debug, Clone)]
+pub(crate) struct Priced {
+    /// No configuration costs less, scaled; the empty one costs nothing.
+    pub(crate) least: i64,
+    /// Configurations that cost less than nothing, the cheapest first, and what they cost.
+    pub(crate) found: Vec<(i64, Configuration)>,
+    /// Labels that were made.
+    pub(crate) labels: u64,
+}
+
+/// What labels may be made for one configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LabelsMax(pub(crate) usize);
+
+impl<'a> Pricing<'a> {
+    pub(crate) fn new(
+        question: &'a Question<'a>,
+        domain: &Domain,
+        (prices, ceilings): (&Prices, &Ceilings),
+        device: usize,
+    ) -> Self {
+        let machine = &question.deployment.devices[device];
+        let time_max = ceilings.compute[device];
+        let per_byte = |bytes: u64| ((question.byte_cost() * bytes) << question.shift) as i64;
+        let layer = |slot: usize| {
+            let place = question.place(slot, device);
+            let item = |index: usize| {
+                let choice = &question.choices[place][index];
+                let time = question.weight(question.model_of[slot]) * choice.time;
+                Item {
+                    choice: index as u16,
+                    bytes: choice.bytes,
+                    time: if time_max.is_some() { time } else { 0 },
+                    value: prices.choice(question, place, choice),
+                    shared: choice.shared.map(|shared| shared as u8),
+                }
+            };
+            let items = domain.choices(place).map(item);
+            let items = items.filter(|item| time_max.is_none_or(|max| item.time <= max)).collect();
+            Layer { slot, begin: prices.begin[place], end: prices.end[place], items }
+        };
+        let part = |model: usize| {
+            let owner = &question.deployment.models[model];
+            let layers: Vec<Layer> = question.slots_of(model).map(layer).collect();
+            let uses = |layer: &Layer, shared: usize| {
+                layer.items.iter().any(|item| item.shared == Some(shared as u8))
+            };
+            let first = |shared: usize| layers.iter().position(|layer| uses(layer, shared));
+            let first_user = (0..owner.shared.len()).map(|shared| first(shared).unwrap_or(0));
+            let first_user = first_user.collect();
+            Part {
+                layers,
+                activation: owner.activation.0,
+                activation_cost: per_byte(owner.activation.0),
+                shared: owner.shared.iter().map(|bytes| (bytes.0, per_byte(bytes.0))).collect(),
+                first_user,
+            }
+        };
+        Self {
+            question,
+            device,
+            parts: (0..question.models()).map(part).collect(),
+            capacity: machine.memory.0.checked_sub(machine.overhead.0),
+            time_max,
+            overhead_cost: per_byte(machine.overhead.0),
+        }
+    }
+
+    /// Each choice that the device may make, by place and index, and what no configuration with
+    /// that choice costs less than.
+    pub(crate) fn choices(&self) -> Vec<(usize, usize, i64)> {
+        let Some(capacity) = self.capacity else { return Vec::new() };
+        let relaxed = self.climb(capacity).relaxed;
+        let mut all = Vec::new();
+        for (model, row) in self.through(&relaxed).into_iter().enumerate() {
+            for (at, through) in row.into_iter().enumerate() {
+                let layer = &self.parts[model].layers[at];
+                for item in &layer.items {
+                    let more = self.more(&relaxed, (model, at), item);
+                    let place = self.question.place(layer.slot, self.device);
+                    all.push((place, usize::from(item.choice), through + more));
+                }
+            }
+        }
+        all
+    }
+
+    /// The cheapest configuration, or as much of the truth as so many labels show.
+    pub(crate) fn configurations(&self, labels_max: LabelsMax) -> Priced {
+        let Some(capacity) = self.capacity else {
+            return Priced { least: 0, found: Vec::new(), labels: 0 };
+        };
+        let mut climbed = self.climb(capacity);
+        climbed.found.sort_by_key(|(value, _)| *value);
+        climbed.found.dedup();
+        let best = climbed.found.first().map_or(0, |(value, _)| *value).min(0);
+        let mut priced = Priced { least: best, found: climbed.found, labels: 0 };
+        if climbed.bound >= best {
+            return priced;
+        }
+        let searched = self.search(&climbed.relaxed, best, labels_max);
+        priced.labels = searched.labels;
+        for (value, configuration) in searched.found {
+            priced.least = priced.least.min(value);
+            priced.found.push((value, configuration));
+        }
+        priced.found.sort_by_key(|(value, _)| *value);
+        if !searched.complete {
+            priced.least = priced.least.min(climbed.bound);
+        }
+        priced
+    }
+}

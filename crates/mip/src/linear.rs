@@ -1,0 +1,155 @@
+//! A linear program that grows by columns and is solved again and again, from the basis before: the
+//! master of a column generation.
+
+use std::time::{Duration, Instant};
+
+use highs::{Col, ColProblem, HighsModelStatus, Model, Row, Sense};
+
+use crate::EngineError;
+
+/// A linear program, minimised, in HiGHS. Its rows are fixed; columns are added, and their upper
+/// bounds change.
+pub struct LinearProgram {
+    /// Taken while HiGHS runs; none after HiGHS refused a call.
+    model: Option<Model>,
+    rows: Vec<Row>,
+    columns: Vec<Col>,
+    /// HiGHS limits the sum of all its runs.
+    spent: Duration,
+}
+
+/// An optimum. Its values are an engine's word: whoever proves something computes it again.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LinearOptimum {
+    /// The objective.
+    pub objective: f64,
+    /// By column.
+    pub values: Vec<f64>,
+    /// By row: what one unit more of the row's bound adds to the objective.
+    pub duals: Vec<f64>,
+}
+
+const NAME: &str = "HiGHS";
+
+impl std::fmt::Debug for LinearProgram {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LinearProgram")
+            .field("rows", &self.rows.len())
+            .field("columns", &self.columns.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl LinearProgram {
+    /// A program without columns, whose rows have these least and largest values.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] if HiGHS does not take an option.
+    pub fn new(rows: &[(f64, f64)]) -> Result<Self, EngineError> {
+        let mut problem = ColProblem::new();
+        let rows = rows.iter().map(|&(lower, upper)| problem.add_row(lower..=upper)).collect();
+        let mut model = problem.try_optimise(Sense::Minimise).map_err(refused)?;
+        model.make_quiet();
+        let option = |name: &str| refused(format!("option {name}"));
+        for (name, value) in [("presolve", "off"), ("solver", "simplex"), ("parallel", "off")] {
+            model.try_set_option(name, value).map_err(|_| option(name))?;
+        }
+        model.try_set_option("threads", 1).map_err(|_| option("threads"))?;
+        Ok(Self { model: Some(model), rows, columns: Vec::new(), spent: Duration::ZERO })
+    }
+
+    /// How many columns there are.
+    pub fn columns(&self) -> usize {
+        self.columns.len()
+    }
+
+    /// Adds a column from 0 to `upper`; its terms name rows by their position.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] if HiGHS does not take it.
+    pub fn add(
+        &mut self,
+        cost: f64,
+        upper: f64,
+        terms: &[(usize, f64)],
+    ) -> Result<usize, EngineError> {
+        let terms = terms.iter().map(|&(row, factor)| (self.rows[row], factor));
+        let model = self.model.as_mut().ok_or_else(broken)?;
+        let column = model.try_add_column(cost, 0.0..=upper, terms).map_err(refused)?;
+        self.columns.push(column);
+        Ok(self.columns.len() - 1)
+    }
+
+    /// Changes a column's upper bound.
+    ///
+    /// # Errors
+    /// [`EngineError::Crashed`] after a call that HiGHS refused.
+    pub fn limit(&mut self, column: usize, upper: f64) -> Result<(), EngineError> {
+        let model = self.model.as_mut().ok_or_else(broken)?;
+        model.change_column_bounds(self.columns[column], 0.0..=upper);
+        Ok(())
+    }
+
+    /// Solves it; none if HiGHS ends without an optimum, within the time or at all.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] if HiGHS does not take the program.
+    pub fn optimum(
+        &mut self,
+        time: Option<Duration>,
+    ) -> Result<Option<LinearOptimum>, EngineError> {
+        let mut model = self.model.take().ok_or_else(broken)?;
+        let option = |name: &str| refused(format!("option {name}"));
+        let limit = time.map_or(f64::INFINITY, |time| (self.spent + time).as_secs_f64());
+        model.try_set_option("time_limit", limit).map_err(|_| option("time_limit"))?;
+        let started = Instant::now();
+        let solved = model.try_solve().map_err(refused)?;
+        self.spent += started.elapsed();
+        let optimum = (solved.status() == HighsModelStatus::Optimal).then(|| {
+            let solution = solved.get_solution();
+            LinearOptimum {
+                objective: solved.objective_value(),
+                values: solution.columns().to_vec(),
+                duals: solution.dual_rows().to_vec(),
+            }
+        });
+        self.model = Some(solved.into());
+        Ok(optimum)
+    }
+}
+
+fn refused(reason: impl std::fmt::Debug) -> EngineError {
+    EngineError::Refused { engine: NAME, reason: format!("{reason:?}") }
+}
+
+fn broken() -> EngineError {
+    EngineError::Crashed { engine: NAME, reason: "refused an earlier call".into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_that_is_added_or_limited_moves_the_optimum() {
+        // min 3x, x >= 2; then y for 1, at most 1.5.
+        let mut program = LinearProgram::new(&[(2.0, f64::INFINITY)]).expect("rows");
+        program.add(3.0, f64::INFINITY, &[(0, 1.0)]).expect("a column");
+        let first = program.optimum(None).expect("solved").expect("an optimum");
+        assert_eq!((first.objective, &first.duals[..]), (6.0, &[3.0][..]));
+        let y = program.add(1.0, f64::INFINITY, &[(0, 1.0)]).expect("a column");
+        let second = program.optimum(None).expect("solved").expect("an optimum");
+        assert_eq!((second.objective, &second.values[..]), (2.0, &[0.0, 2.0][..]));
+        program.limit(y, 1.5).expect("a bound");
+        let third = program.optimum(None).expect("solved").expect("an optimum");
+        assert_eq!((third.objective, &third.values[..]), (3.0, &[0.5, 1.5][..]));
+        assert_eq!(program.columns(), 2);
+    }
+
+    #[test]
+    fn what_has_no_solution_has_no_optimum() {
+        let mut program = LinearProgram::new(&[(2.0, f64::INFINITY)]).expect("rows");
+        program.add(1.0, 1.0, &[(0, 1.0)]).expect("a column");
+        assert_eq!(program.optimum(None), Ok(None));
+    }
+}
