@@ -155,7 +155,7 @@ impl Counts {
             active: active.sum(),
             other: spec.parameters().saturating_sub(matrices),
             per_pair: 4 * width.map(|tensor| tensor.row_len).sum::<u64>(),
-            kv_bytes: 2 * blocks().map(|layer| layer.kv_elements).sum::<u64>(),
+            kv_bytes: 2 * blocks().map(|layer| layer.kv_elements()).sum::<u64>(),
         }
     }
 }

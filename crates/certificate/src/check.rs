@@ -76,6 +76,7 @@ const REMEMBERED_MAX: usize = 16;
 /// #     compute: vec![Some(Nanos(7))],
 /// # };
 /// # let layer = Layer {
+/// #     joined: false,
 /// #     role: "block".into(), options: vec![option], kv: Bytes(0), pin: None, output: 0,
 /// # };
 /// # let model = Model {
@@ -84,10 +85,12 @@ const REMEMBERED_MAX: usize = 16;
 /// #     messages: vec![Message { bytes: Bytes(1), time: vec![Some(Nanos(0))] }],
 /// # };
 /// # let device = Device {
+/// #     host: None,
 /// #     name: "d".into(), memory: Bytes(8), overhead: Bytes(0), compute_max: None,
 /// #     traffic_max: None,
 /// # };
 /// # let instance = Deployment {
+/// #     hosts: Vec::new(),
 /// #     name: "one layer of 7 ns".into(), objective: Objective::Latency,
 /// #     placement: Placement::Contiguous, source: DeviceId(0), devices: vec![device],
 /// #     models: vec![model], latency_max: None, bottleneck_max: None,

@@ -50,12 +50,13 @@ mod relaxation;
 mod size;
 
 use edgeplan_problem::Cost;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Rejected, check};
 
 /// A claim that no plan of an instance costs less, with all that it takes to check it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Certificate {
     /// No plan costs less: nanoseconds or bytes, as the instance's objective says.

@@ -178,6 +178,7 @@ impl Draw {
         let options = if layers > 3 { 1 } else { 2 };
         let model = self.model((devices, layers, options), bits);
         let mut instance = Deployment {
+            hosts: Vec::new(),
             name: "forged".into(),
             objective: [Objective::Latency, Objective::Memory][self.up_to(1) as usize],
             placement: Placement::Contiguous,
@@ -195,6 +196,7 @@ impl Draw {
 
     fn device(&mut self, index: usize, bits: u64) -> Device {
         Device {
+            host: None,
             name: format!("d{index}"),
             memory: Bytes(self.small(bits + 2)),
             overhead: Bytes(if self.chance(30) { self.small(bits - 1) } else { 0 }),
@@ -209,6 +211,7 @@ impl Draw {
         for index in 0..layers {
             let options = (0..=self.up_to(options - 1)).map(|o| self.option(o, devices, bits));
             chain.push(Layer {
+                joined: false,
                 role: format!("l{index}").into(),
                 options: options.collect(),
                 kv: Bytes(if self.chance(30) { self.small(bits - 1) } else { 0 }),

@@ -2,12 +2,13 @@
 //! a file is written whole or not at all.
 
 pub mod deployment;
+mod folder;
 pub mod quantity;
 mod write;
 
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{Error, ErrorKind, Read as _, Write as _};
+use std::io::{Error, ErrorKind, Read as _};
 use std::ops::RangeInclusive;
 use std::path::Path;
 
@@ -15,7 +16,7 @@ use edgeplan_problem::Bytes;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::write::builder;
+pub use self::folder::{check_folder, write_folder_atomic};
 pub use self::write::{check_writable, stream_atomic, write_atomic};
 
 /// What is wrong with a file, in one line that a person can act on.
@@ -129,58 +130,6 @@ pub fn parse_json<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inpu
     })?;
     deserializer.end().map_err(|error| InputError::file(file, error.to_string()))?;
     Ok(value)
-}
-
-/// Checks that a folder can be made there: worth doing before long work.
-///
-/// # Errors
-/// When there is something there already that is no empty folder, or its parent cannot be written.
-pub fn check_folder(path: &Path) -> Result<(), InputError> {
-    let wrong = |problem: &str| Err(InputError::file(path.display().to_string(), problem));
-    match std::fs::read_dir(path).map(|mut entries| entries.next().is_none()) {
-        Ok(true) => {}
-        Ok(false) => return wrong("is not empty; a new or an empty folder is needed"),
-        Err(error) if error.kind() == ErrorKind::NotFound => {}
-        Err(_) => return wrong("is no folder; a new or an empty one is needed"),
-    }
-    temporary_folder(path).map(drop)
-}
-
-/// Writes files, by name, to a temporary folder beside `path`, then renames it: all of them or
-/// none. Those that end in `.sh` can be executed.
-///
-/// # Errors
-/// As [`check_folder`].
-pub fn write_folder_atomic(path: &Path, files: &[(String, String)]) -> Result<(), InputError> {
-    check_folder(path)?;
-    let folder = temporary_folder(path)?;
-    for (name, text) in files {
-        let mut options = std::fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        if name.ends_with(".sh") {
-            use std::os::unix::fs::OpenOptionsExt as _;
-            options.mode(0o777);
-        }
-        let written = options.open(folder.path().join(name));
-        let written = written.and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()
-        });
-        written.map_err(|error| failure(&path.join(name), &error))?;
-    }
-    std::fs::rename(folder.path(), path).map_err(|error| failure(path, &error))?;
-    // It has another name now.
-    drop(folder.keep());
-    Ok(())
-}
-
-/// A folder beside `path` that vanishes unless it is kept.
-fn temporary_folder(path: &Path) -> Result<tempfile::TempDir, InputError> {
-    // `out/` has the parent of `out`, and `.` that of where we are.
-    let whole = std::path::absolute(path).map_err(|error| failure(path, &error))?;
-    let parent = whole.parent().unwrap_or(&whole);
-    builder(path, parent, 0o777)?.tempdir_in(parent).map_err(|error| failure(path, &error))
 }
 
 /// Lines of text as comments of TOML, which allow no control characters.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::{InputError, failure};
 
 /// What a file may be for whom it is made for: the rest is up to the user's umask.
-const MODE: u32 = 0o666;
+pub(super) const MODE: u32 = 0o666;
 
 /// Checks that a file can be made there, without making one: worth doing before long work.
 ///
@@ -18,7 +18,7 @@ const MODE: u32 = 0o666;
 pub fn check_writable(path: &Path) -> Result<(), InputError> {
     match Place::of(path)? {
         Place::Stream => Ok(()),
-        Place::File { target, .. } => Temporary::beside(path, &target).map(drop),
+        Place::File { target, .. } => Temporary::beside(path, &target, MODE).map(drop),
     }
 }
 
@@ -48,7 +48,7 @@ pub fn stream_atomic(
         }
         Place::File { target, before } => (target, before),
     };
-    let temporary = Temporary::beside(path, &target)?;
+    let temporary = Temporary::beside(path, &target, MODE)?;
     let mut out = BufWriter::new(temporary.file());
     write(&mut out).and_then(|()| out.flush()).map_err(wrong)?;
     drop(out);
@@ -102,7 +102,7 @@ impl Place {
 }
 
 /// Where symbolic links lead, be there a file or not.
-fn behind(path: &Path) -> std::io::Result<PathBuf> {
+pub(super) fn behind(path: &Path) -> std::io::Result<PathBuf> {
     /// As many as Linux follows.
     const LINKS_MAX: usize = 40;
     let mut target = path.to_owned();
@@ -116,13 +116,13 @@ fn behind(path: &Path) -> std::io::Result<PathBuf> {
 }
 
 /// The folder that a path is in.
-fn folder(path: &Path) -> &Path {
+pub(super) fn folder(path: &Path) -> &Path {
     let parent = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     parent.unwrap_or(Path::new("."))
 }
 
 /// Gives a file the mode of another one, and its owner where this user may do so.
-fn inherit(file: &File, before: &Metadata) -> std::io::Result<()> {
+pub(super) fn inherit(file: &File, before: &Metadata) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt as _;
@@ -133,7 +133,7 @@ fn inherit(file: &File, before: &Metadata) -> std::io::Result<()> {
 }
 
 /// A file that vanishes unless it is put in a place.
-enum Temporary {
+pub(super) enum Temporary {
     /// Without a name: nothing is left behind, however the program ends.
     #[cfg(target_os = "linux")]
     Unnamed(File),
@@ -143,16 +143,16 @@ enum Temporary {
 
 impl Temporary {
     /// On the file system of `target`; `path` is what the user calls it.
-    fn beside(path: &Path, target: &Path) -> Result<Self, InputError> {
+    pub(super) fn beside(path: &Path, target: &Path, mode: u32) -> Result<Self, InputError> {
         let folder = folder(target);
-        let builder = builder(path, folder, MODE)?;
+        let builder = builder(path, folder, mode)?;
         #[cfg(target_os = "linux")]
         {
             use rustix::fs::{Mode, OFlags, open};
             let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
             // It gets its name by way of this folder.
             if Path::new("/proc/self/fd").is_dir()
-                && let Ok(file) = open(folder, flags, Mode::from_raw_mode(MODE))
+                && let Ok(file) = open(folder, flags, Mode::from_raw_mode(mode))
             {
                 return Ok(Self::Unnamed(file.into()));
             }
@@ -161,7 +161,7 @@ impl Temporary {
         Ok(Self::Named(named))
     }
 
-    fn file(&self) -> &File {
+    pub(super) fn file(&self) -> &File {
         match self {
             #[cfg(target_os = "linux")]
             Self::Unnamed(file) => file,
@@ -170,7 +170,7 @@ impl Temporary {
     }
 
     /// Puts the file in its place, whatever is there.
-    fn persist(self, target: &Path) -> std::io::Result<()> {
+    pub(super) fn persist(self, target: &Path) -> std::io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
             Self::Unnamed(file) => name(&file, target),
@@ -193,8 +193,43 @@ fn name(file: &File, target: &Path) -> std::io::Result<()> {
         Err(rustix::io::Errno::EXIST) => {}
         Err(error) => return Err(error.into()),
     }
-    let made = tempfile::Builder::new().make_in(folder(target), |other| Ok(link(other)?))?;
+    // A kill between the two calls leaves the other name behind: the next write removes it, because
+    // nobody holds the lock any more.
+    let _ = file.try_lock();
+    drop_abandoned(target);
+    let mut builder = tempfile::Builder::new();
+    let prefix = prefix(target);
+    let builder = builder.prefix(&prefix).suffix(PARTIAL);
+    let made = builder.make_in(folder(target), |other| Ok(link(other)?))?;
     made.into_temp_path().persist(target).map_err(|failed| failed.error)
+}
+
+/// The end of the name of a file or folder that is not yet in its place.
+pub(super) const PARTIAL: &str = ".partial";
+
+/// What such names begin with.
+pub(super) fn prefix(target: &Path) -> String {
+    format!(".{}.", target.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Removes what processes left behind that were killed before they put it in its place: nobody
+/// holds a lock on it.
+pub(super) fn drop_abandoned(target: &Path) {
+    let Ok(entries) = std::fs::read_dir(folder(target)) else { return };
+    let prefix = prefix(target);
+    for entry in entries.flatten() {
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if !name.starts_with(&prefix) || !name.ends_with(PARTIAL) {
+            continue;
+        }
+        let free = File::open(entry.path()).is_ok_and(|there| there.try_lock().is_ok());
+        // Whoever else removes it may be faster.
+        let _ = match entry.file_type() {
+            Ok(kind) if free && kind.is_dir() => std::fs::remove_dir_all(entry.path()),
+            Ok(kind) if free && kind.is_file() => std::fs::remove_file(entry.path()),
+            _ => Ok(()),
+        };
+    }
 }
 
 /// Makes temporary files and folders in `folder`, for what will be called `path`, that may be read
@@ -289,6 +324,22 @@ mod tests {
             assert!(error.contains("plan.json: is read-only; allow writing"), "{error}");
         }
         assert_eq!((std::fs::read_to_string(&path).unwrap(), mode(&path)), ("again".into(), 0o444));
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn what_a_kill_left_behind_is_removed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("plan.json");
+        for name in [".plan.json.Ab1.partial", ".plan.json.Ab2.partial", ".other.Ab.partial"] {
+            std::fs::write(folder.path().join(name), "whole").unwrap();
+        }
+        let held = File::open(folder.path().join(".plan.json.Ab2.partial")).unwrap();
+        held.try_lock().unwrap();
+        write_atomic(&path, "old").unwrap();
+        write_atomic(&path, "new").unwrap();
+        let left = [".other.Ab.partial", ".plan.json.Ab2.partial", "plan.json"];
+        assert_eq!(names(folder.path()), left);
     }
 
     #[test]

@@ -97,7 +97,19 @@ const TRANSFERS: Rule =
 /// # Errors
 /// See [`LinkError`]; `stop` ends it within a tenth of a second.
 pub fn measure(address: &str, stop: &AtomicBool) -> Result<Link, LinkError> {
-    let stream = connect(address)?;
+    measure_over(address, connect(address)?, stop)
+}
+
+/// As [`measure`], over a stream that is there already and whose calls return now and then;
+/// `address` is only named in errors.
+///
+/// # Errors
+/// See [`LinkError`].
+pub fn measure_over(
+    address: &str,
+    stream: impl Read + Write,
+    stop: &AtomicBool,
+) -> Result<Link, LinkError> {
     let mut client = Client { address, stream, stop, block: block() };
     client.greet()?;
     for number in 0..5 {

@@ -12,10 +12,10 @@ mod protocol;
 mod server;
 mod session;
 
-pub use client::{Direction, Link, LinkError, measure};
+pub use client::{Direction, Link, LinkError, measure, measure_over};
 pub use protocol::{BYTES_MOST, VERSION};
 pub use server::{Event, Server};
-pub use session::{Limits, Refusal, Traffic};
+pub use session::{Limits, Refusal, Traffic, converse};
 
 /// Where a server listens unless it is told otherwise: nobody but this machine can reach it.
 pub const ADDRESS: &str = "127.0.0.1:7433";

@@ -122,6 +122,19 @@ pub(crate) fn greeted(
     Greeting::parse(bytes).ok_or_else(|| Refusal::Stranger(visible(&bytes).to_string()))
 }
 
+/// One whole conversation with a client, over any stream whose calls return now and then.
+///
+/// # Errors
+/// See [`Refusal`].
+pub fn converse(
+    stream: &mut (impl Read + Write),
+    limits: &Limits,
+    stop: &AtomicBool,
+) -> Result<Traffic, Refusal> {
+    let greeting = greeted(stream, limits, stop)?;
+    answer(stream, greeting, limits, stop)
+}
+
 /// Tells a client that has greeted that another one is there.
 pub(crate) fn turn_down(stream: &mut impl Write, limits: &Limits, stop: &AtomicBool) {
     // Whoever is gone need not be told.
@@ -180,15 +193,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn converse(
-        stream: &mut Script<'_>,
-        limits: &Limits,
-        stop: &AtomicBool,
-    ) -> Result<Traffic, Refusal> {
-        let greeting = greeted(stream, limits, stop)?;
-        answer(stream, greeting, limits, stop)
-    }
 
     /// A client that says something and hangs up; what it hears is counted.
     struct Script<'a> {

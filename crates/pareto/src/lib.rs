@@ -46,8 +46,8 @@ const UNIFORM: &str = "uniform";
 const SAME_SIZE: &str = "plan, no larger";
 const SAME_LOSS: &str = "plan, no worse";
 
-/// Plans and measures a sweep; `progress` hears of every plan that was measured. `spec` must carry
-/// what `sensed` measured of it.
+/// Plans and measures a sweep; `progress` hears of every plan that was measured, and the sweep ends
+/// with what it has where it answers false. `spec` must carry what `sensed` measured of it.
 ///
 /// # Errors
 /// A model that cannot be run, or a solver whose answer contradicts itself.
@@ -59,9 +59,10 @@ pub fn points(
     sensed: &Sensed,
     reference: &Reference<'_>,
     sweep: &Sweep,
-    progress: &mut dyn FnMut(),
+    progress: &mut dyn FnMut() -> bool,
 ) -> Result<Vec<Point>> {
-    let mut trade = Trade { spec, sensed, reference, points: Vec::new(), progress };
+    let points = Vec::new();
+    let mut trade = Trade { spec, sensed, reference, points, progress, goes_on: true };
     trade.measure(sweep)?;
     Ok(trade.points)
 }
@@ -72,7 +73,8 @@ struct Trade<'a, 'r> {
     sensed: &'a Sensed,
     reference: &'a Reference<'r>,
     points: Vec<Point>,
-    progress: &'a mut dyn FnMut(),
+    progress: &'a mut dyn FnMut() -> bool,
+    goes_on: bool,
 }
 
 impl Trade<'_, '_> {
@@ -81,6 +83,9 @@ impl Trade<'_, '_> {
         let known = planner.uniform_formats();
         let wanted = |format: &Format| sweep.uniform.is_empty() || sweep.uniform.contains(format);
         for format in known.iter().copied().filter(wanted) {
+            if !self.goes_on {
+                return Ok(());
+            }
             let formats = apply::from_mix(self.spec, &format.into())?;
             let uniform = self.point(UNIFORM, format.to_string(), formats)?;
             if uniform.measured.kl <= 0.0 {
@@ -95,6 +100,9 @@ impl Trade<'_, '_> {
         for measure in Measure::ALL {
             let budgets = planner.budgets(measure, &known, sweep.budgets)?;
             for (number, budget) in budgets.into_iter().enumerate() {
+                if !self.goes_on {
+                    return Ok(());
+                }
                 let Some(formats) = planner.plan(measure, budget)? else { continue };
                 self.point(measure.series(), format!("{}: {budget:.3e}", number + 1), formats)?;
             }
@@ -134,7 +142,7 @@ impl Trade<'_, '_> {
         let predicted = predicted(self.sensed, &formats).unwrap_or(f64::NAN);
         let point = Point { series, what, formats, bytes, ratio, predicted, measured };
         self.points.push(point.clone());
-        (self.progress)();
+        self.goes_on &= (self.progress)();
         Ok(point)
     }
 }

@@ -6,10 +6,11 @@ use anyhow::{Context as _, Result};
 use edgeplan::{ask, believed};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::quantity::{Fraction, Memory};
-use edgeplan_machines::cluster::{Cluster, Host};
+use edgeplan_machines::cluster::{Cluster, ClusterDevice};
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Sensitivity;
 use edgeplan_pricing::deployment;
+use edgeplan_pricing::engine::EngineTraits;
 use edgeplan_pricing::workload::{Goal, Granularity, Quality, Workload};
 use edgeplan_problem::Limits;
 use edgeplan_problem::format::Format;
@@ -85,6 +86,8 @@ impl Planner {
         let workload = Workload {
             prompt: 1,
             generate: 0,
+            context: Some(1),
+            engine: EngineTraits::REFERENCE,
             objective: Goal::Memory,
             quality: measure.bound(budget),
             formats: Format::ALL.into(),
@@ -95,7 +98,7 @@ impl Planner {
             recipes_max: RECIPES,
             ..Workload::default()
         };
-        let host = Host { memory: Some(Memory(1 << 42)), ..Host::new(PROFILE) };
+        let host = ClusterDevice { memory: Some(Memory(1 << 42)), ..ClusterDevice::new(PROFILE) };
         let cluster = Cluster::single(NAME, NAME, host);
         let instance = deployment(std::slice::from_ref(&self.spec), &cluster, &workload)?;
         let name = if measure == Measure::Greedy { "quantize-then-place" } else { "chain-search" };

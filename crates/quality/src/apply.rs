@@ -216,9 +216,16 @@ fn steps(checkpoint: &Checkpoint, formats: &Formats) -> Result<Vec<Step>, InputE
 
 fn draft(checkpoint: &mut Checkpoint, steps: &[Step]) -> Result<Draft, InputError> {
     const VERSION: &str = "general.quantization_version";
+    // The type of most tensors (ggml-org/ggml, docs/gguf.md): optional, because tensors tell it.
+    const FILE_TYPE: &str = "general.file_type";
     let alignment = checkpoint.header.alignment;
+    let changed = steps.iter().any(|step| step.format.is_some());
     let mut draft = Draft { alignment, ..Draft::default() };
     for pair in checkpoint.header.pairs.clone() {
+        // That of the file that is read; none is better than a wrong one.
+        if changed && pair.key == FILE_TYPE {
+            continue;
+        }
         let bytes = checkpoint.metadata(&pair)?;
         draft.metadata.push((pair.key, Value::Copied(pair.kind, bytes)));
     }

@@ -69,8 +69,9 @@ struct Student<'a> {
 }
 
 /// Teaches a student whose matrices are stored in these formats, on pieces `[windows, context]` of
-/// a text; `held_out` is the teacher on another one. `progress` hears of every look: steps and
-/// divergence.
+/// a text; `held_out` is the teacher on another one. `progress` hears of every step, and of the
+/// divergence where it was looked at; the lessons end with the best student so far where it answers
+/// false.
 ///
 /// # Errors
 /// Those of candle.
@@ -82,7 +83,7 @@ pub fn distill(
     formats: &BTreeMap<String, Format>,
     pieces: &[Tensor],
     lessons: &Lessons,
-    progress: &mut dyn FnMut(usize, f64),
+    progress: &mut dyn FnMut(usize, Option<f64>) -> bool,
 ) -> Result<Taught> {
     let student = Student::new(held_out.original, formats, lessons.matrices)?;
     let parameters = ParamsAdamW { weight_decay: 0.0, ..ParamsAdamW::default() };
@@ -91,18 +92,22 @@ pub fn distill(
     let before = student.divergence(held_out)?;
     let values = BTreeMap::new();
     let mut best = Taught { values, before, after: before, steps: 0 };
-    progress(0, before);
+    let mut goes_on = progress(0, Some(before));
     let mut worse = 0;
     for step in 1..=lessons.steps {
+        if !goes_on {
+            break;
+        }
         let done = step as f64 / lessons.steps as f64;
         adam.set_learning_rate(lessons.rate * (1.0 - 0.9 * done));
         let piece = &pieces[rng.random_range(0..pieces.len())];
         adam.step(&student.gradients(piece, lessons.layers)?)?;
         if step % lessons.every != 0 && step != lessons.steps {
+            goes_on = progress(step, None);
             continue;
         }
         let divergence = student.divergence(held_out)?;
-        progress(step, divergence);
+        goes_on = progress(step, Some(divergence));
         worse += 1;
         if divergence < best.after {
             worse = 0;

@@ -1,7 +1,7 @@
 //! Sensitivity files that grow by whole lines, so that a measurement may be broken off and go on.
 
 use std::fs::{File, OpenOptions};
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use edgeplan_files::{InputError, read_text};
@@ -49,7 +49,11 @@ impl Journal {
     pub fn open(path: &Path, header: &Header) -> Result<Self, InputError> {
         let error =
             |error: std::io::Error| InputError::file(path.display().to_string(), error.to_string());
-        let there = std::fs::read(path).unwrap_or_default();
+        let there = match std::fs::read(path) {
+            Err(none) if none.kind() == ErrorKind::NotFound => Vec::new(),
+            // What cannot be read must not be cut off.
+            there => there.map_err(error)?,
+        };
         let whole = there.iter().rposition(|&byte| byte == b'\n').map_or(0, |end| end + 1);
         let file = OpenOptions::new().create(true).append(true).open(path).map_err(error)?;
         file.set_len(whole as u64).map_err(error)?;

@@ -63,7 +63,7 @@ impl Training {
         text: &Path,
         held_out: &Path,
         out: &Path,
-        progress: &mut dyn FnMut(usize, Option<Progress>),
+        progress: &mut dyn FnMut(usize, Option<Progress>) -> bool,
     ) -> Result<(), EngineError> {
         let (text, held_out) = (self.read(text)?, self.read(held_out)?);
         let (decoder, vars) = self.start()?;
@@ -85,7 +85,9 @@ impl Training {
                 let held_out = self.finite(step, self.held_out(&decoder, &held_out)?)?;
                 seen = Some(Progress { step, loss: mean, held_out });
             }
-            progress(step, seen);
+            if !progress(step, seen) {
+                break;
+            }
         }
         Ok(self.write(&vars, out)?)
     }

@@ -318,7 +318,9 @@ fn append<T: Serialize>(path: &Path, rows: impl Iterator<Item = T>) -> Result<()
         .map_err(|error| at(path, &error))?;
     let empty = file.metadata().map_err(|error| at(path, &error))?.len() == 0;
     let text = csv_text(rows, empty)?;
-    file.write_all(text.as_bytes()).map_err(|error| at(path, &error))
+    // A trial may have taken an hour; its row is to outlast a power cut.
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.sync_data());
+    written.map_err(|error| at(path, &error))
 }
 
 fn csv_text<T: Serialize>(

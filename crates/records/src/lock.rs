@@ -57,6 +57,13 @@ impl Lock {
     }
 }
 
+impl Lock {
+    /// The file that names the owner: for whoever ends the process without dropping the lock.
+    pub fn file(&self) -> &Path {
+        &self.path
+    }
+}
+
 impl Drop for Lock {
     fn drop(&mut self) {
         // While it is still locked: nobody else's is removed. One that stays holds nobody up.

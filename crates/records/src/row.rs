@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use edgeplan_problem::deployment::{Objective, Placement};
 use edgeplan_problem::{Cost, Verdict, gap};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::Columns;
@@ -11,7 +12,18 @@ use crate::parameter::Parameter;
 
 /// Which kind of problem a trial is about.
 #[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+    Debug,
+    Clone,
+    Copy,
+    Default,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {

@@ -9,6 +9,7 @@ mod frame;
 mod plan;
 mod settings;
 mod topology;
+mod way;
 mod wire;
 
 pub use deployed::{Offer, offer};
@@ -16,4 +17,4 @@ pub use frame::{Frame, frame};
 pub use plan::ScheduleFile;
 pub use settings::Settings;
 pub use topology::{Point, Topology};
-pub use wire::{fingerprint, parse_schedule, read_schedule, write_schedule};
+pub use wire::{fingerprint, frame_schema, parse_schedule, read_schedule, write_schedule};

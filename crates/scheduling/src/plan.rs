@@ -1,6 +1,7 @@
 //! The file of a schedule: by name, so that a person can read and edit it.
 
 use edgeplan_problem::scheduling::{Choice, Plan, Scheduling, ServerId, VariantId};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::wire::fingerprint;
@@ -9,9 +10,10 @@ use edgeplan_files::{InputError, check_schema, nearest, parse_json};
 const SCHEMA: &str = "edgeplan-schedule/1";
 
 /// A schedule as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ScheduleFile {
+    /// `edgeplan-schedule/1`.
     schema: String,
     /// Fingerprint of the question that it answers.
     pub instance: String,
@@ -20,7 +22,7 @@ pub struct ScheduleFile {
 }
 
 /// Who serves a request, and with what.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Served {
     /// The server's name.

@@ -39,88 +39,131 @@ use edgeplan_problem::scheduling::{
     Host, Message, Mode, Request, Scheduling, Server, ServerId, Service, Tier, Variant,
 };
 use edgeplan_problem::{Nanos, Share};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use schemars::{JsonSchema, Schema, schema_for};
+use serde::{Deserialize, Serialize};
 
 use edgeplan_files::quantity::{Percent, Time};
 use edgeplan_files::{InputError, nearest, parse_json, parse_toml, read_text, to_json};
 use edgeplan_files::{check_schema, digest};
 
+use crate::way::Way;
+
 const SCHEMA: &str = "edgeplan-scheduling/1";
 
-#[derive(Serialize, Deserialize)]
+/// A decision frame, as it is written.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WireScheduling {
+    /// `edgeplan-scheduling/1`.
     schema: String,
+    /// A name for people.
     name: String,
+    /// What an accuracy or a time beyond a demand means.
     mode: Mode,
+    /// The accuracy that counts as full satisfaction.
     #[serde(default = "whole", skip_serializing_if = "is_whole")]
     accuracy_max: Percent,
-    /// The latest deadline if there is none.
+    /// The time from arrival to answer that counts as no satisfaction; the latest deadline if none.
     #[serde(default)]
     completion_max: Option<Time>,
+    /// Servers.
     server: Vec<WireServer>,
+    /// Kinds of message.
     #[serde(default)]
     message: Vec<WireMessage>,
+    /// Services.
     #[serde(default)]
     service: Vec<WireService>,
+    /// Requests, in order of arrival.
     #[serde(default)]
     request: Vec<WireRequest>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A machine that serves requests.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WireServer {
+    /// A name, unique.
     name: String,
+    /// Where it stands.
     tier: Tier,
+    /// Capacity of one decision frame, in units of its own.
     computation: u64,
+    /// Capacity of one decision frame for its users' requests that others serve, in units of its
+    /// own.
     communication: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A request on its way to another server, and its answer.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WireMessage {
+    /// A name, unique.
     name: String,
+    /// What it takes of the capacity of the server that covers the user.
     communication: u64,
+    /// To another server and back, by `[from][to]` in the order of servers; `-` where there is no
+    /// way.
     time: Vec<Vec<Way>>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// What can be asked for.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WireService {
+    /// A name, unique.
     name: String,
+    /// Models that can answer; at least one.
     variant: Vec<WireVariant>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A model that answers.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WireVariant {
+    /// A name, unique in its service.
     name: String,
+    /// How accurate its answers are.
     accuracy: Percent,
+    /// The name of what is sent to another server.
     message: String,
+    /// The servers that hold it, by name.
     #[serde(default)]
     host: BTreeMap<String, WireHost>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A variant on a server.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct WireHost {
+    /// Time of one request.
     processing: Time,
+    /// What one request takes of the server's capacity.
     computation: u64,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A request.
+#[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct WireRequest {
+    /// The name of a service.
     service: String,
+    /// The name of the server that the user reaches first.
     covered_by: String,
+    /// Demanded accuracy.
     accuracy_min: Percent,
+    /// Demanded time from arrival to answer.
     deadline: Time,
+    /// Time since its arrival.
     #[serde(default = "at_once", skip_serializing_if = "is_at_once")]
     waited: Time,
+    /// Weight of accuracy in satisfaction.
     #[serde(default = "half", skip_serializing_if = "is_half")]
     accuracy_weight: Percent,
+    /// Weight of time in satisfaction.
     #[serde(default = "half", skip_serializing_if = "is_half")]
     time_weight: Percent,
+    /// So many requests alike.
     #[serde(default = "one", skip_serializing_if = "is_one")]
     count: u32,
 }
@@ -160,28 +203,9 @@ fn is_one(count: &u32) -> bool {
     *count == one()
 }
 
-/// A time, or `-` where there is no way.
-struct Way(Option<Nanos>);
-
-impl Serialize for Way {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            Some(time) => Time(time.0).serialize(serializer),
-            None => serializer.serialize_str("-"),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for Way {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.trim() == "-" {
-            return Ok(Self(None));
-        }
-        let time = text.parse::<Time>();
-        time.map(|time| Self(Some(Nanos(time.0))))
-            .map_err(|error| serde::de::Error::custom(format!("{error}, or `-` for no way")))
-    }
+/// What may stand in a decision frame.
+pub fn frame_schema() -> Schema {
+    schema_for!(WireScheduling)
 }
 
 /// Reads a question; a path that ends in `.toml` is TOML, anything else JSON.

@@ -5,7 +5,7 @@ use edgeplan_problem::scheduling::{Scheduling, Tier};
 use edgeplan_problem::{Bytes, Limits, Nanos, Silent, Solver, solve};
 
 use crate::hosting::{Hosting, singly};
-use crate::load::Asked;
+use crate::load::{Asked, Load};
 use crate::question::{Offered, Question, Standing, traffic};
 
 /// A request on its way to who serves it.
@@ -84,16 +84,17 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Assigns requests frame by frame: those that came in a frame, and those that nobody took before
 /// and that are not yet too late, become a question when it ends. A site promises no more than its
-/// batches hold and one more frame of work. `None` for those whom nobody took in time.
+/// batches hold and one more frame of work. `None` for those whom nobody took in time, and for the
+/// rest of a load that is stopped.
 ///
 /// # Complexity
 /// One schedule per frame with requests.
 pub fn scheduled(
-    platform: &Platform,
+    load: Load<'_>,
     hosting: &Hosting<'_>,
-    requests: &[Asked],
     solver: &dyn Solver<Scheduling>,
 ) -> Vec<Option<Ticket>> {
+    let Load { platform, requests, stop } = load;
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_by_key(|&index| requests[index].arrival);
     let mut arriving = order.into_iter().peekable();
@@ -109,6 +110,9 @@ pub fn scheduled(
         }) else {
             return tickets;
         };
+        if load.is_stopped() {
+            return tickets;
+        }
         now = platform.frame * (first.0 / platform.frame.0 + 1);
         waiting.extend(std::iter::from_fn(|| {
             arriving.next_if(|&index| requests[index].arrival < now)
@@ -129,7 +133,8 @@ pub fn scheduled(
         let question = Question::new(platform, &offers, (&standing, platform.frame), &asked);
         // Absurd times make no sense as a question; then nobody is served in this frame.
         let Ok(scheduling) = question.scheduling.clone().checked() else { continue };
-        let limits = Limits { time: Some(LIMIT), gap: 1e-3, ..Limits::default() };
+        let interrupt = Some(stop);
+        let limits = Limits { time: Some(LIMIT), gap: 1e-3, interrupt, ..Limits::default() };
         let Some(plan) = solve(&scheduling, solver, limits, &mut Silent).plan else { continue };
         let mut taken = vec![false; waiting.len()];
         for (place, choice) in plan.choices.iter().enumerate() {

@@ -5,6 +5,7 @@ use crate::platform::{Platform, Site};
 use edgeplan_files::InputError;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Sensitivity;
+use edgeplan_pricing::engine::EngineTraits;
 use edgeplan_pricing::workload::{Quality, Workload};
 use edgeplan_pricing::{deployment, prompt_alone};
 use edgeplan_problem::deployment::{Deployment, Plan};
@@ -73,7 +74,8 @@ pub struct Planner<'a> {
 }
 
 /// Every way to equip a site with the platform's services, for requests of that size. A way for
-/// which there is no plan is left out; none may be left.
+/// which there is no plan is left out; none may be left. A planner that is interrupted returns what
+/// it has planned.
 ///
 /// # Errors
 /// Devices whose profiles do not say enough.
@@ -93,6 +95,9 @@ pub fn equipments(
         let sketch = Sketch { platform, site, size, services };
         let free = sketch.priced(Vec::new())?;
         for grades in sketch.grades() {
+            if planner.limits.interrupted() {
+                return Ok(found);
+            }
             found.extend(sketch.plan(&free, &grades, planner)?);
         }
         let uniform = sketch.priced(vec![platform.uniform])?;
@@ -123,6 +128,8 @@ impl Sketch<'_> {
         let workload = Workload {
             prompt: self.size.prompt,
             generate: self.size.generate,
+            context: Some(self.size.prompt.saturating_add(self.size.generate)),
+            engine: EngineTraits { exact_cache: true, ..EngineTraits::default() },
             quality: Quality::Any,
             privacy: false,
             formats,

@@ -1,12 +1,14 @@
 //! What each site hosts: chosen so that users are satisfied most under the expected load.
 
+use std::sync::atomic::AtomicBool;
+
 use crate::platform::Platform;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Share, Silent, Solver, solve};
 use edgeplan_search::ScheduleSearch;
 
 use crate::equipment::{Equipment, Grade};
-use crate::load::Asked;
+use crate::load::{Asked, Load};
 use crate::question::{Offered, Question, Standing};
 
 /// By site, its equipment and batches; `None` where nothing is hosted.
@@ -49,6 +51,7 @@ const THOROUGH: ScheduleSearch = ScheduleSearch { evaluations: 400, patience: 10
 #[derive(Debug, Clone)]
 pub struct Expected<'a> {
     platform: &'a Platform,
+    stop: &'a AtomicBool,
     sample: Vec<(Asked, Nanos)>,
     period: Nanos,
 }
@@ -56,7 +59,7 @@ pub struct Expected<'a> {
 impl<'a> Expected<'a> {
     /// Of these requests, with the platform's headroom. A request waits for half a frame until it
     /// is assigned.
-    pub fn new(platform: &'a Platform, requests: &[Asked]) -> Self {
+    pub fn new(Load { platform, requests, stop }: Load<'a>) -> Self {
         let step = requests.len().div_ceil(SAMPLE_MAX).max(1);
         let waited = Nanos(platform.frame.0 / 2);
         let sample: Vec<(Asked, Nanos)> =
@@ -66,7 +69,7 @@ impl<'a> Expected<'a> {
         let whole = u128::from(last.0) * sample.len() as u128 / gaps;
         let period = whole * 100 / (100 + u128::from(platform.headroom_percent));
         let period = Nanos(u64::try_from(period).unwrap_or(u64::MAX >> 4).max(platform.frame.0));
-        Self { platform, sample, period }
+        Self { platform, stop, sample, period }
     }
 
     /// Requests per second, headroom included.
@@ -83,7 +86,22 @@ impl<'a> Expected<'a> {
 
     /// What a hosting is worth.
     pub fn worth(&self, hosting: &Hosting<'_>, solver: &ScheduleSearch) -> Worth {
-        worth(&self.question(&singly(hosting)).scheduling, solver)
+        let question = self.question(&singly(hosting)).scheduling;
+        let plan = solve(&question, solver, self.limits(), &mut Silent).plan;
+        let account = plan.map(|plan| question.evaluate(&plan).account).unwrap_or_default();
+        Worth { satisfaction: account.satisfaction, satisfied: account.satisfied }
+    }
+
+    fn limits(&self) -> Limits<'a> {
+        Limits { interrupt: Some(self.stop), ..Limits::default() }
+    }
+
+    /// No plan of the question has more satisfaction.
+    fn most(&self, question: &Scheduling) -> Share {
+        let solver: &dyn Solver<Scheduling> = &THOROUGH;
+        let outcome = solve(question, solver, self.limits(), &mut Silent);
+        let all = Share(Share::ONE.0.saturating_mul(question.requests.len() as u64));
+        outcome.lower_bound().map_or(all, |bound| question.satisfaction_of(bound))
     }
 
     /// The mean share of a site that a request for a service takes, in nanoseconds; `None` where
@@ -104,21 +122,8 @@ pub fn singly<'a>(hosting: &Hosting<'a>) -> Vec<Vec<Offered<'a>>> {
     hosting.iter().map(|offered| offered.iter().copied().collect()).collect()
 }
 
-fn worth(question: &Scheduling, solver: &ScheduleSearch) -> Worth {
-    let plan = solve(question, solver, Limits::default(), &mut Silent).plan;
-    let account = plan.map(|plan| question.evaluate(&plan).account).unwrap_or_default();
-    Worth { satisfaction: account.satisfaction, satisfied: account.satisfied }
-}
-
-/// No plan of the question has more satisfaction.
-fn most(question: &Scheduling) -> Share {
-    let solver: &dyn Solver<Scheduling> = &THOROUGH;
-    let outcome = solve(question, solver, Limits::default(), &mut Silent);
-    outcome.lower_bound().map_or(Share::MAX, |bound| question.satisfaction_of(bound))
-}
-
 /// Chooses what each site hosts: site after site takes what is worth most beside the others', until
-/// none changes. `choices` has the equipments of each site.
+/// none changes, or the load is stopped. `choices` has the equipments of each site.
 ///
 /// # Complexity
 /// One quick schedule for each equipment and batch, per round.
@@ -137,6 +142,9 @@ pub fn choose<'a>(expected: &Expected<'_>, choices: &'a [Vec<Equipment>]) -> Cho
         for site in 0..offers.len() {
             let mut tried: Vec<(Worth, Option<Offered<'a>>)> = Vec::new();
             for offer in std::iter::once(None).chain(offers[site].iter().copied().map(Some)) {
+                if expected.limits().interrupted() {
+                    break;
+                }
                 let mut changed = hosting.clone();
                 changed[site] = offer;
                 tried.push((expected.worth(&changed, &QUICK), offer));
@@ -154,8 +162,9 @@ pub fn choose<'a>(expected: &Expected<'_>, choices: &'a [Vec<Equipment>]) -> Cho
             break;
         }
     }
-    let most = most(&expected.question(&offers).scheduling);
-    let worth = expected.worth(&hosting, &THOROUGH);
+    let most = expected.most(&expected.question(&offers).scheduling);
+    // A solver that is stopped may not have found what the quick one had.
+    let worth = expected.worth(&hosting, &THOROUGH).max(best);
     let question = expected.question(&singly(&hosting));
     Chosen { hosting, question, worth, most, next }
 }

@@ -27,7 +27,7 @@ mod replay;
 pub use dispatch::{Rule, Ticket, by_rule, scheduled};
 pub use equipment::{Equipment, Grade, Hosted, Planner, equipments};
 pub use hosting::{Chosen, Expected, Hosting, Worth, choose, singly, uniform};
-pub use load::{Asked, mean_size, requests};
+pub use load::{Asked, Load, mean_size, requests};
 pub use operation::{Router, Run, Way, denser, rate, ways};
 pub use pace::Pace;
 pub use planned::Planned;

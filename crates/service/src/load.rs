@@ -1,5 +1,7 @@
 //! The requests that a platform expects, one by one.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use crate::platform::{Arrivals, Demand, Platform, Service};
 use edgeplan_files::{InputError, read_text};
 use edgeplan_problem::{Nanos, Share};
@@ -23,6 +25,38 @@ pub struct Asked {
     pub accuracy_min: Share,
     /// Demanded time from arrival to the last token.
     pub deadline: Nanos,
+}
+
+/// Requests on a platform, and who may stop whatever is done with them.
+#[derive(Debug, Clone, Copy)]
+pub struct Load<'a> {
+    /// Sites and services.
+    pub platform: &'a Platform,
+    /// Who asks for what, and when.
+    pub requests: &'a [Asked],
+    /// Ends planning and simulation once it is set.
+    pub stop: &'a AtomicBool,
+}
+
+impl<'a> Load<'a> {
+    /// A load that nobody stops.
+    pub fn new(platform: &'a Platform, requests: &'a [Asked]) -> Self {
+        static NEVER: AtomicBool = AtomicBool::new(false);
+        Self { platform, requests, stop: &NEVER }
+    }
+
+    /// Other requests on the same platform.
+    pub fn with<'b>(self, requests: &'b [Asked]) -> Load<'b>
+    where
+        'a: 'b,
+    {
+        Load { requests, ..self }
+    }
+
+    /// Whether somebody stopped it.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
 }
 
 /// The requests of the platform's load, by arrival. Who asks where for what is drawn with the

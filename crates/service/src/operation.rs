@@ -1,13 +1,12 @@
 //! Ways to operate a platform, ours and those of people who plan nothing, on the same load.
 
-use crate::platform::Platform;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_solvers::{Entry, SCHEDULING};
 
 use crate::dispatch::{Rule, Ticket, by_rule, scheduled};
 use crate::hosting::Hosting;
-use crate::load::{Asked, stretched};
+use crate::load::{Asked, Load, stretched};
 use crate::replay::{Batching, Levels, Replay, replay};
 
 /// A way to operate: what is hosted, who sends requests where, how batches are formed.
@@ -44,30 +43,35 @@ pub struct Run {
 }
 
 impl Way<'_> {
-    /// Operates the platform so.
-    pub fn run(&self, platform: &Platform, requests: &[Asked]) -> Run {
-        let tickets = self.send(platform, requests);
-        let replay = replay(&self.hosting, (requests, &tickets), &self.batching);
-        let levels = replay.levels(requests, |_| true);
-        Run { tickets, replay, levels }
+    /// Operates the platform so; `None` if the load is stopped before its end, because part of a
+    /// load says nothing of its users.
+    pub fn run(&self, load: Load<'_>) -> Option<Run> {
+        let tickets = self.send(load);
+        if load.is_stopped() {
+            return None;
+        }
+        let replay = replay(&self.hosting, load, &tickets, &self.batching);
+        let levels = replay.levels(load.requests, |_| true);
+        (!load.is_stopped()).then_some(Run { tickets, replay, levels })
     }
 
-    fn send(&self, platform: &Platform, requests: &[Asked]) -> Vec<Option<Ticket>> {
+    fn send(&self, load: Load<'_>) -> Vec<Option<Ticket>> {
         match self.router {
-            Router::Schedule(entry) => {
-                scheduled(platform, &self.hosting, requests, (entry.make)().as_ref())
-            }
-            Router::Rule(rule) => by_rule(platform, &self.hosting, requests, rule),
+            Router::Schedule(entry) => scheduled(load, &self.hosting, (entry.make)().as_ref()),
+            Router::Rule(rule) => by_rule(load.platform, &self.hosting, load.requests, rule),
         }
     }
 
     /// The same way, with the batches at each site that satisfy most of the users who are sent
     /// there; the first of those that satisfy as many.
-    pub fn with_best_batches(mut self, platform: &Platform, requests: &[Asked]) -> Self {
-        let tickets = self.send(platform, requests);
+    pub fn with_best_batches(mut self, load: Load<'_>) -> Self {
+        let tickets = self.send(load);
+        if load.is_stopped() {
+            return self;
+        }
         let runs = Batching::ALL.map(|batching| {
             let everywhere = vec![batching; self.hosting.len()];
-            (batching, replay(&self.hosting, (requests, &tickets), &everywhere))
+            (batching, replay(&self.hosting, load, &tickets, &everywhere))
         });
         for (site, chosen) in self.batching.iter_mut().enumerate() {
             let satisfied =
@@ -82,12 +86,8 @@ impl Way<'_> {
 
 /// Our way and the others: a schedule on what was `planned`, by our search and by GUS, and rules of
 /// thumb on what is `uniform`.
-pub fn ways<'a>(
-    platform: &Platform,
-    requests: &[Asked],
-    (planned, uniform): (&Hosting<'a>, &Hosting<'a>),
-) -> Vec<Way<'a>> {
-    let everywhere = |batching| vec![batching; platform.sites.len()];
+pub fn ways<'a>(load: Load<'_>, (planned, uniform): (&Hosting<'a>, &Hosting<'a>)) -> Vec<Way<'a>> {
+    let everywhere = |batching| vec![batching; load.platform.sites.len()];
     let way = |name: &str, hosting: &Hosting<'a>, router, batching| Way {
         name: name.into(),
         hosting: hosting.clone(),
@@ -99,7 +99,7 @@ pub fn ways<'a>(
     let ours = ours.into_iter().filter_map(|(name, solver)| {
         let router = Router::Schedule(schedule(solver)?);
         let way = way(name, planned, router, Batching::Continuous);
-        Some(way.with_best_batches(platform, requests))
+        Some(way.with_best_batches(load))
     });
     let rule = |name: &str, rule, batching| way(name, uniform, Router::Rule(rule), batching);
     let near = way("planned, nearest", planned, Router::Rule(Rule::Nearest), Batching::Continuous);

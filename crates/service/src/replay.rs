@@ -2,14 +2,14 @@
 
 use edgeplan_problem::Nanos;
 use edgeplan_simulator::{
-    Continuous, Keep, Outcome, Policy, Quantiles, Request, Setup, StaticBatch, operate,
+    Continuous, Keep, Outcome, Policy, Quantiles, Request, Setup, StaticBatch, operate_until,
 };
 use edgeplan_solvers::find_batching;
 use serde::Serialize;
 
 use crate::dispatch::Ticket;
 use crate::hosting::Hosting;
-use crate::load::Asked;
+use crate::load::{Asked, Load};
 use crate::planned::Planned;
 use crate::question::Offered;
 
@@ -96,21 +96,26 @@ pub struct Replay {
     pub events: u64,
 }
 
-/// Runs every site on what was sent to it. `batching` says how, by site.
+/// Runs every site on what was sent to it, `tickets` by request. `batching` says how, by site. In
+/// what is left of a load that is stopped nobody is served.
 ///
 /// # Complexity
-/// As [`operate`], for each site.
+/// As [`operate_until`], for each site.
 pub fn replay(
     hosting: &Hosting<'_>,
-    (requests, tickets): (&[Asked], &[Option<Ticket>]),
+    load: Load<'_>,
+    tickets: &[Option<Ticket>],
     batching: &[Batching],
 ) -> Replay {
+    let requests = load.requests;
     let mut replay = Replay { served: vec![None; requests.len()], sites: Vec::new(), events: 0 };
     let begin = requests.iter().map(|asked| asked.arrival).min().unwrap_or_default();
     for (site, offered) in hosting.iter().enumerate() {
-        let run = offered.as_ref().map(|offered| {
+        // Even to sort a million requests takes time.
+        let goes_on = !load.is_stopped();
+        let run = offered.as_ref().filter(|_| goes_on).map(|offered| {
             let policy = batching[site].policy(offered);
-            run((site, offered), (requests, tickets), policy, &mut replay)
+            run((site, offered), (load, tickets), policy, &mut replay)
         });
         let run = run.map(|(mut run, busy, end)| {
             let whole = end.saturating_sub(begin).as_f64().max(1.0);
@@ -125,7 +130,7 @@ pub fn replay(
 /// Runs one site; its busy times and when it was done.
 fn run(
     (site, offered): (usize, &Offered<'_>),
-    (requests, tickets): (&[Asked], &[Option<Ticket>]),
+    (Load { requests, stop, .. }, tickets): (Load<'_>, &[Option<Ticket>]),
     mut policy: Box<dyn Policy>,
     replay: &mut Replay,
 ) -> (SiteRun, Vec<Nanos>, Nanos) {
@@ -151,7 +156,7 @@ fn run(
         lanes: None,
         keep: Keep::default(),
     };
-    let record = operate(&setup, &arrivals, policy.as_mut());
+    let record = operate_until(&setup, &arrivals, policy.as_mut(), stop);
     let mut satisfied = 0;
     for ((index, ticket), outcome) in sent.iter().zip(&record.outcomes) {
         let Outcome::Served { first, end, .. } = *outcome else { continue };

@@ -183,7 +183,7 @@ mod tests {
         let names: Vec<&str> = platform.sites.iter().map(|site| site.name.as_str()).collect();
         assert_eq!(names, ["cloud", "library", "workshop"]);
         assert_eq!(platform.sites[0].tier, Tier::Cloud);
-        assert!(platform.sites[1].cluster.hosts.len() > 1);
+        assert!(platform.sites[1].cluster.devices.len() > 1);
         assert_eq!(platform.way(1, 1, Bytes(1 << 30)), Nanos::ZERO);
         // 25 + 4 ms, and 1 MB at 100 Mbit/s
         assert_eq!(platform.way(1, 0, Bytes(1_000_000)), Nanos(109_000_000));

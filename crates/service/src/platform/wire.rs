@@ -11,7 +11,7 @@ use serde::Deserialize;
 use super::{Arrivals, Demand, Load, Platform, Service, Site, Uplink};
 use edgeplan_files::quantity::{Bandwidth, Memory, Percent, Time};
 use edgeplan_files::{InputError, read_text};
-use edgeplan_machines::cluster::{Cluster, ClusterFile, Host, Link, Switch};
+use edgeplan_machines::cluster::{Cluster, ClusterDevice, ClusterFile, Link, Switch};
 use edgeplan_machines::device::Device;
 use edgeplan_model::sensitivity::mix_named;
 use edgeplan_problem::format::Format;
@@ -122,7 +122,7 @@ struct WireSite {
     profile: BTreeMap<String, Device>,
     /// Devices by name.
     #[serde(default)]
-    device: BTreeMap<String, Host>,
+    device: BTreeMap<String, ClusterDevice>,
     /// Switches by name.
     #[serde(default)]
     switch: BTreeMap<String, Switch>,
@@ -354,13 +354,14 @@ impl WireSite {
             (None, Some(first)) => {
                 let source = self.source.unwrap_or_else(|| first.clone());
                 let Self { profile, device, switch, link, .. } = self;
-                let wire = ClusterFile { source, profile, device, switch, link };
+                let host = BTreeMap::new();
+                let wire = ClusterFile { source, profile, device, host, switch, link };
                 let inside = |error: InputError| {
                     let key = error.key.unwrap_or_default();
                     InputError { key: Some(format!("{place}.{key}")), ..error }
                 };
                 let cluster = Cluster::new(bounds.file, wire).map_err(inside)?;
-                (0..cluster.hosts.len())
+                (0..cluster.devices.len())
                     .try_for_each(|host| cluster.profile(host).map(drop))
                     .map_err(inside)?;
                 Ok(cluster)

@@ -14,6 +14,7 @@ pub(crate) fn chain(layers: &[(u16, u64, u64)], hop: u64, caches: u64) -> (Deplo
     let devices = 1 + layers.iter().map(|layer| layer.0).max().unwrap_or(0);
     let count = usize::from(devices);
     let device = |index| Device {
+        host: None,
         name: format!("d{index}"),
         memory: Bytes(caches + layers.len() as u64),
         overhead: Bytes::ZERO,
@@ -21,6 +22,7 @@ pub(crate) fn chain(layers: &[(u16, u64, u64)], hop: u64, caches: u64) -> (Deplo
         traffic_max: None,
     };
     let layer = |&(_, time, kv): &(u16, u64, u64)| Layer {
+        joined: false,
         role: "l".into(),
         options: vec![LayerOption {
             recipe: "r".into(),
@@ -36,6 +38,7 @@ pub(crate) fn chain(layers: &[(u16, u64, u64)], hop: u64, caches: u64) -> (Deplo
     let time = |pair| if pair / count == pair % count { Nanos::ZERO } else { Nanos(hop) };
     let times: Vec<Option<Nanos>> = (0..count * count).map(|pair| Some(time(pair))).collect();
     let instance = Deployment {
+        hosts: Vec::new(),
         name: "chain".into(),
         objective: Objective::Latency,
         placement: Placement::Free,

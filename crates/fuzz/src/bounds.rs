@@ -1,0 +1,152 @@
+//! Instances of any numbers, their plans, and lower bounds that are claimed of them.
+
+use arbitrary::{Result, Unstructured};
+use edgeplan_certificate::{Certificate, check};
+use edgeplan_families::{Random, random};
+use edgeplan_files::deployment::{PlanFile, read_instance, write_instance};
+use edgeplan_problem::deployment::{Deployment, DeviceId, Objective, Placement};
+use edgeplan_problem::{Bytes, Cost, Loss, Nanos, Problem as _};
+
+use crate::samples;
+
+/// More plans than these are not enumerated.
+const PLANS_MAX: u64 = 600;
+
+/// Mostly small numbers, which collide, and now and then any.
+fn number(noise: &mut Unstructured<'_>) -> Result<u64> {
+    Ok(match noise.arbitrary::<u8>()? {
+        kind @ 0..=99 => u64::from(kind % 10),
+        100..=199 => u64::from(noise.arbitrary::<u16>()?),
+        200..=229 => 1 << noise.int_in_range(0..=63)?,
+        230..=239 => u64::MAX - u64::from(noise.arbitrary::<u8>()?),
+        _ => noise.arbitrary()?,
+    })
+}
+
+fn maybe(noise: &mut Unstructured<'_>) -> Result<Option<u64>> {
+    if noise.ratio(1, 4)? { number(noise).map(Some) } else { Ok(None) }
+}
+
+/// An instance of a few layers and devices, most of its numbers replaced.
+fn instance(noise: &mut Unstructured<'_>) -> Result<Deployment> {
+    let family = Random {
+        layers: noise.int_in_range(1..=4)?,
+        devices: noise.int_in_range(1..=3)?,
+        formats: noise.int_in_range(1..=2)?,
+        objective: *noise.choose(&[
+            Objective::Latency,
+            Objective::Memory,
+            Objective::Bottleneck,
+        ])?,
+        placement: *noise.choose(&[Placement::Contiguous, Placement::Free])?,
+        ..Random::default()
+    };
+    let mut instance = random(&family);
+    instance.latency_max = maybe(noise)?.map(Nanos);
+    instance.bottleneck_max = maybe(noise)?.map(Nanos);
+    instance.source = DeviceId(noise.int_in_range(0..=family.devices as u16 - 1)?);
+    for device in &mut instance.devices {
+        device.memory = Bytes(number(noise)?);
+        device.overhead = Bytes(number(noise)?);
+        device.compute_max = maybe(noise)?.map(Nanos);
+        device.traffic_max = maybe(noise)?.map(Bytes);
+    }
+    let model = &mut instance.models[0];
+    model.loss_max = maybe(noise)?.map(Loss);
+    model.activation = Bytes(number(noise)?);
+    for message in &mut model.messages {
+        message.bytes = Bytes(number(noise)?);
+        for (index, time) in message.time.iter_mut().enumerate() {
+            let diagonal = index % (family.devices + 1) == 0;
+            *time = if diagonal { *time } else { Some(Nanos(number(noise)?)) };
+        }
+    }
+    for layer in &mut model.layers {
+        layer.kv = Bytes(number(noise)?);
+        layer.pin = if noise.ratio(1, 8)? {
+            Some(DeviceId(noise.int_in_range(0..=family.devices as u16 - 1)?))
+        } else {
+            None
+        };
+        for option in &mut layer.options {
+            (option.bytes, option.loss) = (Bytes(number(noise)?), Loss(number(noise)?));
+            for time in &mut option.compute {
+                *time = if noise.ratio(1, 8)? { None } else { Some(Nanos(number(noise)?)) };
+            }
+        }
+    }
+    Ok(instance)
+}
+
+/// The certificate that the rest of the input is for an instance.
+fn claim(noise: &mut Unstructured<'_>, instance: &Deployment) -> Result<Certificate> {
+    let (devices, layers) = (instance.devices.len(), instance.models[0].layers.len());
+    let numbers = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
+        (0..count).map(|_| number(noise)).collect()
+    };
+    let mut remembered = vec![Vec::new(); devices];
+    for set in &mut remembered {
+        for device in 0..devices {
+            if noise.ratio(1, 3)? {
+                set.push(device);
+            }
+        }
+    }
+    Ok(Certificate {
+        lower_bound: Cost(number(noise)?),
+        scale_bits: noise.int_in_range(0..=41)?,
+        loss_price: number(noise)?,
+        visit_price: numbers(noise, devices)?,
+        remembered,
+        unit: numbers(noise, devices)?,
+        reference: (0..devices).map(|_| numbers(noise, layers)).collect::<Result<_>>()?,
+    })
+}
+
+/// An instance of any numbers is refused, or every plan of it can be priced and named.
+pub(crate) fn pair(bytes: &[u8]) {
+    let Ok(drawn) = instance(&mut Unstructured::new(bytes)) else { return };
+    let Ok(instance) = drawn.checked() else { return };
+    assert_eq!(read_instance("i.json", &write_instance(&instance)).as_ref(), Ok(&instance));
+    if instance.plan_count() > PLANS_MAX {
+        return samples::evaluate(&instance);
+    }
+    let every = instance.try_each_plan::<String>(&mut |plan| {
+        let evaluation = instance.evaluate(plan);
+        if evaluation.cost.0 >= 1 << 62 {
+            return Err(format!("{plan:?} costs {}", evaluation.cost));
+        }
+        let named = PlanFile::new(&instance, plan).resolve("p.json", &instance);
+        let named = named.map_err(|error| error.to_string())?;
+        match instance.evaluate(&named).cost == evaluation.cost {
+            true => Ok(()),
+            false => Err(format!("{plan:?} costs otherwise when it is named")),
+        }
+    });
+    every.expect("every plan can be priced");
+}
+
+/// A certificate that is accepted claims no more than the optimum, whatever it is made of.
+pub(crate) fn certificate(bytes: &[u8]) {
+    let mut noise = Unstructured::new(bytes);
+    let Ok(drawn) = instance(&mut noise) else { return };
+    let Ok(claim) = claim(&mut noise, &drawn) else { return };
+    let Ok(bound) = check(&drawn, &claim, None) else { return };
+    assert!(bound >= claim.lower_bound, "less is proven than is claimed");
+    if drawn.plan_count() <= PLANS_MAX
+        && let Some((optimum, plan)) = drawn.brute_force()
+    {
+        assert!(bound <= optimum, "a bound of {bound}, but {plan:?} costs {optimum}");
+    }
+}
+
+/// Noise to draw from: libFuzzer changes it.
+pub(crate) fn noise() -> Vec<Vec<u8>> {
+    let mut state = 1_u64;
+    let mut byte = || {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..4).map(|_| (0..600).map(|_| byte()).collect()).collect()
+}
