@@ -5,6 +5,7 @@ mod batching;
 mod command;
 mod folders;
 pub mod formats;
+pub mod kills;
 mod oracle;
 mod random;
 mod schedules;

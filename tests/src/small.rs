@@ -2,7 +2,7 @@
 //! degeneracy that a solver could trip over.
 
 use edgeplan_problem::deployment::{
-    Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement,
+    Deployment, Device, DeviceId, HostId, Layer, LayerOption, Message, Model, Objective, Placement,
 };
 use edgeplan_problem::{Bytes, Loss, Nanos};
 
@@ -13,11 +13,16 @@ const PLANS_MAX: u64 = 8_000;
 
 /// The question of that seed. Small numbers, so that ties abound; objectives, placements, one or
 /// two models, one device, one layer, free hops, missing links, devices too small for anything,
-/// identical devices, tied tensors, pins and every budget occur.
+/// identical devices, hosts of several devices, parts of blocks, tied tensors, pins and every
+/// budget occur.
 pub fn small(seed: u64) -> Deployment {
     let mut random = Random::seeded(seed);
     loop {
-        let instance = random.deployment(seed);
+        let mut instance = random.deployment(seed);
+        // Drawn apart, so that questions without hosts stay what they were.
+        if seed % 5 == 4 {
+            Random::seeded(!seed).group(&mut instance);
+        }
         if instance.plan_count() <= PLANS_MAX {
             return instance.checked().expect("the generator makes sense");
         }
@@ -36,6 +41,7 @@ impl Random {
         let (latency, cycle) = if self.chance(15) { (60, 40) } else { (0, 0) };
         let identical = self.chance(25);
         Deployment {
+            hosts: Vec::new(),
             name: format!("small-{seed}"),
             objective: objectives[seed as usize % 3],
             placement: [Placement::Contiguous, Placement::Free][seed as usize / 3 % 2],
@@ -47,12 +53,26 @@ impl Random {
         }
     }
 
+    /// Makes hosts of devices, and parts of blocks of layers.
+    pub(crate) fn group(&mut self, instance: &mut Deployment) {
+        instance.hosts = vec!["h0".into(), "h1".into()];
+        for device in &mut instance.devices {
+            device.host = self.maybe(80, 1).map(|host| HostId(host as u16));
+        }
+        for model in &mut instance.models {
+            for layer in model.layers.iter_mut().skip(1) {
+                layer.joined = self.chance(30);
+            }
+        }
+    }
+
     fn devices(&mut self, count: usize, identical: bool) -> Vec<Device> {
         let budgets = if self.chance(15) { 50 } else { 0 };
         let mut devices = Vec::new();
         let (common, overhead) = (15 + self.up_to(40), self.up_to(2));
         for index in 0..count {
             devices.push(Device {
+                host: None,
                 name: format!("d{index}"),
                 memory: Bytes(if identical { common } else { self.up_to(80) }),
                 overhead: Bytes(if identical { overhead } else { self.up_to(3) }),
@@ -115,6 +135,7 @@ impl Random {
     fn layer(&mut self, index: usize, devices: usize, identical: bool) -> Layer {
         let options = 1 + self.up_to(2) as usize;
         Layer {
+            joined: false,
             role: format!("l{index}").into(),
             options: (0..options).map(|o| self.option(o, devices, identical)).collect(),
             kv: Bytes(self.up_to(3)),

@@ -1,5 +1,9 @@
 //! Inputs that mean harm, outputs that lead elsewhere, and runs that are broken off.
 
+mod found;
+mod signals;
+mod writes;
+
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 

@@ -105,7 +105,7 @@ fn a_cluster_is_refused_by_file_and_key() {
     let example = include_str!("../../bench-data/clusters/home-lab.toml");
     let cases = [
         ("\"3 ms\"", "3", "c.toml: link[0].latency: invalid type: integer `3`, expected a time"),
-        ("rtx-3070-8", "rtx-3070", "c.toml: device.desktop.profile: catalog:rtx-3070: no such"),
+        ("rtx-3070-8", "rtx-3077", "c.toml: device.desktop.profile: catalog:rtx-3077: no such"),
         ("source = \"laptop\"", "source = \"home\"", "c.toml: source: `home` is a switch"),
         ("catalog:rtx-3070-8", "no.toml", "no.toml: there is no such file"),
     ];

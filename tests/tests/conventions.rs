@@ -83,6 +83,7 @@ fn question(seed: u64) -> Deployment {
     let messages = [(1, 12), (1, 3), (1, 3)]
         .map(|(least, most)| Message { bytes: Bytes(8), time: times(least, most, true) });
     let layers = (0..layers).map(|layer| Layer {
+        joined: false,
         role: format!("layer {layer}").into(),
         options: (0..2)
             .map(|option| LayerOption {
@@ -101,6 +102,7 @@ fn question(seed: u64) -> Deployment {
     });
     let layers = layers.collect();
     let devices = (0..devices).map(|device| Device {
+        host: None,
         name: format!("device {device}"),
         memory: Bytes(random.random_range(8..=30)),
         overhead: Bytes(1),
@@ -108,6 +110,7 @@ fn question(seed: u64) -> Deployment {
         traffic_max: None,
     });
     Deployment {
+        hosts: Vec::new(),
         name: format!("published {seed}"),
         objective: Objective::Latency,
         placement: Placement::Free,

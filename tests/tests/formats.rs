@@ -3,12 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use edgeplan::CertificateFile;
 use edgeplan_batching::Scenario;
 use edgeplan_cost_model::profile::Profile;
 use edgeplan_files::deployment::{PlanFile, instance_schema};
+use edgeplan_harness::suite::suite_schema;
 use edgeplan_machines::cluster::ClusterFile;
 use edgeplan_machines::device::Device;
+use edgeplan_model::sensitivity::measured::{Header, Line};
 use edgeplan_pricing::workload::Workload;
+use edgeplan_scheduling::{ScheduleFile, frame_schema};
 use edgeplan_service::platform::Platform;
 use edgeplan_tests::formats::FileFormat;
 use schemars::schema_for;
@@ -18,6 +22,20 @@ const HEAD: &str = "# File formats\n\n\
     from the types that read the files. This command writes them again:\n\n\
     ```sh\nBLESS=1 cargo test --release --workspace --test all formats\n```\n\n\
     A key that is not listed is refused, with the nearest listed one.\n\n";
+
+/// A line is the header or one of the lines after it.
+fn sensitivity_schema() -> schemars::Schema {
+    #[derive(schemars::JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its schema is of use")]
+    enum AnyLine {
+        /// The first line.
+        Header(Header),
+        /// A line after the first.
+        Line(Line),
+    }
+    schema_for!(AnyLine)
+}
 
 fn formats() -> Vec<FileFormat> {
     let file = |name, about, schema: schemars::Schema| FileFormat {
@@ -62,6 +80,28 @@ fn formats() -> Vec<FileFormat> {
             "Edge nodes and waiting requests, for `edgeplan batch`.",
             schema_for!(Scenario),
         ),
+        file(
+            "scheduling.toml",
+            "A decision frame for `edgeplan schedule`, as TOML or as JSON with the same keys.",
+            frame_schema(),
+        ),
+        file(
+            "schedule.json",
+            "A schedule by name: `edgeplan schedule --out` writes it, `--check` reads it.",
+            schema_for!(ScheduleFile),
+        ),
+        file(
+            "certificate.json",
+            "A lower bound: `plan --certificate` writes it, `check --certificate` reads it.",
+            schema_for!(CertificateFile),
+        ),
+        file(
+            "sensitivity.jsonl",
+            "JSON lines of `edgeplan sensitivity`, for `plan --sensitivity`: a header, then a \
+             row or a mix per line.",
+            sensitivity_schema(),
+        ),
+        file("suite.toml", "Instances and solvers, for `edgeplan bench`.", suite_schema()),
     ]
 }
 

@@ -8,6 +8,7 @@ mod certificate; // bounds that are checked again
 mod claims; // numbers of pages, and the records that they stand in
 mod cli; // the command line
 mod conventions; // published figures, each in every reading
+mod dependencies; // licences and sources
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
 mod folders; // models as Hugging Face stores them
@@ -31,6 +32,7 @@ mod simulate; // events against evaluate, and traces
 mod tidy; // style
 mod verify; // models that are made and run
 mod what_if; // the smallest fix, and what more would be worth
+mod written; // whatever is written is read
 mod wrong; // engines that err
 
 #[path = "../../crates/pricing/tests/files/writer.rs"]

@@ -199,7 +199,11 @@ fn adding_up_ranks_mixes_right() {
 fn a_plan_by_measured_loss_becomes_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let workload = path(folder.path(), "workload.toml");
-    std::fs::write(&workload, "objective = 'memory'\nquality = { max-kl = 0.003 }\n").unwrap();
+    std::fs::write(
+        &workload,
+        "prompt = 64\ngenerate = 32\nobjective = 'memory'\nquality = { max-kl = 0.003 }\n",
+    )
+    .unwrap();
     let (plan, out, lists) =
         (path(folder.path(), "plan.json"), path(folder.path(), "p.gguf"), path(folder.path(), "l"));
     let asked = ["plan", "--model", TEACHER, "--sensitivity", SENSED, "--workload", &workload];

@@ -1,6 +1,7 @@
 //! `edgeplan service`: what sites host against every hosting, promises against the simulator, and
 //! the command as a user meets it.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use edgeplan_problem::recipe::Recipe;
@@ -9,8 +10,9 @@ use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
 use edgeplan_search::ScheduleSearch;
 use edgeplan_service::platform::Platform;
 use edgeplan_service::{
-    Asked, Batching, Equipment, Expected, Grade, Hosting, Offered, Planner, Router, Rule, Ticket,
-    Way, by_rule, choose, denser, equipments, mean_size, rate, replay, requests, scheduled, ways,
+    Asked, Batching, Equipment, Expected, Grade, Hosting, Load, Offered, Planner, Router, Rule,
+    Ticket, Way, by_rule, choose, denser, equipments, mean_size, rate, replay, requests, scheduled,
+    ways,
 };
 use edgeplan_simulator::Size;
 use edgeplan_solvers::{find, find_scheduling};
@@ -61,6 +63,12 @@ struct Case {
     platform: Platform,
     requests: Vec<Asked>,
     choices: Vec<Vec<Equipment>>,
+}
+
+impl Case {
+    fn load(&self) -> Load<'_> {
+        Load::new(&self.platform, &self.requests)
+    }
 }
 
 fn tiny() -> Case {
@@ -121,7 +129,7 @@ fn no_hosting_is_better_than_the_bound_says() {
     for load in [0.5, 2.0, 8.0] {
         let dense = denser(&requests, load);
         assert!((rate(&dense) / rate(&requests) / load - 1.0).abs() < 0.01);
-        let expected = Expected::new(&platform, &dense);
+        let expected = Expected::new(Load::new(&platform, &dense));
         let chosen = choose(&expected, &choices);
         let offers = |site: usize| {
             let batches = [1, 8];
@@ -166,7 +174,12 @@ fn a_busy_site_serves_as_many_as_it_promises() {
                 .map(|asked| Asked { arrival: Nanos::ZERO, ..*asked })
                 .collect();
             let tickets = by_rule(&case.platform, &hosting, &rush, Rule::Nearest);
-            let run = replay(&hosting, (&rush, &tickets), &[Batching::Continuous; 3]);
+            let run = replay(
+                &hosting,
+                Load::new(&case.platform, &rush),
+                &tickets,
+                &[Batching::Continuous; 3],
+            );
             let levels = run.levels(&rush, |_| true);
             assert_eq!(levels.served, rush.len());
             let offered = hosting[site].as_ref().expect("hosted");
@@ -183,11 +196,11 @@ fn a_busy_site_serves_as_many_as_it_promises() {
 #[test]
 fn every_request_is_sent_once_where_its_service_is() {
     let case = tiny();
-    let chosen = choose(&Expected::new(&case.platform, &case.requests), &case.choices);
+    let chosen = choose(&Expected::new(case.load()), &case.choices);
     let solver = (find_scheduling("schedule-search").expect("registered").make)();
     for load in [0.2, 1.0, 6.0] {
         let dense = denser(&case.requests, load);
-        let tickets = scheduled(&case.platform, &chosen.hosting, &dense, solver.as_ref());
+        let tickets = scheduled(case.load().with(&dense), &chosen.hosting, solver.as_ref());
         assert_eq!(tickets.len(), dense.len());
         let frame = case.platform.frame.0;
         for (asked, ticket) in dense.iter().zip(&tickets) {
@@ -202,7 +215,8 @@ fn every_request_is_sent_once_where_its_service_is() {
         }
         let sent = tickets.iter().filter(|ticket| ticket.is_some()).count();
         assert!(sent > 0 && (load > 1.0 || sent * 10 > dense.len() * 9), "{sent} at load {load}");
-        let run = replay(&chosen.hosting, (&dense, &tickets), &[Batching::Continuous; 3]);
+        let run =
+            replay(&chosen.hosting, case.load().with(&dense), &tickets, &[Batching::Continuous; 3]);
         let levels = run.levels(&dense, |_| true);
         assert_eq!(levels.served, sent, "continuous batches turn nobody away");
         assert_eq!(levels.satisfied + levels.missed + levels.inaccurate, dense.len());
@@ -245,7 +259,7 @@ fn a_lone_request_sees_the_times_of_its_plan() {
     let router = Router::Schedule(find_scheduling("gus").expect("registered"));
     let batching = vec![Batching::Continuous; 3];
     let way = Way { name: "one".into(), hosting, router, batching };
-    let run = way.run(&case.platform, &[asked]);
+    let run = way.run(Load::new(&case.platform, &[asked])).expect("nobody stops it");
     let served = run.replay.served[0].expect("nobody else is there");
     let there = case.platform.way(asked.site, 2, edgeplan_problem::Bytes(4 * u64::from(prompt)));
     let back = case.platform.way(2, asked.site, edgeplan_problem::Bytes(4 * u64::from(generate)));
@@ -256,7 +270,7 @@ fn a_lone_request_sees_the_times_of_its_plan() {
 #[test]
 fn questions_are_those_of_their_requests() {
     let case = tiny();
-    let expected = Expected::new(&case.platform, &case.requests);
+    let expected = Expected::new(case.load());
     let chosen = choose(&expected, &case.choices);
     let question: Scheduling = chosen.question.scheduling.clone().checked().expect("sound");
     assert_eq!(question.servers.len(), 3);
@@ -271,8 +285,22 @@ fn questions_are_those_of_their_requests() {
         assert!(chosen.hosting[site].is_some_and(|o| model < o.equipment.hosted.len()));
     }
     assert!(served > 0, "GUS serves nobody");
-    let all = ways(&case.platform, &case.requests, (&chosen.hosting, &vec![None; 3]));
+    let all = ways(case.load(), (&chosen.hosting, &vec![None; 3]));
     assert_eq!(all.len(), 7);
+}
+
+#[test]
+fn a_load_that_is_stopped_yields_what_is_known() {
+    let case = tiny();
+    let whole = choose(&Expected::new(case.load()), &case.choices);
+    let stop = AtomicBool::new(true);
+    let load = Load { stop: &stop, ..case.load() };
+    let chosen = choose(&Expected::new(load), &case.choices);
+    assert!(chosen.hosting.iter().all(Option::is_none), "no hosting was tried");
+    assert!(chosen.most >= whole.most && chosen.worth <= whole.worth);
+    let all = ways(load, (&whole.hosting, &vec![None; 3]));
+    assert_eq!(all.len(), 7);
+    assert!(all.iter().all(|way| way.run(load).is_none()), "part of a load is no result");
 }
 
 #[test]

@@ -11,7 +11,7 @@ use walkdir::{DirEntry, WalkDir};
 
 const LINES_MAX: usize = 450;
 const COLUMNS_MAX: usize = 100;
-const SOLVERS: [&str; 5] = ["dp", "greedy", "ilp", "rounding", "search"];
+const SOLVERS: [&str; 6] = ["dp", "greedy", "ilp", "joint", "rounding", "search"];
 /// Nothing that is not source lives here, so the parent's README speaks for them.
 const CODE_FOLDERS: [&str; 4] = ["src", "tests", "benches", "examples"];
 
@@ -110,7 +110,7 @@ fn rooms_know_only_those_below() {
         ("records", &["problem", "files"][..]),
         ("report", &["problem", "files", "records"][..]),
         ("simulator", &["problem", "files"][..]),
-        ("runtimes", &["problem", "files", "model", "pricing"][..]),
+        ("runtimes", &["problem", "files", "model", "machines", "pricing"][..]),
     ];
     for (folder, below) in rooms {
         let below: Vec<String> = below.iter().map(|name| member_name(name)).collect();
@@ -172,12 +172,12 @@ fn validation_is_a_user_of_the_library() {
 }
 
 #[test]
-fn nothing_builds_on_the_service_but_the_command_line() {
+fn nothing_builds_on_the_service_but_the_command_line_and_tests() {
     let knows = |member: &Member| member.normal.contains(&member_name("service"));
     let members = members();
     let who: Vec<&String> =
         members.iter().filter(|(_, member)| knows(member)).map(|(file, _)| file).collect();
-    assert_eq!(who, [&manifest("cli"), "tests/Cargo.toml"]);
+    assert_eq!(who, [&manifest("cli"), &manifest("fuzz"), "tests/Cargo.toml"]);
 }
 
 #[test]
@@ -208,8 +208,8 @@ fn native_engines_have_one_door_each() {
 fn candle_stays_with_those_that_run_kernels() {
     let own = ["engine", "kernels", "quality"];
     only(&own, |name| name.starts_with("candle"));
-    // And only the command line and the sweep of bits for loss reach it through these.
-    only(&["engine", "kernels", "quality", "pareto", "cli"], |name| {
+    // And only the command line, the sweep of bits for loss, and fuzzing reach it through these.
+    only(&["engine", "kernels", "quality", "pareto", "cli", "fuzz"], |name| {
         own.iter().any(|o| name == member_name(o))
     });
 }

@@ -108,7 +108,7 @@ fn models_that_cannot_be_made_are_refused() {
     generate(smol, "q8_0+ffn_up", "`ffn_up`; a class and its format");
     generate(smol, "q8_0+ffn_up:f16,ffn_up:f32", "`ffn_up` has two formats");
     generate(smol, "q4_K", "token_embd.weight: rows of 576 in q4_K; whole blocks of 256");
-    generate("catalog:opt-350m", "q8_0", "opt-350m: gate: is not that of a llama");
+    generate("catalog:opt-350m", "q8_0", "opt-350m: architecture: `opt` cannot be made");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     let out = folder.path().join("no/x.gguf").display().to_string();
     refused(&["generate", "gguf", "--like", smol, "--out", &out], "there is no folder ");

@@ -1,6 +1,7 @@
 //! `edgeplan distill`: a model teaches its quantized self.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Result;
 use clap::value_parser;
@@ -14,9 +15,13 @@ use serde_json::json;
 use crate::quantize::Wanted;
 use crate::question::learning_rate;
 use crate::reply::Reply;
+use crate::watch;
 
 /// Bytes of its logits that are kept.
 const KEPT_MAX: usize = 32 << 20;
+/// Whether some student is better than the undistilled one: Ctrl-C then writes the best of them.
+static BETTER: AtomicBool = AtomicBool::new(false);
+
 /// One part in so many is held out.
 const PARTS: usize = 10;
 
@@ -80,11 +85,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         patience: 5,
         seed: arguments.seed,
     };
+    watch::listen_once(&BETTER);
     let bar = ProgressBar::new(lessons.steps as u64);
     bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {elapsed} {msg}")?);
-    let taught = distill(&reference, &formats, &pieces, &lessons, &mut |step, divergence| {
+    let mut first = None;
+    let taught = distill(&reference, &formats, &pieces, &lessons, &mut |step, seen| {
         bar.set_position(step as u64);
-        bar.set_message(format!("divergence {divergence:.5} nats on held-out text"));
+        if let Some(divergence) = seen {
+            let undistilled = *first.get_or_insert(divergence);
+            BETTER.fetch_or(divergence < undistilled, Ordering::Relaxed);
+            bar.set_message(format!("divergence {divergence:.5} nats on held-out text"));
+        }
+        !watch::interrupted()
     });
     bar.finish_and_clear();
     let taught = taught?;
@@ -110,6 +122,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         "kl_after_nats": taught.after,
         "recovered": recovered,
         "steps": taught.steps,
+        "interrupted": watch::interrupted(),
     });
     Ok(Reply::either(arguments.json, &json, &text))
 }

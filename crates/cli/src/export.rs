@@ -33,8 +33,8 @@ pub(crate) struct Arguments {
     #[arg(long)]
     out: PathBuf,
     /// Address of a device in the engine's terms, such as `jetson=10.0.0.7:50052` or `gpu=cuda[0]`;
-    /// repeat per device. llama.cpp: a ggml device for the source [default: CPU], HOST:PORT for
-    /// others [default: NAME:50052]
+    /// repeat per device or host. llama.cpp: a ggml device for those of the source [default: by
+    /// backend and number], HOST:PORT for other hosts [default: NAME:50052]
     #[arg(long, value_name = "DEVICE=ADDRESS", value_parser = address)]
     at: Vec<(String, String)>,
     /// Export the nearest plan that the engine can express if it cannot express this one

@@ -15,6 +15,7 @@ mod export;
 mod generate;
 mod import;
 mod inspect;
+mod memory;
 mod pareto;
 mod plan;
 mod profile;
@@ -94,6 +95,8 @@ enum Command {
     Export(export::Arguments),
     /// Show the data of a model, a device or a cluster, with sources
     Inspect(inspect::Arguments),
+    /// Show bytes per device as llama.cpp allocates them, and what its dry run says
+    Memory(memory::Arguments),
     /// Simulate a trace of requests on a plan, event by event
     Simulate(simulate::Arguments),
     /// Measure the kernels of this machine, or the link to another machine
@@ -134,6 +137,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => check::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),
+        Command::Memory(arguments) => memory::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Profile(arguments) => profile::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),

@@ -2,8 +2,8 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use edgeplan::reason;
-use edgeplan_problem::deployment::{Account, Deployment, Objective, Plan, Stage};
-use edgeplan_problem::{Nanos, Outcome, gap};
+use edgeplan_problem::deployment::{Account, Deployment, Objective, Part, Plan, Stage, part_names};
+use edgeplan_problem::{Bytes, Nanos, Outcome, gap};
 use serde_json::{Map, Value, json};
 
 /// The command as it was typed, without the folder of the executable.
@@ -57,7 +57,7 @@ pub(crate) fn account_json(
             "device": instance.device(stage.device).name,
             "first_layer": instance.models[model].layers[stage.first].role,
             "last_layer": instance.models[model].layers[stage.last].role,
-            "recipes": recipes(instance, plan, model, stage),
+            "recipes": recipes(instance, plan, model, stage.first..=stage.last),
             "compute_ns": stage.compute,
             "hop_ns": stage.hop,
             "bytes": stage.bytes,
@@ -81,10 +81,15 @@ pub(crate) fn account_json(
     json
 }
 
-/// The recipes of a stage with how many layers use each, commonest first.
-fn recipes(instance: &Deployment, plan: &Plan, model: usize, stage: &Stage) -> Vec<String> {
+/// The recipes of these layers with how many use each, commonest first.
+fn recipes(
+    instance: &Deployment,
+    plan: &Plan,
+    model: usize,
+    layers: impl IntoIterator<Item = usize>,
+) -> Vec<String> {
     let mut counts: Vec<(usize, String)> = Vec::new();
-    for layer in stage.first..=stage.last {
+    for layer in layers {
         let option = plan.models[model][layer].option.index();
         let recipe = instance.models[model].layers[layer].options[option].recipe.to_string();
         match counts.iter_mut().find(|(_, known)| *known == recipe) {
@@ -108,24 +113,39 @@ pub(crate) fn table(header: &[&str], numbers: &[usize]) -> Table {
     table
 }
 
-/// Stages and memory, for people.
+/// The layers of a device's stages: first and last of one, kinds and ranges of several.
+fn layer_names(instance: &Deployment, model: usize, stages: &[&Stage]) -> String {
+    let layers = &instance.models[model].layers;
+    match stages {
+        [stage] if stage.first == stage.last => layers[stage.first].role.to_string(),
+        [stage] => format!("{} .. {}", layers[stage.first].role, layers[stage.last].role),
+        stages => {
+            let here = stages.iter().flat_map(|stage| &layers[stage.first..=stage.last]);
+            let parts: Option<Vec<Part>> = here.map(|layer| layer.role.part()).collect();
+            parts.map_or_else(|| format!("{} runs", stages.len()), |parts| part_names(&parts))
+        }
+    }
+}
+
+/// Stages and memory, for people: of a host that is visited a row for each device.
 pub(crate) fn account_tables(instance: &Deployment, account: &Account, plan: &Plan) -> String {
     let mut stages =
         table(&["device", "layers", "formats", "compute", "then hop", "bytes"], &[3, 4, 5]);
     for (model, bill) in account.models.iter().enumerate() {
-        let layers = &instance.models[model].layers;
-        for stage in &bill.stages {
-            stages.add_row([
-                instance.device(stage.device).name.clone(),
-                match stage.first == stage.last {
-                    true => layers[stage.first].role.to_string(),
-                    false => format!("{} .. {}", layers[stage.first].role, layers[stage.last].role),
-                },
-                recipes(instance, plan, model, stage).join(", "),
-                stage.compute.to_string(),
-                stage.hop.to_string(),
-                stage.bytes.to_string(),
-            ]);
+        for visit in instance.visits(&bill.stages) {
+            for &device in &visit.devices {
+                let here = bill.stages[visit.stages.clone()].iter();
+                let here: Vec<&Stage> = here.filter(|stage| stage.device == device).collect();
+                let layers = || here.iter().flat_map(|stage| stage.first..=stage.last);
+                stages.add_row([
+                    instance.device(device).name.clone(),
+                    layer_names(instance, model, &here),
+                    recipes(instance, plan, model, layers()).join(", "),
+                    here.iter().map(|stage| stage.compute).sum::<Nanos>().to_string(),
+                    here.iter().map(|stage| stage.hop).sum::<Nanos>().to_string(),
+                    here.iter().map(|stage| stage.bytes).sum::<Bytes>().to_string(),
+                ]);
+            }
         }
     }
     let mut memory = table(

@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::reply::Reply;
 use crate::report::table;
+use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -56,7 +57,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { model: path, text, out, .. } = arguments;
     check_writable(out)?;
     // From before it is read: what another process adds meanwhile would be measured again.
-    let _lock = Lock::hold(out)?;
+    let lock = Lock::hold(out)?;
+    // Rows are in the file one by one; one of them may take minutes.
+    let (file, owner) = (out.clone(), lock.file().to_owned());
+    watch::end_after(move || {
+        let lines = std::fs::read(&file).unwrap_or_default();
+        let rows = lines.iter().filter(|&&byte| byte == b'\n').count().saturating_sub(1);
+        eprintln!("{}: interrupted after {rows} rows; the same command goes on", shown(&file));
+        let _ = std::fs::remove_file(&owner);
+    });
     let file = path.display().to_string();
     let spec = edgeplan_model::load(&file)?;
     sense::check(&spec, &file)?;

@@ -10,10 +10,38 @@ use indicatif::ProgressBar;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Ctrl-C ends the solver, not the program: the best plan so far is still printed.
+/// What shells say of a program that Ctrl-C ended.
+const INTERRUPT: i32 = 130;
+
+/// Ctrl-C ends the solver, not the program: the best plan so far is still printed. A second one
+/// ends the program; files are written whole or not at all, so nothing is left behind.
 pub(crate) fn listen() {
     // A second handler cannot be set in tests; the default one then ends the program.
-    let _ = ctrlc::set_handler(|| INTERRUPTED.store(true, Ordering::Relaxed));
+    let _ = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPT);
+        }
+    });
+}
+
+/// As [`listen`], but ends the program at once as long as there is nothing worth keeping.
+pub(crate) fn listen_once(worth_keeping: &'static AtomicBool) {
+    let _ = ctrlc::set_handler(move || {
+        let kept = worth_keeping.load(Ordering::Relaxed);
+        if INTERRUPTED.swap(true, Ordering::Relaxed) || !kept {
+            eprintln!("interrupted; nothing is written");
+            std::process::exit(INTERRUPT);
+        }
+    });
+}
+
+/// Ctrl-C ends the program after these last words: for work whose results are in a file already,
+/// and whose single steps take too long to be waited for.
+pub(crate) fn end_after(last_words: impl Fn() + Send + 'static) {
+    let _ = ctrlc::set_handler(move || {
+        last_words();
+        std::process::exit(INTERRUPT);
+    });
 }
 
 /// Whether somebody pressed Ctrl-C.

@@ -19,6 +19,7 @@ impl Random {
         let models: Vec<Model> =
             (0..knobs.models).map(|index| self.some_model(knobs, index, devices)).collect();
         Deployment {
+            hosts: Vec::new(),
             name: format!("varied-{seed}"),
             objective: knobs.objective,
             placement: knobs.placement,
@@ -48,6 +49,7 @@ impl Random {
             let overhead = self.sparse(knobs.no_bytes, 3);
             let memory = self.sparse(knobs.limited / 4, most + fixed);
             Device {
+                host: None,
                 name: format!("d{index}"),
                 memory: Bytes(memory),
                 overhead: Bytes(overhead),
@@ -127,6 +129,7 @@ impl Random {
     ) -> Layer {
         let options = 1 + self.up_to(knobs.options_max - 1) as usize;
         Layer {
+            joined: false,
             role: format!("l{index}").into(),
             options: (0..options).map(|o| self.some_option(knobs, o, devices, shared)).collect(),
             kv: Bytes(self.sparse(knobs.no_bytes, 3)),

@@ -26,6 +26,8 @@ pub const FEATURES: &[(&str, Has)] = &[
     ("a device is visited again", |_, truth| revisited(truth)),
     ("one device", |i, _| i.devices.len() == 1),
     ("one layer", |i, _| i.models.iter().all(|model| model.layers.len() == 1)),
+    ("hosts of several devices", |i, _| several_devices(i)),
+    ("parts of a block", |i, _| layers(i).any(|layer| layer.joined)),
     ("several models", |i, _| i.models.len() > 1),
     ("three models", |i, _| i.models.len() > 2),
     ("weights", |i, _| i.models.iter().any(|model| model.weight > 1)),
@@ -108,6 +110,11 @@ fn tied_ends(model: &Model) -> bool {
         |layer: &Layer| layer.options.iter().filter_map(|o| o.shared).collect::<BTreeSet<_>>();
     let (first, last) = (&model.layers[0], &model.layers[model.layers.len() - 1]);
     model.layers.len() > 1 && !names(first).is_disjoint(&names(last))
+}
+
+fn several_devices(instance: &Deployment) -> bool {
+    let ids = || instance.device_ids();
+    ids().any(|one| ids().any(|two| one != two && instance.share_host(one, two)))
 }
 
 fn several_runs(truth: &Optimum) -> bool {

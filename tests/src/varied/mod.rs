@@ -29,7 +29,7 @@ pub fn varied(seed: u64) -> Deployment {
         let knobs = Knobs::drawn(&mut random);
         let drawn = random.varied(&knobs, seed);
         if drawn.plan_count() <= PLANS_MAX {
-            return random.finished(&knobs, drawn);
+            return random.finished(&knobs, drawn, seed);
         }
     }
 }
@@ -39,12 +39,17 @@ pub fn large(seed: u64) -> Deployment {
     let mut random = Random::seeded(seed);
     let knobs = Knobs::drawn(&mut random).large(&mut random);
     let drawn = random.varied(&knobs, seed);
-    random.finished(&knobs, drawn)
+    random.finished(&knobs, drawn, seed)
 }
 
 impl Random {
-    fn finished(&mut self, knobs: &Knobs, drawn: Deployment) -> Deployment {
+    fn finished(&mut self, knobs: &Knobs, drawn: Deployment, seed: u64) -> Deployment {
         let mut instance = knobs.magnitude.applied(drawn, self);
+        // Drawn apart, so that questions without hosts stay what they were.
+        let mut apart = Self::seeded(!seed);
+        if apart.chance(15) {
+            apart.group(&mut instance);
+        }
         self.limit(knobs, &mut instance);
         instance.checked().expect("the generator makes sense")
     }

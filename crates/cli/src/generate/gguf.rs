@@ -1,11 +1,12 @@
-//! `edgeplan generate gguf`: a llama of random weights, to measure and to test with.
+//! `edgeplan generate gguf`: a model of random weights, to measure and to test with.
 
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use edgeplan_engine::random::Random;
 use edgeplan_files::check_writable;
+use edgeplan_model::gguf::draft::Draft;
 use edgeplan_problem::recipe::FormatMix;
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -20,6 +21,9 @@ pub(crate) struct Arguments {
     /// `q4_K+ffn_down:q6_K,token_embd:q8_0`; vectors are f32
     #[arg(long, default_value = "q8_0", value_parser = FormatMix::from_str)]
     recipe: FormatMix,
+    /// Header alone, and a hole as long as all weights: what dry runs of engines need
+    #[arg(long)]
+    header_only: bool,
     /// Seed of the weights
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     seed: u64,
@@ -29,9 +33,15 @@ pub(crate) struct Arguments {
 }
 
 pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Arguments { like, recipe, seed, out } = arguments;
+    let Arguments { like, recipe, header_only, seed, out } = arguments;
     let shape = edgeplan_model::shape(like)?;
     let name = like.trim_start_matches("catalog:").to_owned();
+    if *header_only {
+        check_writable(out)?;
+        let draft = Draft::stored(&name, &shape, recipe)?;
+        draft.write_sparse(out).with_context(|| out.display().to_string())?;
+        return Ok(Reply::raw(String::new()));
+    }
     let random = Random { name, shape, recipe: recipe.clone(), seed: *seed };
     let bytes = random.bytes()?;
     check_writable(out)?;

@@ -12,6 +12,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::question::learning_rate;
 use crate::reply::Reply;
 use crate::report::command_line;
+use crate::watch;
 
 /// 2.5 million parameters; every row is a whole number of blocks of every format.
 const SHAPE: [u64; 6] = [4, 256, 512, 4, 2, 64];
@@ -67,12 +68,14 @@ pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     let template = "{bar:30} {pos}/{len} steps, {elapsed} of {duration} {msg}";
     bar.set_style(ProgressStyle::with_template(template)?);
     let mut rows = format!("# {}\nstep,loss_nats,held_out_nats\n", command_line());
+    watch::listen();
     let trained = training.run(text, held_out, out, &mut |step, seen| {
         bar.set_position(step as u64);
         if let Some(Progress { step, loss, held_out }) = seen {
             rows += &format!("{step},{loss:.4},{held_out:.4}\n");
             bar.set_message(format!("loss {loss:.3}, held out {held_out:.3} nats per byte"));
         }
+        !watch::interrupted()
     });
     bar.finish_and_clear();
     trained?;

@@ -99,8 +99,12 @@ fn facts(device: &Device) -> Vec<Fact<'_>> {
         status: device.status,
         source: &device.source,
     };
+    let (memory, unit) = match (device.memory_gib, device.memory_gb) {
+        (Some(amount), _) => (amount, "GiB"),
+        (None, amount) => (amount.unwrap_or_default(), "GB"),
+    };
     let mut facts = vec![
-        own("memory", device.memory_gb, "GB"),
+        own("memory", memory, unit),
         Fact {
             status: Status::Estimated,
             source: "what the system usually leaves to a runtime",

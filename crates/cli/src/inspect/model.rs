@@ -40,7 +40,7 @@ pub(super) fn one(spec: &str, json: bool) -> Result<Reply> {
     if json {
         return Ok(Reply::json(&model_json(&model)));
     }
-    let kv: u64 = model.layers.iter().map(|layer| 2 * layer.kv_elements).sum();
+    let kv: u64 = model.layers.iter().map(|layer| 2 * layer.kv_elements()).sum();
     let head = format!(
         "{}: {} parameters, {} layers (embedding and head included), hidden {}, vocabulary {}{}\n\
          KV cache in f16: {} per token",
@@ -116,5 +116,5 @@ fn layer_json(layer: &LayerSpec) -> Value {
             })
         })
         .collect();
-    json!({"name": layer.part, "kv_elements": layer.kv_elements, "tensors": tensors})
+    json!({"name": layer.part, "kv_elements": layer.kv_elements(), "tensors": tensors})
 }

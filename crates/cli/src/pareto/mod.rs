@@ -19,6 +19,7 @@ use serde_json::json;
 
 use crate::reply::Reply;
 use crate::report::{command_line, table};
+use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -65,11 +66,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let context = arguments.context as usize;
     let pieces = Text::read(&arguments.text, path)?.pieces(arguments.tokens as usize, context)?;
     let original = load(path, context)?;
+    watch::listen();
     let bar = ProgressBar::new_spinner();
     bar.set_style(ProgressStyle::with_template("{spinner} {pos} plans measured, {elapsed} {msg}")?);
     let reference = Reference::new(&original, pieces, original.kept_max(), &mut || bar.tick())?;
     let sweep = Sweep { budgets: arguments.budgets as usize, uniform: arguments.uniform.clone() };
-    let points = points(&spec, &sensed, &reference, &sweep, &mut || bar.inc(1));
+    let points = points(&spec, &sensed, &reference, &sweep, &mut || {
+        bar.inc(1);
+        !watch::interrupted()
+    });
     bar.finish_and_clear();
     let found = Found { model: &spec.name, loss: reference.loss, points: points? };
     if let Some(path) = &arguments.out {

@@ -14,8 +14,8 @@ use edgeplan_problem::Limits;
 use edgeplan_report::curves;
 use edgeplan_service::platform::{Arrivals, Platform};
 use edgeplan_service::{
-    Asked, Chosen, Equipment, Expected, Planner, Run, Way, choose, denser, equipments, mean_size,
-    rate, requests, uniform, ways,
+    Asked, Chosen, Equipment, Expected, Load, Planner, Run, Way, choose, denser, equipments,
+    mean_size, rate, requests, uniform, ways,
 };
 
 use crate::question::{find_solver, seconds};
@@ -87,6 +87,24 @@ struct Told<'a> {
     ways: Vec<(Way<'a>, Run)>,
     /// By load: the load, requests per second, and what came of each way.
     loads: Vec<(f64, f64, Vec<Levels>)>,
+    /// Whether somebody stopped it before all ways and loads were simulated.
+    interrupted: bool,
+}
+
+impl Told<'_> {
+    /// Every way at so many times the expected load; `None` if somebody stops it.
+    fn simulated(&self, load: Load<'_>, multiple: f64) -> Option<(f64, f64, Vec<Levels>)> {
+        if load.is_stopped() {
+            return None;
+        }
+        let dense = denser(self.requests, multiple);
+        let levels = |(way, run): &(Way<'_>, Run)| match multiple == 1.0 {
+            true => Some(Levels::of(self.platform, self.requests, run)),
+            false => Some(Levels::of(self.platform, &dense, &way.run(load.with(&dense))?)),
+        };
+        let levels = self.ways.iter().map(levels).collect::<Option<_>>()?;
+        (!load.is_stopped()).then(|| (multiple, rate(&dense), levels))
+    }
 }
 
 /// What all users saw, and those of each service.
@@ -111,19 +129,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     watch::listen();
     let requests = requests(&platform)?;
     let choices = arguments.question.equip(&platform, &requests)?;
-    let expected = Expected::new(&platform, &requests);
-    let told = {
+    let load = Load { platform: &platform, requests: &requests, stop: watch::flag() };
+    let expected = Expected::new(load);
+    let (chosen, ways) = {
         let _busy = watch::busy("what each site hosts");
         let chosen = choose(&expected, &choices);
         let plain = uniform(&platform, &choices);
-        let ways = ways(&platform, &requests, (&chosen.hosting, &plain));
+        let ways = ways(load, (&chosen.hosting, &plain));
         (chosen, ways)
     };
-    let (chosen, ways) = told;
-    let ways = ways.into_iter().map(|way| {
+    let ways = ways.into_iter().map_while(|way| {
         let _busy = watch::busy("requests at the expected load");
-        let run = way.run(&platform, &requests);
-        (way, run)
+        let run = way.run(load)?;
+        Some((way, run))
     });
     let mut told = Told {
         platform: &platform,
@@ -132,20 +150,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         chosen: &chosen,
         ways: ways.collect(),
         loads: Vec::new(),
+        interrupted: false,
     };
-    for &load in &arguments.loads {
+    for &multiple in &arguments.loads {
         let _busy = watch::busy("requests at other loads");
-        if watch::interrupted() {
-            bail!("interrupted after {} loads; nothing is written", told.loads.len());
-        }
-        let dense = denser(&requests, load);
-        let levels = |(way, run): &(Way<'_>, Run)| match load == 1.0 {
-            true => Levels::of(&platform, &requests, run),
-            false => Levels::of(&platform, &dense, &way.run(&platform, &dense)),
-        };
-        let levels = told.ways.iter().map(levels).collect();
-        told.loads.push((load, rate(&dense), levels));
+        let Some(simulated) = told.simulated(load, multiple) else { break };
+        told.loads.push(simulated);
     }
+    told.interrupted = watch::interrupted();
     if let Some(folder) = &arguments.plans {
         write_plans(folder, &told)?;
     }
@@ -202,7 +214,7 @@ impl Question {
         let platform = self.read()?;
         let requests = requests(&platform)?;
         let choices = self.equip(&platform, &requests)?;
-        let chosen = choose(&Expected::new(&platform, &requests), &choices);
+        let chosen = choose(&Expected::new(Load::new(&platform, &requests)), &choices);
         Ok(chosen.question.scheduling.checked()?)
     }
 

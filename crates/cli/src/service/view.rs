@@ -22,7 +22,13 @@ pub(super) fn text(told: &Told<'_>) -> String {
         shown.add_rows(content.rows);
         format!("\n\n{}\n{shown}", content.heading)
     });
-    format!("{}{}\n\n{}", headline(told), shown.collect::<String>(), bound(told))
+    let mut text = format!("{}{}\n\n{}", headline(told), shown.collect::<String>(), bound(told));
+    if told.interrupted {
+        let (ways, loads) = (told.ways.len(), told.loads.len());
+        text +=
+            &format!("\n\ninterrupted: {ways} ways and {loads} loads were simulated to the end");
+    }
+    text
 }
 
 /// `campus: 600 requests at 1.50/s; 93.1 % satisfied by planned, ..; 60.2 % by ..`.
@@ -201,7 +207,7 @@ impl Told<'_> {
         let columns = std::iter::once("busy".to_owned()).chain(names).collect();
         let mut rows = Vec::new();
         for (index, site) in self.platform.sites.iter().enumerate() {
-            for (device, (name, _)) in site.cluster.hosts.iter().enumerate() {
+            for (device, (name, _)) in site.cluster.devices.iter().enumerate() {
                 let mut row = vec![format!("{} {name}", site.name)];
                 row.extend(self.ways.iter().map(|(_, run)| {
                     let site = run.replay.sites[index].as_ref();
@@ -312,6 +318,7 @@ pub(super) fn json(told: &Told<'_>) -> Value {
         "sites": sites.collect::<Vec<_>>(),
         "ways": ways.collect::<Vec<_>>(),
         "loads": loads.collect::<Vec<_>>(),
+        "interrupted": told.interrupted,
     })
 }
 
