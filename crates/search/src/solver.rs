@@ -91,11 +91,11 @@ impl Solver<Deployment> for ChainSearch {
         if self.starts_from_limits(run) == Start::Infeasible {
             return Ok(Answer::Infeasible);
         }
-        let bound = match run.problem().objective {
-            _ if hosts::applies(run.problem()) => hosts::prove(self, run)?,
+        let bound = match (hosts::cases(run.problem()), run.problem().objective) {
+            (Some(chains), _) => hosts::prove(self, run, &chains)?,
             _ if is_joint(run.problem()) => JointSearch::new(self).prove(run)?,
-            Objective::Latency | Objective::Memory => self.cheapest(run)?,
-            Objective::Bottleneck => BottleneckSearch::new(self, run)?.prove(run)?,
+            (_, Objective::Latency | Objective::Memory) => self.cheapest(run)?,
+            (_, Objective::Bottleneck) => BottleneckSearch::new(self, run)?.prove(run)?,
         };
         Ok(match run.best().cloned() {
             Some((plan, cost)) => Answer::Plan { plan, lower_bound: Some(bound.min(cost)) },

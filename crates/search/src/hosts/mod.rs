@@ -35,32 +35,32 @@ use network::Network;
 use rounding::Rounding;
 pub(crate) use tuning::{HOSTS, HostTuning};
 
-/// Whether the search of this module takes an instance: one model with several devices on a host,
-/// whose plans cost time, and whose limits are those of the priced rows.
-pub(crate) fn applies(instance: &Deployment) -> bool {
-    let sends_freely = |instance: &Deployment| {
-        instance.bottleneck_max.is_none()
-            && instance.devices.iter().all(|device| device.traffic_max.is_none())
-    };
-    instance.models.len() == 1
+/// The chains of an instance that the search of this module takes: one model with several devices
+/// on a host, whose plans cost time, and whose limits are those of the priced rows. None of others.
+pub(crate) fn cases(instance: &Deployment) -> Option<Vec<Chain>> {
+    let sends_freely = instance.bottleneck_max.is_none()
+        && instance.devices.iter().all(|device| device.traffic_max.is_none());
+    let taken = instance.models.len() == 1
         && instance.has_hosts()
         && instance.objective == Objective::Latency
         && instance.placement == Placement::Contiguous
-        && sends_freely(instance)
-        && network::cases(instance).is_some()
+        && sends_freely;
+    taken.then(|| network::cases(instance)).flatten()
 }
 
 /// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
 ///
 /// Few layers, whose sizes leave much of a memory idle, are enumerated by labels that carry what
 /// every device has spent: prices bound them badly. Many layers are split.
-pub(crate) fn prove(solver: &ChainSearch, run: &mut Run<'_, Deployment>) -> Result<Cost, Stop> {
-    let chains = network::cases(run.problem()).expect("asked before");
+pub(crate) fn prove(
+    solver: &ChainSearch,
+    run: &mut Run<'_, Deployment>,
+    chains: &[Chain],
+) -> Result<Cost, Stop> {
     let goal = Goal::Cheapest { reports: chains.len() == 1 };
-    let few = chains[0].layers <= TUNING.hosts.enumerated_layers_max;
     let mut proven = Cost::ZERO;
-    if few {
-        for chain in &chains {
+    if chains[0].layers <= TUNING.hosts.enumerated_layers_max {
+        for chain in chains {
             HostSearch { chain, goal }.prove(run, Some(1))?;
         }
         proven = JointSearch::new(solver).prove(run)?;
@@ -70,7 +70,7 @@ pub(crate) fn prove(solver: &ChainSearch, run: &mut Run<'_, Deployment>) -> Resu
         }
     }
     let mut least = Cost::MAX;
-    for chain in &chains {
+    for chain in chains {
         least = least.min(HostSearch { chain, goal }.prove(run, None)?);
     }
     Ok(least.max(proven))
@@ -105,7 +105,8 @@ impl HostSearch<'_> {
             self.goal.report(run, unscaled(next.bound, self.chain.scale));
             node = next;
         }
-        Ok(unscaled(node.bound, self.chain.scale))
+        let waiting = open.peek().map_or(node.bound, |next: &Node| next.bound.min(node.bound));
+        Ok(unscaled(waiting, self.chain.scale))
     }
 
     /// Bounds a node, offers the plans near its relaxed paths, and splits what is left of it;
@@ -135,6 +136,10 @@ impl HostSearch<'_> {
         let bound = bound.max(node.bound);
         if bound > self.goal.cutoff(run, chain) {
             return Ok(None);
+        }
+        // A node in which nothing is left to decide has one path, which may be a plan.
+        if let Some(heaviest) = mixture.first() {
+            run.incumbent(&Plan::single(heaviest.path.assignments.clone()));
         }
         if node.depth.is_multiple_of(TUNING.hosts.rounded_every) {
             let plan = rounding.round(&mixture, &|| run.check().is_err());
@@ -191,30 +196,57 @@ mod tests {
             };
             assert!(proven, "seed {seed}: {:?}", found.verdict);
             feasible += usize::from(best.is_some());
-            searched += usize::from(applies(&instance));
+            searched += usize::from(cases(&instance).is_some());
         }
         assert!(feasible > 60 && searched > 60, "{feasible}, {searched}");
     }
 
     #[test]
-    fn nodes_alone_prove_the_same_and_never_more() {
+    fn the_only_plan_of_a_node_is_offered_at_any_depth() {
+        let instance = grouped(0);
+        let (_, plan) = instance.brute_force().expect("there is a plan");
+        let chains = cases(&instance).expect("it takes this");
+        let network = Network::new(&chains[0], &instance);
+        let mut barred = Vec::new();
+        for (place, choices) in network.chain.choices.iter().enumerate() {
+            let (layer, device) = (place / network.chain.devices, place % network.chain.devices);
+            let at = plan.models[0][layer];
+            let is_taken = |option| at.device.index() == device && at.option == option;
+            barred.extend(choices.iter().map(|choice| !is_taken(choice.option)));
+        }
+        for depth in 1..9 {
+            let barred = Some(barred.clone().into());
+            let node = Node { depth, barred, ..Node::root(&network) };
+            let mut observer = Silent;
+            let mut run = Run::new(&instance, Limits::default(), &mut observer);
+            let goal = Goal::Cheapest { reports: false };
+            let search = HostSearch { chain: &chains[0], goal };
+            let left = search.solve(&mut run, &mut Rounding::new(&network), node);
+            assert!(left.expect("nothing stops it").is_none(), "nothing is left of it");
+            assert_eq!(run.best().map(|(best, _)| best), Some(&plan), "at depth {depth}");
+        }
+    }
+
+    #[test]
+    fn nodes_alone_prove_what_brute_force_has() {
         let (mut closed, mut split) = (0, 0);
         for seed in 0..60 {
             let instance = grouped(seed);
             let best = instance.brute_force().map_or(Cost::MAX, |(cost, _)| cost);
-            let limits = Limits { gap: 0.0, ..Limits::default() };
+            let limits = Limits { gap: 0.0, steps: Some(20_000), ..Limits::default() };
             let mut observer = Silent;
             let mut run = Run::new(&instance, limits, &mut observer);
-            let mut least = Cost::MAX;
-            for chain in network::cases(&instance).expect("no tensor is shared") {
-                let goal = Goal::Cheapest { reports: false };
-                let search = HostSearch { chain: &chain, goal };
-                least = least.min(search.prove(&mut run, Some(60)).expect("nothing stops it"));
-            }
-            assert!(least <= best, "seed {seed}: {least} and {best}");
-            closed += usize::from(least == best);
-            split += usize::from(run.work()["nodes"] > 1);
+            let [chain] = &cases(&instance).expect("it takes this")[..] else {
+                panic!("no tensor is shared")
+            };
+            let search = HostSearch { chain, goal: Goal::Cheapest { reports: false } };
+            let open = search.prove(&mut run, Some(3)).expect("three nodes are few steps");
+            assert!(open <= best, "seed {seed}: {open} and {best}");
+            let Ok(least) = search.prove(&mut run, None) else { continue };
+            assert_eq!(least, best, "seed {seed}");
+            closed += 1;
+            split += usize::from(run.work()["nodes"] > 4);
         }
-        assert!(closed > 20 && split > 20, "{closed}, {split}");
+        assert!(closed > 40 && split > 20, "{closed}, {split}");
     }
 }
