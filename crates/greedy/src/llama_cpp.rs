@@ -7,7 +7,9 @@
 
 use std::ops::Range;
 
-use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Mix, Part, Plan, mixes};
+use edgeplan_problem::deployment::{
+    Assignment, Deployment, DeviceId, Layer, Mix, Part, Plan, mixes,
+};
 use edgeplan_problem::{Answer, Problem as _, Run, Solver, SolverError, Unsupported};
 
 /// Which way.
@@ -51,8 +53,7 @@ impl Solver<Deployment> for LlamaCpp {
         if accelerators(problem).is_empty() {
             return Err(Unsupported("the source has no accelerators beside it".into()));
         }
-        let experts = |part: Part| matches!(part, Part::Experts(_));
-        let has_experts = model.layers.iter().any(|layer| layer.role.part().is_some_and(experts));
+        let has_experts = model.layers.iter().any(are_experts);
         match self.way == Offloading::CpuExperts && !has_experts {
             true => Err(Unsupported("the model has no experts that are placed apart".into())),
             false => Ok(()),
@@ -87,6 +88,10 @@ impl Solver<Deployment> for LlamaCpp {
             None => Answer::Unknown { lower_bound: None },
         })
     }
+}
+
+fn are_experts(layer: &Layer) -> bool {
+    matches!(layer.role.part(), Some(Part::Experts(_)))
 }
 
 /// The other devices of the source's host.
@@ -153,8 +158,8 @@ impl<'a> Host<'a> {
             for (place, block) in self.blocks[next..next + share.blocks()].iter().enumerate() {
                 let apart = place >= share.whole || next + place < in_ram;
                 for layer in block.clone() {
-                    let experts = matches!(layers[layer].role.part(), Some(Part::Experts(_)));
-                    devices[layer] = if experts && apart { source } else { device };
+                    devices[layer] =
+                        if apart && are_experts(&layers[layer]) { source } else { device };
                 }
             }
             next += share.blocks();
@@ -202,10 +207,7 @@ impl<'a> Host<'a> {
             layout.head = None;
         }
         let experts = self.blocks.iter().any(|block| block.len() > 1)
-            && self.instance.models[0]
-                .layers
-                .iter()
-                .any(|layer| matches!(layer.role.part(), Some(Part::Experts(_))));
+            && self.instance.models[0].layers.iter().any(are_experts);
         // From the last accelerator to the first, whatever of the rest it takes.
         let mut left = self.blocks.len();
         for index in (0..=last).rev() {

@@ -55,9 +55,7 @@ impl Lock {
         written.map_err(|error| failed(&error))?;
         Ok(Self { path, _file: file })
     }
-}
 
-impl Lock {
     /// The file that names the owner: for whoever ends the process without dropping the lock.
     pub fn file(&self) -> &Path {
         &self.path

@@ -206,7 +206,7 @@ fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, place: (usize, usiz
 /// A host as a box with its devices: what each holds and computes.
 fn host(scene: &Scene<'_>, canvas: &mut Canvas, (frame, model): (Frame, usize), visit: &Visit) {
     let stages = &scene.account.models[model].stages[visit.stages.clone()];
-    let name = scene.host_name(visit.devices[0]);
+    let name = scene.instance.host_name(visit.devices[0]);
     let inside: Nanos = stages[..stages.len() - 1].iter().map(|stage| stage.hop).sum();
     let title = format!("{name}: {}, {inside} of copies inside", count(stages.len(), "stage"));
     canvas.group("", &title, |canvas| {

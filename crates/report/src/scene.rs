@@ -98,12 +98,6 @@ impl<'a> Scene<'a> {
         parts.map_or_else(|| count(stages.count(), "run"), |parts| part_names(&parts))
     }
 
-    /// The name of a device's host; its own where it is a host of its own.
-    pub(crate) fn host_name(&self, device: DeviceId) -> &'a str {
-        let host = self.instance.device(device).host;
-        host.map_or(self.name(device), |host| &self.instance.hosts[host.index()])
-    }
-
     /// The class that colours a recipe.
     pub(crate) fn shade(&self, recipe: &str) -> String {
         let index = self.formats.iter().position(|format| *format == base(recipe)).unwrap_or(0);

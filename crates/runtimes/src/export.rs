@@ -91,12 +91,6 @@ impl Order<'_> {
         &self.deployment.device(device).name
     }
 
-    /// The name of a device's host; its own where it is a host of its own.
-    pub(crate) fn host_name(&self, device: DeviceId) -> &str {
-        let host = self.deployment.device(device).host;
-        host.map_or(self.name(device), |host| &self.deployment.hosts[host.index()])
-    }
-
     /// The backend of a device, and its number among those of its host with the same backend.
     pub(crate) fn backend(&self, device: DeviceId) -> Option<(Backend, usize)> {
         let backend = (*self.backends.get(device.index())?)?;
@@ -118,7 +112,7 @@ impl Order<'_> {
     /// # Errors
     /// A name that is no address.
     pub(crate) fn address(&self, device: DeviceId, ending: &str) -> Result<String, String> {
-        let name = self.host_name(device);
+        let name = self.deployment.host_name(device);
         if let Some(address) = self.addresses.get(name) {
             return Ok(address.clone());
         }
@@ -132,7 +126,7 @@ impl Order<'_> {
 
     /// The part of a file's name that stands for a device's host: different for different hosts.
     pub(crate) fn file_word(&self, device: DeviceId) -> String {
-        let word = plain(self.host_name(device));
+        let word = plain(self.deployment.host_name(device));
         let hosts = &self.deployment.hosts;
         let alone = self.deployment.devices.iter().filter(|device| device.host.is_none());
         let names = alone.map(|device| &device.name).chain(hosts).map(|name| plain(name));

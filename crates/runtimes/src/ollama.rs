@@ -42,7 +42,7 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
     }
     let serve = ["\"${OLLAMA:-ollama}\" serve".to_owned()];
     files.push(("serve.sh".into(), script("Starts the server as planned.", &before, &serve)));
-    steps.push(format!("On {}: `./serve.sh`", order.host_name(source)));
+    steps.push(format!("On {}: `./serve.sh`", order.deployment.host_name(source)));
     steps.push("Beside it: `ollama create planned -f Modelfile`, then `ollama run planned`".into());
     Ok(Written { files, steps })
 }

@@ -84,7 +84,7 @@ impl Statement<'_> {
                 entered.map(|v| (v, -1.0)).chain([(holds, 1.0)]).collect();
             match self.instance.placement {
                 // (3) h[d] = sum_o x[0,d,o] + sum_{l, e != d} y[l,e,d]
-                Placement::Contiguous if is_alone(self.instance, device) => {
+                Placement::Contiguous if self.instance.is_alone(device) => {
                     self.program.equal(entries, 0.0);
                 }
                 // (3') h[d] <= the same sum,  sum_o x[l,d,o] <= h[d]
@@ -111,7 +111,7 @@ impl Statement<'_> {
     /// otherwise: of a host H, `sum_{d in H} (sum_o x[0,d,o] + sum_{l, e not in H} y[l,e,d]) <= 1`,
     /// and `h[d] <=` the same sum.
     fn entering(&mut self, chain: &Chain) {
-        for device in self.instance.device_ids().filter(|&d| !is_alone(self.instance, d)) {
+        for device in self.instance.device_ids().filter(|&d| !self.instance.is_alone(d)) {
             let here = |other: DeviceId| self.instance.share_host(device, other);
             let first = chain.choices[0].iter().filter(|choice| here(choice.device));
             let moves = chain.moves.iter().flatten();
@@ -357,11 +357,6 @@ impl Statement<'_> {
         }
         scale::minimise(&mut self.program, terms)
     }
-}
-
-/// Whether a device is a host of its own.
-pub(super) fn is_alone(instance: &Deployment, device: DeviceId) -> bool {
-    instance.device_ids().all(|other| other == device || !instance.share_host(device, other))
 }
 
 /// Adds what a device stores of one model: weights, KV cache, shared tensors.

@@ -60,7 +60,7 @@ pub struct ClusterDevice {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub formats: Vec<Format>,
     /// Whether it forwards messages of others.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub relay: bool,
     /// Most compute time per request.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,10 +77,6 @@ fn overhead() -> Memory {
 
 fn is_usual(memory: &Memory) -> bool {
     *memory == overhead()
-}
-
-pub(super) fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl ClusterDevice {
@@ -120,7 +116,7 @@ pub struct Link {
     /// Time that any message takes, however short.
     pub latency: Time,
     /// Only from the first to the second.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_way: bool,
 }
 

@@ -8,7 +8,6 @@ use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ClusterDevice;
-use super::file::is_false;
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 
 /// A machine with several devices, as it is written; one engine process runs them all.
@@ -30,7 +29,7 @@ pub struct Host {
     #[serde(default)]
     pub internal: Internal,
     /// Whether it forwards messages of others.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub relay: bool,
 }
 

@@ -123,7 +123,7 @@ pub struct Device {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<Backend>,
     /// Whether an accelerator and the processor share this memory.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unified: bool,
     /// What starting a layer's kernels takes, per pass, in microseconds; an estimate if none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,11 +166,6 @@ pub struct Speed {
     pub decode: Option<f64>,
     /// Who measured it.
     pub source: String,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
 }
 
 impl Device {

@@ -184,13 +184,6 @@ impl Bill<'_> {
         self.instance.device(device).name.clone()
     }
 
-    fn host_name(&self, device: DeviceId) -> String {
-        match self.instance.device(device).host {
-            Some(host) => self.instance.hosts[host.index()].clone(),
-            None => self.name(device),
-        }
-    }
-
     fn add_model(&mut self, model: &Model, plan: &Plan, index: usize) {
         let stages = self.stages(model, plan, index);
         self.check_runs(model, &stages);
@@ -298,7 +291,7 @@ impl Bill<'_> {
             let mut left = stages[..index].iter();
             let again = left.any(|other| self.instance.share_host(other.device, stage.device));
             if again && self.instance.placement == Placement::Contiguous {
-                let host = self.host_name(stage.device);
+                let host = self.instance.host_name(stage.device).to_owned();
                 self.violations.push(Violation::Split { model: model.name.clone(), host });
             }
             if model.layers[stage.first].joined {

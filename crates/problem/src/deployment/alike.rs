@@ -15,16 +15,13 @@ impl Deployment {
             return one == two;
         }
         let (a, b) = (self.device(one), self.device(two));
-        if !self.share_host(one, two) && (self.has_company(one) || self.has_company(two)) {
+        let hosts_are_alike = self.share_host(one, two) || self.is_alone(one) && self.is_alone(two);
+        if !hosts_are_alike {
             return false;
         }
         (a.memory, a.overhead) == (b.memory, b.overhead)
             && (a.compute_max, a.traffic_max) == (b.compute_max, b.traffic_max)
             && self.models.iter().all(|model| self.are_alike_to(model, one, two))
-    }
-
-    fn has_company(&self, device: DeviceId) -> bool {
-        self.device_ids().any(|other| other != device && self.share_host(other, device))
     }
 
     fn are_alike_to(&self, model: &Model, one: DeviceId, two: DeviceId) -> bool {

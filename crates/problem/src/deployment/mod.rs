@@ -151,11 +151,6 @@ fn one() -> u32 {
     1
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
-fn is_false(value: &bool) -> bool {
-    !value
-}
-
 /// What moves between devices in one request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -186,7 +181,7 @@ pub struct Layer {
     #[serde(default)]
     pub output: usize,
     /// Whether this layer and the one before are parts of one block, and lie on one host.
-    #[serde(default, skip_serializing_if = "is_false")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub joined: bool,
 }
 
@@ -222,6 +217,17 @@ impl Deployment {
     pub fn share_host(&self, one: DeviceId, two: DeviceId) -> bool {
         let host = self.device(one).host;
         one == two || host.is_some() && host == self.device(two).host
+    }
+
+    /// Whether a device is a host of its own.
+    pub fn is_alone(&self, device: DeviceId) -> bool {
+        self.device_ids().all(|other| other == device || !self.share_host(device, other))
+    }
+
+    /// The name of a device's host; the device's own name where it names none.
+    pub fn host_name(&self, device: DeviceId) -> &str {
+        let device = self.device(device);
+        device.host.map_or(&device.name, |host| &self.hosts[host.index()])
     }
 
     /// Hosts by device, counted from 0 in the order of their first devices; a device without

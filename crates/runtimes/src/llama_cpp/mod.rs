@@ -38,7 +38,7 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
         steps.push(format!("On {}, in a network that you trust: `./{file}`", remote.name));
     }
     files.push(("serve.sh".into(), serve(order, layers, &sites)?));
-    let home = order.host_name(order.deployment.source);
+    let home = order.deployment.host_name(order.deployment.source);
     steps.push(format!("On {home}: `./serve.sh model.gguf`, then ask <http://127.0.0.1:8080>"));
     Ok(Written { files, steps })
 }

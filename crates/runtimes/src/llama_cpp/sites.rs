@@ -70,7 +70,7 @@ impl Sites {
                 Some(remote) if remote.devices.contains(&device) => {}
                 Some(remote) => remote.devices.push(device),
                 None => remotes.push(Remote {
-                    name: order.host_name(device).to_owned(),
+                    name: order.deployment.host_name(device).to_owned(),
                     file_word: order.file_word(device),
                     endpoint: order.address(device, &format!(":{PORT}"))?,
                     devices: vec![device],
