@@ -56,7 +56,7 @@ pub fn expectation(
         let (quality, kv) = (Quality::Any, Format::F32);
         let (context, engine) = (Some(prompt + generate), EngineTraits::REFERENCE);
         let workload =
-            Workload { prompt, generate, context, quality, kv, engine, ..Workload::default() };
+            Workload { prompt, generate, context, quality: Some(quality), kv, engine, ..Workload::default() };
         price(std::slice::from_ref(spec), &cluster, &workload)
     };
     let (whole, first) = (priced(generate)?, priced(0)?);

@@ -89,7 +89,7 @@ impl Planner {
             context: Some(1),
             engine: EngineTraits::REFERENCE,
             objective: Goal::Memory,
-            quality: measure.bound(budget),
+            quality: Some(measure.bound(budget)),
             formats: Format::ALL.into(),
             granularity: match measure {
                 Measure::ByLayer => Granularity::Layer,

@@ -34,7 +34,7 @@ pub use self::measured::compute;
 pub use self::phases::PhaseTimes;
 pub use self::priced::{End, PricedDeployment, TimeConfidence};
 use self::priced::{Origin, Times};
-pub use self::prompt::prompt_alone;
+pub use self::prompt::{prompt_alone, whole_requests};
 use crate::workload::{Goal, Placement, Returns, Workload};
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::{Cluster, ClusterDevice, Internal};
@@ -105,7 +105,7 @@ pub fn price(
         times.push(layers);
     }
     let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-    let steps = u64::from(workload.generate) + 1;
+    let steps = Passes::from(workload).answers();
     let cycle = workload.throughput_min.map(|rate| {
         let tokens = (steps * u64::from(workload.batch)) as f64;
         Nanos((1e9 * tokens / rate) as u64)
@@ -114,7 +114,7 @@ pub fn price(
         hosts: cluster.hosts.clone(),
         name: names.join(" + "),
         objective: match workload.objective {
-            Goal::Latency => Objective::Latency,
+            Goal::Latency | Goal::Decode | Goal::Quality | Goal::Context => Objective::Latency,
             Goal::Throughput => Objective::Bottleneck,
             Goal::Memory => Objective::Memory,
         },
@@ -125,7 +125,7 @@ pub fn price(
         source: DeviceId(0),
         devices,
         models: built,
-        latency_max: workload.latency_max.map(|time| Nanos(time.0)),
+        latency_max: latency_max(workload),
         bottleneck_max: cycle,
     };
     pins::apply(workload, &mut deployment)?;
@@ -133,6 +133,13 @@ pub fn price(
         .checked()
         .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))?;
     Ok(PricedDeployment::new(deployment, origins, times, joined(notes)))
+}
+
+/// The longest time of a request, or of its generated tokens.
+fn latency_max(workload: &Workload) -> Option<Nanos> {
+    let tokens = f64::from(workload.generate);
+    let decode = workload.decode_min.map(|rate| Nanos((1e9 * tokens / rate) as u64));
+    decode.or(workload.latency_max.map(|time| Nanos(time.0)))
 }
 
 /// The models as they are placed: with blocks in parts where a host has several devices and the
@@ -204,7 +211,7 @@ impl<'a> Builder<'a> {
 
     /// A model, and the times of its options by [layer][option].
     fn model(&self, spec: &ModelSpec) -> Result<(Model, Vec<Vec<Times>>), InputError> {
-        let sensitivity = Sensitivity::new(spec, &self.workload.quality);
+        let sensitivity = Sensitivity::new(spec, &self.workload.floor());
         let (mut shared, mut layers, mut times) = (Vec::new(), Vec::new(), Vec::new());
         for layer in &spec.layers {
             let (layer, known) = self.layer(spec, layer, sensitivity, &mut shared)?;
@@ -218,7 +225,7 @@ impl<'a> Builder<'a> {
             name: spec.name.clone(),
             weight: 1,
             layers,
-            loss_max: sensitivity.budget(spec, &self.workload.quality)?,
+            loss_max: sensitivity.budget(spec, &self.workload.floor())?,
             // Two hidden states of the longest pass, in and out.
             activation: Bytes(2 * state * rows),
             shared: shared.into_iter().map(|(_, bytes)| bytes).collect(),
@@ -250,9 +257,9 @@ impl<'a> Builder<'a> {
 
     /// Hidden states, the way in, and the way out.
     fn messages(&self, spec: &ModelSpec) -> Vec<Message> {
-        let batch = u64::from(self.workload.batch);
-        let steps = u64::from(self.workload.generate) + 1;
-        let tokens = batch * (u64::from(self.workload.prompt) + steps - 1);
+        let passes = Passes::from(self.workload);
+        let (batch, steps) = (passes.batch, passes.answers());
+        let tokens = batch * passes.tokens();
         let answer = match self.workload.returns {
             Returns::Token => TOKEN_BYTES,
             Returns::Logits => 4 * spec.vocab,
@@ -275,9 +282,8 @@ impl<'a> Builder<'a> {
                 _ => bytes,
             }
         };
-        let passes = Passes::from(self.workload).messages();
         let message = |(index, bytes): (usize, u64)| {
-            let count = if matches!(index, STATES | OF_BLOCKS) { passes } else { steps };
+            let count = if matches!(index, STATES | OF_BLOCKS) { passes.messages() } else { steps };
             let time = (0..devices * devices).map(|pair| {
                 let (from, to) = (pair / devices, pair % devices);
                 self.cluster.transfer(from, to, count, with(index, from, to, Bytes(bytes)))
@@ -327,7 +333,7 @@ mod tests {
             prompt: 1,
             generate: 100,
             formats: vec![Format::Q4_0],
-            quality: Quality::Any,
+            quality: Some(Quality::Any),
             ..Workload::default()
         };
         let instance = home("llama-2-7b", &workload);

@@ -20,7 +20,10 @@ pub const CHUNK: u64 = 512;
 /// The passes of one batch of requests: their prompts chunk by chunk, then token by token.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Passes {
+    /// Tokens of a prompt.
     pub(super) prompt: u64,
+    /// Whether prompts are timed; they are in the cache already where not.
+    pub(super) prefill: bool,
     pub(super) generate: u64,
     pub(super) batch: u64,
     /// Whether what nobody measured or published may be estimated.
@@ -31,6 +34,7 @@ impl From<&Workload> for Passes {
     fn from(workload: &Workload) -> Self {
         Self {
             prompt: workload.prompt.into(),
+            prefill: !workload.is_decode_alone(),
             generate: workload.generate.into(),
             batch: workload.batch.into(),
             estimate: workload.estimate,
@@ -41,7 +45,17 @@ impl From<&Workload> for Passes {
 impl Passes {
     /// Messages of hidden states: one for each chunk of the prompt, one for each generated token.
     pub(super) fn messages(&self) -> u64 {
-        self.prompt.div_ceil(CHUNK) + self.generate
+        self.chunks().count() as u64 + self.generate
+    }
+
+    /// Answers to the source: one of the prompt, one of each generated token.
+    pub(super) fn answers(&self) -> u64 {
+        u64::from(self.prefill) + self.generate
+    }
+
+    /// Tokens that pass through every layer, of each request.
+    pub(super) fn tokens(&self) -> u64 {
+        if self.prefill { self.prompt + self.generate } else { self.generate }
     }
 
     /// All of them, each of so many rows of activations.
@@ -53,7 +67,7 @@ impl Passes {
         let mut time = pass(self.batch)? * self.generate;
         // Only the last position of a prompt needs logits.
         if layer.part == Part::Head {
-            return Ok(time + pass(self.batch)?);
+            return Ok(if self.prefill { time + pass(self.batch)? } else { time });
         }
         for (positions, _) in self.chunks() {
             time += pass(self.batch * positions)?;
@@ -63,7 +77,7 @@ impl Passes {
 
     /// The chunks that a prompt is cut into: new positions, and all positions so far.
     pub(super) fn chunks(&self) -> impl Iterator<Item = (u64, u64)> {
-        let prompt = self.prompt;
+        let prompt = if self.prefill { self.prompt } else { 0 };
         (0..prompt.div_ceil(CHUNK)).map(move |chunk| {
             let end = ((chunk + 1) * CHUNK).min(prompt);
             (end - chunk * CHUNK, end)
@@ -159,7 +173,7 @@ impl<'a> Machine<'a> {
                 let bandwidth = rates.bandwidth(Format::F16, true);
                 let bytes = cache.as_f64() * passes.generate as f64;
                 let reading = bandwidth.map_or(0.0, |rate| 1e9 * bytes / rate);
-                let starting = rates.layer_overhead() * (passes.generate + 1);
+                let starting = rates.layer_overhead() * passes.answers();
                 // Published overheads are those of whole blocks.
                 let starting = if layer.part.is_half() { Nanos(starting.0 / 2) } else { starting };
                 Ok(Prediction::exact(starting + Nanos(reading.ceil() as u64)))

@@ -1,4 +1,4 @@
-//! The same question for requests that end with their prompt.
+//! The same question for other requests: that end with their prompt, or that are timed as a whole.
 
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Deployment;
@@ -13,8 +13,8 @@ use edgeplan_model::{ModelSpec, TensorSpec};
 use edgeplan_problem::recipe::Recipe;
 
 /// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for prompts alone:
-/// compute and transfer times are those of the first pass, everything else stays, so that plans of
-/// one are plans of the other. What the instance charges beyond that is the time of generating.
+/// compute and transfer times are those of prefill, everything else stays, so that plans of one are
+/// plans of the other. What whole requests take beyond that is the time of decode.
 ///
 /// # Errors
 /// As [`price`](super::price).
@@ -24,11 +24,36 @@ pub fn prompt_alone(
     workload: &Workload,
     instance: &Deployment,
 ) -> Result<Deployment, InputError> {
-    let brief = Workload { generate: 0, ..workload.clone() };
-    let builder = Builder::new(cluster, &brief)?;
+    let brief = Workload { generate: 0, ..workload.of_whole_requests() };
+    repriced(models, cluster, &brief, instance)
+}
+
+/// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for whole requests,
+/// whose prompts are timed, too.
+///
+/// # Errors
+/// As [`price`](super::price).
+pub fn whole_requests(
+    models: &[ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+    instance: &Deployment,
+) -> Result<Deployment, InputError> {
+    repriced(models, cluster, &workload.of_whole_requests(), instance)
+}
+
+/// The instance with its options, and the times of another workload.
+fn repriced(
+    models: &[ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+    instance: &Deployment,
+) -> Result<Deployment, InputError> {
+    let builder = Builder::new(cluster, workload)?;
     let mut alone = instance.clone();
-    for (spec, model) in parts(models, cluster, &brief).iter().zip(&mut alone.models) {
-        let sensitivity = Sensitivity::new(spec, &brief.quality);
+    (alone.latency_max, alone.bottleneck_max) = (None, None);
+    for (spec, model) in parts(models, cluster, workload).iter().zip(&mut alone.models) {
+        let sensitivity = Sensitivity::new(spec, &workload.floor());
         model.messages = builder.messages(spec);
         for (layer, priced) in spec.layers.iter().zip(&mut model.layers) {
             let (chosen, kept): (Vec<&TensorSpec>, Vec<&TensorSpec>) =

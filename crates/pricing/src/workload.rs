@@ -26,10 +26,10 @@ pub struct Workload {
     /// Tokens of each request that the KV cache is allocated for, prompt and answer. By default the
     /// larger of the request and 8192, but no more than the model was made for.
     pub context: Option<u32>,
-    /// What is minimised.
+    /// What is minimised, or made as good as the limits allow.
     pub objective: Goal,
-    /// The quality floor.
-    pub quality: Quality,
+    /// The quality floor: by default that of q4_K_M, and none where quality is the objective.
+    pub quality: Option<Quality>,
     /// No layer may diverge more, in nats per token.
     pub max_layer_kl: Option<f64>,
     /// Whether a device may be visited twice.
@@ -56,6 +56,9 @@ pub struct Workload {
     pub latency_max: Option<Time>,
     /// Generated tokens per second over all batches must be at least this.
     pub throughput_min: Option<f64>,
+    /// Generated tokens per second of one request, after its prompt, must be at least this. Times
+    /// are those of decode alone then.
+    pub decode_min: Option<f64>,
     /// Whether rates that nobody published or measured may be derived from the specification.
     pub estimate: bool,
     /// How the engine works; the engine says so, not the file.
@@ -71,7 +74,7 @@ impl Default for Workload {
             batch: 1,
             context: None,
             objective: Goal::Latency,
-            quality: Quality::Like("q4_K_M".into()),
+            quality: None,
             max_layer_kl: None,
             placement: Placement::Contiguous,
             pin: Vec::new(),
@@ -85,6 +88,7 @@ impl Default for Workload {
             kv: Format::F16,
             latency_max: None,
             throughput_min: None,
+            decode_min: None,
             estimate: true,
             engine: EngineTraits::default(),
         }
@@ -101,6 +105,12 @@ pub enum Goal {
     Throughput,
     /// Bytes in use.
     Memory,
+    /// Time of the generated tokens of one request, without that of its prompt.
+    Decode,
+    /// The least loss with which every limit holds, then the time.
+    Quality,
+    /// The longest context with which every limit holds, then the time.
+    Context,
 }
 
 /// Whether a device may be visited twice.
@@ -187,12 +197,12 @@ impl Workload {
             return error("recipes-max", format!("{}; 1 to 1024 are allowed", self.recipes_max));
         }
         match self.quality {
-            Quality::MaxKl(kl) if !(0.0..=100.0).contains(&kl) => {
+            Some(Quality::MaxKl(kl)) if !(0.0..=100.0).contains(&kl) => {
                 return error("quality.max-kl", format!("{kl:?}; 0 to 100 nats are allowed"));
             }
             _ => {}
         }
-        if let Quality::MaxVariance(variance) = self.quality
+        if let Some(Quality::MaxVariance(variance)) = self.quality
             && !(0.0..=1e3).contains(&variance)
         {
             return error("quality.max-variance", format!("{variance:?}; 0 to 1000 are allowed"));
@@ -207,20 +217,67 @@ impl Workload {
             (Some(kl), _) if !(0.0..=100.0).contains(&kl) => {
                 return error("max-layer-kl", format!("{kl:?}; 0 to 100 nats are allowed"));
             }
-            (Some(_), Quality::MaxWeightDifference(_) | Quality::MaxVariance(_)) => {
+            (Some(_), Some(Quality::MaxWeightDifference(_) | Quality::MaxVariance(_))) => {
                 return error("max-layer-kl", "needs a quality floor in nats".into());
             }
             _ => {}
         }
-        match self.throughput_min {
-            Some(rate) if !(rate > 0.0 && rate < 1e9) => error(
-                "throughput-min",
-                format!(
+        let rates =
+            [("throughput-min", self.throughput_min), ("decode-min", self.decode_min)];
+        for (key, rate) in rates {
+            if let Some(rate) = rate.filter(|&rate| !(rate > 0.0 && rate < 1e9)) {
+                let problem = format!(
                     "{rate:?}; a number of tokens per second from above 0 to below 1e9 is allowed"
-                ),
-            ),
+                );
+                return error(key, problem);
+            }
+        }
+        self.check_goal(file)
+    }
+
+    /// Checks what the objective excludes.
+    fn check_goal(&self, file: &str) -> Result<(), InputError> {
+        let error = |key: &str, problem: &str| Err(InputError::key(file, key, problem));
+        if self.objective == Goal::Context && self.context.is_some() {
+            return error("context", "is what the objective `context` looks for; leave it out");
+        }
+        if !self.is_decode_alone() {
+            return Ok(());
+        }
+        if self.generate == 0 {
+            return error("generate", "0; decode needs at least 1");
+        }
+        if self.latency_max.is_some() {
+            return error("latency-max", "limits whole requests; decode alone has `decode-min`");
+        }
+        if self.throughput_min.is_some() {
+            return error("throughput-min", "is of whole requests; decode alone has `decode-min`");
+        }
+        match self.objective {
+            Goal::Latency | Goal::Throughput => {
+                error("decode-min", "needs the objective decode, quality, context or memory")
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Whether times are those of the generated tokens alone.
+    pub fn is_decode_alone(&self) -> bool {
+        self.objective == Goal::Decode || self.decode_min.is_some()
+    }
+
+    /// The quality floor.
+    pub fn floor(&self) -> Quality {
+        match (&self.quality, self.objective) {
+            (Some(quality), _) => quality.clone(),
+            (None, Goal::Quality) => Quality::Any,
+            (None, _) => Quality::Like("q4_K_M".into()),
+        }
+    }
+
+    /// The same workload for whole requests, to which nothing is a limit in time.
+    pub fn of_whole_requests(&self) -> Self {
+        Self { objective: Goal::Latency, decode_min: None, ..self.clone() }
     }
 
     /// Tokens of a request: those of its prompt and those generated.

@@ -50,7 +50,7 @@ fn ratio(loss: f64) -> Result<f64> {
     let opt = edgeplan_model::load(MODEL)?;
     let cluster = Cluster::parse("reproduce", CLUSTER)?;
     let workload =
-        Workload { objective: Goal::Memory, quality: Quality::MaxKl(loss), ..Workload::default() };
+        Workload { objective: Goal::Memory, quality: Some(Quality::MaxKl(loss)), ..Workload::default() };
     let instance = deployment(&[opt], &cluster, &workload)?;
     let outcome = answer(&instance, "chain-search", Limits::default())?;
     let plan = outcome.plan.with_context(|| format!("{MODEL}: no plan"))?;
@@ -63,7 +63,7 @@ fn ratio(loss: f64) -> Result<f64> {
 /// Bytes of the model in 16 bits, which has no scales.
 fn build_unquantized(cluster: &Cluster) -> Result<u64> {
     let formats = vec![edgeplan_problem::format::Format::F16];
-    let workload = Workload { formats, quality: Quality::Any, ..Workload::default() };
+    let workload = Workload { formats, quality: Some(Quality::Any), ..Workload::default() };
     let instance = deployment(&[edgeplan_model::load(MODEL)?], cluster, &workload)?;
     let model = &instance.models[0];
     let layers = model.layers.iter().map(|layer| layer.options[0].bytes.0).sum::<u64>();

@@ -99,7 +99,7 @@ pub(crate) fn findings() -> Result<Vec<Finding>> {
 fn question(quality: Quality, granularity: Granularity, formats: &[Format]) -> Result<Deployment> {
     let cluster = Cluster::parse("reproduce", CLUSTER)?;
     let workload = Workload {
-        quality,
+        quality: Some(quality),
         granularity,
         formats: formats.to_vec(),
         placement: Placement::Free,

@@ -33,7 +33,7 @@ impl Case {
         let cluster = Cluster::parse("c.toml", cluster).unwrap();
         let runtime = Runtime::find(engine).unwrap();
         let formats = vec![Format::Q4K];
-        let asked = Workload { formats, quality: Quality::Any, ..Workload::default() };
+        let asked = Workload { formats, quality: Some(Quality::Any), ..Workload::default() };
         let served = runtime.within(&asked).unwrap();
         let model = edgeplan_model::load(model).unwrap();
         let open = price(&[model], &cluster, &served).unwrap().deployment;
@@ -252,7 +252,7 @@ fn engines_of_one_device_per_host_refuse_others() {
     let cluster = Cluster::parse("c.toml", PC).unwrap();
     let runtime = Runtime::find("exo").unwrap();
     let served =
-        runtime.within(&Workload { quality: Quality::Any, ..Workload::default() }).unwrap();
+        runtime.within(&Workload { quality: Some(Quality::Any), ..Workload::default() }).unwrap();
     let model = edgeplan_model::load("catalog:tinyllama-1.1b").unwrap();
     let open = price(&[model], &cluster, &served).unwrap().deployment;
     assert_eq!(open.models[0].layers.len(), 24);

@@ -130,7 +130,7 @@ impl Sketch<'_> {
             generate: self.size.generate,
             context: Some(self.size.prompt.saturating_add(self.size.generate)),
             engine: EngineTraits { exact_cache: true, ..EngineTraits::default() },
-            quality: Quality::Any,
+            quality: Some(Quality::Any),
             privacy: false,
             formats,
             ..Workload::default()

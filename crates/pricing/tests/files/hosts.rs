@@ -18,7 +18,7 @@ const CUDA: usize = 1;
 
 fn workload() -> Workload {
     let formats = vec![Format::Q4K, Format::Q8_0];
-    Workload { quality: Quality::Any, formats, ..Workload::default() }
+    Workload { quality: Some(Quality::Any), formats, ..Workload::default() }
 }
 
 fn priced(cluster: &str, model: &str, workload: &Workload) -> Deployment {

@@ -34,7 +34,7 @@ fn beside(folder: &Path, profile: &Profile, laptop: &str) -> Cluster {
 
 fn workload() -> Workload {
     let formats = vec![Format::Q8_0, Format::Q4K, Format::Q2K];
-    Workload { formats, quality: Quality::Any, recipes_max: 3, ..Workload::default() }
+    Workload { formats, quality: Some(Quality::Any), recipes_max: 3, ..Workload::default() }
 }
 
 fn llama() -> ModelSpec {
