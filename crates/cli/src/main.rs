@@ -32,6 +32,7 @@ mod sensitivity;
 mod service;
 mod simulate;
 mod solvers;
+mod summary;
 mod verify;
 mod watch;
 

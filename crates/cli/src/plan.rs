@@ -18,7 +18,7 @@ use crate::question::Asked;
 use crate::reply::Reply;
 use crate::report::{account_json, account_tables, command_line, outcome_json};
 use crate::watch::{self, Watcher};
-use crate::{baselines, diagnosis, rederived, second_opinion};
+use crate::{baselines, diagnosis, rederived, second_opinion, summary};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -44,6 +44,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    watch::listen();
     let session = arguments.asked.question.load()?;
     let task = Task { double_check: arguments.double_check, ..arguments.asked.task()? };
     // Before minutes of thought, not after them.
@@ -51,7 +52,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     for path in [out, picture, page, certificate].into_iter().flatten() {
         check_writable(path)?;
     }
-    watch::listen();
     let instance = session.deployment();
     let mut progress = Watcher::new(instance.objective);
     let planned = session.plan(&task, &mut progress);
@@ -66,8 +66,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let found = planned.outcome.cost().is_some() && !matches!(certified, Some(Err(_)));
     let wrong = planned.outcome.verdict.is_wrong();
     let reply = match arguments.asked.json {
-        true => Reply::json(&json(&session, &planned, certified.as_ref())),
-        false => Reply::text(&text(arguments, &session, &planned, certified.as_ref())),
+        true => Reply::json(&json(&session, &planned, certified.as_ref())?),
+        false => Reply::text(&text(arguments, &session, &planned, certified.as_ref())?),
     };
     Ok(reply.found(found).wrong(wrong))
 }
@@ -94,13 +94,21 @@ fn certified(
 }
 
 /// The answer for programs.
-fn json(session: &Session, planned: &Planned, certified: Option<&Certified>) -> Map<String, Value> {
+fn json(
+    session: &Session,
+    planned: &Planned,
+    certified: Option<&Certified>,
+) -> Result<Map<String, Value>> {
     let (instance, outcome) = (session.deployment(), &planned.outcome);
     let mut json = outcome_json(instance, planned.solver, outcome);
     let opinion = planned.second_opinion.as_ref();
     json.insert("second_opinion".into(), second_opinion::json(instance, opinion));
+    if let Some(sought) = session.sought() {
+        json.insert("sought".into(), summary::sought_json(sought));
+    }
     if let Some(plan) = &outcome.plan {
         let account = instance.evaluate(plan).account;
+        json.insert("summary".into(), json!(session.summary(plan)?));
         json.append(&mut account_json(instance, &account, plan));
         json.append(&mut Confidence::of(session.priced(), plan).json());
         if outcome.cost().is_some() {
@@ -118,7 +126,7 @@ fn json(session: &Session, planned: &Planned, certified: Option<&Certified>) -> 
         Some(Err(reason)) => drop(json.insert("certificate_missing".into(), json!(reason))),
         None => {}
     }
-    json
+    Ok(json)
 }
 
 /// The answer for people.
@@ -127,9 +135,14 @@ fn text(
     session: &Session,
     planned: &Planned,
     certified: Option<&Certified>,
-) -> String {
+) -> Result<String> {
     let (instance, outcome) = (session.deployment(), &planned.outcome);
-    let mut parts = vec![headline(instance, planned.solver, outcome)];
+    let mut parts = Vec::new();
+    if let Some(plan) = &outcome.plan {
+        parts.extend(summary::lines(session, plan)?);
+    }
+    parts.extend(session.sought().map(summary::sought));
+    parts.push(headline(instance, planned.solver, outcome));
     if arguments.double_check || outcome.verdict.is_wrong() {
         let opinion = planned.second_opinion.as_ref();
         parts.push(second_opinion::text(instance, &outcome.verdict, opinion));
@@ -153,7 +166,7 @@ fn text(
         Some(Err(reason)) => parts.push(format!("no certificate was written: {reason}")),
         None => {}
     }
-    parts.join("\n")
+    Ok(parts.join("\n"))
 }
 
 /// The plan file, the picture and the page, those of them that are asked for.

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan::{Entry, Limits, Problem, Runtime, Session, Sources, Task};
+use edgeplan::{Entry, Limits, Problem, Quiet, Runtime, Session, Sources, Task};
 use edgeplan_files::nearest;
+use edgeplan_model::sensitivity::{Quality, mix_named};
+use edgeplan_pricing::workload::Goal;
 use edgeplan_runtimes::RUNTIMES;
 use edgeplan_solvers::DEPLOYMENT;
 
@@ -24,6 +26,19 @@ pub(crate) struct Question {
     /// Cluster: a cluster.toml [default: a laptop, two Jetsons and a GPU desktop]
     #[arg(long, conflicts_with = "instance")]
     cluster: Option<PathBuf>,
+    /// Device of one PC, a profile such as rtx-3090-24, in place of --cluster; repeat for several
+    /// devices and the processor
+    #[arg(
+        long,
+        conflicts_with_all = ["instance", "cluster"],
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    device: Vec<String>,
+    /// Main memory of the PC of --device, such as '64 GiB'
+    #[arg(long, requires = "device")]
+    ram: Option<String>,
+    #[command(flatten)]
+    changes: Changes,
     /// Workload: a workload.toml [default: 512 prompt tokens, 128 generated tokens, quality of
     /// q4_K_M]
     #[arg(long, conflicts_with = "instance")]
@@ -51,6 +66,68 @@ pub(crate) struct Question {
     /// Threads of HiGHS and CBC; other solvers use one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: u32,
+}
+
+/// What is asked otherwise than the workload says.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "In place of the workload's keys")]
+struct Changes {
+    /// Prompt tokens of a request
+    #[arg(long, conflicts_with = "instance", value_name = "TOKENS")]
+    prompt: Option<u32>,
+    /// Tokens generated after the prompt
+    #[arg(long, conflicts_with = "instance", value_name = "TOKENS")]
+    generate: Option<u32>,
+    /// Tokens that the KV cache is allocated for
+    #[arg(long, conflicts_with = "instance", value_name = "TOKENS")]
+    context: Option<u32>,
+    /// What is minimised: latency, decode, throughput, memory; or made as good as the limits
+    /// allow: quality, context
+    #[arg(long, conflicts_with = "instance", value_parser = goal)]
+    objective: Option<Goal>,
+    /// Quality floor: a format or mix such as q4_K_M, a KL divergence in nats, or any
+    #[arg(long, conflicts_with = "instance", value_parser = floor)]
+    quality: Option<Quality>,
+    /// Least speed in generated tokens per second, without the time of the prompt
+    #[arg(long, conflicts_with = "instance", value_name = "RATE")]
+    decode_min: Option<f64>,
+}
+
+impl Changes {
+    fn library(&self) -> edgeplan::Changes {
+        edgeplan::Changes {
+            prompt: self.prompt,
+            generate: self.generate,
+            context: self.context,
+            objective: self.objective,
+            quality: self.quality.clone(),
+            decode_min: self.decode_min,
+        }
+    }
+}
+
+fn goal(text: &str) -> Result<Goal, String> {
+    const GOALS: [(&str, Goal); 6] = [
+        ("latency", Goal::Latency),
+        ("decode", Goal::Decode),
+        ("throughput", Goal::Throughput),
+        ("memory", Goal::Memory),
+        ("quality", Goal::Quality),
+        ("context", Goal::Context),
+    ];
+    let known = GOALS.iter().find(|(name, _)| *name == text).map(|&(_, goal)| goal);
+    known.ok_or_else(|| format!("{} are allowed", GOALS.map(|(name, _)| name).join(", ")))
+}
+
+fn floor(text: &str) -> Result<Quality, String> {
+    match text.parse::<f64>() {
+        Ok(nats) => Ok(Quality::MaxKl(nats)),
+        Err(_) if text == "any" => Ok(Quality::Any),
+        Err(_) => match mix_named(text) {
+            Ok(_) => Ok(Quality::Like(text.to_owned())),
+            Err(error) => Err(error.problem),
+        },
+    }
 }
 
 /// A question for one solver.
@@ -111,15 +188,19 @@ impl Question {
             instance: self.instance.clone(),
             models: self.model.clone(),
             cluster: self.cluster.clone(),
+            devices: self.device.clone(),
+            ram: self.ram.clone(),
             workload: self.workload.clone(),
+            changes: self.changes.library(),
             sensitivity: self.sensitivity.clone(),
             engine: self.runtime,
         }
     }
 
-    /// Loads and prices the question.
+    /// Loads and prices the question, and finds what its objective looks for before a plan.
     pub(crate) fn load(&self) -> Result<Session> {
-        Ok(self.sources().load()?)
+        let session = self.sources().load()?;
+        Ok(session.resolved(&self.task(), &mut Quiet)?)
     }
 
     /// The default solver under the limits of the command line; Ctrl-C ends a run.

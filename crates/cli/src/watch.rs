@@ -125,6 +125,7 @@ impl Progress for Watcher {
                 (self.solver, self.best, self.bound) = (solver, None, None);
                 return self.show();
             }
+            Phase::Seeking => "looking for the best value of the objective",
             Phase::Rederiving => "checking the bound independently",
             Phase::Diagnosing => "infeasible; searching for the smallest fix",
             Phase::AskingChanges => "solving the instance with each limit relaxed",

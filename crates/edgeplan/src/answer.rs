@@ -33,6 +33,8 @@ impl Default for Task<'_> {
 /// What is going on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
+    /// The least loss or the longest context is looked for.
+    Seeking,
     /// A solver thinks.
     Solving(&'static str),
     /// The independent checker derives the root relaxation's bound again.

@@ -83,10 +83,10 @@ impl Session {
                 "as {name} runs it, the plan is infeasible: {broken}"
             )));
         }
-        let alone = session.prompt_alone()?;
+        let requests = session.requests()?;
         let (mut request, mut backends) = (None, Vec::new());
-        if let (Some(inputs), Some(workload), Some((_, alone))) =
-            (session.inputs(), session.workload(), alone)
+        if let (Some(inputs), Some(workload), Some(requests)) =
+            (session.inputs(), session.workload(), requests)
         {
             backends = inputs.backends()?;
             request = Some(Request {
@@ -95,9 +95,11 @@ impl Session {
                 batch: workload.batch,
                 context: workload.context(&inputs.models[0])?,
                 kv: workload.kv,
-                first_token: latency(&alone, &plan),
+                first_token: latency(&requests.prompt, &plan),
+                whole: latency(&requests.whole, &plan),
             });
         }
+        let kept = session.inputs().map(|inputs| inputs.models[0].kept()).unwrap_or_default();
         let order = Order {
             runtime: engine,
             deployment: &deployment,
@@ -106,6 +108,7 @@ impl Session {
             model: self.inputs().map(|inputs| inputs.names[0].as_str()),
             addresses: export_to.addresses,
             backends: &backends,
+            kept: &kept,
             remarks: &remarks,
             command: export_to.command,
         };

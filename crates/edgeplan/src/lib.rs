@@ -30,7 +30,9 @@ mod plan;
 mod rederived;
 mod session;
 mod simulate;
+mod sought;
 mod sources;
+mod summary;
 mod verify;
 mod words;
 
@@ -45,9 +47,11 @@ pub use export::{Export, Exported};
 pub use links::{link_lines, links};
 pub use plan::{Baseline, Planned};
 pub use rederived::Rederived;
-pub use session::{Inputs, Session, View};
+pub use session::{Inputs, Requests, Session, View};
 pub use simulate::Simulation;
-pub use sources::Sources;
+pub use sought::{Aim, Sought};
+pub use sources::{Changes, Sources};
+pub use summary::Summary;
 pub use verify::{Expectation, Predicted, expectation};
 pub use words::{amount, headline, in_unit, reason};
 

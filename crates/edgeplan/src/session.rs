@@ -7,12 +7,13 @@ use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::device::Backend;
 use edgeplan_model::ModelSpec;
 use edgeplan_pricing::workload::Workload;
-use edgeplan_pricing::{PricedDeployment, price, prompt_alone};
+use edgeplan_pricing::{PricedDeployment, price, prompt_alone, whole_requests};
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_runtimes::Runtime;
 use edgeplan_simulator::Size;
 
 use crate::Error;
+use crate::sought::Sought;
 
 /// What of an engine a question takes into account.
 #[derive(Debug, Clone, Copy)]
@@ -35,7 +36,7 @@ impl View {
 }
 
 /// What a question was built from.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Inputs {
     /// The models as they were named.
     pub names: Vec<String>,
@@ -71,6 +72,19 @@ pub struct Session {
     priced: PricedDeployment,
     /// The problem before an engine restricted it; none in the open view.
     unrestricted: Option<Deployment>,
+    /// What the objective looked for; see [`Session::resolved`].
+    pub(crate) sought: Option<Sought>,
+}
+
+/// The times of requests, whose plans are those of the session's problem.
+#[derive(Debug, Clone)]
+pub struct Requests {
+    /// What one request is.
+    pub size: Size,
+    /// Whole requests.
+    pub whole: Deployment,
+    /// Requests that end with their prompt: what whole ones take beyond that is decode.
+    pub prompt: Deployment,
 }
 
 impl Session {
@@ -88,7 +102,7 @@ impl Session {
         };
         let unrestricted = view.runtime().map(|_| open.deployment.clone());
         let priced = restricted(open, view, file)?;
-        Ok(Self { origin, view, workload, priced, unrestricted })
+        Ok(Self { origin, view, workload, priced, unrestricted, sought: None })
     }
 
     /// The question of a deployment that the caller made; `name` stands for its file in errors.
@@ -99,6 +113,19 @@ impl Session {
         let deployment =
             deployment.checked().map_err(|error| InputError::file(name, error.to_string()))?;
         Self::new(Origin::Instance(Arc::new((name.to_owned(), deployment))), View::Open)
+    }
+
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    pub(crate) fn view(&self) -> View {
+        self.view
+    }
+
+    /// What the objective looked for before any plan was; none of most objectives.
+    pub fn sought(&self) -> Option<Sought> {
+        self.sought
     }
 
     /// The problem.
@@ -137,20 +164,28 @@ impl Session {
         self.workload.as_ref().map(request)
     }
 
-    /// What one request is, and the same problem priced for requests that end with their prompt:
-    /// the plan of one is a plan of the other. None for an instance file.
+    /// The same problem priced for whole requests, and for requests that end with their prompt: a
+    /// plan of one is a plan of the others. None for an instance file.
     ///
     /// # Errors
     /// As [`Sources::load`](crate::Sources::load).
-    pub fn prompt_alone(&self) -> Result<Option<(Size, Deployment)>, Error> {
+    pub fn requests(&self) -> Result<Option<Requests>, Error> {
         let (Some(inputs), Some(workload)) = (self.inputs(), &self.workload) else {
             return Ok(None);
         };
-        let size = request(workload);
         // An engine's restriction is laid over the open question, not over itself.
-        let whole = self.unrestricted.as_ref().unwrap_or(&self.priced.deployment);
-        let alone = prompt_alone(&inputs.models, &inputs.cluster, workload, whole)?;
-        Ok(Some((size, restricted(alone.into(), self.view, BUILT)?.deployment)))
+        let open = self.unrestricted.as_ref().unwrap_or(&self.priced.deployment);
+        let (models, cluster) = (&inputs.models, &inputs.cluster);
+        let prompt = prompt_alone(models, cluster, workload, open)?;
+        let whole = match workload.is_decode_alone() {
+            true => {
+                let whole = whole_requests(models, cluster, workload, open)?;
+                restricted(whole.into(), self.view, BUILT)?.deployment
+            }
+            false => self.priced.deployment.clone(),
+        };
+        let prompt = restricted(prompt.into(), self.view, BUILT)?.deployment;
+        Ok(Some(Requests { size: request(workload), whole, prompt }))
     }
 
     /// The problem on another network.
@@ -191,6 +226,11 @@ impl Inputs {
         workload: &Workload,
     ) -> Result<PricedDeployment, InputError> {
         price(&self.models, cluster, workload).map_err(|error| self.blame(error))
+    }
+
+    /// An error of a key of the workload.
+    pub(crate) fn refuses(&self, key: &str, problem: &str) -> InputError {
+        self.blame(InputError::key("workload", key, problem.to_owned()))
     }
 
     /// What is wrong with the workload is wrong with its file.

@@ -8,7 +8,7 @@ use edgeplan_simulator::{
 };
 
 use crate::Error;
-use crate::session::Session;
+use crate::session::{Requests, Session};
 
 /// A plan, ready to serve requests.
 #[derive(Debug)]
@@ -33,12 +33,17 @@ impl Session {
     /// A plan that cannot be laid out, such as one that violates the problem.
     pub fn simulation(&self, plan: &Plan, priced_for: Size) -> Result<Simulation, Error> {
         let refused = |why: edgeplan_simulator::Refused| Error::Impossible(why.to_string());
-        let layout = Layout::new(self.deployment(), plan).map_err(refused)?;
-        let (size, times) = match self.prompt_alone()? {
-            Some((size, prompt)) => {
-                (size, Shares::priced(&layout, size, &prompt, plan).map_err(refused)?)
+        let (layout, times, size) = match self.requests()? {
+            Some(Requests { size, whole, prompt }) => {
+                let layout = Layout::new(&whole, plan).map_err(refused)?;
+                let times = Shares::priced(&layout, size, &prompt, plan).map_err(refused)?;
+                (layout, times, size)
             }
-            None => (priced_for, Shares::even(&layout, priced_for)),
+            None => {
+                let layout = Layout::new(self.deployment(), plan).map_err(refused)?;
+                let times = Shares::even(&layout, priced_for);
+                (layout, times, priced_for)
+            }
         };
         Ok(Simulation { layout, times, size, lanes: None, keep: Keep::default() })
     }

@@ -7,8 +7,9 @@ use edgeplan_files::deployment::read_instance;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
+use edgeplan_model::sensitivity::Quality;
 use edgeplan_model::sensitivity::measured::Sensed;
-use edgeplan_pricing::workload::Workload;
+use edgeplan_pricing::workload::{Goal, Workload};
 use edgeplan_runtimes::Runtime;
 
 use crate::Error;
@@ -29,13 +30,55 @@ pub struct Sources {
     pub models: Vec<String>,
     /// A `cluster.toml`; the example's if none.
     pub cluster: Option<PathBuf>,
+    /// Profiles of the devices of one host, instead of a cluster file.
+    pub devices: Vec<String>,
+    /// Main memory of that host, such as `64 GiB`; that of its processor's profile if none.
+    pub ram: Option<String>,
     /// A `workload.toml`; its defaults if none.
     pub workload: Option<PathBuf>,
+    /// What is asked otherwise than the workload says.
+    pub changes: Changes,
     /// Measured sensitivities, each of the model that it names.
     pub sensitivity: Vec<PathBuf>,
     /// Plans only within what this engine can run, priced as it works.
     pub engine: Option<&'static Runtime>,
 }
+
+/// What is asked otherwise than a workload says; see [`Workload`] for the keys.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Changes {
+    /// Prompt tokens of a request.
+    pub prompt: Option<u32>,
+    /// Tokens generated after the prompt.
+    pub generate: Option<u32>,
+    /// Tokens that the KV cache is allocated for.
+    pub context: Option<u32>,
+    /// What is minimised, or made as good as the limits allow.
+    pub objective: Option<Goal>,
+    /// The quality floor.
+    pub quality: Option<Quality>,
+    /// Generated tokens per second of one request, at least.
+    pub decode_min: Option<f64>,
+}
+
+impl Changes {
+    fn apply(&self, workload: &mut Workload) -> Result<(), InputError> {
+        if *self == Self::default() {
+            return Ok(());
+        }
+        workload.prompt = self.prompt.unwrap_or(workload.prompt);
+        workload.generate = self.generate.unwrap_or(workload.generate);
+        workload.context = self.context.or(workload.context);
+        workload.objective = self.objective.unwrap_or(workload.objective);
+        workload.quality = self.quality.clone().or(workload.quality.take());
+        workload.decode_min = self.decode_min.or(workload.decode_min);
+        workload.check(COMMAND_LINE)
+    }
+}
+
+/// What arguments are blamed on, and what the host that they describe is called.
+const COMMAND_LINE: &str = "command line";
+const HOST: &str = "pc";
 
 impl Sources {
     /// Reads every file once and prices the question.
@@ -56,11 +99,15 @@ impl Sources {
             let deployment = read_instance(&file, &read_text(path)?)?;
             return Ok(Origin::Instance(Arc::new((file, deployment))));
         }
-        let cluster = Self::cluster(self.cluster.as_deref())?;
-        let workload = match &self.workload {
+        let cluster = match (&self.devices[..], &self.ram) {
+            ([], None) => Self::cluster(self.cluster.as_deref())?,
+            (devices, ram) => Cluster::of_host(COMMAND_LINE, HOST, devices, ram.as_deref())?,
+        };
+        let mut workload = match &self.workload {
             Some(path) => Workload::parse(&path.display().to_string(), &read_text(path)?)?,
             None => Workload::default(),
         };
+        self.changes.apply(&mut workload)?;
         let names = match self.models.is_empty() {
             true => vec![EXAMPLE_MODEL.to_owned()],
             false => self.models.clone(),

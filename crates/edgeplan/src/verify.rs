@@ -55,8 +55,15 @@ pub fn expectation(
     let priced = |generate: u32| {
         let (quality, kv) = (Quality::Any, Format::F32);
         let (context, engine) = (Some(prompt + generate), EngineTraits::REFERENCE);
-        let workload =
-            Workload { prompt, generate, context, quality: Some(quality), kv, engine, ..Workload::default() };
+        let workload = Workload {
+            prompt,
+            generate,
+            context,
+            quality: Some(quality),
+            kv,
+            engine,
+            ..Workload::default()
+        };
         price(std::slice::from_ref(spec), &cluster, &workload)
     };
     let (whole, first) = (priced(generate)?, priced(0)?);

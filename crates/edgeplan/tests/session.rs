@@ -61,7 +61,7 @@ fn nothing_is_read_after_loading() {
     let explained = session.explain(&task(), &mut Quiet).unwrap();
     assert!(explained.worths.len() >= 3, "{explained:?}");
     let within = session.viewed(View::Within(llama_cpp())).unwrap();
-    assert!(within.prompt_alone().unwrap().is_some());
+    assert!(within.requests().unwrap().is_some());
     let plan = kept.path().join("plan.json");
     let file = PlanFile::new(session.deployment(), planned.outcome.plan.as_ref().unwrap());
     fs::write(&plan, to_json(&file)).unwrap();
@@ -105,7 +105,7 @@ fn a_deployment_of_the_caller_is_a_session_too() {
     let built = sources(folder.path()).load().unwrap();
     let session = Session::of("mine", built.deployment().clone()).unwrap();
     assert!(session.inputs().is_none() && session.workload().is_none());
-    assert!(session.prompt_alone().unwrap().is_none());
+    assert!(session.requests().unwrap().is_none());
     let (mine, theirs) = (session.plan(&task(), &mut Quiet), built.plan(&task(), &mut Quiet));
     assert_eq!(mine.outcome.cost(), theirs.outcome.cost());
     let mut nonsense = built.deployment().clone();

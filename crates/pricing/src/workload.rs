@@ -222,8 +222,7 @@ impl Workload {
             }
             _ => {}
         }
-        let rates =
-            [("throughput-min", self.throughput_min), ("decode-min", self.decode_min)];
+        let rates = [("throughput-min", self.throughput_min), ("decode-min", self.decode_min)];
         for (key, rate) in rates {
             if let Some(rate) = rate.filter(|&rate| !(rate > 0.0 && rate < 1e9)) {
                 let problem = format!(

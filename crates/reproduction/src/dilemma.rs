@@ -49,8 +49,11 @@ pub(crate) fn findings() -> Result<Vec<Finding>> {
 fn ratio(loss: f64) -> Result<f64> {
     let opt = edgeplan_model::load(MODEL)?;
     let cluster = Cluster::parse("reproduce", CLUSTER)?;
-    let workload =
-        Workload { objective: Goal::Memory, quality: Some(Quality::MaxKl(loss)), ..Workload::default() };
+    let workload = Workload {
+        objective: Goal::Memory,
+        quality: Some(Quality::MaxKl(loss)),
+        ..Workload::default()
+    };
     let instance = deployment(&[opt], &cluster, &workload)?;
     let outcome = answer(&instance, "chain-search", Limits::default())?;
     let plan = outcome.plan.with_context(|| format!("{MODEL}: no plan"))?;

@@ -37,14 +37,14 @@ pub(crate) fn text(order: &Order, layers: &[Placed], steps: &[String]) -> String
 
 /// Time to the first token, per further token, of the request.
 fn times(order: &Order) -> String {
-    let all = latency(order.deployment, order.plan);
     let Some(request) = order.request else {
+        let all = latency(order.deployment, order.plan);
         return format!(
             "One request takes {all}. Its times to the first and per further token are not known \
              of an instance file.\n\n"
         );
     };
-    let (prompt, generate) = (request.prompt, request.generate);
+    let (prompt, generate, all) = (request.prompt, request.generate, request.whole);
     let further = match generate {
         0 => String::new(),
         _ => {

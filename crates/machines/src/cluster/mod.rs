@@ -6,6 +6,7 @@ mod host;
 mod routes;
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use edgeplan_problem::{Bytes, Nanos};
@@ -16,7 +17,7 @@ pub use self::file::{ClusterDevice, ClusterFile, Link, Switch};
 pub use self::host::{Host, Internal};
 use self::routes::{Front, Graph, routes};
 use crate::device::{Backend, DeviceProfile};
-use edgeplan_files::quantity::Bandwidth;
+use edgeplan_files::quantity::{Bandwidth, Memory};
 use edgeplan_files::{InputError, parse_toml};
 
 /// A cluster whose devices can all reach the source.
@@ -98,6 +99,38 @@ impl Cluster {
             file: file.into(),
             profiles: [known(None)].into(),
         }
+    }
+
+    /// One host with these devices, by profile; `catalog:` may be left out. A single device that
+    /// is no processor, without main memory said, is a cluster of itself.
+    ///
+    /// # Errors
+    /// As [`Cluster::parse`]; main memory without a processor that has it.
+    pub fn of_host(
+        file: &str,
+        name: &str,
+        devices: &[String],
+        ram: Option<&str>,
+    ) -> Result<Self, InputError> {
+        let is_file = |name: &String| name.contains(':') || Path::new(name).exists();
+        let profile = |name: &String| match is_file(name) {
+            true => name.clone(),
+            false => format!("catalog:{name}"),
+        };
+        let ram = ram.map(|ram| {
+            ram.parse::<Memory>().map_err(|p| InputError::key(file, "ram", p.to_string()))
+        });
+        let host = Host {
+            devices: devices.iter().map(profile).collect(),
+            ram: ram.transpose()?,
+            ..Host::default()
+        };
+        let wire = ClusterFile {
+            source: name.into(),
+            host: [(name.to_owned(), host)].into(),
+            ..ClusterFile::default()
+        };
+        Self::new(file, wire)
     }
 
     /// The cluster with the bandwidth of one of its [`Cluster::links`] higher by `percent`.

@@ -1,0 +1,253 @@
+//! What a workload asks to be found before a plan is: the least loss, or the longest context, with
+//! which every limit holds.
+//!
+//! Both are monotone: a plan for a loss budget is one for any larger budget, and a plan for a
+//! context is one for any shorter context, because only the KV cache grows with it. So each is
+//! found by halving, and what is proven infeasible on the way is the bound.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use edgeplan_model::sensitivity::Quality;
+use edgeplan_pricing::workload::{Goal, Workload};
+use edgeplan_problem::deployment::{Deployment, Model};
+use edgeplan_problem::{Limits, Loss, Silent, Verdict, solve};
+
+use crate::Error;
+use crate::answer::{Phase, Progress, Task};
+use crate::session::{Inputs, Origin, Session};
+
+/// What was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aim {
+    /// The least loss, in nano-units of the quality floor's measure.
+    Loss,
+    /// The longest context, in tokens.
+    Context,
+}
+
+/// What was found before the plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sought {
+    /// What was looked for.
+    pub aim: Aim,
+    /// The best value with which a plan was found.
+    pub value: u64,
+    /// The best value that no proof excludes: at most `value` of a loss, at least of a context.
+    pub bound: u64,
+}
+
+/// Contexts are tried in whole cells of llama.cpp's caches.
+const CELLS: u64 = 256;
+/// The longest context of a model that states none.
+const CONTEXT_MAX: u64 = 1 << 20;
+
+/// Whether a plan exists.
+enum Exists {
+    /// With a plan that makes use of that much.
+    Yes(u64),
+    No,
+    Unknown,
+}
+
+impl Session {
+    /// The question with what its objective `quality` or `context` looks for filled in, and the
+    /// time as what is left to minimise; any other question as it is. Where no value has a plan,
+    /// the question is that of the easiest value, so that its diagnosis says what is in the way.
+    ///
+    /// # Errors
+    /// As [`Sources::load`](crate::Sources::load); several models with the objective `quality`.
+    ///
+    /// # Complexity
+    /// O(log(range / precision)) solves, each ending at its first feasible plan.
+    pub fn resolved(self, task: &Task<'_>, progress: &mut dyn Progress) -> Result<Self, Error> {
+        let Origin::Built(inputs) = self.origin() else { return Ok(self) };
+        let inputs = Arc::clone(inputs);
+        if matches!(inputs.workload.objective, Goal::Quality | Goal::Context) {
+            progress.phase(Phase::Seeking);
+        }
+        let seeker = Seeker { task, began: Instant::now(), session: &self, inputs: &inputs };
+        match inputs.workload.objective {
+            Goal::Quality => seeker.least_loss(),
+            Goal::Context => seeker.longest_context(),
+            Goal::Latency | Goal::Throughput | Goal::Memory | Goal::Decode => Ok(self),
+        }
+    }
+}
+
+struct Seeker<'a> {
+    task: &'a Task<'a>,
+    began: Instant,
+    session: &'a Session,
+    inputs: &'a Arc<Inputs>,
+}
+
+impl Seeker<'_> {
+    fn least_loss(&self) -> Result<Session, Error> {
+        let deployment = self.session.deployment();
+        let [model] = &deployment.models[..] else {
+            let problem = "`quality` is for one model; `latency` takes several";
+            return Err(self.inputs.refuses("objective", problem).into());
+        };
+        let loss = |plan: &edgeplan_problem::deployment::Plan| {
+            edgeplan_problem::Problem::evaluate(deployment, plan).account.models[0].loss.0
+        };
+        let ask = |budget: u64| {
+            let mut strict = deployment.clone();
+            strict.models[0].loss_max = Some(Loss(budget));
+            self.exists(&strict, loss)
+        };
+        let most = model.loss_max.map_or_else(|| largest_loss(model), |loss| loss.0);
+        let least = smallest_loss(model);
+        let precision = |good: u64| (self.task.limits.gap * good as f64) as u64;
+        let found = match ask(most) {
+            Exists::Yes(good) => match ask(least) {
+                Exists::Yes(_) => (least, least),
+                Exists::No => {
+                    let (value, excluded) = halved((good.max(least), least), precision, ask);
+                    (value, excluded.map_or(least, |loss| loss + 1))
+                }
+                Exists::Unknown => {
+                    let (value, excluded) = halved((good.max(least), least), precision, ask);
+                    (value, excluded.map_or(0, |loss| loss + 1))
+                }
+            },
+            Exists::No | Exists::Unknown => return self.filled(None, |_| {}),
+        };
+        let sought = Sought { aim: Aim::Loss, value: found.0, bound: found.1 };
+        self.filled(Some(sought), |workload| {
+            let loss = found.0 as f64 / 1e9;
+            workload.quality = Some(match workload.floor() {
+                Quality::MaxWeightDifference(_) => {
+                    Quality::MaxWeightDifference(edgeplan_files::quantity::Fraction(loss))
+                }
+                Quality::MaxVariance(_) => Quality::MaxVariance(loss),
+                Quality::MaxKl(_) | Quality::Like(_) | Quality::Any => Quality::MaxKl(loss),
+            });
+        })
+    }
+
+    fn longest_context(&self) -> Result<Session, Error> {
+        let least = u64::from(self.inputs.workload.request());
+        let models = self.inputs.models.iter();
+        let most = models.filter_map(|model| model.context_max).min().unwrap_or(CONTEXT_MAX);
+        let tokens = |cells: u64| (cells * CELLS).clamp(least, most.max(least));
+        let mut failed = None;
+        let ask = |cells: u64| {
+            let session = self.filled(None, |workload| set_context(workload, tokens(cells)));
+            match session {
+                Ok(session) => self.exists(session.deployment(), |_| cells),
+                Err(error) => {
+                    failed.get_or_insert(error);
+                    Exists::Unknown
+                }
+            }
+        };
+        let mut ask = ask;
+        let (first, last) =
+            (least.div_ceil(CELLS), most.div_ceil(CELLS).max(least.div_ceil(CELLS)));
+        let found = match ask(last) {
+            Exists::Yes(_) => Some((last, last)),
+            sure => match ask(first) {
+                Exists::Yes(_) => {
+                    let proven = matches!(sure, Exists::No).then_some(last);
+                    let (value, excluded) = halved((first, last), |_| 0, ask);
+                    let excluded = excluded.or(proven);
+                    Some((value, excluded.map_or(last, |cells| cells - 1)))
+                }
+                Exists::No | Exists::Unknown => None,
+            },
+        };
+        if let Some(error) = failed {
+            return Err(error);
+        }
+        let sought = found.map(|(value, bound)| Sought {
+            aim: Aim::Context,
+            value: tokens(value),
+            bound: tokens(bound),
+        });
+        let context = sought.map_or(least, |sought| sought.value);
+        self.filled(sought, |workload| set_context(workload, context))
+    }
+
+    /// The question with a changed workload, whose objective is time.
+    fn filled(
+        &self,
+        sought: Option<Sought>,
+        change: impl FnOnce(&mut Workload),
+    ) -> Result<Session, Error> {
+        let mut workload = self.inputs.workload.clone();
+        change(&mut workload);
+        workload.quality = Some(workload.floor());
+        let decode = workload.is_decode_alone();
+        workload.objective = if decode { Goal::Decode } else { Goal::Latency };
+        let inputs = Inputs { workload, ..(**self.inputs).clone() };
+        let mut session = Session::new(Origin::Built(Arc::new(inputs)), self.session.view())?;
+        session.sought = sought;
+        Ok(session)
+    }
+
+    fn exists(
+        &self,
+        deployment: &Deployment,
+        used: impl FnOnce(&edgeplan_problem::deployment::Plan) -> u64,
+    ) -> Exists {
+        let left = self.task.limits.time.map(|time| time.saturating_sub(self.began.elapsed()));
+        if self.task.limits.interrupted() || left == Some(Duration::ZERO) {
+            return Exists::Unknown;
+        }
+        // The first feasible plan is enough; a hard one may take a quarter of what is left.
+        let time = left.map(|left| left / 4);
+        let limits = Limits { gap: 0.999, time, ..self.task.limits };
+        let solver = (self.task.solver.make)();
+        let outcome = solve(deployment, solver.as_ref(), limits, &mut Silent);
+        match (&outcome.verdict, &outcome.plan) {
+            (Verdict::Infeasible, _) => Exists::No,
+            (_, Some(plan)) if outcome.cost().is_some() => Exists::Yes(used(plan)),
+            _ => Exists::Unknown,
+        }
+    }
+}
+
+fn set_context(workload: &mut Workload, tokens: u64) {
+    workload.context = Some(u32::try_from(tokens).unwrap_or(u32::MAX));
+}
+
+/// Halves the way from a value that has a plan to one that has none, or of which nothing is known:
+/// the best value with a plan, and the one nearest to it that is proven to have none.
+fn halved(
+    (mut good, mut bad): (u64, u64),
+    precision: impl Fn(u64) -> u64,
+    mut ask: impl FnMut(u64) -> Exists,
+) -> (u64, Option<u64>) {
+    let mut excluded: Option<u64> = None;
+    while good.abs_diff(bad) > precision(good).max(1) {
+        let middle = good.min(bad) + good.abs_diff(bad) / 2;
+        match ask(middle) {
+            // What the plan uses lies between the two, or it would break what was proven.
+            Exists::Yes(used) => good = used.clamp(middle.min(bad), middle.max(bad)),
+            Exists::No => {
+                bad = middle;
+                excluded = Some(middle);
+            }
+            Exists::Unknown => bad = middle,
+        }
+    }
+    (good, excluded)
+}
+
+fn smallest_loss(model: &Model) -> u64 {
+    sum_of(model, |losses| losses.min())
+}
+
+fn largest_loss(model: &Model) -> u64 {
+    sum_of(model, |losses| losses.max())
+}
+
+fn sum_of(model: &Model, pick: impl Fn(&mut dyn Iterator<Item = u64>) -> Option<u64>) -> u64 {
+    let layers = model.layers.iter();
+    let picked = layers.map(|layer| {
+        pick(&mut layer.options.iter().map(|option| option.loss.0)).unwrap_or_default()
+    });
+    picked.fold(0, u64::saturating_add)
+}
