@@ -138,7 +138,8 @@ impl ModelSpec {
     /// tied tensor counts once. Empty for a model that is known by its shape alone.
     pub fn stored_types(&self) -> Vec<(&'static str, usize, Bytes)> {
         let mut types = BTreeMap::new();
-        for tensor in self.tensors() {
+        let of_file = self.tensors().all(|tensor| tensor.native.is_some());
+        for tensor in self.tensors().filter(|_| of_file) {
             let Some(stored) = tensor.native else { continue };
             let (_, tensors, bytes) =
                 types.entry(stored.ggml_id).or_insert((stored.name, 0, Bytes::ZERO));
@@ -161,6 +162,19 @@ impl ModelSpec {
             tensor.quantizable &= tensor.native.is_none();
         }
         self
+    }
+
+    /// The classes of matrices that keep a quantized type although others may be chosen, and that
+    /// type.
+    pub fn kept(&self) -> Vec<(TensorClass, StoredType)> {
+        let mut kept: Vec<(TensorClass, StoredType)> = Vec::new();
+        for tensor in self.tensors().filter(|tensor| !tensor.quantizable) {
+            let stored = tensor.native.filter(|stored| stored.is_quantized());
+            if let Some(stored) = stored.filter(|_| kept.iter().all(|(k, _)| *k != tensor.class)) {
+                kept.push((tensor.class, stored));
+            }
+        }
+        kept
     }
 
     /// All tensors, a tied one once.

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use edgeplan_machines::device::Backend;
+use edgeplan_model::StoredType;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, DeviceId, Part, Plan};
 use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::TensorClass;
 
 use crate::chain::{Placed, placed};
 use crate::readme;
@@ -29,6 +31,9 @@ pub struct Order<'a> {
     pub addresses: &'a BTreeMap<String, String>,
     /// The backends of devices, as far as they are known, by device; empty where nothing is.
     pub backends: &'a [Option<Backend>],
+    /// Classes of matrices that keep a quantized type although the plan chooses others, and that
+    /// type.
+    pub kept: &'a [(TensorClass, StoredType)],
     /// What else the README says, one paragraph each.
     pub remarks: &'a [String],
     /// The command that made the export.
@@ -50,6 +55,8 @@ pub struct Request {
     pub kv: Format,
     /// Time of the prompt alone under the plan.
     pub first_token: Nanos,
+    /// Time of all of it.
+    pub whole: Nanos,
 }
 
 /// Consecutive blocks on one device.

@@ -10,7 +10,7 @@ use crate::shell::script;
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
     let (mut files, mut steps) = (Vec::new(), Vec::new());
-    if let Some((text, _)) = quantize(layers) {
+    if let Some((text, _)) = quantize(layers, order.kept) {
         files.push(("quantize.sh".into(), text));
         steps.push(
             "Once: `./quantize.sh float.gguf model.gguf` with llama.cpp's llama-quantize".into(),

@@ -9,7 +9,7 @@ use edgeplan_machines::device::Backend;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::recipe::TensorClass;
 use edgeplan_problem::{Nanos, Problem as _};
-use edgeplan_runtimes::{Order, Request, Runtime, export};
+use edgeplan_runtimes::{Order, Request, Runtime, export, latency};
 use serde::Deserialize;
 
 use small::{DEVICES, plan, question};
@@ -35,6 +35,7 @@ fn exported(engine: &str, open: &Deployment, chosen: &Plan) -> Result<Files, Str
         context: 8192,
         kv: runtime.kv[0],
         first_token: Nanos(2_000_000),
+        whole: latency(&priced, &plan),
     };
     let order = Order {
         runtime,
@@ -44,6 +45,7 @@ fn exported(engine: &str, open: &Deployment, chosen: &Plan) -> Result<Files, Str
         model: Some("catalog:small"),
         addresses: &addresses,
         backends: &[Some(Backend::Cpu)],
+        kept: &[],
         remarks: &[],
         command: "edgeplan export",
     };
@@ -235,6 +237,7 @@ fn an_address_must_be_one() {
             model: None,
             addresses: &addresses,
             backends: &[Some(Backend::Cpu)],
+            kept: &[],
             remarks: &[],
             command: "edgeplan export",
         };

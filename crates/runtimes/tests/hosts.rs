@@ -73,10 +73,12 @@ impl Case {
                 context: 8192,
                 kv: Format::F16,
                 first_token: Nanos(1),
+                whole: Nanos(2),
             }),
             model: None,
             addresses: &addresses,
             backends: &backends,
+            kept: &[],
             remarks: &[],
             command: "edgeplan export",
         };

@@ -39,12 +39,15 @@ pub(super) fn shape(file: &str, text: &str) -> Result<Shape, InputError> {
     families::shape(&Keys::new(file, &whole))
 }
 
-/// What to know of a checkpoint whose weights are quantized already.
+/// What to know of a checkpoint whose weights are quantized already, and do not stay so.
 fn quantized(keys: &Keys<'_>) -> Option<String> {
     let config = keys.anywhere(&["quantization_config"])?;
     let text = |key: &str| config.get(key).and_then(Value::as_str);
     let method = text("quant_method").unwrap_or("quantized");
     let bits = config.get("bits").and_then(Value::as_u64).map(|bits| format!(", {bits} bits"));
+    if method == "mxfp4" {
+        return None;
+    }
     Some(format!(
         "the checkpoint is stored in {method}{}: finer formats add bytes, not quality",
         bits.unwrap_or_default()

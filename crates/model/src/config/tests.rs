@@ -220,7 +220,7 @@ fn published_configs_have_the_published_totals() {
 fn a_quantized_checkpoint_says_so() {
     let (_, text) = PUBLISHED[1];
     let notes = parse("config.json", text).unwrap().notes;
-    assert_eq!(notes, ["the checkpoint is stored in mxfp4: finer formats add bytes, not quality"]);
+    assert!(notes.is_empty(), "its experts keep what they have: {notes:?}");
     let awq = TINY.replace(
         "\"torch_dtype\": \"bfloat16\"",
         "\"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4}",

@@ -5,7 +5,7 @@ use edgeplan_problem::recipe::FormatMix;
 
 use super::WRITTEN;
 use super::draft::{Draft, Tensor};
-use crate::{Shape, TensorClass, TensorSpec};
+use crate::{Shape, StoredType, TensorClass, TensorSpec};
 use edgeplan_files::InputError;
 
 impl Draft {
@@ -36,14 +36,17 @@ fn place(
     tensor: &TensorSpec,
     recipe: &FormatMix,
 ) -> Result<Tensor, InputError> {
-    let format = if tensor.quantizable { recipe.format(tensor.class) } else { Format::F32 };
-    if tensor.bytes(format).is_none() {
-        let (length, block) = (tensor.row_len, format.block_elements());
-        let problem = format!("rows of {length} in {format}; whole blocks of {block} are needed");
+    let stored: StoredType = match tensor.quantizable {
+        true => recipe.format(tensor.class).into(),
+        false => tensor.native.unwrap_or(Format::F32.into()),
+    };
+    if stored.bytes(tensor.rows, tensor.row_len).is_none() {
+        let (length, block, kind) = (tensor.row_len, stored.block_elements, stored.name);
+        let problem = format!("rows of {length} in {kind}; whole blocks of {block} are needed");
         return Err(InputError::key(name, &tensor.name, problem));
     }
     let dimensions = shape.dimensions(tensor);
-    Ok(Tensor { name: tensor.name.clone(), dimensions, kind: format.ggml_id() })
+    Ok(Tensor { name: tensor.name.clone(), dimensions, kind: stored.ggml_id })
 }
 
 /// Whether a file of that shape says all that is needed to run it.

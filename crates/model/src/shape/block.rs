@@ -192,6 +192,8 @@ impl Shape {
             tensors.matrix(class.name(), class, (count * rows, row_len));
             if let Some(tensor) = tensors.found.last_mut() {
                 tensor.experts = (experts.used < count).then_some((experts.used, count));
+                tensor.native = experts.stored;
+                tensor.quantizable = experts.stored.is_none();
             }
             if experts.bias {
                 let name = format!("{}.bias", class.name());

@@ -1,6 +1,9 @@
 //! What blocks have in place of plain attention and one feed-forward network.
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
+
+use crate::StoredType;
 
 /// Routed experts in place of one feed-forward network.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -33,6 +36,16 @@ pub struct Experts {
     /// Whether a feed-forward network runs beside the experts in every block.
     #[serde(default)]
     pub beside_dense: bool,
+    /// The type in which their matrices are published, and which they keep: finer formats add
+    /// bytes, not quality. None where they are published in floats.
+    #[serde(default, deserialize_with = "stored_type")]
+    pub stored: Option<StoredType>,
+}
+
+fn stored_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StoredType>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    let known = StoredType::all().find(|stored| stored.name == name);
+    known.map(Some).ok_or_else(|| D::Error::custom(format!("`{name}` is no tensor type of ggml")))
 }
 
 fn one() -> u64 {

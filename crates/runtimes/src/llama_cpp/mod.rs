@@ -27,7 +27,7 @@ const PORT: u16 = 50052;
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
     let mut files = Vec::new();
     let mut steps = Vec::new();
-    if let Some((text, step)) = quantize(layers) {
+    if let Some((text, step)) = quantize(layers, order.kept) {
         files.push(("quantize.sh".into(), text));
         steps.push(step);
     }

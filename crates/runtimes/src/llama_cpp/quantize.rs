@@ -1,5 +1,6 @@
 //! `llama-quantize` with a type for each tensor.
 
+use edgeplan_model::StoredType;
 use edgeplan_problem::deployment::Part;
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::{Recipe, TensorClass};
@@ -29,7 +30,10 @@ fn classes(part: Part) -> impl Iterator<Item = TensorClass> {
 }
 
 /// The script that quantizes, and how it is used; none where the file is served as it is.
-pub(crate) fn quantize(layers: &[Placed]) -> Option<(String, String)> {
+pub(crate) fn quantize(
+    layers: &[Placed],
+    kept: &[(TensorClass, StoredType)],
+) -> Option<(String, String)> {
     let [embedding, .., head] = layers else { return None };
     if layers.iter().all(|layer| layer.recipe == Recipe::Native) {
         return None;
@@ -40,7 +44,11 @@ pub(crate) fn quantize(layers: &[Placed]) -> Option<(String, String)> {
         ("--output-tensor-type", format(head, TensorClass::Output)),
     ];
     arguments.extend(ends.into_iter().filter_map(|(name, format)| Some(option(name, format?))));
-    arguments.extend(tensor_types(layers).iter().map(|value| option("--tensor-type", value)));
+    arguments.extend(tensor_types(layers, kept).iter().map(|value| option("--tensor-type", value)));
+    for (class, stored) in kept {
+        let value = format!("{}\\.weight$={}", class.name(), stored.name);
+        arguments.push(option("--tensor-type", &value));
+    }
     // A type with blocks of 32 for whatever is not named: any other one might overrule the rest.
     arguments.push("\"$1\" \"${2:-model.gguf}\" Q8_0".into());
     let what = "Stores each tensor as planned: quantize.sh FLOAT.gguf [OUT.gguf]";
@@ -57,9 +65,10 @@ fn format(layer: &Placed, class: TensorClass) -> Option<Format> {
 
 /// Which tensors of blocks get which type: patterns of which one tensor matches one at most,
 /// because versions of llama-quantize differ in which of several wins.
-fn tensor_types(layers: &[Placed]) -> Vec<String> {
+fn tensor_types(layers: &[Placed], kept: &[(TensorClass, StoredType)]) -> Vec<String> {
     let mut groups: Vec<(Format, Vec<usize>, Vec<&str>)> = Vec::new();
-    for class in TensorClass::MATRICES {
+    let is_kept = |class: TensorClass| kept.iter().any(|(known, _)| *known == class);
+    for class in TensorClass::MATRICES.into_iter().filter(|&class| !is_kept(class)) {
         let mut formats: Vec<(Format, Vec<usize>)> = Vec::new();
         for layer in layers.iter().filter(|layer| classes(layer.part).any(|has| has == class)) {
             let (Some(block), Some(format)) = (layer.part.block(), format(layer, class)) else {
