@@ -12,8 +12,10 @@ mod distill;
 mod epochs;
 mod explain;
 mod export;
+mod fit;
 mod generate;
 mod import;
+mod init;
 mod inspect;
 mod memory;
 mod pareto;
@@ -58,6 +60,10 @@ struct Arguments {
 enum Command {
     /// Plan placement and formats of a model on a cluster, with a proven lower bound
     Plan(plan::Arguments),
+    /// Rank models by what a machine makes of them: speed, quality, context
+    Fit(fit::Arguments),
+    /// Write a cluster file of this machine
+    Init(init::Arguments),
     /// Assign the requests of a decision frame to servers and model variants (GUS)
     Schedule(schedule::Arguments),
     /// Plan deployments, hosting and schedules of several sites, and simulate their users
@@ -121,6 +127,8 @@ fn main() -> ExitCode {
     set_revision(env!("EDGEPLAN_REVISION"));
     let result = match Arguments::parse().command {
         Command::Plan(arguments) => plan::run(&arguments),
+        Command::Fit(arguments) => fit::run(&arguments),
+        Command::Init(arguments) => init::run(&arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Service(arguments) => service::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

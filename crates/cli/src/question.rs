@@ -119,7 +119,8 @@ fn goal(text: &str) -> Result<Goal, String> {
     known.ok_or_else(|| format!("{} are allowed", GOALS.map(|(name, _)| name).join(", ")))
 }
 
-fn floor(text: &str) -> Result<Quality, String> {
+/// A quality floor of an argument.
+pub(crate) fn floor(text: &str) -> Result<Quality, String> {
     match text.parse::<f64>() {
         Ok(nats) => Ok(Quality::MaxKl(nats)),
         Err(_) if text == "any" => Ok(Quality::Any),

@@ -25,6 +25,7 @@ pub mod epochs;
 mod error;
 mod explain;
 mod export;
+pub mod fit;
 mod links;
 mod plan;
 mod rederived;

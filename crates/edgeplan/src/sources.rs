@@ -62,7 +62,11 @@ pub struct Changes {
 }
 
 impl Changes {
-    fn apply(&self, workload: &mut Workload) -> Result<(), InputError> {
+    /// Changes a workload.
+    ///
+    /// # Errors
+    /// As [`Workload::check`].
+    pub fn apply(&self, workload: &mut Workload) -> Result<(), InputError> {
         if *self == Self::default() {
             return Ok(());
         }
@@ -99,10 +103,7 @@ impl Sources {
             let deployment = read_instance(&file, &read_text(path)?)?;
             return Ok(Origin::Instance(Arc::new((file, deployment))));
         }
-        let cluster = match (&self.devices[..], &self.ram) {
-            ([], None) => Self::cluster(self.cluster.as_deref())?,
-            (devices, ram) => Cluster::of_host(COMMAND_LINE, HOST, devices, ram.as_deref())?,
-        };
+        let cluster = self.machines()?;
         let mut workload = match &self.workload {
             Some(path) => Workload::parse(&path.display().to_string(), &read_text(path)?)?,
             None => Workload::default(),
@@ -119,6 +120,17 @@ impl Sources {
         }
         let workload_file = self.workload.as_ref().map(|path| path.display().to_string());
         Ok(Origin::Built(Arc::new(Inputs { names, models, cluster, workload, workload_file })))
+    }
+
+    /// The machines: those of `devices`, or else of the cluster.
+    ///
+    /// # Errors
+    /// As [`Sources::cluster`]; names that the catalog lacks.
+    pub fn machines(&self) -> Result<Cluster, InputError> {
+        match (&self.devices[..], &self.ram) {
+            ([], None) => Self::cluster(self.cluster.as_deref()),
+            (devices, ram) => Cluster::of_host(COMMAND_LINE, HOST, devices, ram.as_deref()),
+        }
     }
 
     /// A `cluster.toml`, or the example's.

@@ -1,0 +1,158 @@
+//! Which models fit a machine, and how well.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use edgeplan_machines::cluster::Cluster;
+use edgeplan_model::sensitivity::Quality;
+use edgeplan_pricing::workload::{Goal, Workload};
+use edgeplan_problem::deployment::Plan;
+use edgeplan_problem::{Bytes, Outcome, Problem as _};
+use rayon::prelude::*;
+use serde::Serialize;
+
+use crate::answer::{Quiet, Task};
+use crate::session::{Inputs, Origin, Session, View};
+use crate::sought::Sought;
+use crate::summary::Summary;
+use crate::{Error, answer};
+
+/// What is asked of each model.
+#[derive(Debug, Clone)]
+pub struct Fit {
+    /// The models, as they are named.
+    pub models: Vec<String>,
+    /// The machine.
+    pub cluster: Cluster,
+    /// The request, and the limits that count.
+    pub workload: Workload,
+}
+
+/// A model on the machine.
+#[derive(Debug, Clone, Serialize)]
+pub struct Fitted {
+    /// The model.
+    pub model: String,
+    /// Its parameters.
+    pub parameters: u64,
+    /// The plan of least loss that keeps every limit; none where no plan was found.
+    pub best: Option<Best>,
+    /// Whether it is proven that no plan keeps every limit.
+    pub impossible: bool,
+}
+
+/// The plan of least loss.
+#[derive(Debug, Clone, Serialize)]
+pub struct Best {
+    /// What its users see.
+    pub summary: Summary,
+    /// No plan loses less than this.
+    pub loss_bound: f64,
+    /// The longest context with no more loss than that, in tokens; none where time ran out.
+    pub context_max: Option<u64>,
+    /// Bytes in use on all devices.
+    pub memory_bytes: Bytes,
+    /// The devices that hold layers, by name, with the bytes in use on each.
+    pub devices: Vec<(String, Bytes)>,
+}
+
+impl Fit {
+    /// Asks for every model, on all cores. A model that cannot be read or priced is an error of its
+    /// own. The task's time is that of all models; one that time runs out for is not impossible.
+    pub fn run(&self, task: &Task<'_>) -> Vec<(String, Result<Fitted, Error>)> {
+        let began = Instant::now();
+        let waiting = self.models.len().div_ceil(rayon::current_num_threads().max(1));
+        let one = |name: &String| {
+            let left = task.limits.time.map(|time| time.saturating_sub(began.elapsed()));
+            // A hard model may take ten times its share.
+            let share = left.map(|left| left.min(10 * left / waiting.max(1) as u32));
+            let share =
+                share.map(|share| share.max(Duration::from_millis(1)).min(left.unwrap_or(share)));
+            let limits = edgeplan_problem::Limits { time: share, ..task.limits };
+            (name.clone(), self.one(name, &Task { limits, ..*task }))
+        };
+        self.models.par_iter().map(one).collect()
+    }
+
+    fn one(&self, name: &str, task: &Task<'_>) -> Result<Fitted, Error> {
+        let model = edgeplan_model::load(name)?;
+        let fitted = Fitted {
+            model: model.name.clone(),
+            parameters: model.parameters(),
+            best: None,
+            impossible: false,
+        };
+        let inputs = Inputs {
+            names: vec![name.to_owned()],
+            models: vec![model],
+            cluster: self.cluster.clone(),
+            workload: Workload { objective: Goal::Quality, ..self.workload.clone() },
+            workload_file: None,
+        };
+        let session = Session::new(Origin::Built(Arc::new(inputs)), View::Open)?;
+        let session = session.resolved(task, &mut Quiet)?;
+        let (outcome, _) = answer(session.deployment(), task, &mut Quiet);
+        let Outcome { plan: Some(plan), verdict, .. } = &outcome else {
+            let impossible = outcome.verdict == edgeplan_problem::Verdict::Infeasible;
+            return Ok(Fitted { impossible, ..fitted });
+        };
+        if verdict.is_wrong() {
+            return Ok(fitted);
+        }
+        let best = self.best(&session, plan, task)?;
+        Ok(Fitted { best, ..fitted })
+    }
+
+    fn best(&self, session: &Session, plan: &Plan, task: &Task<'_>) -> Result<Option<Best>, Error> {
+        let Some(summary) = session.summary(plan)?.pop() else { return Ok(None) };
+        let deployment = session.deployment();
+        let account = deployment.evaluate(plan).account;
+        let used = deployment.device_ids().zip(&account.devices);
+        let used = used.filter(|(_, bill)| bill.weights.0 > 0);
+        let devices: Vec<(String, Bytes)> =
+            used.map(|(id, bill)| (deployment.device(id).name.clone(), bill.memory())).collect();
+        let context = self.longest(session, task)?;
+        let bound = session.sought().map_or(0, |sought| sought.bound);
+        Ok(Some(Best {
+            loss_bound: bound as f64 / 1e9,
+            context_max: context.map(|sought| sought.value),
+            memory_bytes: devices.iter().map(|(_, bytes)| *bytes).sum(),
+            devices,
+            summary,
+        }))
+    }
+
+    /// The longest context at the quality floor, or at what was found where there is none.
+    fn longest(&self, session: &Session, task: &Task<'_>) -> Result<Option<Sought>, Error> {
+        let Some(inputs) = session.inputs() else { return Ok(None) };
+        let quality = self.workload.quality.clone().filter(|quality| *quality != Quality::Any);
+        let quality = quality.or_else(|| inputs.workload.quality.clone());
+        let workload =
+            Workload { objective: Goal::Context, context: None, quality, ..self.workload.clone() };
+        let inputs = Inputs { workload, ..inputs.clone() };
+        let session = Session::new(Origin::Built(Arc::new(inputs)), View::Open)?;
+        Ok(session.resolved(task, &mut Quiet)?.sought())
+    }
+}
+
+/// The catalog's models, without those that stand for parts of others.
+pub fn catalog() -> Vec<String> {
+    edgeplan_model::names().iter().map(|name| format!("catalog:{name}")).collect()
+}
+
+/// GGUF files, of split ones the first, in a folder; the path itself if it is no folder of them.
+pub fn models_in(path: &str) -> Vec<String> {
+    let is_model = |file: &PathBuf| {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        let later = name.contains("-of-") && !name.contains("-00001-of-");
+        name.ends_with(".gguf") && !later && !name.starts_with("mmproj")
+    };
+    let entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(is_model).collect();
+    files.sort();
+    match files.is_empty() {
+        true => vec![path.to_owned()],
+        false => files.into_iter().map(|file| file.display().to_string()).collect(),
+    }
+}
