@@ -105,7 +105,7 @@ fn rooms_know_only_those_below() {
         ("cost-model", &["problem"][..]),
         ("files", &["problem"][..]),
         ("model", &["problem", "files"][..]),
-        ("machines", &["problem", "files", "model", "cost-model"][..]),
+        ("machines", &["problem", "files", "model", "measure", "cost-model"][..]),
         ("pricing", &["problem", "files", "model", "cost-model", "machines"][..]),
         ("records", &["problem", "files"][..]),
         ("report", &["problem", "files", "records"][..]),

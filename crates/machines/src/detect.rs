@@ -135,7 +135,8 @@ impl Detected {
         match known(name, memory_gib, is_gpu) {
             Some(known) => self.accelerators.push(known),
             None => self.notes.push(format!(
-                "the catalog lacks the accelerator `{name}` with {memory_gib:.0} GiB; it is left out"
+                "the catalog lacks the accelerator `{name}` with {memory_gib:.0} GiB; it is left \
+                 out"
             )),
         }
     }
@@ -148,8 +149,8 @@ impl Detected {
     /// The `cluster.toml` of this machine, commented.
     pub fn cluster_toml(&self) -> String {
         let mut text = String::from(
-            "# This machine, as `edgeplan init` found it. Numbers of its devices: `edgeplan inspect \
-             device NAME`.\nsource = \"pc\"\n\n[host.pc]\ndevices = [\n",
+            "# This machine, as `edgeplan init` found it. Numbers of its devices: `edgeplan \
+             inspect device NAME`.\nsource = \"pc\"\n\n[host.pc]\ndevices = [\n",
         );
         for name in &self.accelerators {
             let _ = writeln!(text, "    \"catalog:{name}\",");
