@@ -41,8 +41,8 @@ quality = ["q8_0", "q4_0"]
 accuracy-min = "40 %"
 deadline = "1 s"
 "#;
-/// Starts a command, sends a signal after that time, and waits for its end. What it left behind tells
-/// whether it was stopped; how long that took depends on what else the machine writes.
+/// Starts a command, sends a signal after that time, and waits for its end. What it left behind
+/// tells whether it was stopped; how long that took depends on what else the machine writes.
 fn signalled(arguments: &[&str], signal: &str, after: Duration) -> (Output, Duration) {
     let child = Command::new(edgeplan())
         .args(arguments)
