@@ -187,7 +187,8 @@ impl Detected {
         text.push_str(
             "\n# Another machine, and the link to it (`edgeplan profile --link` measures one):\n\
              # [device.laptop]\n# profile = \"catalog:apple-m4-24\"\n#\n# [[link]]\n\
-             # between = [\"pc\", \"laptop\"]\n# bandwidth = \"1 Gbit/s\"\n# latency = \"0.5 ms\"\n",
+             # between = [\"pc\", \"laptop\"]\n# bandwidth = \"1 Gbit/s\"\n\
+             # latency = \"0.5 ms\"\n",
         );
         text
     }
