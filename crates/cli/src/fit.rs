@@ -1,55 +1,34 @@
 //! `edgeplan fit`: which models fit a machine, how fast, how well, and with how much context.
 
-use std::cmp::Reverse;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
 use edgeplan::fit::{Fit, Fitted, catalog, models_in};
-use edgeplan::{Changes, Error, Limits, Sources, Task};
+use edgeplan::{Changes, Error, Limits, Task};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::detect::Detected;
 use edgeplan_model::sensitivity::Quality;
-use edgeplan_pricing::workload::Workload;
+use edgeplan_pricing::workload::{Goal, Workload};
 use serde_json::{Map, Value, json};
 
-use crate::question::{floor, seconds};
+use crate::question::{Machines, RequestKeys, seconds};
 use crate::reply::Reply;
 use crate::report::table;
 use crate::watch;
 
+/// Without machines, those of this one are looked at; without --decode-min 10 tokens/s are asked
+/// for, without --quality that of q4_K_M.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Device of one PC, a profile such as rtx-3090-24; repeat for several devices and the
-    /// processor [default: what this machine has]
-    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
-    device: Vec<String>,
-    /// Main memory of the PC of --device, such as '64 GiB'
-    #[arg(long, requires = "device")]
-    ram: Option<String>,
-    /// Machines: a cluster.toml, in place of --device
-    #[arg(long, conflicts_with = "device")]
-    cluster: Option<PathBuf>,
+    #[command(flatten)]
+    machines: Machines,
     /// Model: `catalog:NAME`, a GGUF file, a config.json, or a folder of these; repeat for several
     /// [default: the whole catalog]
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     model: Vec<String>,
-    /// Least speed, in generated tokens per second
-    #[arg(long, default_value_t = 10.0, value_name = "RATE")]
-    decode_min: f64,
-    /// Prompt tokens of a request
-    #[arg(long, default_value_t = 512, value_name = "TOKENS")]
-    prompt: u32,
-    /// Tokens generated after the prompt
-    #[arg(long, default_value_t = 128, value_name = "TOKENS")]
-    generate: u32,
-    /// Tokens that the KV cache is allocated for [default: 8192, or what the model was made for]
-    #[arg(long, value_name = "TOKENS")]
-    context: Option<u32>,
-    /// Quality floor: a format or mix such as q4_K_M, a KL divergence in nats, or any
-    #[arg(long, default_value = "q4_K_M", value_parser = floor)]
-    quality: Quality,
+    #[command(flatten)]
+    request: RequestKeys,
     /// What comes first: the largest models, the fastest, the least loss, or the longest context
     #[arg(long, value_enum, default_value_t = Order::Size)]
     sort: Order,
@@ -72,16 +51,15 @@ enum Order {
     Context,
 }
 
-/// The machine in question, and what is to be known of it.
-fn machine(arguments: &Arguments) -> Result<(Cluster, Vec<String>)> {
+/// Tokens per second that are fast enough where nobody says: faster than most people read.
+const DECODE_MIN: f64 = 10.0;
+/// The coarsest mix that counts where nobody says.
+const FLOOR: &str = "q4_K_M";
+
+/// The machines in question, and what is to be known of them.
+fn machines(arguments: &Machines) -> Result<(Cluster, Vec<String>)> {
     if !arguments.device.is_empty() || arguments.cluster.is_some() {
-        let sources = Sources {
-            devices: arguments.device.clone(),
-            ram: arguments.ram.clone(),
-            cluster: arguments.cluster.clone(),
-            ..Sources::default()
-        };
-        return Ok((sources.machines()?, Vec::new()));
+        return Ok((arguments.sources().machines()?, Vec::new()));
     }
     let found = Detected::here();
     let cluster = Cluster::parse("this machine", &found.cluster_toml())?;
@@ -93,16 +71,14 @@ fn machine(arguments: &Arguments) -> Result<(Cluster, Vec<String>)> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     watch::listen();
-    let (cluster, notes) = machine(arguments)?;
-    let mut workload = Workload::default();
+    let (cluster, notes) = machines(&arguments.machines)?;
+    let asked = arguments.request.changes(Some(Goal::Quality));
     let changes = Changes {
-        prompt: Some(arguments.prompt),
-        generate: Some(arguments.generate),
-        context: arguments.context,
-        objective: Some(edgeplan_pricing::workload::Goal::Quality),
-        quality: Some(arguments.quality.clone()),
-        decode_min: Some(arguments.decode_min),
+        quality: asked.quality.or_else(|| Some(Quality::Like(FLOOR.into()))),
+        decode_min: asked.decode_min.or(Some(DECODE_MIN)),
+        ..asked
     };
+    let mut workload = Workload::default();
     changes.apply(&mut workload)?;
     let models = match arguments.model.is_empty() {
         true => catalog(),
@@ -113,7 +89,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         interrupt: Some(watch::flag()),
         ..Task::default().limits
     };
-    let found = Fit { models, cluster, workload }.run(&Task { limits, ..Task::default() });
+    let fit = Fit { models, cluster, workload };
+    let found = fit.run(&Task { limits, ..Task::default() });
     let (mut fitted, mut failed) = (Vec::new(), Vec::new());
     for (name, result) in found {
         match result {
@@ -125,7 +102,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let fits = fitted.iter().filter(|model| model.best.is_some()).count();
     let reply = match arguments.json {
         true => Reply::json(&json(&fitted, &failed, &notes)),
-        false => Reply::text(&text(arguments, &fitted, &failed, &notes)),
+        false => Reply::text(&text((arguments.rows, &fit.workload), &fitted, &failed, &notes)),
     };
     Ok(reply.found(fits > 0))
 }
@@ -142,19 +119,21 @@ fn key(order: Order, model: &Fitted) -> f64 {
 }
 
 fn text(
-    arguments: &Arguments,
+    (rows_max, workload): (usize, &Workload),
     fitted: &[Fitted],
     failed: &[(String, Error)],
     notes: &[String],
 ) -> String {
     let mut lines = notes.to_vec();
     lines.push(format!(
-        "least loss at {} tokens/s or more, after {} tokens; longest context at the same quality",
-        arguments.decode_min, arguments.prompt
+        "least loss at {} tokens/s or more after {} tokens, and the longest context within the \
+         quality floor",
+        workload.decode_min.unwrap_or_default(),
+        workload.prompt
     ));
     let header = ["model", "size", "tokens/s", "first token", "like", "loss", "context", "memory"];
     let mut rows = table(&header, &[1, 2, 3, 5, 6, 7]);
-    let most = if arguments.rows == 0 { usize::MAX } else { arguments.rows };
+    let most = if rows_max == 0 { usize::MAX } else { rows_max };
     let fits: Vec<_> = fitted.iter().filter_map(|m| Some((m, m.best.as_ref()?))).collect();
     for (model, best) in fits.iter().take(most) {
         let summary = &best.summary;
@@ -188,8 +167,6 @@ fn text(
 }
 
 fn json(fitted: &[Fitted], failed: &[(String, Error)], notes: &[String]) -> Map<String, Value> {
-    let mut fitted: Vec<&Fitted> = fitted.iter().collect();
-    fitted.sort_by_key(|model| Reverse(model.best.is_some()));
     let errors: Map<String, Value> =
         failed.iter().map(|(name, error)| (name.clone(), json!(error.to_string()))).collect();
     let mut json = Map::new();

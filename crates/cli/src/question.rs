@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan::{Entry, Limits, Problem, Quiet, Runtime, Session, Sources, Task};
+use edgeplan::{Changes, Entry, Limits, Problem, Quiet, Runtime, Session, Sources, Task};
 use edgeplan_files::nearest;
 use edgeplan_model::sensitivity::{Quality, mix_named};
 use edgeplan_pricing::workload::Goal;
@@ -17,31 +17,27 @@ use crate::watch;
 /// Which instance, and how long to think about it.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Question {
-    /// Instance file (JSON) in place of --model, --cluster and --workload
+    /// Instance file (JSON) in place of models, machines and a workload
+    #[arg(conflicts_with_all = [
+        "model", "cluster", "device", "workload", "sensitivity", "objective", "prompt", "generate",
+        "context", "quality", "decode_min",
+    ])]
     instance: Option<PathBuf>,
     /// Model: `catalog:NAME`, a GGUF file, or a Hugging Face config.json or its folder; repeat for
     /// several models on one cluster [default: catalog:llama-3.1-8b]
-    #[arg(long, conflicts_with = "instance", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     model: Vec<String>,
-    /// Cluster: a cluster.toml [default: a laptop, two Jetsons and a GPU desktop]
-    #[arg(long, conflicts_with = "instance")]
-    cluster: Option<PathBuf>,
-    /// Device of one PC, a profile such as rtx-3090-24, in place of --cluster; repeat for several
-    /// devices and the processor
-    #[arg(
-        long,
-        conflicts_with_all = ["instance", "cluster"],
-        value_parser = NonEmptyStringValueParser::new()
-    )]
-    device: Vec<String>,
-    /// Main memory of the PC of --device, such as '64 GiB'
-    #[arg(long, requires = "device")]
-    ram: Option<String>,
     #[command(flatten)]
-    changes: Changes,
+    machines: Machines,
+    #[command(flatten)]
+    request: RequestKeys,
+    /// What is minimised: latency, decode, throughput, memory; or made as good as the limits
+    /// allow: quality, context
+    #[arg(long, value_parser = goal, help_heading = KEYS)]
+    objective: Option<Goal>,
     /// Workload: a workload.toml [default: 512 prompt tokens, 128 generated tokens, quality of
     /// q4_K_M]
-    #[arg(long, conflicts_with = "instance")]
+    #[arg(long)]
     workload: Option<PathBuf>,
     #[arg(
         long = "for",
@@ -52,7 +48,7 @@ pub(crate) struct Question {
     pub(crate) runtime: Option<&'static Runtime>,
     /// Measured loss by tensor and format, a file of `edgeplan sensitivity`, in place of estimates;
     /// repeat for several models
-    #[arg(long, conflicts_with = "instance")]
+    #[arg(long)]
     sensitivity: Vec<PathBuf>,
     /// Time limit per solver, in seconds
     #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
@@ -68,38 +64,69 @@ pub(crate) struct Question {
     pub(crate) threads: u32,
 }
 
-/// What is asked otherwise than the workload says.
+/// Which machines; the default is the command's.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = "In place of the workload's keys")]
-struct Changes {
+pub(crate) struct Machines {
+    /// Cluster: a cluster.toml [default: a laptop, two Jetsons and a GPU desktop; of `fit`, this
+    /// machine]
+    #[arg(long)]
+    pub(crate) cluster: Option<PathBuf>,
+    /// Device of one PC, a profile such as rtx-3090-24, in place of --cluster; repeat for several
+    /// devices and the processor
+    #[arg(
+        long,
+        conflicts_with = "cluster",
+        value_parser = NonEmptyStringValueParser::new()
+    )]
+    pub(crate) device: Vec<String>,
+    /// Main memory of the PC of --device, such as '64 GiB'
+    #[arg(long, requires = "device")]
+    pub(crate) ram: Option<String>,
+}
+
+impl Machines {
+    /// These machines, and everything else by default.
+    pub(crate) fn sources(&self) -> Sources {
+        Sources {
+            cluster: self.cluster.clone(),
+            devices: self.device.clone(),
+            ram: self.ram.clone(),
+            ..Sources::default()
+        }
+    }
+}
+
+const KEYS: &str = "In place of the workload's keys";
+
+/// What a request is and what it needs, where that is not as the workload says.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = KEYS)]
+pub(crate) struct RequestKeys {
     /// Prompt tokens of a request
-    #[arg(long, conflicts_with = "instance", value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS")]
     prompt: Option<u32>,
     /// Tokens generated after the prompt
-    #[arg(long, conflicts_with = "instance", value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS")]
     generate: Option<u32>,
     /// Tokens that the KV cache is allocated for
-    #[arg(long, conflicts_with = "instance", value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS")]
     context: Option<u32>,
-    /// What is minimised: latency, decode, throughput, memory; or made as good as the limits
-    /// allow: quality, context
-    #[arg(long, conflicts_with = "instance", value_parser = goal)]
-    objective: Option<Goal>,
     /// Quality floor: a format or mix such as q4_K_M, a KL divergence in nats, or any
-    #[arg(long, conflicts_with = "instance", value_parser = floor)]
+    #[arg(long, value_parser = floor)]
     quality: Option<Quality>,
     /// Least speed in generated tokens per second, without the time of the prompt
-    #[arg(long, conflicts_with = "instance", value_name = "RATE")]
+    #[arg(long, value_name = "RATE")]
     decode_min: Option<f64>,
 }
 
-impl Changes {
-    fn library(&self) -> edgeplan::Changes {
-        edgeplan::Changes {
+impl RequestKeys {
+    /// What they change of a workload.
+    pub(crate) fn changes(&self, objective: Option<Goal>) -> Changes {
+        Changes {
             prompt: self.prompt,
             generate: self.generate,
             context: self.context,
-            objective: self.objective,
+            objective,
             quality: self.quality.clone(),
             decode_min: self.decode_min,
         }
@@ -120,7 +147,7 @@ fn goal(text: &str) -> Result<Goal, String> {
 }
 
 /// A quality floor of an argument.
-pub(crate) fn floor(text: &str) -> Result<Quality, String> {
+fn floor(text: &str) -> Result<Quality, String> {
     match text.parse::<f64>() {
         Ok(nats) => Ok(Quality::MaxKl(nats)),
         Err(_) if text == "any" => Ok(Quality::Any),
@@ -188,13 +215,11 @@ impl Question {
         Sources {
             instance: self.instance.clone(),
             models: self.model.clone(),
-            cluster: self.cluster.clone(),
-            devices: self.device.clone(),
-            ram: self.ram.clone(),
             workload: self.workload.clone(),
-            changes: self.changes.library(),
+            changes: self.request.changes(self.objective),
             sensitivity: self.sensitivity.clone(),
             engine: self.runtime,
+            ..self.machines.sources()
         }
     }
 

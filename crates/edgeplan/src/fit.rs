@@ -2,13 +2,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
 use edgeplan_problem::deployment::Plan;
-use edgeplan_problem::{Bytes, Outcome, Problem as _};
+use edgeplan_problem::{Bytes, Limits, Outcome, Problem as _, Verdict};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -49,7 +49,8 @@ pub struct Best {
     pub summary: Summary,
     /// No plan loses less than this.
     pub loss_bound: f64,
-    /// The longest context with no more loss than that, in tokens; none where time ran out.
+    /// The longest context within the quality floor, or with no more loss than that of the plan
+    /// where there is no floor, in tokens; none where time ran out.
     pub context_max: Option<u64>,
     /// Bytes in use on all devices.
     pub memory_bytes: Bytes,
@@ -66,10 +67,8 @@ impl Fit {
         let one = |name: &String| {
             let left = task.limits.time.map(|time| time.saturating_sub(began.elapsed()));
             // A hard model may take ten times its share.
-            let share = left.map(|left| left.min(10 * left / waiting.max(1) as u32));
-            let share =
-                share.map(|share| share.max(Duration::from_millis(1)).min(left.unwrap_or(share)));
-            let limits = edgeplan_problem::Limits { time: share, ..task.limits };
+            let time = left.map(|left| left.min(10 * left / waiting.max(1) as u32));
+            let limits = Limits { time, ..task.limits };
             (name.clone(), self.one(name, &Task { limits, ..*task }))
         };
         self.models.par_iter().map(one).collect()
@@ -94,7 +93,7 @@ impl Fit {
         let session = session.resolved(task, &mut Quiet)?;
         let (outcome, _) = answer(session.deployment(), task, &mut Quiet);
         let Outcome { plan: Some(plan), verdict, .. } = &outcome else {
-            let impossible = outcome.verdict == edgeplan_problem::Verdict::Infeasible;
+            let impossible = outcome.verdict == Verdict::Infeasible;
             return Ok(Fitted { impossible, ..fitted });
         };
         if verdict.is_wrong() {
@@ -136,7 +135,7 @@ impl Fit {
     }
 }
 
-/// The catalog's models, without those that stand for parts of others.
+/// The models of the catalog.
 pub fn catalog() -> Vec<String> {
     edgeplan_model::names().iter().map(|name| format!("catalog:{name}")).collect()
 }

@@ -8,10 +8,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use edgeplan_files::quantity::Fraction;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
-use edgeplan_problem::deployment::{Deployment, Model};
-use edgeplan_problem::{Limits, Loss, Silent, Verdict, solve};
+use edgeplan_problem::deployment::{Deployment, Layer, Model, Plan};
+use edgeplan_problem::{Limits, Loss, Problem as _, Silent, Verdict, solve};
+use edgeplan_what_if::{Exists, halved};
 
 use crate::Error;
 use crate::answer::{Phase, Progress, Task};
@@ -41,14 +43,6 @@ pub struct Sought {
 const CELLS: u64 = 256;
 /// The longest context of a model that states none.
 const CONTEXT_MAX: u64 = 1 << 20;
-
-/// Whether a plan exists.
-enum Exists {
-    /// With a plan that makes use of that much.
-    Yes(u64),
-    No,
-    Unknown,
-}
 
 impl Session {
     /// The question with what its objective `quality` or `context` looks for filled in, and the
@@ -89,9 +83,7 @@ impl Seeker<'_> {
             let problem = "`quality` is for one model; `latency` takes several";
             return Err(self.inputs.refuses("objective", problem).into());
         };
-        let loss = |plan: &edgeplan_problem::deployment::Plan| {
-            edgeplan_problem::Problem::evaluate(deployment, plan).account.models[0].loss.0
-        };
+        let loss = |plan: &Plan| deployment.evaluate(plan).account.models[0].loss.0;
         let ask = |budget: u64| {
             let mut strict = deployment.clone();
             strict.models[0].loss_max = Some(Loss(budget));
@@ -100,27 +92,19 @@ impl Seeker<'_> {
         let most = model.loss_max.map_or_else(|| largest_loss(model), |loss| loss.0);
         let least = smallest_loss(model);
         let precision = |good: u64| (self.task.limits.gap * good as f64) as u64;
-        let found = match ask(most) {
-            Exists::Yes(good) => match ask(least) {
-                Exists::Yes(_) => (least, least),
-                Exists::No => {
-                    let (value, excluded) = halved((good.max(least), least), precision, ask);
-                    (value, excluded.map_or(least, |loss| loss + 1))
-                }
-                Exists::Unknown => {
-                    let (value, excluded) = halved((good.max(least), least), precision, ask);
-                    (value, excluded.map_or(0, |loss| loss + 1))
-                }
-            },
-            Exists::No | Exists::Unknown => return self.filled(None, |_| {}),
+        let Exists::Yes(good) = ask(most) else { return self.filled(None, |_| {}) };
+        let (value, bound) = match ask(least) {
+            Exists::Yes(_) => (least, least),
+            sure => {
+                let proven = (sure == Exists::No).then_some(least);
+                let (value, excluded) = halved((good, least), precision, ask);
+                (value, excluded.or(proven).map_or(least, |loss| loss + 1))
+            }
         };
-        let sought = Sought { aim: Aim::Loss, value: found.0, bound: found.1 };
-        self.filled(Some(sought), |workload| {
-            let loss = found.0 as f64 / 1e9;
+        self.filled(Some(Sought { aim: Aim::Loss, value, bound }), |workload| {
+            let loss = value as f64 / 1e9;
             workload.quality = Some(match workload.floor() {
-                Quality::MaxWeightDifference(_) => {
-                    Quality::MaxWeightDifference(edgeplan_files::quantity::Fraction(loss))
-                }
+                Quality::MaxWeightDifference(_) => Quality::MaxWeightDifference(Fraction(loss)),
                 Quality::MaxVariance(_) => Quality::MaxVariance(loss),
                 Quality::MaxKl(_) | Quality::Like(_) | Quality::Any => Quality::MaxKl(loss),
             });
@@ -133,7 +117,7 @@ impl Seeker<'_> {
         let most = models.filter_map(|model| model.context_max).min().unwrap_or(CONTEXT_MAX);
         let tokens = |cells: u64| (cells * CELLS).clamp(least, most.max(least));
         let mut failed = None;
-        let ask = |cells: u64| {
+        let mut ask = |cells: u64| {
             let session = self.filled(None, |workload| set_context(workload, tokens(cells)));
             match session {
                 Ok(session) => self.exists(session.deployment(), |_| cells),
@@ -143,14 +127,13 @@ impl Seeker<'_> {
                 }
             }
         };
-        let mut ask = ask;
-        let (first, last) =
-            (least.div_ceil(CELLS), most.div_ceil(CELLS).max(least.div_ceil(CELLS)));
+        let first = least.div_ceil(CELLS);
+        let last = most.div_ceil(CELLS).max(first);
         let found = match ask(last) {
             Exists::Yes(_) => Some((last, last)),
             sure => match ask(first) {
                 Exists::Yes(_) => {
-                    let proven = matches!(sure, Exists::No).then_some(last);
+                    let proven = (sure == Exists::No).then_some(last);
                     let (value, excluded) = halved((first, last), |_| 0, ask);
                     let excluded = excluded.or(proven);
                     Some((value, excluded.map_or(last, |cells| cells - 1)))
@@ -187,11 +170,7 @@ impl Seeker<'_> {
         Ok(session)
     }
 
-    fn exists(
-        &self,
-        deployment: &Deployment,
-        used: impl FnOnce(&edgeplan_problem::deployment::Plan) -> u64,
-    ) -> Exists {
+    fn exists(&self, deployment: &Deployment, used: impl FnOnce(&Plan) -> u64) -> Exists {
         let left = self.task.limits.time.map(|time| time.saturating_sub(self.began.elapsed()));
         if self.task.limits.interrupted() || left == Some(Duration::ZERO) {
             return Exists::Unknown;
@@ -213,41 +192,16 @@ fn set_context(workload: &mut Workload, tokens: u64) {
     workload.context = Some(u32::try_from(tokens).unwrap_or(u32::MAX));
 }
 
-/// Halves the way from a value that has a plan to one that has none, or of which nothing is known:
-/// the best value with a plan, and the one nearest to it that is proven to have none.
-fn halved(
-    (mut good, mut bad): (u64, u64),
-    precision: impl Fn(u64) -> u64,
-    mut ask: impl FnMut(u64) -> Exists,
-) -> (u64, Option<u64>) {
-    let mut excluded: Option<u64> = None;
-    while good.abs_diff(bad) > precision(good).max(1) {
-        let middle = good.min(bad) + good.abs_diff(bad) / 2;
-        match ask(middle) {
-            // What the plan uses lies between the two, or it would break what was proven.
-            Exists::Yes(used) => good = used.clamp(middle.min(bad), middle.max(bad)),
-            Exists::No => {
-                bad = middle;
-                excluded = Some(middle);
-            }
-            Exists::Unknown => bad = middle,
-        }
-    }
-    (good, excluded)
-}
-
 fn smallest_loss(model: &Model) -> u64 {
-    sum_of(model, |losses| losses.min())
+    sum_of_losses(model, |losses| losses.min())
 }
 
 fn largest_loss(model: &Model) -> u64 {
-    sum_of(model, |losses| losses.max())
+    sum_of_losses(model, |losses| losses.max())
 }
 
-fn sum_of(model: &Model, pick: impl Fn(&mut dyn Iterator<Item = u64>) -> Option<u64>) -> u64 {
-    let layers = model.layers.iter();
-    let picked = layers.map(|layer| {
-        pick(&mut layer.options.iter().map(|option| option.loss.0)).unwrap_or_default()
-    });
+fn sum_of_losses(model: &Model, pick: fn(&mut dyn Iterator<Item = u64>) -> Option<u64>) -> u64 {
+    let of_layer = |layer: &Layer| pick(&mut layer.options.iter().map(|option| option.loss.0));
+    let picked = model.layers.iter().map(|layer| of_layer(layer).unwrap_or_default());
     picked.fold(0, u64::saturating_add)
 }

@@ -69,6 +69,11 @@ impl StoredType {
         Self::all().find(|stored| stored.ggml_id == id)
     }
 
+    /// The type that llama.cpp spells so.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::all().find(|stored| stored.name == name)
+    }
+
     /// Whether weights were quantized to get there; floats and integers have no blocks.
     pub fn is_quantized(self) -> bool {
         self.block_elements > 1
@@ -124,7 +129,7 @@ mod tests {
             ("f64", Format::F32),
         ];
         for (name, format) in cases {
-            let stored = StoredType::all().find(|stored| stored.name == name).unwrap();
+            let stored = StoredType::named(name).unwrap();
             assert_eq!(stored.rated_as(), format, "{name}");
         }
     }

@@ -5,6 +5,7 @@ use edgeplan_problem::{Bytes, Limits, Problem as _, Silent, Solver, solve};
 
 use crate::Limit;
 use crate::clock::Clock;
+use crate::halving::{Exists, halved};
 
 /// A change of one limit that makes an infeasible instance feasible: `to` is above `from`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -147,15 +148,13 @@ fn smallest(
     clock: &Clock<'_>,
 ) -> Option<Fix> {
     let from = limit.value(instance)?;
-    let mut to = limit.used(&feasible(&limit.lift(instance), solver, clock)?).max(from);
-    let mut too_small = from;
-    while to - too_small > (to - from) / PRECISION + 1 && !clock.is_over() {
-        let middle = too_small + (to - too_small) / 2;
-        match feasible(&limit.set(instance, middle), solver, clock) {
-            Some(account) => to = limit.used(&account).clamp(too_small, middle),
-            None => too_small = middle,
-        }
-    }
+    let enough = limit.used(&feasible(&limit.lift(instance), solver, clock)?).max(from);
+    let precision = |to: u64| (to - from) / PRECISION + 1;
+    let ask = |value| match feasible(&limit.set(instance, value), solver, clock) {
+        Some(account) => Exists::Yes(limit.used(&account)),
+        None => Exists::Unknown,
+    };
+    let (to, _) = halved((enough, from), precision, ask);
     Some(Fix { limit, from, to })
 }
 

@@ -2,11 +2,13 @@
 
 mod clock;
 mod fix;
+mod halving;
 mod limit;
 mod slack;
 mod worth;
 
 pub use fix::{Fix, Reason, fixes, joint_fix, reason};
+pub use halving::{Exists, halved};
 pub use limit::Limit;
 pub use slack::{Slack, slacks};
 pub use worth::{Change, Worth, faster_pair, looser_quality, more_memory, worth};

@@ -2,8 +2,8 @@
 
 use super::families::{BLOCKS_MOST, llama, qwen2, qwen3, windowed};
 use super::keys::{Keys, MOST};
+use crate::Shape;
 use crate::shape::{Experts, Latent};
-use crate::{Shape, StoredType};
 use edgeplan_files::InputError;
 
 pub(super) fn qwen_experts(keys: &Keys<'_>) -> Result<Option<Experts>, InputError> {
@@ -75,11 +75,7 @@ pub(super) fn minimax(keys: &Keys<'_>, shape: &mut Shape) -> Result<(), InputErr
 
 pub(super) fn gpt_oss(keys: &Keys<'_>, shape: &mut Shape) -> Result<(), InputError> {
     (shape.qkv_bias, shape.output_bias, shape.sinks) = (true, true, true);
-    // Published in mxfp4, and converted as they are, unless the configuration says otherwise.
-    let method = keys.anywhere(&["quantization_config"]).map(|config| config.get("quant_method"));
-    let is_mxfp4 = method.is_none_or(|method| method.and_then(|m| m.as_str()) == Some("mxfp4"));
-    let mxfp4 = StoredType::all().find(|stored| is_mxfp4 && stored.name == "mxfp4");
-    shape.experts = Some(Experts { bias: true, stored: mxfp4, ..local_experts(keys, shape)? });
+    shape.experts = Some(Experts { bias: true, ..local_experts(keys, shape)? });
     windowed(keys, shape, 2)
 }
 

@@ -221,6 +221,11 @@ fn a_quantized_checkpoint_says_so() {
     let (_, text) = PUBLISHED[1];
     let notes = parse("config.json", text).unwrap().notes;
     assert!(notes.is_empty(), "its experts keep what they have: {notes:?}");
+    let kept = parse("config.json", text).unwrap().kept();
+    let known = crate::load("catalog:gpt-oss-20b").unwrap().kept();
+    assert!(kept == known && kept.len() == 3, "{kept:?}");
+    let floats = text.replace("quantization_config", "_");
+    assert!(parse("config.json", &floats).unwrap().kept().is_empty());
     let awq = TINY.replace(
         "\"torch_dtype\": \"bfloat16\"",
         "\"quantization_config\": {\"quant_method\": \"awq\", \"bits\": 4}",

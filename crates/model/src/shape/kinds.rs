@@ -44,8 +44,9 @@ pub struct Experts {
 
 fn stored_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StoredType>, D::Error> {
     let name = String::deserialize(deserializer)?;
-    let known = StoredType::all().find(|stored| stored.name == name);
-    known.map(Some).ok_or_else(|| D::Error::custom(format!("`{name}` is no tensor type of ggml")))
+    StoredType::named(&name)
+        .map(Some)
+        .ok_or_else(|| D::Error::custom(format!("`{name}` is no tensor type of ggml")))
 }
 
 fn one() -> u64 {

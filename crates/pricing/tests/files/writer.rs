@@ -32,7 +32,7 @@ pub(crate) const TINY: Llama =
     Llama { blocks: 2, hidden: 256, ffn: 512, vocab: 1000, tied: false, stored: "f16" };
 
 pub(crate) fn kind(name: &str) -> u32 {
-    StoredType::all().find(|stored| stored.name == name).unwrap().ggml_id
+    StoredType::named(name).unwrap().ggml_id
 }
 
 impl Llama {
