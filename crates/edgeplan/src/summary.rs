@@ -30,12 +30,12 @@ pub struct Summary {
     pub context: u64,
     /// Loss, in the measure of the quality floor.
     pub loss: f64,
-    /// The coarsest usual mix of llama.cpp that loses no less; none where every mix loses more.
+    /// The finest usual mix of llama.cpp that loses no less; none where every mix loses less.
     pub like: Option<&'static str>,
 }
 
-/// llama.cpp's usual mixes, coarsest first.
-const MIXES: [&str; 8] = ["q2_K", "q3_K_M", "q4_K_S", "q4_K_M", "q5_K_M", "q6_K", "q8_0", "f16"];
+/// llama.cpp's usual mixes, finest first.
+const MIXES: [&str; 8] = ["f16", "q8_0", "q6_K", "q5_K_M", "q4_K_M", "q4_K_S", "q3_K_M", "q2_K"];
 
 impl Session {
     /// What a plan means for the users of each model; nothing for an instance file, which does not
@@ -80,14 +80,14 @@ impl Session {
     }
 }
 
-/// The coarsest usual mix that loses no less than this, in the measure of the quality floor.
+/// The finest usual mix that loses no less than this, in the measure of the quality floor.
 fn like(model: &ModelSpec, floor: &Quality, loss: Loss) -> Option<&'static str> {
     let sensitivity = Sensitivity::new(model, floor);
     let no_less = |mix: &&str| {
         let budget = sensitivity.budget(model, &Quality::Like((**mix).to_owned()));
         matches!(budget, Ok(Some(budget)) if budget >= loss)
     };
-    MIXES.into_iter().rev().find(no_less)
+    MIXES.into_iter().find(no_less)
 }
 
 impl Summary {

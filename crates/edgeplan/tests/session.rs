@@ -124,3 +124,27 @@ fn what_is_missing_is_named() {
     let error = whole.load().unwrap_err().to_string();
     assert!(error.contains("workload.toml: prompt"), "{error}");
 }
+
+#[test]
+fn experts_that_keep_their_type_get_no_other() {
+    let sources = Sources {
+        models: vec!["catalog:gpt-oss-20b".into()],
+        devices: vec!["rtx-3090-24".into()],
+        ..Sources::default()
+    };
+    let addresses = BTreeMap::new();
+    let export = Export {
+        engine: llama_cpp(),
+        plan: None,
+        nearest: false,
+        addresses: &addresses,
+        command: "a test",
+    };
+    let session = sources.load().unwrap();
+    let exported = session.export(&export, &task(), &mut Quiet).unwrap().unwrap();
+    let (_, script) = exported.files.iter().find(|(name, _)| name == "quantize.sh").unwrap();
+    for class in ["ffn_gate_exps", "ffn_up_exps", "ffn_down_exps"] {
+        let lines: Vec<&str> = script.lines().filter(|line| line.contains(class)).collect();
+        assert!(lines.len() == 1 && lines[0].contains("$=mxfp4"), "{class}: {lines:?}");
+    }
+}

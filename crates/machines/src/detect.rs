@@ -143,7 +143,8 @@ impl Detected {
 
     /// Main memory as files state it; none where an accelerator shares it.
     fn ram(&self) -> Option<String> {
-        self.processor.as_ref().map(|_| Memory(self.memory.0).to_string())
+        let whole_mebibytes = self.memory.0 >> 20 << 20;
+        self.processor.as_ref().map(|_| Memory(whole_mebibytes).to_string())
     }
 
     /// The `cluster.toml` of this machine, commented.
@@ -176,9 +177,8 @@ impl Detected {
                 }
             };
         }
-        if let Some(Processor::Estimated(device)) = &self.processor
-            && let Ok(table) = toml::to_string(device)
-        {
+        if let Some(Processor::Estimated(device)) = &self.processor {
+            let table = toml::to_string(device).expect("a device is a table");
             let _ = write!(text, "\n[profile.{OWN}]\n{table}");
         }
         for note in &self.notes {
@@ -346,13 +346,10 @@ mod tests {
 
     #[test]
     fn an_unknown_processor_is_estimated_and_says_so() {
-        let found = Detected::here();
-        match &found.processor {
-            Some(Processor::Estimated(device)) => {
-                assert!(device.bandwidth_gb_s > 0.5 && device.tflops > 0.0, "{device:?}");
-                assert!(found.notes.iter().any(|note| note.contains("estimated")));
-            }
-            Some(Processor::Known(_)) | None => assert!(!found.memory.0.eq(&0)),
-        }
+        let found = Detected::of(&machine("Zebra 9", 64), None, None, bandwidth);
+        let Some(Processor::Estimated(device)) = &found.processor else { panic!("{found:?}") };
+        assert!(device.bandwidth_gb_s > 0.1 && device.tflops > 0.0, "{device:?}");
+        assert_eq!(device.status, Status::Estimated);
+        assert!(found.notes.iter().any(|note| note.contains("`Zebra 9`; its speed is estimated")));
     }
 }

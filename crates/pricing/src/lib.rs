@@ -46,6 +46,9 @@ use edgeplan_model::sensitivity::Sensitivity;
 const STATES: usize = 0;
 const OF_BLOCKS: usize = 3;
 
+/// What a reader of times must know where these are not of whole requests.
+const DECODE_ALONE: &str = "those of decode alone, as if the prompt were in the KV cache already";
+
 /// A token id on the wire.
 const TOKEN_BYTES: u64 = 4;
 
@@ -96,6 +99,9 @@ pub fn price(
             compute_max: known.compute_max.map(|time| Nanos(time.0)),
             traffic_max: known.traffic_max.map(|bytes| Bytes(bytes.0)),
         });
+    }
+    if workload.is_decode_alone() {
+        notes.push(("times".to_owned(), DECODE_ALONE.to_owned()));
     }
     let (mut built, mut times) = (Vec::new(), Vec::new());
     for model in models {
@@ -189,9 +195,7 @@ impl<'a> Builder<'a> {
         let accelerator = |device: usize| {
             let cpu = backends[device].is_some_and(Backend::is_cpu);
             let link = cluster.internal(device).filter(|_| cpu && workload.engine.offload)?;
-            let beside = |&other: &usize| {
-                other != device && cluster.host_of[other] == cluster.host_of[device]
-            };
+            let beside = |&other: &usize| other != device && cluster.share_host(other, device);
             Some(((0..backends.len()).find(beside)?, link))
         };
         Ok(Self {
@@ -201,12 +205,6 @@ impl<'a> Builder<'a> {
             accelerators: (0..backends.len()).map(accelerator).collect(),
             embedding_elsewhere: workload.engine.embedding_in_ram && cluster.is_discrete(0)?,
         })
-    }
-
-    /// Whether two devices are of one host.
-    fn together(&self, one: usize, two: usize) -> bool {
-        let hosts = &self.cluster.host_of;
-        one == two || hosts[one].is_some() && hosts[one] == hosts[two]
     }
 
     /// A model, and the times of its options by [layer][option].
@@ -274,10 +272,12 @@ impl<'a> Builder<'a> {
         let overhead = self.rpc_bytes();
         // Hidden states are not alone on their way to another host than the source's.
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
-            let abroad = !self.together(0, to) && !self.together(from, to);
+            let abroad = !self.cluster.share_host(0, to) && !self.cluster.share_host(from, to);
             match index {
                 STATES if abroad => bytes + overhead,
-                OF_BLOCKS if abroad && self.together(0, from) => bytes * rpc.states + overhead,
+                OF_BLOCKS if abroad && self.cluster.share_host(0, from) => {
+                    bytes * rpc.states + overhead
+                }
                 OF_BLOCKS if abroad => bytes + overhead,
                 _ => bytes,
             }

@@ -25,7 +25,7 @@ impl Builder<'_> {
     /// Time in which a layer's graphs reach a device, which waits for them.
     pub(super) fn graphs_time(&self, spec: &LayerSpec, device: usize) -> Prediction {
         let rpc = self.workload.engine.rpc;
-        if spec.part.block().is_none() || rpc.graph == 0 || self.together(0, device) {
+        if spec.part.block().is_none() || rpc.graph == 0 || self.cluster.share_host(0, device) {
             return Prediction::ZERO;
         }
         let graph = if spec.part.is_half() { rpc.graph / 2 } else { rpc.graph };

@@ -274,7 +274,7 @@ impl Workload {
         }
     }
 
-    /// The same workload for whole requests, to which nothing is a limit in time.
+    /// The same workload with whole requests timed, prompts included, whatever its objective.
     pub fn of_whole_requests(&self) -> Self {
         Self { objective: Goal::Latency, decode_min: None, ..self.clone() }
     }

@@ -101,8 +101,7 @@ impl Cluster {
         }
     }
 
-    /// One host with these devices, by profile; `catalog:` may be left out. A single device that
-    /// is no processor, without main memory said, is a cluster of itself.
+    /// One host with these devices, by profile; `catalog:` may be left out.
     ///
     /// # Errors
     /// As [`Cluster::parse`]; main memory without a processor that has it.
@@ -154,6 +153,11 @@ impl Cluster {
             .collect();
         let routes = connect(&self.file, &wire, &members)?;
         Ok(Self { wire, routes, ..self.clone() })
+    }
+
+    /// Whether two devices are of one host.
+    pub fn share_host(&self, one: usize, two: usize) -> bool {
+        one == two || self.host_of[one].is_some() && self.host_of[one] == self.host_of[two]
     }
 
     /// The profile of a device, read when it is first asked for; a file is looked for beside the
