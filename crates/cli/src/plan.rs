@@ -141,7 +141,7 @@ fn text(
     if let Some(plan) = &outcome.plan {
         parts.extend(summary::lines(session, plan)?);
     }
-    parts.extend(session.sought().map(summary::sought));
+    parts.extend(summary::sought(session));
     parts.push(headline(instance, planned.solver, outcome));
     if arguments.double_check || outcome.verdict.is_wrong() {
         let opinion = planned.second_opinion.as_ref();

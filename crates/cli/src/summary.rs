@@ -15,15 +15,20 @@ fn nats(loss: u64) -> f64 {
     loss as f64 / 1e9
 }
 
-/// What the objective looked for, and what is proven of it.
-pub(crate) fn sought(sought: Sought) -> String {
-    let Sought { aim, value, bound } = sought;
-    match aim {
+/// What the objective looked for, and what is proven of it; nothing where it looked for nothing.
+pub(crate) fn sought(session: &Session) -> Option<String> {
+    let Sought { aim, value, bound } = session.sought()?;
+    let models = session.inputs().map_or(&[][..], |inputs| &inputs.models);
+    let is_models_own = models.iter().any(|model| model.context_max == Some(value));
+    Some(match aim {
         Aim::Loss if bound == value => {
             format!("least loss: {:.6}, no plan loses less", nats(value))
         }
         Aim::Loss => {
             format!("least loss: {:.6}, no plan is below {:.6}", nats(value), nats(bound))
+        }
+        Aim::Context if is_models_own => {
+            format!("longest context: {value} tokens, all that the model was made for")
         }
         Aim::Context if bound == value => {
             format!("longest context: {value} tokens, no plan has room for more")
@@ -31,7 +36,7 @@ pub(crate) fn sought(sought: Sought) -> String {
         Aim::Context => {
             format!("longest context: {value} tokens, no plan has room for more than {bound}")
         }
-    }
+    })
 }
 
 /// The same for programs.
