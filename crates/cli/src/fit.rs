@@ -17,9 +17,9 @@ use crate::reply::Reply;
 use crate::report::table;
 use crate::watch;
 
-/// Without machines, those of this one are looked at; without --decode-min 10 tokens/s are asked
-/// for, without --quality that of q4_K_M.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "Unless said otherwise, a model counts at 10 tokens/s and the quality of \
+                        q4_K_M.")]
 pub(crate) struct Arguments {
     #[command(flatten)]
     machines: Machines,

@@ -100,22 +100,21 @@ const KEYS: &str = "In place of the workload's keys";
 
 /// What a request is and what it needs, where that is not as the workload says.
 #[derive(Debug, clap::Args)]
-#[command(next_help_heading = KEYS)]
 pub(crate) struct RequestKeys {
     /// Prompt tokens of a request
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", help_heading = KEYS)]
     prompt: Option<u32>,
     /// Tokens generated after the prompt
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", help_heading = KEYS)]
     generate: Option<u32>,
     /// Tokens that the KV cache is allocated for
-    #[arg(long, value_name = "TOKENS")]
+    #[arg(long, value_name = "TOKENS", help_heading = KEYS)]
     context: Option<u32>,
     /// Quality floor: a format or mix such as q4_K_M, a KL divergence in nats, or any
-    #[arg(long, value_parser = floor)]
+    #[arg(long, value_parser = floor, help_heading = KEYS)]
     quality: Option<Quality>,
     /// Least speed in generated tokens per second, without the time of the prompt
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", help_heading = KEYS)]
     decode_min: Option<f64>,
 }
 
