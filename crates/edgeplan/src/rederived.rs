@@ -6,12 +6,13 @@
 
 use std::time::{Duration, Instant};
 
-use edgeplan_certificate::{Rejected, check};
+use edgeplan_certificate::Rejected;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Contradiction, Cost, Limits, Outcome, Run, Silent, Verdict};
-use edgeplan_search::{ChainSearch, Climbing, uncertified};
+use edgeplan_problem::{Contradiction, Cost, Limits, Outcome, Verdict};
+use edgeplan_search::Climbing;
 
 use crate::answer::{Phase, Progress, Task};
+use crate::certificate::Proof;
 
 /// Mostly it takes milliseconds; after this long the last grid that was climbed counts.
 const TIME_MAX: Duration = Duration::from_secs(1);
@@ -49,11 +50,14 @@ impl Rederived {
         let started = Instant::now();
         let mut rederived =
             Self { derived: Ok(Cost::ZERO), claimed, withdrawn: None, elapsed: Duration::ZERO };
-        rederived.derived = match uncertified(deployment) {
-            Some(reason) => Err(reason.to_owned()),
-            None => {
-                progress.phase(Phase::Rederiving);
-                derive(deployment, cost, task.limits).or_else(|refusal| {
+        rederived.derived = if deployment.has_hosts() {
+            Err("hosts of several devices, and blocks in parts, have no certificate".to_owned())
+        } else {
+            progress.phase(Phase::Rederiving);
+            let limits = Limits { time: Some(time(task.limits)), ..task.limits };
+            let proof = Proof::of(deployment, limits, Climbing::Brief(cost), cost);
+            proof.and_then(|proof| {
+                derive(proof, deployment, cost).or_else(|refusal| {
                     let (verdict, derived) = settled(&refusal, cost, task.solver.name);
                     if let Some(verdict) = verdict {
                         rederived.withdrawn = Some(refusal.to_string());
@@ -61,25 +65,28 @@ impl Rederived {
                     }
                     derived
                 })
-            }
+            })
         };
+        if rederived.derived == Ok(Cost::ZERO) && claimed > Cost::ZERO {
+            rederived.derived =
+                Err("the checker's relaxation shows nothing in so short a time".into());
+        }
         Some(Self { elapsed: started.elapsed(), ..rederived })
     }
 }
 
-/// The bound that the root relaxation proves by itself, climbed towards a plan of that cost.
-fn derive(
-    deployment: &Deployment,
-    cost: Option<Cost>,
-    limits: Limits<'_>,
-) -> Result<Cost, Rejected> {
-    let mut silent = Silent;
-    let limits = Limits { time: Some(TIME_MAX), ..limits };
-    let mut run = Run::new(deployment, limits, &mut silent);
-    let certificate = ChainSearch::default()
-        .certify(&mut run, Climbing::Brief(cost))
-        .map_err(|_| Rejected::Malformed("the climb was stopped before it had a bound"))?;
-    check(deployment, &certificate, cost)
+/// How long a climb may take.
+fn time(limits: Limits<'_>) -> Duration {
+    limits.time.map_or(TIME_MAX, |time| time.min(TIME_MAX))
+}
+
+/// The bound that the root relaxation proves by itself. What prices of configurations lack of their
+/// claim is the rest of the proof; what tables of paths lack was claimed falsely.
+fn derive(proof: Proof, deployment: &Deployment, cost: Option<Cost>) -> Result<Cost, Rejected> {
+    match proof {
+        Proof::Paths(_) => proof.check(deployment, cost),
+        Proof::Configurations(_) => proof.proven(deployment, cost).map(|(_, bound)| bound),
+    }
 }
 
 /// The verdict that replaces one which the checker contradicts, and what is left of the bound.

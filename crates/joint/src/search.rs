@@ -30,6 +30,10 @@ pub(crate) struct Search<'a, 'r, 'q> {
     made: u64,
     /// Time that searches for better placements took.
     improving: Duration,
+    /// Nothing that costs as much is looked for, whatever is known of plans.
+    ceiling: u64,
+    /// The root's prices, each better than the one before.
+    root: Vec<Rc<Prices>>,
 }
 
 /// What is left of a node.
@@ -63,16 +67,33 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     ) -> Result<Self, SolverError> {
         let most = run.best().map_or(question.cost_max, |(_, cost)| cost.0).max(1);
         let master = Master::new(question, most).map_err(failed)?;
-        Ok(Self { question, run, master, made: 0, improving: Duration::ZERO })
+        let (made, improving, ceiling, root) = (0, Duration::ZERO, u64::MAX, Vec::new());
+        Ok(Self { question, run, master, made, improving, ceiling, root })
+    }
+
+    /// Prices of the root, for plans that cost less than a ceiling, each better than the one before,
+    /// as far as time allows. Nothing is propagated: a checker that does not would find prices of
+    /// what is closed to be worth nothing.
+    pub(crate) fn root_prices(mut self, ceiling: Option<Cost>) -> Result<Vec<Prices>, SolverError> {
+        self.ceiling = ceiling.map_or(u64::MAX, |cost| cost.0);
+        let mut domain = self.question.whole();
+        let start = Rc::new(Prices::zero(self.question));
+        let climbed = self.climb(&mut domain, 0, Rc::clone(&start), true);
+        if !matches!(climbed, Ok(_) | Err(SolverError::Stopped(_))) {
+            climbed?;
+        }
+        let found = self.root.iter().map(|prices| (**prices).clone());
+        Ok(std::iter::once((*start).clone()).chain(found).collect())
     }
 
     /// The least cost that is not known to be out of reach: plans that cost as much are of no
     /// interest.
     fn cutoff(&self) -> u64 {
-        match self.run.best() {
+        let known = match self.run.best() {
             Some(&(_, cost)) => within(cost, self.run.limits().gap),
             None => self.question.cost_max.saturating_add(1),
-        }
+        };
+        known.min(self.ceiling)
     }
 
     /// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
@@ -187,6 +208,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
                     best = best.max(bounded.scaled);
                     center = Rc::new(tried);
                     if is_root {
+                        self.root.push(Rc::clone(&center));
                         self.run.lower_bound(Cost(bounded.cost(self.question).min(self.cutoff())));
                     }
                 }
