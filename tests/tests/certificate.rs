@@ -234,6 +234,8 @@ fn an_answer_without_a_certificate_is_still_printed() {
     let output = run(&["plan", &path, "--certificate", &bound, "--json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["verdict"], "optimal");
-    assert!(answer["certificate_missing"].as_str().unwrap().contains("hosts that have several devices"));
+    assert!(
+        answer["certificate_missing"].as_str().unwrap().contains("hosts that have several devices")
+    );
     assert!(!std::path::Path::new(&bound).exists());
 }

@@ -71,9 +71,9 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         Ok(Self { question, run, master, made, improving, ceiling, root })
     }
 
-    /// Prices of the root, for plans that cost less than a ceiling, each better than the one before,
-    /// as far as time allows. Nothing is propagated: a checker that does not would find prices of
-    /// what is closed to be worth nothing.
+    /// Prices of the root, for plans that cost less than a ceiling, each better than the one
+    /// before, as far as time allows. Nothing is propagated: a checker that does not would find
+    /// prices of what is closed to be worth nothing.
     pub(crate) fn root_prices(mut self, ceiling: Option<Cost>) -> Result<Vec<Prices>, SolverError> {
         self.ceiling = ceiling.map_or(u64::MAX, |cost| cost.0);
         let mut domain = self.question.whole();

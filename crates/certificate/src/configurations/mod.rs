@@ -6,8 +6,8 @@
 //! configuration of each device and the cheapest way of each model.
 //!
 //! **Theorem.** Let `P` be a feasible plan that costs less than the claim, if there is one. Take
-//! any prices `begin` and `end` of either sign, by model, layer and device, and any multipliers of loss,
-//! latency, compute, sending and traffic, none negative. Then the cost of `P` is at least
+//! any prices `begin` and `end` of either sign, by model, layer and device, and any multipliers of
+//! loss, latency, compute, sending and traffic, none negative. The cost of `P` is at least
 //!
 //! ```text
 //! sum over models of the cheapest way + sum over devices of the cheapest configuration
@@ -17,9 +17,9 @@
 //! 1. *Runs.* In `P` every run of layers begins on its device after exactly one message and ends
 //!    with exactly one. A configuration pays `begin` and `end` of its runs, a way earns them at its
 //!    messages: over `P` they cancel, whatever their values.
-//! 2. *Limits.* Loss, latency, sending and traffic of `P` are at most their limits; what `P` pays for
-//!    them at these multipliers is at most what is subtracted (weak duality: Geoffrion, Mathematical
-//!    Programming Study 2, 1974). What is paid is rounded down, what is subtracted up.
+//! 2. *Limits.* Loss, latency, sending and traffic of `P` are at most their limits; what `P` pays
+//!    for them at these multipliers is at most what is subtracted (weak duality: Geoffrion,
+//!    Mathematical Programming Study 2, 1974). What is paid is rounded down, what is subtracted up.
 //! 3. *Bottleneck.* Multipliers of compute and sending that add up to one over all devices make of
 //!    every device's load a lower bound of the busiest one. A plan that costs less than the claim
 //!    loads no device, and sends no message, as long as the claim: longer ones are left out.
@@ -27,8 +27,8 @@
 //!    rounded down by itself, and so is the limit, so that no configuration within it is lost.
 //! 5. *The other of the two.* A price per unit, and what the device's limit is worth at it, bound
 //!    the configurations within that limit (2. once more, device by device).
-//! 6. *What is left out.* Shared tensors count where no earlier layer can have stored them. Ways may
-//!    return to a device where placement is contiguous; configurations may not.
+//! 6. *What is left out.* Shared tensors count where no earlier layer can have stored them. Ways
+//!    may return to a device where placement is contiguous; configurations may not.
 //!
 //! As with paths, numbers are `i128` that are capped at 2^80, and what a certificate asks for is
 //! counted before it is allocated.
