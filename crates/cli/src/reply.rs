@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use edgeplan_files::{to_json, visible, write_atomic};
+use edgeplan_problem::Outcome;
 use serde::Serialize;
 
 /// What a command prints, and how it ends.
@@ -65,6 +66,17 @@ impl Reply {
         Self { text, ending: Ending::Found }
     }
 
+    /// Ends as a solver's answer says.
+    pub(crate) fn of<P>(self, outcome: &Outcome<P>) -> Self {
+        self.found(outcome.cost().is_some()).wrong(outcome.verdict.is_wrong())
+    }
+
+    /// Ends as the best of solvers' answers says, and as the worst one does if that is wrong.
+    pub(crate) fn of_all<P>(self, outcomes: &[(&str, Outcome<P>)]) -> Self {
+        let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
+        self.found(found).wrong(outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong()))
+    }
+
     /// Says whether there was an answer; the exit code is 1 if not.
     pub(crate) fn found(self, found: bool) -> Self {
         Self { ending: if found { Ending::Found } else { Ending::NotFound }, ..self }
@@ -89,11 +101,17 @@ impl Reply {
     }
 }
 
+/// The command as it was typed, without the folder of the executable.
+pub(crate) fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("edgeplan {}", words.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use edgeplan::believed;
-    use edgeplan_problem::{Contradiction, Cost, Outcome, Verdict};
+    use edgeplan_problem::{Contradiction, Cost, Verdict};
 
     #[test]
     fn a_wrong_answer_ends_otherwise_than_none_and_than_an_error() {

@@ -3,9 +3,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use edgeplan::{Phase, Progress, in_unit};
+use edgeplan::{Phase, Progress};
 use edgeplan_problem::deployment::Objective;
 use edgeplan_problem::{Cost, Observer, gap};
+use edgeplan_report::table::or_dash;
 use indicatif::ProgressBar;
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
@@ -70,6 +71,18 @@ impl Drop for Busy {
     }
 }
 
+/// One line after another that shows what is going on (on a terminal only).
+#[derive(Default)]
+pub(crate) struct Steps(Option<Busy>);
+
+impl Steps {
+    /// Begins a step; the line of the one before is cleared.
+    pub(crate) fn begin(&mut self, what: &'static str) {
+        drop(self.0.take());
+        self.0 = Some(busy(what));
+    }
+}
+
 /// A line that follows a solver and what comes after it (on a terminal only); cleared when dropped.
 pub(crate) struct Watcher {
     objective: Objective,
@@ -88,10 +101,7 @@ impl Watcher {
     }
 
     fn show(&self) {
-        let show = |cost: Option<Cost>| match cost {
-            Some(cost) => in_unit(self.objective, cost),
-            None => "-".into(),
-        };
+        let show = |cost: Option<Cost>| or_dash(cost.map(|cost| self.objective.amount(cost)));
         let gap = self.best.zip(self.bound).map(|(best, bound)| gap(best, bound));
         let gap = gap.map_or("-".into(), |gap| format!("{:.3} %", 100.0 * gap));
         let (best, bound) = (show(self.best), show(self.bound));

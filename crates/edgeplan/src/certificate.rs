@@ -91,3 +91,30 @@ impl CertificateFile {
             .map_err(|rejected| InputError::key(file, "certificate", rejected.to_string()))
     }
 }
+
+/// A certified bound, for people.
+pub(crate) fn bound_text(deployment: &Deployment, bound: Cost) -> String {
+    match bound {
+        Cost::MAX => "certified: there is no plan".into(),
+        bound => format!("certified: no plan is below {}", deployment.objective.amount(bound)),
+    }
+}
+
+/// A certified bound, or why there is none. Names are stable keys.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CertifiedKey {
+    CertifiedLowerBound(Cost),
+    CertifiedInfeasible(bool),
+    CertificateMissing(String),
+}
+
+impl CertifiedKey {
+    pub(crate) fn new(certified: &Result<Cost, String>) -> Self {
+        match certified {
+            Ok(Cost::MAX) => Self::CertifiedInfeasible(true),
+            Ok(bound) => Self::CertifiedLowerBound(*bound),
+            Err(reason) => Self::CertificateMissing(reason.clone()),
+        }
+    }
+}

@@ -4,7 +4,9 @@ use edgeplan_problem::deployment::Plan;
 use edgeplan_problem::{
     Cost, Limits, Outcome, Problem, Silent, Verdict, confirm, reconcile, solve,
 };
+use edgeplan_report::answer::{DeploymentAnswer, ranking, reasons};
 use edgeplan_solvers::{DEPLOYMENT, Entry};
+use serde::Serialize;
 
 use crate::answer::{Progress, Task, answer};
 use crate::session::Session;
@@ -35,6 +37,41 @@ impl Session {
         let outcomes = ranked(DEPLOYMENT, task.limits, one);
         let lower_bound = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
         Ranking { outcomes, lower_bound }
+    }
+}
+
+impl Ranking {
+    /// The answers for programs, under stable keys.
+    pub fn keys(&self, session: &Session) -> impl Serialize {
+        let deployment = session.deployment();
+        let key = |(name, outcome): &(&str, Outcome<Plan>)| {
+            DeploymentAnswer::new(deployment, name, outcome)
+        };
+        Ranked::new(&deployment.name, self.outcomes.iter().map(key))
+    }
+
+    /// The answers for people, as a table.
+    pub fn text(&self, session: &Session) -> String {
+        let deployment = session.deployment();
+        let table = ranking(deployment, &self.outcomes, self.lower_bound);
+        let text = format!("{}\n{table}\n{}", deployment.name, reasons(&self.outcomes));
+        match self.outcomes.iter().any(|(_, outcome)| outcome.cost().is_some()) {
+            true => text,
+            false => text + "No plan was found; `edgeplan plan` says what stands in the way.",
+        }
+    }
+}
+
+/// Solvers' answers to one instance. Field names are stable keys.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Ranked<T> {
+    instance: String,
+    solvers: Vec<T>,
+}
+
+impl<T> Ranked<T> {
+    pub(crate) fn new(instance: &str, solvers: impl Iterator<Item = T>) -> Self {
+        Self { instance: instance.to_owned(), solvers: solvers.collect() }
     }
 }
 

@@ -6,13 +6,14 @@ use std::path::Path;
 use edgeplan_files::deployment::{PlanFile, fingerprint};
 use edgeplan_files::{InputError, read_text};
 use edgeplan_problem::deployment::{Account, Deployment, Placement, Plan};
-use edgeplan_problem::{Problem as _, Verdict};
+use edgeplan_problem::{Bytes, Nanos, Problem as _, Verdict};
+use edgeplan_report::answer::headline;
 use edgeplan_runtimes::{Order, Request, Runtime, export, latency, nearest};
+use serde::Serialize;
 
 use crate::Error;
 use crate::answer::{Progress, Task, answer, believed};
 use crate::session::{Session, View};
-use crate::words::{amount, headline};
 
 /// What is to be exported, and for whom.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +46,58 @@ pub struct Exported {
     pub request: Option<Request>,
     /// What a person must know of the plan, a line each.
     pub remarks: Vec<String>,
+}
+
+/// An export as a caller's program is told of it. Field names are stable keys.
+#[derive(Serialize)]
+struct ExportKeys<'a> {
+    engine: &'static str,
+    folder: String,
+    files: Vec<&'a str>,
+    latency_ns: Nanos,
+    first_token_ns: Option<Nanos>,
+    memory_bytes: Bytes,
+    devices: BTreeMap<&'a str, DeviceKeys>,
+    remarks: &'a [String],
+}
+
+#[derive(Serialize)]
+struct DeviceKeys {
+    weights_bytes: Bytes,
+    kv_bytes: Bytes,
+    activations_bytes: Bytes,
+    overhead_bytes: Bytes,
+}
+
+impl Exported {
+    /// The names of the files.
+    pub fn names(&self) -> Vec<&str> {
+        self.files.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// What it promises, under stable keys; `folder` is where the files lie.
+    pub fn keys(&self, engine: &'static Runtime, folder: &Path) -> impl Serialize {
+        let bills = self.deployment.devices.iter().zip(&self.account.devices);
+        let devices = bills.map(|(device, bill)| {
+            let keys = DeviceKeys {
+                weights_bytes: bill.weights,
+                kv_bytes: bill.kv,
+                activations_bytes: bill.activations,
+                overhead_bytes: bill.overhead,
+            };
+            (device.name.as_str(), keys)
+        });
+        ExportKeys {
+            engine: engine.name,
+            folder: folder.display().to_string(),
+            files: self.names(),
+            latency_ns: latency(&self.deployment, &self.plan),
+            first_token_ns: self.request.map(|request| request.first_token),
+            memory_bytes: self.account.memory(),
+            devices: devices.collect(),
+            remarks: &self.remarks,
+        }
+    }
 }
 
 /// A plan that the engine can express, and how it is priced.
@@ -153,7 +206,7 @@ impl Session {
             let session = self.viewed(View::Within(engine))?;
             let deployment = session.deployment().clone();
             let plan = engine.arranged(&deployment, &file.resolve(&name, &deployment)?);
-            let cost = amount(&deployment, deployment.evaluate(&plan).cost);
+            let cost = deployment.objective.amount(deployment.evaluate(&plan).cost);
             let remarks = vec![format!("{cost} as planned for {}", engine.name)];
             return Ok(Some(Chosen { session, deployment, plan, remarks }));
         }
@@ -185,8 +238,9 @@ impl Session {
         // The plan may split what the engine can split and a search for it does not.
         deployment.placement = Placement::Free;
         let plan = engine.translate(original, &deployment).map_err(Error::Impossible)?;
-        let before = amount(original.0, original.0.evaluate(original.1).cost);
-        let after = amount(original.0, deployment.evaluate(&plan).cost);
+        let amount = |cost| original.0.objective.amount(cost);
+        let before = amount(original.0.evaluate(original.1).cost);
+        let after = amount(deployment.evaluate(&plan).cost);
         let remarks = vec![format!("{after} as {} runs it; {before} as planned", engine.name)];
         Ok(Chosen { session, deployment, plan, remarks })
     }
@@ -209,7 +263,7 @@ impl Session {
         let (before, after) =
             (original.0.evaluate(original.1).cost, deployment.evaluate(&plan).cost);
         let change = 100.0 * (after.as_f64() / before.as_f64().max(1.0) - 1.0);
-        let (before, after) = (amount(original.0, before), amount(original.0, after));
+        let [before, after] = [before, after].map(|cost| original.0.objective.amount(cost));
         let found = if proven { "nearest plan" } else { "nearest plan found" };
         let mut remarks = vec![format!(
             "{after} for the {found} that {} can run; {before} for the plan given ({change:+.1} %)",

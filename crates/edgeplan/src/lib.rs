@@ -17,9 +17,11 @@
 //! ```
 
 mod answer;
+pub mod batch;
 mod certificate;
 mod check;
 mod compare;
+mod confidence;
 mod diagnosis;
 pub mod epochs;
 mod error;
@@ -27,15 +29,16 @@ mod explain;
 mod export;
 pub mod fit;
 mod links;
+mod opinion;
 mod plan;
 mod rederived;
+pub mod schedule;
 mod session;
 mod simulate;
 mod sought;
 mod sources;
 mod summary;
 mod verify;
-mod words;
 
 pub use answer::{Phase, Progress, Quiet, Task, answer, believed};
 pub use certificate::{CertificateFile, certify};
@@ -49,15 +52,15 @@ pub use links::{link_lines, links};
 pub use plan::{Baseline, Planned};
 pub use rederived::Rederived;
 pub use session::{Inputs, Requests, Session, View};
-pub use simulate::Simulation;
+pub use simulate::{PolicyRun, Simulated, Simulation};
 pub use sought::{Aim, Sought};
 pub use sources::{Changes, Sources};
 pub use summary::Summary;
 pub use verify::{Expectation, Predicted, expectation};
-pub use words::{amount, headline, in_unit, reason};
 
 pub use edgeplan_files::InputError;
 pub use edgeplan_problem::deployment::{Deployment, Plan};
 pub use edgeplan_problem::{Limits, Outcome, Problem, Verdict};
+pub use edgeplan_report::answer::headline;
 pub use edgeplan_runtimes::Runtime;
 pub use edgeplan_solvers::{Entry, Opinion};

@@ -2,13 +2,22 @@
 
 use std::sync::atomic::AtomicBool;
 
-use edgeplan_problem::deployment::Plan;
+use edgeplan_problem::Nanos;
+use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_report::gantt::Gantt;
+use edgeplan_report::table::Table;
 use edgeplan_simulator::{
     Keep, Layout, Policy, Record, Request, Setup, Shares, Size, Summary, operate_until, summarize,
 };
 
+use serde::Serialize;
+
 use crate::Error;
 use crate::session::{Requests, Session};
+
+mod keys;
+mod picture;
+mod tables;
 
 /// A plan, ready to serve requests.
 #[derive(Debug)]
@@ -62,5 +71,71 @@ impl Simulation {
         let record = operate_until(&setup, requests, policy, stop);
         let summary = summarize(requests, &record);
         (record, summary)
+    }
+}
+
+/// A run of a trace under one batching policy.
+#[derive(Debug)]
+pub struct PolicyRun {
+    /// What people call the policy.
+    pub policy: String,
+    /// What happened.
+    pub record: Record,
+    /// What came of it.
+    pub summary: Summary,
+}
+
+/// Runs of one trace on one plan.
+#[derive(Debug)]
+pub struct Simulated<'a> {
+    /// The problem.
+    pub deployment: &'a Deployment,
+    /// Devices, links and the lines of the models.
+    pub layout: &'a Layout,
+    /// The trace.
+    pub requests: &'a [Request],
+    /// By policy.
+    pub runs: Vec<PolicyRun>,
+    /// Where the plan comes from, for people.
+    pub origin: String,
+}
+
+impl Simulated<'_> {
+    /// Servers that any run uses, by index.
+    fn used(&self) -> Vec<usize> {
+        let busy =
+            |&server: &usize| self.runs.iter().any(|run| run.record.busy[server] > Nanos::ZERO);
+        (0..self.layout.servers.len()).filter(busy).collect()
+    }
+
+    /// `laptop`, or `laptop > desktop`.
+    fn server(&self, server: usize) -> String {
+        self.layout.servers[server].name(self.deployment)
+    }
+
+    /// `1000 requests arrive within 4786 s; optimal plan of chain-search`.
+    fn subtitle(&self) -> String {
+        let last = self.requests.iter().map(|request| request.arrival).max().unwrap_or_default();
+        format!("{} requests arrive within {last}; {}", self.requests.len(), self.origin)
+    }
+
+    /// The runs for people.
+    pub fn text(&self) -> String {
+        tables::text(self)
+    }
+
+    /// Throughput, latency, busy devices and links, KV caches.
+    pub fn tables(&self) -> Vec<Table> {
+        tables::tables(self)
+    }
+
+    /// The runs for programs, under stable keys.
+    pub fn keys(&self) -> impl Serialize {
+        keys::SimulatedKeys::new(self)
+    }
+
+    /// A Gantt chart per policy, all from the same time on.
+    pub fn gantt(&self, from: Nanos) -> Gantt {
+        picture::gantt(self, from)
     }
 }

@@ -23,6 +23,7 @@ mod planned;
 pub mod platform;
 mod question;
 mod replay;
+mod study;
 
 pub use dispatch::{Rule, Ticket, by_rule, scheduled};
 pub use equipment::{Equipment, Grade, Hosted, Planner, equipments};
@@ -32,4 +33,5 @@ pub use operation::{Router, Run, Way, denser, rate, ways};
 pub use pace::Pace;
 pub use planned::Planned;
 pub use question::{Offered, Question, Standing};
+pub use study::{AllLevels, LoadLevels, Step, Study, decision_frame};
 pub use replay::{Batching, Levels, Replay, Served, SiteRun, replay};

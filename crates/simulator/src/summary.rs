@@ -39,9 +39,12 @@ pub struct Summary {
     pub per_token_ns: Quantiles,
     /// From arrival until the last token.
     pub end_to_end_ns: Quantiles,
-    /// Share of the duration in which it was busy, by server of the layout.
+    /// Share of the duration in which it was busy, by server of the layout. Files name servers, which
+    /// only the layout can.
+    #[serde(skip)]
     pub utilisation: Vec<f64>,
-    /// Most bytes of KV cache at once, by device.
+    /// Most bytes of KV cache at once, by device; as above.
+    #[serde(skip)]
     pub cache_peak_bytes: Vec<Bytes>,
     /// Computations and messages.
     pub events: u64,

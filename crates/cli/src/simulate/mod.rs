@@ -1,30 +1,20 @@
 //! `edgeplan simulate`: run a trace of requests on a plan, event by event.
 
 mod arguments;
-mod picture;
-mod show;
 
 use anyhow::Result;
-use edgeplan::{Session, Simulation, Task, answer, believed};
+use edgeplan::{PolicyRun, Session, Simulated, Simulation, Task, answer, believed};
 use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
-use edgeplan_simulator::{Keep, Record, Request, Size, Summary, trace};
+use edgeplan_simulator::{Keep, Request, Size, trace};
 use serde_json::json;
 
 pub(crate) use self::arguments::Arguments;
 use crate::question::find_solver;
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
-
-/// A run under one policy.
-struct Run {
-    policy: String,
-    record: Record,
-    summary: Summary,
-}
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = &arguments.question;
@@ -51,20 +41,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     for policy in &arguments.policies {
         let mut maker = arguments.policy(*policy, (layout, times))?;
         let (record, summary) = simulation.run(&requests, maker.as_mut(), watch::flag());
-        runs.push(Run { policy: arguments.name(*policy), record, summary });
+        runs.push(PolicyRun { policy: arguments.name(*policy), record, summary });
         if watch::interrupted() {
             break;
         }
     }
-    let told = show::Told { instance, layout, requests: &requests, runs: &runs };
-    let gantt = picture::gantt(&told, &origin, from);
+    let simulated = Simulated { deployment: instance, layout, requests: &requests, runs, origin };
+    let gantt = simulated.gantt(from);
     if let Some(path) = &arguments.svg {
         write_atomic(path, &gantt::svg(&gantt))?;
     }
     if let Some(path) = &arguments.html {
-        write_atomic(path, &gantt::html(&gantt, &told.tables(), &command_line()))?;
+        write_atomic(path, &gantt::html(&gantt, &simulated.tables(), &command_line()))?;
     }
-    Ok(Reply::either(arguments.json, &told.json(&origin), &told.text(&origin)))
+    Ok(Reply::either(arguments.json, &simulated.keys(), &simulated.text()))
 }
 
 /// The plan of a file, or the solver's; and where it comes from. `None` where there is none.

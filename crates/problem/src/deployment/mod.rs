@@ -56,6 +56,16 @@ pub enum Objective {
     Memory,
 }
 
+impl Objective {
+    /// A cost in the unit of this objective, for people: a time, or bytes.
+    pub fn amount(self, cost: Cost) -> String {
+        match self {
+            Self::Latency | Self::Bottleneck => Nanos(cost.0).to_string(),
+            Self::Memory => Bytes(cost.0).to_string(),
+        }
+    }
+}
+
 /// Where a model's layers may lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]

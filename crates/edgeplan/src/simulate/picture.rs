@@ -3,17 +3,16 @@
 use edgeplan_problem::Nanos;
 use edgeplan_report::gantt::{Bar, Chart, Gantt, Row};
 
-use super::Run;
-use super::show::Told;
+use super::{PolicyRun, Simulated};
 
 /// A chart per policy, all over the same time: until the first of them has no more bars.
-pub(super) fn gantt(told: &Told<'_>, origin: &str, from: Nanos) -> Gantt {
-    let used = told.used();
-    let last = |run: &Run| run.record.spans.iter().map(|span| span.start).max();
-    let until = told.runs.iter().filter_map(last).min().unwrap_or_default();
-    let charts = told.runs.iter().map(|run| {
+pub(super) fn gantt(simulated: &Simulated<'_>, from: Nanos) -> Gantt {
+    let used = simulated.used();
+    let last = |run: &PolicyRun| run.record.spans.iter().map(|span| span.start).max();
+    let until = simulated.runs.iter().filter_map(last).min().unwrap_or_default();
+    let charts = simulated.runs.iter().map(|run| {
         let row = |&server: &usize| Row {
-            name: told.server(told.layout.servers[server]),
+            name: simulated.server(server),
             busy: run.summary.utilisation[server],
         };
         let bars = run.record.spans.iter().filter_map(|span| {
@@ -34,8 +33,8 @@ pub(super) fn gantt(told: &Told<'_>, origin: &str, from: Nanos) -> Gantt {
         }
     });
     Gantt {
-        title: told.instance.name.clone(),
-        subtitle: told.subtitle(origin),
+        title: simulated.deployment.name.clone(),
+        subtitle: simulated.subtitle(),
         charts: charts.collect(),
     }
 }

@@ -1,30 +1,20 @@
-//! What came of a service: tables and JSON. The JSON keys are stable.
+//! A study for people: tables, and what they mean in two sentences.
 
-use edgeplan_problem::Share;
 use edgeplan_problem::scheduling::Tier;
-use edgeplan_report::gantt::Table;
-use edgeplan_service::{Levels, Offered, Run, Way, Worth};
-use edgeplan_simulator::Server;
-use serde_json::{Map, Value, json};
+use edgeplan_problem::{Problem as _, Share};
+use edgeplan_report::table::{Table, headed, or_dash};
 
-use super::Told;
-use crate::report::{account_json, table};
-use edgeplan_problem::Problem as _;
+use super::{LoadLevels, Study};
+use crate::hosting::Worth;
+use crate::operation::{Run, Way, rate};
+use crate::question::Offered;
+use crate::replay::Levels;
 
-pub(super) fn text(told: &Told<'_>) -> String {
-    let shown = tables(told).into_iter().map(|content| {
-        let numbers: Vec<usize> = (0..content.columns.len())
-            .filter(|&column| content.columns[column].ends_with('>'))
-            .collect();
-        let columns: Vec<&str> =
-            content.columns.iter().map(|name| name.trim_end_matches('>')).collect();
-        let mut shown = table(&columns, &numbers);
-        shown.add_rows(content.rows);
-        format!("\n\n{}\n{shown}", content.heading)
-    });
-    let mut text = format!("{}{}\n\n{}", headline(told), shown.collect::<String>(), bound(told));
-    if told.interrupted {
-        let (ways, loads) = (told.ways.len(), told.loads.len());
+pub(super) fn text(study: &Study<'_>) -> String {
+    let tables = headed(&tables(study));
+    let mut text = format!("{}{tables}\n\n{}", headline(study), bound(study));
+    if study.interrupted {
+        let (ways, loads) = (study.ways.len(), study.loads.len());
         text +=
             &format!("\n\ninterrupted: {ways} ways and {loads} loads were simulated to the end");
     }
@@ -32,13 +22,13 @@ pub(super) fn text(told: &Told<'_>) -> String {
 }
 
 /// `campus: 600 requests at 1.50/s; 93.1 % satisfied by planned, ..; 60.2 % by ..`.
-fn headline(told: &Told<'_>) -> String {
-    let count = told.requests.len();
-    let rate = edgeplan_service::rate(told.requests);
-    let mut line = format!("{}: {count} requests at {rate:.2}/s", told.platform.name);
-    let uniform = told.ways.iter().filter(|(way, _)| way.name.starts_with("uniform"));
+fn headline(study: &Study<'_>) -> String {
+    let count = study.requests.len();
+    let rate = rate(study.requests);
+    let mut line = format!("{}: {count} requests at {rate:.2}/s", study.platform.name);
+    let uniform = study.ways.iter().filter(|(way, _)| way.name.starts_with("uniform"));
     let best = uniform.max_by_key(|(_, run)| run.levels.satisfied);
-    for (way, run) in told.ways.first().into_iter().chain(best) {
+    for (way, run) in study.ways.first().into_iter().chain(best) {
         line += &format!("; {} satisfied by {}", percent(run.levels.satisfied_share), way.name);
     }
     line
@@ -49,17 +39,17 @@ fn percent(share: f64) -> String {
 }
 
 /// How good the choice of deployments is.
-fn bound(told: &Told<'_>) -> String {
+fn bound(study: &Study<'_>) -> String {
     let users = |share: Share| share.as_f64() / 1e9;
-    let Worth { satisfaction, satisfied } = told.chosen.worth;
-    let most = told.chosen.most;
+    let Worth { satisfaction, satisfied } = study.chosen.worth;
+    let most = study.chosen.most;
     let gap = most.saturating_sub(satisfaction).as_f64() / most.as_f64().max(1.0);
-    let expected = told.chosen.question.scheduling.requests.len();
+    let expected = study.chosen.question.scheduling.requests.len();
     format!(
         "expected load: {expected} requests at {:.2}/s, {} % headroom: {satisfied} satisfied, \
          satisfaction {:.2}; no choice among the planned deployments has more than {:.2} ({})",
-        told.expected.rate(),
-        told.platform.headroom_percent,
+        study.expected.rate(),
+        study.platform.headroom_percent,
         users(satisfaction),
         users(most),
         percent(gap),
@@ -67,19 +57,14 @@ fn bound(told: &Told<'_>) -> String {
 }
 
 /// What is printed, and what a page shows.
-pub(super) fn tables(told: &Told<'_>) -> Vec<Table> {
-    let mut tables = vec![told.sites()];
-    tables.extend(told.ways.first().map(|(way, run)| told.flows(way, run)));
-    tables.extend([told.levels(), told.first_by_service(), told.busy(), told.loads()]);
+pub(super) fn tables(study: &Study<'_>) -> Vec<Table> {
+    let mut tables = vec![study.sites()];
+    tables.extend(study.ways.first().map(|(way, run)| study.flows(way, run)));
+    tables.extend([study.levels(), study.first_by_service(), study.busy(), study.loads()]);
     tables
 }
 
-fn of(heading: &str, columns: &[&str], rows: Vec<Vec<String>>) -> Table {
-    let columns = columns.iter().map(|&name| name.to_owned()).collect();
-    Table { heading: heading.into(), columns, rows }
-}
-
-impl Told<'_> {
+impl Study<'_> {
     /// What runs where, what it bears, and what there would be instead.
     fn sites(&self) -> Table {
         let columns = [
@@ -93,7 +78,8 @@ impl Told<'_> {
             "bears>",
             "next best",
         ];
-        let mut rows = Vec::new();
+        let heading = "What runs where, and what each deployment bears if it does nothing else";
+        let mut table = Table::new(columns).headed(heading);
         for (index, site) in self.platform.sites.iter().enumerate() {
             let tier = if site.tier == Tier::Cloud { " (cloud)" } else { "" };
             let mut name = format!("{}{tier}", site.name);
@@ -101,13 +87,13 @@ impl Told<'_> {
             let Some(offered) = &self.chosen.hosting[index] else {
                 let dashes = std::iter::repeat_n("-".to_owned(), 6);
                 let cells = [name, "nothing".into()].into_iter().chain(dashes);
-                rows.push(cells.chain([instead]).collect());
+                table.row(cells.chain([instead]));
                 continue;
             };
             let batching = self.ways.first().map_or("-", |(way, _)| way.batching[index].name());
             for (model, hosted) in offered.equipment.hosted.iter().enumerate() {
                 let bears = self.expected.computation(offered, model);
-                rows.push(vec![
+                table.row([
                     std::mem::take(&mut name),
                     self.hosted(offered, model),
                     stages(offered, model),
@@ -115,16 +101,12 @@ impl Told<'_> {
                     offered.equipment.latency(model).to_string(),
                     offered.batch.to_string(),
                     batching.to_owned(),
-                    bears.map_or("-".into(), |time| format!("{:.2}/s", 1e9 / time.max(1.0))),
+                    or_dash(bears.map(|time| format!("{:.2}/s", 1e9 / time.max(1.0)))),
                     std::mem::take(&mut instead),
                 ]);
             }
         }
-        of(
-            "What runs where, and what each deployment bears if it does nothing else",
-            &columns,
-            rows,
-        )
+        table
     }
 
     /// `chat >= q5_K_M`.
@@ -154,7 +136,7 @@ impl Told<'_> {
         let served = sites.iter().map(|site| format!("by {}>", site.name));
         let columns = ["users of".to_owned(), "ask for".to_owned()].into_iter();
         let columns = columns.chain(served).chain(["turned away>".into(), "satisfied>".into()]);
-        let mut rows = Vec::new();
+        let mut table = Table::new(columns).headed(&format!("Who serves whom ({})", way.name));
         for (site, place) in sites.iter().enumerate() {
             for (service, asked_for) in self.platform.services.iter().enumerate() {
                 let mine: Vec<usize> = (0..self.requests.len())
@@ -176,71 +158,64 @@ impl Told<'_> {
                 let mut row = vec![place.name.clone(), asked_for.name.clone()];
                 row.extend((0..sites.len()).map(|to| sent(Some(to)).to_string()));
                 row.extend([sent(None).to_string(), percent(happy)]);
-                rows.push(row);
+                table.row(row);
             }
         }
-        Table {
-            heading: format!("Who serves whom ({})", way.name),
-            columns: columns.collect(),
-            rows,
-        }
+        table
     }
 
     fn levels(&self) -> Table {
         let rows = self.ways.iter().map(|(way, run)| cells(&way.name, &run.levels));
-        of("Service levels at this load", &LEVELS, rows.collect())
+        Table::new(LEVELS).headed("Service levels at this load").with_rows(rows)
     }
 
     fn first_by_service(&self) -> Table {
         let rows = self.platform.services.iter().enumerate().flat_map(|(index, service)| {
             self.ways.iter().map(move |(way, run)| {
-                let levels = run.replay.levels(self.requests, |asked| asked.service == index);
-                cells(&format!("{}: {}", service.name, way.name), &levels)
+                let name = format!("{}: {}", service.name, way.name);
+                cells(&name, &self.of_service(run, index))
             })
         });
-        of("By service", &LEVELS, rows.collect())
+        Table::new(LEVELS).headed("By service").with_rows(rows)
     }
 
     /// Busy devices and links, ours beside the rule of thumb that satisfies most.
     fn busy(&self) -> Table {
         let names = self.ways.iter().map(|(way, _)| format!("{}>", way.name));
-        let columns = std::iter::once("busy".to_owned()).chain(names).collect();
-        let mut rows = Vec::new();
+        let columns = std::iter::once("busy".to_owned()).chain(names);
+        let mut table = Table::new(columns).headed("Busy devices");
         for (index, site) in self.platform.sites.iter().enumerate() {
             for (device, (name, _)) in site.cluster.devices.iter().enumerate() {
                 let mut row = vec![format!("{} {name}", site.name)];
                 row.extend(self.ways.iter().map(|(_, run)| {
                     let site = run.replay.sites[index].as_ref();
-                    site.map_or("-".into(), |site| percent(site.utilisation[device]))
+                    or_dash(site.map(|site| percent(site.utilisation[device])))
                 }));
-                rows.push(row);
+                table.row(row);
             }
         }
-        Table { heading: "Busy devices".into(), columns, rows }
+        table
     }
 
     /// Satisfied users by load, and the highest load that is borne.
     fn loads(&self) -> Table {
-        let rates = self.loads.iter().map(|(_, rate, _)| format!("{rate:.2}/s>"));
+        let rates = self.loads.iter().map(|load| format!("{:.2}/s>", load.rate));
         let target = percent(self.platform.target.as_f64() / 1e9);
         let last = format!("bears ({target})>");
         let columns = std::iter::once("satisfied at".to_owned()).chain(rates).chain([last]);
         let rows = self.ways.iter().enumerate().map(|(index, (way, _))| {
-            let share = |(_, _, levels): &(f64, f64, Vec<super::Levels>)| {
-                percent(levels[index].all.satisfied_share)
-            };
+            let share = |load: &LoadLevels| percent(load.ways[index].all.satisfied_share);
             let borne = self.borne(index).map_or("less".into(), |rate| format!("{rate:.2}/s"));
             let cells = std::iter::once(way.name.clone()).chain(self.loads.iter().map(share));
-            cells.chain([borne]).collect()
+            cells.chain([borne]).collect::<Vec<_>>()
         });
-        let rows = rows.collect();
-        Table { heading: "Satisfied users by load".into(), columns: columns.collect(), rows }
+        Table::new(columns).headed("Satisfied users by load").with_rows(rows)
     }
 
     /// The highest tried rate that leaves the target's share satisfied, as all lower ones do.
     fn borne(&self, way: usize) -> Option<f64> {
         let mut tried: Vec<(f64, f64)> = (self.loads.iter())
-            .map(|(_, rate, levels)| (*rate, levels[way].all.satisfied_share))
+            .map(|load| (load.rate, load.ways[way].all.satisfied_share))
             .collect();
         tried.sort_by(|a, b| a.0.total_cmp(&b.0));
         let target = self.platform.target.as_f64() / 1e9;
@@ -262,8 +237,8 @@ const LEVELS: [&str; 11] = [
     "tokens/s>",
 ];
 
-fn cells(name: &str, levels: &Levels) -> Vec<String> {
-    vec![
+fn cells(name: &str, levels: &Levels) -> [String; 11] {
+    [
         name.to_owned(),
         percent(levels.satisfied_share),
         levels.served.to_string(),
@@ -289,85 +264,3 @@ fn stages(offered: &Offered<'_>, model: usize) -> String {
     stages.collect::<Vec<_>>().join(", ")
 }
 
-pub(super) fn json(told: &Told<'_>) -> Value {
-    let sites = told.platform.sites.iter().enumerate().map(|(index, site)| {
-        let hosts = told.chosen.hosting[index].as_ref().map(|offered| hosts(told, offered));
-        json!({ "site": site.name, "tier": site.tier, "hosts": hosts })
-    });
-    let ways = told.ways.iter().map(|(way, run)| way_json(told, way, run));
-    let loads = told.loads.iter().map(|(load, rate, levels)| {
-        let ways = told
-            .ways
-            .iter()
-            .zip(levels)
-            .map(|((way, _), levels)| (way.name.clone(), json!(levels.all)));
-        json!({ "load": load, "requests_per_s": rate, "ways": ways.collect::<Map<_, _>>() })
-    });
-    let Worth { satisfaction, satisfied } = told.chosen.worth;
-    json!({
-        "service": told.platform.name,
-        "requests": told.requests.len(),
-        "requests_per_s": edgeplan_service::rate(told.requests),
-        "expected": {
-            "requests": told.chosen.question.scheduling.requests.len(),
-            "requests_per_s": told.expected.rate(),
-            "satisfied": satisfied,
-            "satisfaction_ppb": satisfaction,
-            "most_satisfaction_ppb": told.chosen.most,
-        },
-        "sites": sites.collect::<Vec<_>>(),
-        "ways": ways.collect::<Vec<_>>(),
-        "loads": loads.collect::<Vec<_>>(),
-        "interrupted": told.interrupted,
-    })
-}
-
-fn hosts(told: &Told<'_>, offered: &Offered<'_>) -> Value {
-    let equipment = offered.equipment;
-    let account = equipment.deployment.evaluate(&equipment.plan).account;
-    let services = equipment.hosted.iter().enumerate().map(|(model, hosted)| {
-        json!({
-            "service": told.platform.services[hosted.service].name,
-            "grade": hosted.grade.to_string(),
-            "accuracy_ppb": hosted.accuracy,
-            "latency_ns": equipment.latency(model),
-            "computation_ns": told.expected.computation(offered, model),
-        })
-    });
-    let plan = account_json(&equipment.deployment, &account, &equipment.plan);
-    json!({ "services": services.collect::<Vec<_>>(), "batch": offered.batch, "plan": plan })
-}
-
-fn way_json(told: &Told<'_>, way: &Way<'_>, run: &Run) -> Value {
-    let sites = told.platform.sites.iter().enumerate().filter_map(|(index, site)| {
-        let (offered, run) = way.hosting[index].as_ref().zip(run.replay.sites[index].as_ref())?;
-        let deployment = &offered.equipment.deployment;
-        let name = |server: &Server| match *server {
-            Server::Device(device) => deployment.device(device).name.clone(),
-            Server::Link { from, to } => {
-                format!("{} > {}", deployment.device(from).name, deployment.device(to).name)
-            }
-        };
-        let servers = offered.equipment.layout.servers.iter().map(name);
-        let busy: Map<String, Value> =
-            servers.zip(run.utilisation.iter().map(|share| json!(share))).collect();
-        let json = json!({
-            "requests": run.requests,
-            "satisfied": run.satisfied,
-            "batching": way.batching[index],
-            "batch_mean": run.batch_mean,
-            "utilisation": busy,
-        });
-        Some((site.name.clone(), json))
-    });
-    let services = told.platform.services.iter().enumerate().map(|(index, service)| {
-        let levels = run.replay.levels(told.requests, |asked| asked.service == index);
-        (service.name.clone(), json!(levels))
-    });
-    json!({
-        "way": way.name,
-        "levels": run.levels,
-        "services": services.collect::<Map<_, _>>(),
-        "sites": sites.collect::<Map<_, _>>(),
-    })
-}

@@ -2,51 +2,52 @@
 
 use edgeplan_report::curves::{Curves, Panel, Series};
 
-use super::{Levels, Told};
+use super::{AllLevels, Study};
+use crate::replay::Levels;
 
 /// The share of satisfied users, of all and of each service's.
-pub(super) fn satisfied(told: &Told<'_>) -> Curves {
-    let y = |levels: &edgeplan_service::Levels| 100.0 * levels.satisfied_share;
-    curves(told, ("Satisfied users", "satisfied, %"), 0.0, y)
+pub(super) fn satisfied(study: &Study<'_>) -> Curves {
+    let y = |levels: &Levels| 100.0 * levels.satisfied_share;
+    curves(study, ("Satisfied users", "satisfied, %"), 0.0, y)
 }
 
 /// How long 95 % of those who were served waited for a first answer at most; only ways that satisfy
 /// half of the users at the expected load, because the others take minutes.
-pub(super) fn first_token(told: &Told<'_>) -> Curves {
-    let y = |levels: &edgeplan_service::Levels| levels.first_token_ns.p95.as_f64() / 1e9;
-    curves(told, ("Time to the first answer, 95 % of those served", "seconds"), 0.5, y)
+pub(super) fn first_token(study: &Study<'_>) -> Curves {
+    let y = |levels: &Levels| levels.first_token_ns.p95.as_f64() / 1e9;
+    curves(study, ("Time to the first answer, 95 % of those served", "seconds"), 0.5, y)
 }
 
 fn curves(
-    told: &Told<'_>,
+    study: &Study<'_>,
     (what, y): (&str, &str),
     least: f64,
-    value: impl Fn(&edgeplan_service::Levels) -> f64,
+    value: impl Fn(&Levels) -> f64,
 ) -> Curves {
-    let panel = |title: &str, pick: &dyn Fn(&Levels) -> f64| Panel {
+    let panel = |title: &str, pick: &dyn Fn(&AllLevels) -> f64| Panel {
         title: title.into(),
-        series: (told.ways.iter().enumerate())
+        series: (study.ways.iter().enumerate())
             .filter(|(_, (_, run))| run.levels.satisfied_share >= least)
             .map(|(index, (way, _))| Series {
                 name: way.name.clone(),
-                points: (told.loads.iter())
-                    .map(|(_, rate, levels)| (rounded(*rate), pick(&levels[index]), 0.0))
+                points: (study.loads.iter())
+                    .map(|load| (rounded(load.rate), pick(&load.ways[index]), 0.0))
                     .collect(),
             })
             .collect(),
     };
     let mut panels = vec![panel("all", &|levels| value(&levels.all))];
-    if told.platform.services.len() > 1 {
-        for (index, service) in told.platform.services.iter().enumerate() {
+    if study.platform.services.len() > 1 {
+        for (index, service) in study.platform.services.iter().enumerate() {
             panels.push(panel(&service.name, &|levels| value(&levels.services[index])));
         }
     }
     Curves {
-        title: format!("{}: {}", told.platform.name, what.to_lowercase()),
+        title: format!("{}: {}", study.platform.name, what.to_lowercase()),
         remark: format!(
             "{} requests per point, event by event; deployments chosen for {:.2} requests/s",
-            told.requests.len(),
-            told.expected.rate()
+            study.requests.len(),
+            study.expected.rate()
         ),
         x: "requests per second".into(),
         y: y.into(),

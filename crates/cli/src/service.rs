@@ -1,29 +1,24 @@
 //! `edgeplan service`: which deployments run on which site, who serves whom, and what users see of
 //! it, beside the rules of thumb of people who plan nothing.
 
-mod picture;
-mod view;
-
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_files::deployment::{PlanFile, write_instance};
-use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
+use edgeplan_files::{InputError, check_writable, read_text, write_atomic};
 use edgeplan_problem::Limits;
+use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_report::curves;
 use edgeplan_service::platform::{Arrivals, Platform};
 use edgeplan_service::{
-    Asked, Chosen, Equipment, Expected, Load, Planner, Run, Way, choose, denser, equipments,
-    mean_size, rate, requests, uniform, ways,
+    Asked, Equipment, Load, Planner, Step, Study, decision_frame, equipments, mean_size, requests,
 };
 
 use crate::question::{find_solver, seconds};
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch;
 
-const EXAMPLE: &str = include_str!("../../../../bench-data/services/campus.toml");
+const EXAMPLE: &str = include_str!("../../../bench-data/services/campus.toml");
 
 /// Seconds in which a plan is proven, or good enough.
 const PLAN_TIME: f64 = 1.0;
@@ -77,50 +72,6 @@ fn load(text: &str) -> Result<f64, String> {
     }
 }
 
-/// What is known when everything has run.
-struct Told<'a> {
-    platform: &'a Platform,
-    requests: &'a [Asked],
-    expected: &'a Expected<'a>,
-    chosen: &'a Chosen<'a>,
-    /// The ways to operate, and what came of them at the expected load.
-    ways: Vec<(Way<'a>, Run)>,
-    /// By load: the load, requests per second, and what came of each way.
-    loads: Vec<(f64, f64, Vec<Levels>)>,
-    /// Whether somebody stopped it before all ways and loads were simulated.
-    interrupted: bool,
-}
-
-impl Told<'_> {
-    /// Every way at so many times the expected load; `None` if somebody stops it.
-    fn simulated(&self, load: Load<'_>, multiple: f64) -> Option<(f64, f64, Vec<Levels>)> {
-        if load.is_stopped() {
-            return None;
-        }
-        let dense = denser(self.requests, multiple);
-        let levels = |(way, run): &(Way<'_>, Run)| match multiple == 1.0 {
-            true => Some(Levels::of(self.platform, self.requests, run)),
-            false => Some(Levels::of(self.platform, &dense, &way.run(load.with(&dense))?)),
-        };
-        let levels = self.ways.iter().map(levels).collect::<Option<_>>()?;
-        (!load.is_stopped()).then(|| (multiple, rate(&dense), levels))
-    }
-}
-
-/// What all users saw, and those of each service.
-struct Levels {
-    all: edgeplan_service::Levels,
-    services: Vec<edgeplan_service::Levels>,
-}
-
-impl Levels {
-    fn of(platform: &Platform, requests: &[Asked], run: &Run) -> Self {
-        let service = |index| run.replay.levels(requests, |asked| asked.service == index);
-        let services = (0..platform.services.len()).map(service).collect();
-        Self { all: run.levels.clone(), services }
-    }
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let platform = arguments.question.read()?;
     for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
@@ -130,46 +81,30 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let requests = requests(&platform)?;
     let choices = arguments.question.equip(&platform, &requests)?;
     let load = Load { platform: &platform, requests: &requests, stop: watch::flag() };
-    let expected = Expected::new(load);
-    let (chosen, ways) = {
-        let _busy = watch::busy("what each site hosts");
-        let chosen = choose(&expected, &choices);
-        let plain = uniform(&platform, &choices);
-        let ways = ways(load, (&chosen.hosting, &plain));
-        (chosen, ways)
-    };
-    let ways = ways.into_iter().map_while(|way| {
-        let _busy = watch::busy("requests at the expected load");
-        let run = way.run(load)?;
-        Some((way, run))
+    let mut busy = watch::Steps::default();
+    let study = Study::new(load, &choices, &arguments.loads, &mut |step| {
+        busy.begin(match step {
+            Step::Choosing => "what each site hosts",
+            Step::ExpectedLoad => "requests at the expected load",
+            Step::OtherLoads => "requests at other loads",
+        });
     });
-    let mut told = Told {
-        platform: &platform,
-        requests: &requests,
-        expected: &expected,
-        chosen: &chosen,
-        ways: ways.collect(),
-        loads: Vec::new(),
-        interrupted: false,
-    };
-    for &multiple in &arguments.loads {
-        let _busy = watch::busy("requests at other loads");
-        let Some(simulated) = told.simulated(load, multiple) else { break };
-        told.loads.push(simulated);
-    }
-    told.interrupted = watch::interrupted();
+    drop(busy);
     if let Some(folder) = &arguments.plans {
-        write_plans(folder, &told)?;
+        std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
+        for (name, text) in study.plan_files() {
+            write_atomic(&folder.join(name), &text)?;
+        }
     }
     if let Some(path) = &arguments.svg {
-        write_atomic(path, &curves::svg(&picture::satisfied(&told)))?;
+        write_atomic(path, &curves::svg(&study.satisfied_curves()))?;
     }
     if let Some(path) = &arguments.html {
-        let pictures = [picture::satisfied(&told), picture::first_token(&told)];
-        write_atomic(path, &curves::html(&pictures, &view::tables(&told), &command_line()))?;
+        let pictures = [study.satisfied_curves(), study.first_token_curves()];
+        write_atomic(path, &curves::html(&pictures, &study.tables(), &command_line()))?;
     }
-    let found = chosen.hosting.iter().any(Option::is_some);
-    Ok(Reply::either(arguments.json, &view::json(&told), &view::text(&told)).found(found))
+    let reply = Reply::either(arguments.json, &study.keys(), &study.text());
+    Ok(reply.found(study.hosts_anything()))
 }
 
 impl Question {
@@ -210,12 +145,11 @@ impl Question {
     }
 
     /// The scheduling question of the expected load on what the sites host.
-    pub(crate) fn schedule(&self) -> Result<edgeplan_problem::scheduling::Scheduling> {
+    pub(crate) fn schedule(&self) -> Result<Scheduling> {
         let platform = self.read()?;
         let requests = requests(&platform)?;
         let choices = self.equip(&platform, &requests)?;
-        let chosen = choose(&Expected::new(Load::new(&platform, &requests)), &choices);
-        Ok(chosen.question.scheduling.checked()?)
+        Ok(decision_frame(Load::new(&platform, &requests), &choices)?)
     }
 
     /// The same for a file, planned as usual.
@@ -228,17 +162,4 @@ impl Question {
             plan_time: PLAN_TIME,
         }
     }
-}
-
-/// `SITE.instance.json` and `SITE.plan.json` for each site that hosts anything.
-fn write_plans(folder: &Path, told: &Told<'_>) -> Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
-    for (site, offered) in told.platform.sites.iter().zip(&told.chosen.hosting) {
-        let Some(offered) = offered else { continue };
-        let Equipment { deployment, plan, .. } = offered.equipment;
-        let path = |what: &str| folder.join(format!("{}.{what}.json", site.name));
-        write_atomic(&path("instance"), &write_instance(deployment))?;
-        write_atomic(&path("plan"), &to_json(&PlanFile::new(deployment, plan)))?;
-    }
-    Ok(())
 }
