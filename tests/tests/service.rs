@@ -7,7 +7,7 @@ use std::time::Duration;
 use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::scheduling::{Scheduling, ServerId};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
-use edgeplan_search::ScheduleSearch;
+use edgeplan_schedule_search::ScheduleSearch;
 use edgeplan_service::platform::Platform;
 use edgeplan_service::{
     Asked, Batching, Equipment, Expected, Grade, Hosting, Load, Offered, Planner, Router, Rule,

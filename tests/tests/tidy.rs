@@ -11,7 +11,16 @@ use walkdir::{DirEntry, WalkDir};
 
 const LINES_MAX: usize = 450;
 const COLUMNS_MAX: usize = 100;
-const SOLVERS: [&str; 6] = ["dp", "greedy", "ilp", "joint", "rounding", "search"];
+const SOLVERS: [&str; 8] = [
+    "batch-search",
+    "dp",
+    "greedy",
+    "ilp",
+    "joint",
+    "rounding",
+    "schedule-search",
+    "search",
+];
 /// Nothing that is not source lives here, so the parent's README speaks for them.
 const CODE_FOLDERS: [&str; 4] = ["src", "tests", "benches", "examples"];
 
@@ -106,7 +115,7 @@ fn rooms_know_only_those_below() {
         ("files", &["problem"][..]),
         ("model", &["problem", "files"][..]),
         ("machines", &["problem", "files", "model", "measure", "cost-model"][..]),
-        ("pricing", &["problem", "files", "model", "cost-model", "machines"][..]),
+        ("pricing", &["problem", "files", "model", "measure", "cost-model", "machines"][..]),
         ("records", &["problem", "files"][..]),
         ("report", &["problem", "files", "records"][..]),
         ("simulator", &["problem", "files"][..]),
@@ -244,7 +253,7 @@ fn who_needs_no_engine_builds_none() {
     assert!(builds("kernels").1.iter().any(|name| name.starts_with("candle")));
     assert!(builds("ilp").1.iter().any(|name| name.starts_with("highs")));
     let engineless =
-        ["search", "dp", "greedy", "files", "pricing", "families", "link", "records", "report"];
+        ["search", "batch-search", "schedule-search", "dp", "greedy", "files", "pricing", "families", "link", "records", "report"];
     for folder in engineless.into_iter().chain(["runtimes"]) {
         let (own, foreign) = builds(folder);
         settle(foreign.iter().filter(engine).map(|name| {

@@ -16,11 +16,9 @@ use edgeplan_records::folder::{Folder, merge};
 use edgeplan_records::row::Record;
 use edgeplan_records::summary::{reconciled, summarize};
 use edgeplan_report::bench::{comparison, ranking, ranks, summaries};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::question::{fraction, seconds};
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -162,9 +160,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
         executable: std::env::current_exe().context("this executable cannot be found")?,
         command: &command_line(),
     };
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}{msg}");
-    bar.set_style(style.context("the progress bar")?);
+    let bar = watch::bar(0, "{pos}/{len} {elapsed}{msg}");
     let mut folder = Folder::create(out)?;
     let show = &mut |Progress { done, all, instance, solver, left }: Progress<'_>| {
         bar.set_length(all as u64);
@@ -173,7 +169,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
         bar.set_message(format!("{left}: {solver} on {instance}"));
     };
     let result = bench.run(&mut folder, watch::flag(), show);
-    bar.finish_and_clear();
+    drop(bar);
     result?;
     if watch::interrupted() {
         eprintln!("interrupted; the same command goes on from here");

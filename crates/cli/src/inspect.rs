@@ -1,13 +1,9 @@
 //! `edgeplan inspect`: what a question is made of, before anything is planned.
 
-mod cluster;
-mod device;
-mod measured;
-mod model;
-
 use std::path::PathBuf;
 
 use anyhow::Result;
+use edgeplan::inspect;
 
 use crate::reply::Reply;
 
@@ -42,11 +38,12 @@ enum What {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    match &arguments.what {
-        What::Model { spec: None } => model::catalog(arguments.json),
-        What::Model { spec: Some(spec) } => model::one(spec, arguments.json),
-        What::Device { spec: None } => device::catalog(arguments.json),
-        What::Device { spec: Some(spec) } => device::one(spec, arguments.json),
-        What::Cluster { file } => cluster::one(file.as_deref(), arguments.json),
-    }
+    let json = arguments.json;
+    Ok(match &arguments.what {
+        What::Model { spec: None } => Reply::shown(json, &inspect::models()?),
+        What::Model { spec: Some(spec) } => Reply::shown(json, &inspect::model(spec)?),
+        What::Device { spec: None } => Reply::shown(json, &inspect::devices()),
+        What::Device { spec: Some(spec) } => Reply::shown(json, &inspect::device(spec)?),
+        What::Cluster { file } => Reply::shown(json, &inspect::cluster(file.as_deref())?),
+    })
 }

@@ -21,7 +21,6 @@ mod quantize;
 mod question;
 mod refresh;
 mod reply;
-mod report;
 mod reproduce;
 mod schedule;
 mod sensitivity;

@@ -1,5 +1,6 @@
 //! What a command has to say, and how that reaches the terminal.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
@@ -50,6 +51,11 @@ impl Reply {
     /// JSON if that was asked for, else text.
     pub(crate) fn either(json: bool, value: &impl Serialize, text: &str) -> Self {
         if json { Self::json(value) } else { Self::text(text) }
+    }
+
+    /// The same of a value that is both.
+    pub(crate) fn shown(json: bool, value: &(impl Serialize + Display)) -> Self {
+        if json { Self::json(value) } else { Self::text(&value.to_string()) }
     }
 
     /// A file's text: printed as it is, or written to `out`.

@@ -1,5 +1,6 @@
 //! What a person sees while a solver thinks, and how they stop it.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use edgeplan::{Phase, Progress};
 use edgeplan_problem::deployment::Objective;
 use edgeplan_problem::{Cost, Observer, gap};
 use edgeplan_report::table::or_dash;
-use indicatif::ProgressBar;
+use indicatif::{ProgressBar, ProgressStyle};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -53,6 +54,34 @@ pub(crate) fn interrupted() -> bool {
 /// Set when somebody presses Ctrl-C.
 pub(crate) fn flag() -> &'static AtomicBool {
     &INTERRUPTED
+}
+
+/// A bar that is cleared when dropped (on a terminal only).
+pub(crate) struct Bar(ProgressBar);
+
+impl Deref for Bar {
+    type Target = ProgressBar;
+
+    fn deref(&self) -> &ProgressBar {
+        &self.0
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A bar of that length; what stands beside it is a template of `indicatif`.
+pub(crate) fn bar(length: u64, beside: &str) -> Bar {
+    let bar = ProgressBar::new(length);
+    // A template that cannot be read is no reason to end.
+    if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:30}} {beside}")) {
+        bar.set_style(style);
+    }
+    bar.tick();
+    Bar(bar)
 }
 
 /// A line that shows that something is going on until it is dropped (on a terminal only).

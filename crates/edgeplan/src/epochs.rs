@@ -1,5 +1,6 @@
 //! One edge node, epoch after epoch, while requests arrive at random.
 
+use std::fmt::{Display, Formatter};
 use std::time::Duration;
 
 use edgeplan_batching::WireRequest;
@@ -8,6 +9,8 @@ use edgeplan_batching::traffic::Arrival;
 use edgeplan_files::quantity::Time;
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
+use edgeplan_report::curves::{Curves, Panel, Series};
+use edgeplan_report::table::{Table, csv, or_dash};
 use edgeplan_solvers::Entry;
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 use statrs::statistics::{Data, OrderStatistics as _, Statistics as _};
@@ -162,6 +165,86 @@ impl Tally {
             nodes_per_epoch: (!self.nodes.is_empty()).then(|| (&self.nodes).mean()),
             unproven_epochs: self.unproven,
             solver_s: self.thought.as_secs_f64(),
+        }
+    }
+}
+
+/// What came of several nodes, rates and solvers.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(transparent)]
+pub struct Records(pub Vec<Record>);
+
+impl Display for Records {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let columns = [
+            "model",
+            "arrivals/s>",
+            "solver",
+            "served/s>",
+            "+->",
+            "of arrivals>",
+            "median answer>",
+            "95 % answer>",
+            "nodes/epoch>",
+            "unproven>",
+        ];
+        let seconds = |time: Option<f64>| or_dash(time.map(|time| format!("{time:.2} s")));
+        let rows = self.0.iter().map(|record| {
+            [
+                record.model.clone(),
+                record.arrivals_per_s.to_string(),
+                record.solver.into(),
+                format!("{:.2}", record.served_per_s),
+                format!("{:.2}", record.confidence_95),
+                format!("{:.1} %", 100.0 * record.served as f64 / record.arrived.max(1) as f64),
+                seconds(record.latency_median_s),
+                seconds(record.latency_95_s),
+                or_dash(record.nodes_per_epoch.map(|nodes| format!("{nodes:.1}"))),
+                record.unproven_epochs.to_string(),
+            ]
+        });
+        Table::new(columns).with_rows(rows).fmt(f)
+    }
+}
+
+impl Records {
+    /// The records as CSV.
+    pub fn csv(&self) -> String {
+        csv(&self.0)
+    }
+
+    /// Throughput over arrival rate, a panel for each model and a curve for each solver.
+    pub fn curves(&self) -> Curves {
+        let distinct = |name: fn(&Record) -> &str| {
+            let mut names: Vec<&str> = Vec::new();
+            for record in &self.0 {
+                if !names.contains(&name(record)) {
+                    names.push(name(record));
+                }
+            }
+            names
+        };
+        let (models, solvers) = (distinct(|one| &one.model), distinct(|one| one.solver));
+        let series = |model: &str, solver: &str| Series {
+            name: solver.to_owned(),
+            points: (self.0.iter())
+                .filter(|record| record.model == model && record.solver == solver)
+                .map(|record| (record.arrivals_per_s, record.served_per_s, record.confidence_95))
+                .collect(),
+        };
+        let panel = |model: &&str| Panel {
+            title: (*model).to_owned(),
+            series: solvers.iter().map(|solver| series(model, solver)).collect(),
+        };
+        Curves {
+            title: "Requests served by one edge node".into(),
+            remark: format!(
+                "{} epochs per point, Poisson arrivals, bars: 95 % confidence of the mean",
+                self.0.first().map_or(0, |record| record.epochs)
+            ),
+            x: "arrivals per second".into(),
+            y: "served per second".into(),
+            panels: models.iter().map(panel).collect(),
         }
     }
 }

@@ -20,12 +20,12 @@ use edgeplan_report::schedule::{
     CheckedSchedule, RankedSchedule, ScheduleAnswer, ScheduleBill, checked, headline, ranking, svg,
     tables,
 };
-use edgeplan_report::answer::reasons;
+use edgeplan_report::table::Table;
 use edgeplan_scheduling::{ScheduleFile, parse_schedule};
 use edgeplan_solvers::{Entry, SCHEDULING};
 use serde::Serialize;
 
-use crate::compare::{Ranked, ask, ranked};
+use crate::solved::{Compared, Shown, Solved};
 
 const EXAMPLE: &str = include_str!("../../../bench-data/schedules/campus.toml");
 
@@ -38,15 +38,7 @@ pub fn example() -> Scheduling {
 }
 
 /// A frame's schedule, and how good it is. See the [module](self) for an example.
-#[derive(Debug)]
-pub struct Scheduled<'a> {
-    /// The frame.
-    pub instance: &'a Scheduling,
-    /// Who scheduled it.
-    pub solver: &'static str,
-    /// Schedule, verdict, bound, time and work.
-    pub outcome: Outcome<Plan>,
-}
+pub type Scheduled<'a> = Solved<'a, Scheduling>;
 
 /// Schedules a frame with that solver, and prices the schedule again. See the [module](self) for an
 /// example.
@@ -55,39 +47,57 @@ pub fn schedule<'a>(
     entry: &Entry<Scheduling>,
     limits: Limits<'_>,
 ) -> Scheduled<'a> {
-    Scheduled { instance, solver: entry.name, outcome: ask(instance, entry, limits) }
+    Solved::new(instance, entry, limits)
 }
 
-/// A schedule. Field names are stable keys.
-#[derive(Serialize)]
-struct ScheduledKeys {
-    #[serde(flatten)]
-    answer: ScheduleAnswer,
-    #[serde(flatten)]
-    bill: Option<ScheduleBill>,
+/// Asks every solver of schedules, one after another, and ranks them; `asking` hears of each
+/// before.
+///
+/// ```
+/// use edgeplan::schedule::{compare, example};
+/// let frame = example();
+/// let limits = edgeplan::Limits { time: Some(std::time::Duration::ZERO), ..Default::default() };
+/// println!("{}", compare(&frame, limits, &mut |solver| println!("{solver} ...")).text());
+/// ```
+pub fn compare<'a>(
+    instance: &'a Scheduling,
+    limits: Limits<'_>,
+    asking: &mut dyn FnMut(&'static str),
+) -> Compared<'a, Scheduling> {
+    Compared::new(instance, SCHEDULING, limits, asking)
 }
 
-impl Scheduled<'_> {
-    /// The schedule for programs, under stable keys.
-    pub fn keys(&self) -> impl Serialize {
-        let bill = |plan| ScheduleBill::new(self.instance, &self.instance.evaluate(plan).account);
-        ScheduledKeys {
-            answer: ScheduleAnswer::new(self.instance, self.solver, &self.outcome),
-            bill: self.outcome.plan.as_ref().map(bill),
-        }
+impl Shown for Scheduling {
+    fn answer(&self, solver: &str, outcome: &Outcome<Plan>) -> impl Serialize {
+        ScheduleAnswer::new(self, solver, outcome)
     }
 
-    /// The schedule for people.
-    pub fn text(&self) -> String {
-        let line = headline(self.instance, self.solver, &self.outcome);
-        match &self.outcome.plan {
-            Some(plan) => {
-                format!("{line}\n{}", tables(self.instance, &self.instance.evaluate(plan).account))
-            }
-            None => line,
-        }
+    fn among_others(&self, solver: &str, outcome: &Outcome<Plan>) -> impl Serialize {
+        RankedSchedule::new(self, solver, outcome)
     }
 
+    fn bill(&self, plan: &Plan) -> impl Serialize {
+        ScheduleBill::new(self, &self.evaluate(plan).account)
+    }
+
+    fn headline(&self, solver: &str, outcome: &Outcome<Plan>) -> String {
+        headline(self, solver, outcome)
+    }
+
+    fn tables(&self, plan: &Plan) -> String {
+        tables(self, &self.evaluate(plan).account)
+    }
+
+    fn ranking(&self, outcomes: &[(&str, Outcome<Plan>)]) -> Table {
+        ranking(self, outcomes)
+    }
+
+    fn title(&self) -> &str {
+        &self.name
+    }
+}
+
+impl Solved<'_, Scheduling> {
     /// The schedule as a picture (SVG); none where there is none.
     pub fn picture(&self) -> Option<String> {
         let account = self.instance.evaluate(self.outcome.plan.as_ref()?).account;
@@ -99,50 +109,6 @@ impl Scheduled<'_> {
     /// The schedule as a file; none where there is none.
     pub fn file(&self) -> Option<ScheduleFile> {
         Some(ScheduleFile::new(self.instance, self.outcome.plan.as_ref()?))
-    }
-}
-
-/// Every solver's answer to one frame, best first.
-///
-/// ```
-/// use edgeplan::schedule::{compare, example};
-/// let frame = example();
-/// let limits = edgeplan::Limits { time: Some(std::time::Duration::ZERO), ..Default::default() };
-/// println!("{}", compare(&frame, limits, &mut |solver| println!("{solver} ...")).text());
-/// ```
-#[derive(Debug)]
-pub struct ScheduleRanking<'a> {
-    /// The frame.
-    pub instance: &'a Scheduling,
-    /// By cost, then time. Wrong answers are shown, never ranked.
-    pub outcomes: Vec<(&'static str, Outcome<Plan>)>,
-}
-
-/// Asks every solver of schedules, one after another; `asking` hears of each before. See
-/// [`ScheduleRanking`] for an example.
-pub fn compare<'a>(
-    instance: &'a Scheduling,
-    limits: Limits<'_>,
-    asking: &mut dyn FnMut(&'static str),
-) -> ScheduleRanking<'a> {
-    let outcomes = ranked(SCHEDULING, limits, |entry| {
-        asking(entry.name);
-        ask(instance, entry, limits)
-    });
-    ScheduleRanking { instance, outcomes }
-}
-
-impl ScheduleRanking<'_> {
-    /// The answers for programs, under stable keys.
-    pub fn keys(&self) -> impl Serialize {
-        let key = |(name, outcome): &(&str, _)| RankedSchedule::new(self.instance, name, outcome);
-        Ranked::new(&self.instance.name, self.outcomes.iter().map(key))
-    }
-
-    /// The answers for people.
-    pub fn text(&self) -> String {
-        let table = ranking(self.instance, &self.outcomes);
-        format!("{}\n{table}\n{}", self.instance.name, reasons(&self.outcomes))
     }
 }
 

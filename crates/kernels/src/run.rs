@@ -14,7 +14,6 @@ use edgeplan_problem::{Bytes, Nanos};
 use self::drift::Drift;
 use crate::engine::{Engine, EngineError, Kernel};
 use crate::grid::Task;
-use crate::work::name;
 
 /// What a run may use, and who hears of it.
 pub struct Run<'a> {
@@ -232,7 +231,7 @@ fn timing(work: Work, sample: &Sample) -> Timing {
 
 fn task_name(task: &Task) -> String {
     match task {
-        Task::Time(work) => name(work),
+        Task::Time(work) => work.name(),
         Task::Resident(format) => format!("memory/{format}"),
     }
 }

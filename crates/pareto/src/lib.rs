@@ -2,6 +2,8 @@
 //! Here a sweep of bounds in several measures is planned to the least memory, and what comes of
 //! each plan is measured, beside uniform formats.
 
+mod front;
+mod picture;
 mod plans;
 
 use anyhow::Result;
@@ -12,6 +14,7 @@ use edgeplan_quality::apply::{self, Formats};
 use edgeplan_quality::sense::{predicted, run_mix};
 use edgeplan_quality::{Distance, Reference};
 
+pub use self::front::Front;
 use self::plans::{Measure, Planner};
 
 /// A way to store the model, and what came of it.

@@ -59,6 +59,13 @@ pub struct Taught {
     pub steps: usize,
 }
 
+impl Taught {
+    /// Share of the divergence that distillation took away.
+    pub fn recovered(&self) -> f64 {
+        if self.before > 0.0 { 1.0 - self.after / self.before } else { 0.0 }
+    }
+}
+
 /// A student in the making.
 struct Student<'a> {
     teacher: &'a Decoder,

@@ -3,6 +3,7 @@
 use std::fmt::{Display, Formatter};
 
 use comfy_table::{CellAlignment, presets};
+use serde::Serialize;
 
 use crate::draw::Tag;
 use crate::page::section;
@@ -113,4 +114,17 @@ pub fn headed(tables: &[Table]) -> String {
 /// A cell of what may be missing.
 pub fn or_dash(text: Option<impl Display>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| text.to_string())
+}
+
+/// Rows as CSV, the names of their fields first.
+///
+/// # Panics
+/// Never for plain data: structs of text and numbers.
+pub fn csv<T: Serialize>(rows: &[T]) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        writer.serialize(row).expect("plain data serializes");
+    }
+    let bytes = writer.into_inner().expect("memory takes everything");
+    String::from_utf8(bytes).expect("text and numbers are UTF-8")
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicBool;
 use crate::platform::Platform;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Share, Silent, Solver, solve};
-use edgeplan_search::ScheduleSearch;
+use edgeplan_schedule_search::ScheduleSearch;
 
 use crate::equipment::{Equipment, Grade};
 use crate::load::{Asked, Load};

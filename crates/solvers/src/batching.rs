@@ -6,7 +6,7 @@ use edgeplan_ilp::Ilp;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::batching::Batching;
 use edgeplan_rounding::Rounding;
-use edgeplan_search::batching::{BatchSearch, Dftsp, NodeByNode, Pruning};
+use edgeplan_batch_search::{BatchSearch, Dftsp, NodeByNode, Pruning};
 
 use crate::{Entry, Guarantee};
 

@@ -8,6 +8,7 @@ use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
+use edgeplan_simulator::trace::Shape;
 use edgeplan_simulator::{Keep, Request, Size, trace};
 use serde_json::json;
 
@@ -74,7 +75,7 @@ fn plan(arguments: &Arguments, session: &Session) -> Result<Option<(Plan, String
 
 /// The trace that was asked for: models take turns, as often as their weights say.
 fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<Vec<Request>> {
-    let mut requests = match &arguments.trace {
+    let requests = match &arguments.trace {
         Some(path) => {
             let mut requests = trace::parse(&path.display().to_string(), &read_text(path)?)?;
             requests.truncate(arguments.requests.unwrap_or(usize::MAX));
@@ -82,21 +83,12 @@ fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<
         }
         None => arguments.poisson(size).requests(),
     };
-    let weights = instance.models.iter().map(|model| model.weight as usize);
-    let turns: Vec<usize> = weights
-        .enumerate()
-        .flat_map(|(model, weight)| std::iter::repeat_n(model, weight.min(1000)))
-        .collect();
-    let deadline = arguments.deadline.map(nanos);
-    for (index, request) in requests.iter_mut().enumerate() {
-        let stretched = request.arrival.as_f64() * arguments.stretch;
-        request.model = turns[index % turns.len()];
-        request.deadline = deadline;
-        if arguments.stretch != 1.0 {
-            request.arrival = Nanos(stretched as u64);
-        }
+    Ok(Shape {
+        weights: instance.models.iter().map(|model| model.weight as usize).collect(),
+        stretch: arguments.stretch,
+        deadline: arguments.deadline.map(nanos),
     }
-    Ok(requests)
+    .applied(requests))
 }
 
 /// When the first request comes.

@@ -4,7 +4,7 @@ use std::fmt::{Display, Formatter};
 
 use edgeplan_files::InputError;
 use edgeplan_files::quantity::Bandwidth;
-use edgeplan_machines::cluster::{Cluster, Route};
+use edgeplan_machines::cluster::{Cluster, ClusterDevice, Route};
 use edgeplan_problem::{Bytes, Nanos};
 use edgeplan_report::table::Table;
 use serde::Serialize;
@@ -55,7 +55,7 @@ struct RouteFacts {
 
 impl ClusterFacts {
     pub(super) fn new(cluster: &Cluster) -> Result<Self, InputError> {
-        let device = |(index, (name, host)): (usize, &(String, _))| {
+        let device = |(index, (name, host)): (usize, &(String, ClusterDevice))| {
             Ok(DeviceFacts {
                 name: name.clone(),
                 profile: host.profile.clone(),
@@ -81,7 +81,7 @@ impl ClusterFacts {
                 ends: (from, to),
             })
         };
-        let internals = cluster.internals().into_iter().map(|(name, internal)| {
+        let internals = cluster.internals().map(|(name, internal)| {
             let latency = Nanos(internal.latency.0).to_string();
             [format!("inside {name}"), internal.bandwidth.to_string(), latency]
         });

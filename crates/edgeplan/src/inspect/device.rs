@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 
 use edgeplan_files::InputError;
-use edgeplan_machines::device::{Device, Rates, Status};
+use edgeplan_machines::device::{Device, MissingRate, Rates, Status};
 use edgeplan_model::ModelSpec;
 use edgeplan_problem::Bytes;
 use edgeplan_problem::format::Format;
@@ -52,7 +52,7 @@ impl PublishedFacts {
             name: spec.to_owned(),
             usable_bytes: device.usable(),
             facts: facts(device),
-            rates: rates(device)?,
+            rates: rates(spec, device)?,
         })
     }
 }
@@ -156,7 +156,7 @@ struct FormatRate {
 }
 
 impl FormatRate {
-    fn new(rates: &Rates, seven: &ModelSpec, format: Format) -> Result<Self, InputError> {
+    fn new(rates: &Rates, seven: &ModelSpec, format: Format) -> Result<Self, MissingRate> {
         let status = |published| if published { Status::Measured } else { Status::Estimated };
         let (decode, prefill) = rates.tokens_per_s(seven, format);
         Ok(Self {
@@ -179,7 +179,9 @@ impl FormatRate {
     }
 }
 
-fn rates(device: &Device) -> Result<Vec<FormatRate>, InputError> {
+fn rates(spec: &str, device: &Device) -> Result<Vec<FormatRate>, InputError> {
     let (rates, seven) = (Rates::new(device)?, edgeplan_model::load(SEVEN_B)?);
-    Format::ALL.into_iter().map(|format| FormatRate::new(&rates, &seven, format)).collect()
+    let rate = |format| FormatRate::new(&rates, &seven, format);
+    let rates = Format::ALL.into_iter().map(rate).collect::<Result<_, _>>();
+    rates.map_err(|missing| InputError::file(spec, missing.to_string()))
 }

@@ -1,92 +1,162 @@
-//! `edgeplan inspect device laptop.json`: what was measured, and how well it predicts the rest.
+//! Devices that were measured: the times, and how well they predict the rest.
 
-use anyhow::Result;
-use edgeplan_cost_model::profile::Work;
+use std::fmt::{Display, Formatter};
+
+use edgeplan_cost_model::profile::{Machine, Work};
 use edgeplan_cost_model::{Accuracy, COVERAGE, Errors, Naive, Prediction};
+use edgeplan_files::InputError;
 use edgeplan_machines::device::Measured;
 use edgeplan_model::ModelSpec;
 use edgeplan_pricing::compute;
 use edgeplan_pricing::workload::Workload;
-use edgeplan_problem::Nanos;
 use edgeplan_problem::format::Format;
+use edgeplan_problem::{Bytes, Nanos};
+use edgeplan_report::table::Table;
 use serde::Serialize;
-use serde_json::json;
 
-use super::device::SEVEN_B;
-use crate::reply::Reply;
-use crate::report::table;
+use super::SEVEN_B;
 
 /// Rows and columns of the matrix whose speed is shown.
 const SIDE: u64 = 4096;
 /// Tokens of a prompt, and generated ones.
 const TOKENS: u32 = 128;
 
-pub(super) fn one(machine: &Measured, as_json: bool) -> Result<Reply> {
-    let seven = edgeplan_model::load(SEVEN_B)?;
-    let formats: Vec<FormatRow> = machine
-        .model
-        .formats()
-        .map(|format| FormatRow::new(machine, &seven, format))
-        .collect::<Result<_>>()?;
-    let naive = Naive::new(&machine.profile);
-    let products = HeldOut::from(machine.model.accuracy_of_products());
-    let all = HeldOut::from(machine.model.accuracy_of_all());
-    if as_json {
-        let json = json!({
-            "name": machine.file,
-            "usable_bytes": machine.usable(),
-            "machine": machine.profile.machine,
-            "complete": machine.profile.complete,
-            "notes": machine.profile.notes,
-            "bandwidth_bytes_per_s": naive.map(|naive| 1e9 * naive.bandwidth),
-            "coverage": COVERAGE,
-            "held_out": all,
-            "held_out_products": products,
-            "formats": formats,
-        });
-        return Ok(Reply::json(&json));
-    }
-    let mut lines = vec![facts(machine, naive)];
-    lines.push(speeds(&formats));
-    lines.push(errors(&formats, [&products, &all]));
-    let seven = SEVEN_B.trim_start_matches("catalog:");
-    lines.push(format!(
-        "7B is {seven} at batch 1, whether it fits or not: a prompt of {TOKENS} tokens, then \
-         {TOKENS} generated.\nIntervals enclose {} % of times of work that resembles what was \
-         measured; * marks work that does not.",
-        100.0 * COVERAGE
-    ));
-    lines.extend(machine.profile.notes.iter().cloned());
-    Ok(Reply::text(&lines.join("\n\n")))
+/// What was measured of a device. Field names are stable keys. See the [module](super) for an
+/// example.
+#[derive(Debug, Serialize)]
+pub struct MeasuredFacts {
+    /// Its file.
+    name: String,
+    usable_bytes: Bytes,
+    machine: Machine,
+    /// Whether every time was measured.
+    complete: bool,
+    notes: Vec<String>,
+    bandwidth_bytes_per_s: Option<f64>,
+    /// Share of times that intervals enclose.
+    coverage: f64,
+    held_out: HeldOut,
+    held_out_products: HeldOut,
+    formats: Vec<FormatRow>,
+    /// Time of an empty operation.
+    #[serde(skip)]
+    dispatch: Option<Nanos>,
 }
 
-/// The machine, line by line.
-fn facts(machine: &Measured, naive: Option<Naive>) -> String {
-    let about = &machine.profile.machine;
-    let mut rows = table(&["what", "measured"], &[]);
-    let mut row = |what: &str, value: String| {
-        rows.add_row([what.to_owned(), value]);
-    };
-    row("processor", about.processor.clone());
-    if let Some(accelerator) = &about.accelerator {
-        row("accelerator", accelerator.clone());
+impl MeasuredFacts {
+    pub(super) fn new(machine: &Measured) -> Result<Self, InputError> {
+        let seven = edgeplan_model::load(SEVEN_B)?;
+        let formats = machine.model.formats();
+        let formats = formats.map(|format| FormatRow::new(machine, &seven, format));
+        let naive = Naive::new(&machine.profile);
+        let dispatch = machine.model.time(&Work::Dispatch {});
+        Ok(Self {
+            name: machine.file.clone(),
+            usable_bytes: machine.usable(),
+            machine: machine.profile.machine.clone(),
+            complete: machine.profile.complete,
+            notes: machine.profile.notes.clone(),
+            bandwidth_bytes_per_s: naive.map(|naive| 1e9 * naive.bandwidth),
+            coverage: COVERAGE,
+            held_out: machine.model.accuracy_of_all().into(),
+            held_out_products: machine.model.accuracy_of_products().into(),
+            formats: formats.collect::<Result<_, _>>()?,
+            dispatch: dispatch.ok().map(|time| time.median),
+        })
     }
-    row("features", about.features.join(" "));
-    row("threads", format!("{} on {} cores", about.threads, about.cores));
-    let (all, free) = (about.memory_bytes, about.free_bytes);
-    row("memory", format!("{all}, of which {free} were free"));
-    let bandwidth = naive.map(|naive| format!("{:.1} GB/s (triad)", naive.bandwidth));
-    row("bandwidth", bandwidth.unwrap_or("not measured".into()));
-    let dispatch = machine.model.time(&Work::Dispatch {});
-    row("dispatch", dispatch.map_or("not measured".into(), |time| time.median.to_string()));
-    row("engine", format!("{}, {}", about.engine, about.system));
-    let partial = if machine.profile.complete { "" } else { ", incomplete" };
-    row("date", format!("{}, revision {}{partial}", about.date, about.revision));
-    format!("{}: {} usable\n\n{rows}", machine.file, machine.usable())
+
+    /// The machine, line by line.
+    fn facts(&self) -> String {
+        let about = &self.machine;
+        let mut table = Table::new(["what", "measured"]);
+        let mut row = |what: &str, value: String| table.row([what.to_owned(), value]);
+        row("processor", about.processor.clone());
+        if let Some(accelerator) = &about.accelerator {
+            row("accelerator", accelerator.clone());
+        }
+        row("features", about.features.join(" "));
+        row("threads", format!("{} on {} cores", about.threads, about.cores));
+        let (all, free) = (about.memory_bytes, about.free_bytes);
+        row("memory", format!("{all}, of which {free} were free"));
+        let bandwidth = self.bandwidth_bytes_per_s;
+        let bandwidth = bandwidth.map(|rate| format!("{:.1} GB/s (triad)", rate / 1e9));
+        row("bandwidth", bandwidth.unwrap_or("not measured".into()));
+        row("dispatch", self.dispatch.map_or("not measured".into(), |time| time.to_string()));
+        row("engine", format!("{}, {}", about.engine, about.system));
+        let partial = if self.complete { "" } else { ", incomplete" };
+        row("date", format!("{}, revision {}{partial}", about.date, about.revision));
+        format!("{}: {} usable\n\n{table}", self.name, self.usable_bytes)
+    }
+
+    fn speeds(&self) -> String {
+        let columns = ["format", "reads>", "computes>", "in memory>", "7B decode>", "7B prefill>"];
+        let table = Table::new(columns).with_rows(self.formats.iter().map(|row| {
+            let star = if row.extrapolated { " *" } else { "" };
+            [
+                row.format.name().to_owned(),
+                format!("{:.1} GB/s{star}", row.bandwidth_bytes_per_s / 1e9),
+                format!("{:.0} Gflop/s{star}", row.compute_flop_per_s / 1e9),
+                format!("{:.2} x", row.resident),
+                row.decode_7b_tokens_per_s.text(),
+                row.prefill_7b_tokens_per_s.text(),
+            ]
+        }));
+        let batch = self.formats.iter().map(|row| row.batch).max().unwrap_or(1);
+        format!("A matrix of {SIDE} x {SIDE}: reads at 1 row, computes at up to {batch}.\n{table}")
+    }
+
+    fn errors(&self) -> String {
+        let columns =
+            ["format", "1 row>", "rule of thumb>", "more rows>", "rule of thumb>", "times>"];
+        let median = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.median));
+        let rows = self.formats.iter().map(|FormatRow { format, one_row, several_rows, .. }| {
+            [
+                format.name().to_owned(),
+                median(one_row.ours),
+                median(one_row.naive),
+                median(several_rows.ours),
+                median(several_rows.naive),
+                (one_row.times + several_rows.times).to_string(),
+            ]
+        });
+        let table = Table::new(columns).with_rows(rows);
+        let ninth = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.ninth_decile));
+        let line = |what: &str, held: &HeldOut| {
+            format!(
+                "{} {what}: median {}, nine in ten below {}; by the rule of thumb {} and {}.",
+                held.times,
+                median(held.ours),
+                ninth(held.ours),
+                median(held.naive),
+                ninth(held.naive),
+            )
+        };
+        format!(
+            "Median error on times that the fit had not seen; the rule of thumb is bytes over\n\
+             bandwidth, or operations over the best rate of any format.\n{table}\n{}\n{}",
+            line("products", &self.held_out_products),
+            line("times, attention, norms and activations included", &self.held_out),
+        )
+    }
+}
+
+impl Display for MeasuredFacts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let seven = SEVEN_B.trim_start_matches("catalog:");
+        let mut parts = vec![self.facts(), self.speeds(), self.errors()];
+        parts.push(format!(
+            "7B is {seven} at batch 1, whether it fits or not: a prompt of {TOKENS} tokens, then \
+             {TOKENS} generated.\nIntervals enclose {} % of times of work that resembles what was \
+             measured; * marks work that does not.",
+            100.0 * COVERAGE
+        ));
+        parts.extend(self.notes.iter().cloned());
+        f.write_str(&parts.join("\n\n"))
+    }
 }
 
 /// One format on this machine.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct FormatRow {
     format: Format,
     /// Bytes of weights per second with one row of activations.
@@ -108,14 +178,14 @@ struct FormatRow {
 }
 
 /// Errors on times that the fit had not seen.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct HeldOut {
     times: usize,
     ours: Option<Quantiles>,
     naive: Option<Quantiles>,
 }
 
-#[derive(Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize)]
 struct Quantiles {
     median: f64,
     ninth_decile: f64,
@@ -135,7 +205,7 @@ impl From<Accuracy> for HeldOut {
 }
 
 /// Tokens per second and their interval.
-#[derive(Serialize)]
+#[derive(Debug, Serialize)]
 struct Speed {
     median: f64,
     /// None where the interval is unknown.
@@ -167,7 +237,7 @@ impl Speed {
 }
 
 impl FormatRow {
-    fn new(machine: &Measured, seven: &ModelSpec, format: Format) -> Result<Self> {
+    fn new(machine: &Measured, seven: &ModelSpec, format: Format) -> Result<Self, InputError> {
         let model = &machine.model;
         let batch = model.batch_max(format).unwrap_or(1);
         let time = |batch| model.time(&Work::Matmul { format, rows: SIDE, row_len: SIDE, batch });
@@ -193,57 +263,6 @@ impl FormatRow {
             extrapolated: one.extrapolated || most.extrapolated,
         })
     }
-}
-
-fn speeds(formats: &[FormatRow]) -> String {
-    let header = ["format", "reads", "computes", "in memory", "7B decode", "7B prefill"];
-    let mut rows = table(&header, &[1, 2, 3, 4, 5]);
-    for row in formats {
-        let star = if row.extrapolated { " *" } else { "" };
-        rows.add_row([
-            row.format.name().to_owned(),
-            format!("{:.1} GB/s{star}", row.bandwidth_bytes_per_s / 1e9),
-            format!("{:.0} Gflop/s{star}", row.compute_flop_per_s / 1e9),
-            format!("{:.2} x", row.resident),
-            row.decode_7b_tokens_per_s.text(),
-            row.prefill_7b_tokens_per_s.text(),
-        ]);
-    }
-    let batch = formats.iter().map(|row| row.batch).max().unwrap_or(1);
-    format!("A matrix of {SIDE} x {SIDE}: reads at 1 row, computes at up to {batch}.\n{rows}")
-}
-
-fn errors(formats: &[FormatRow], [products, all]: [&HeldOut; 2]) -> String {
-    let header = ["format", "1 row", "rule of thumb", "more rows", "rule of thumb", "times"];
-    let mut rows = table(&header, &[1, 2, 3, 4, 5]);
-    let median = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.median));
-    for FormatRow { format, one_row, several_rows, .. } in formats {
-        rows.add_row([
-            format.name().to_owned(),
-            median(one_row.ours),
-            median(one_row.naive),
-            median(several_rows.ours),
-            median(several_rows.naive),
-            (one_row.times + several_rows.times).to_string(),
-        ]);
-    }
-    let ninth = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.ninth_decile));
-    let line = |what: &str, held: &HeldOut| {
-        format!(
-            "{} {what}: median {}, nine in ten below {}; by the rule of thumb {} and {}.",
-            held.times,
-            median(held.ours),
-            ninth(held.ours),
-            median(held.naive),
-            ninth(held.naive),
-        )
-    };
-    format!(
-        "Median error on times that the fit had not seen; the rule of thumb is bytes over\n\
-         bandwidth, or operations over the best rate of any format.\n{rows}\n{}\n{}",
-        line("products", products),
-        line("times, attention, norms and activations included", all),
-    )
 }
 
 fn percent(error: Option<f64>) -> String {

@@ -17,12 +17,11 @@ mod device;
 mod measured;
 mod model;
 
-use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 use std::path::Path;
 
 use edgeplan_files::InputError;
-use edgeplan_machines::device::{Device, DeviceProfile};
+use edgeplan_machines::device::DeviceProfile;
 use serde::Serialize;
 
 pub use cluster::ClusterFacts;

@@ -96,7 +96,7 @@ pub struct ModelFacts {
 #[derive(Debug, Serialize)]
 struct StoredType {
     #[serde(rename = "type")]
-    name: String,
+    name: &'static str,
     tensors: usize,
     bytes: Bytes,
 }
@@ -119,7 +119,7 @@ struct TensorFacts {
 impl ModelFacts {
     pub(super) fn new(model: &ModelSpec) -> Self {
         let stored = model.stored_types().into_iter().map(|(name, tensors, bytes)| StoredType {
-            name: name.to_owned(),
+            name,
             tensors,
             bytes,
         });
@@ -171,7 +171,7 @@ impl Display for ModelFacts {
         let Some(total) = self.stored_bytes else { return sizes.fmt(f) };
         let stored = self.stored.iter();
         let stored =
-            stored.map(|of| [of.name.clone(), of.tensors.to_string(), of.bytes.to_string()]);
+            stored.map(|of| [of.name.to_owned(), of.tensors.to_string(), of.bytes.to_string()]);
         let stored = Table::new(["stored as", "tensors>", "size>"]).with_rows(stored);
         write!(f, "{stored}\nin all: {total}")?;
         match self.quantizable {

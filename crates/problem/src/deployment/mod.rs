@@ -26,7 +26,7 @@ pub use violation::Violation;
 
 use crate::id::id;
 use crate::recipe::Recipe;
-use crate::{Bytes, Loss, Nanos};
+use crate::{Bytes, Cost, Loss, Nanos};
 
 id! {
     /// Index of a device in [`Deployment::devices`].

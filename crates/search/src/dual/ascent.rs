@@ -3,7 +3,7 @@
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::Assignment;
 
-use super::bundle::Bundle;
+use edgeplan_methods::bundle::Bundle;
 use super::path::{Mixture, WeightedPath, visits};
 use super::prices::Prices;
 use super::relaxation::Relaxation;

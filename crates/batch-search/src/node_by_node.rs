@@ -15,7 +15,7 @@
 use edgeplan_problem::batching::{Batching, NodeId, Plan};
 use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError};
 
-use super::exact::{Goal, best_batch, weight};
+use crate::exact::{Goal, best_batch, weight};
 
 /// OT-GAH, once for each node that may come first.
 #[derive(Debug, Clone, Copy, Default)]

@@ -2,8 +2,8 @@
 
 use edgeplan_problem::Stop;
 
-use super::market::{Demand, Market, Prices};
-use crate::dual::bundle::Bundle;
+use crate::market::{Demand, Market, Prices};
+use edgeplan_methods::bundle::Bundle;
 
 /// The gain that the model must predict, relative to all satisfaction, for the search to go on. Not
 /// measured.

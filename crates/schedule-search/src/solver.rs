@@ -5,10 +5,10 @@ use edgeplan_problem::{Answer, Run, Share, Solver, SolverError, Stop, gap};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
-use super::market::Market;
-use super::prices::descend;
-use super::regret::construct;
-use super::work::Work;
+use crate::market::Market;
+use crate::prices::descend;
+use crate::regret::construct;
+use crate::work::Work;
 
 /// Prices, a plan by regret, and groups of requests served again until nothing comes of it.
 #[derive(Debug, Clone, Copy)]

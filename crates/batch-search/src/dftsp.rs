@@ -18,8 +18,8 @@
 use edgeplan_problem::batching::{Batch, Batching, Mode, NodeId, Plan, RequestId};
 use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError, Stop, Unsupported};
 
-use super::items::Item;
-use super::tree::{Tree, classes, spend};
+use crate::items::Item;
+use crate::tree::{Tree, classes, spend};
 
 /// The published search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use edgeplan_problem::batching::{Batching, RequestId, Resources};
 use edgeplan_problem::{Run, Stop};
 
-use super::dftsp::Pruning;
-use super::items::{Item, chains};
+use crate::dftsp::Pruning;
+use crate::items::{Item, chains};
 
 /// The companions of a batch's tightest member.
 pub(super) struct Tree<'t, 'r, 'a> {

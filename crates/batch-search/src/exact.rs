@@ -16,8 +16,8 @@
 use edgeplan_problem::batching::{Batch, Batching, Mode, NodeId, Plan, RequestId};
 use edgeplan_problem::{Answer, Cost, Nanos, Run, Solver, SolverError, Stop, Unsupported};
 
-use super::items::{Item, chains};
-use super::relaxed::Relaxed;
+use crate::items::{Item, chains};
+use crate::relaxed::Relaxed;
 
 /// The exact search for one node.
 #[derive(Default)]

@@ -1,7 +1,7 @@
 //! The first plan: requests in the order of their regret.
 
-use super::market::{Market, Prices};
-use super::work::Work;
+use crate::market::{Market, Prices};
+use crate::work::Work;
 
 /// Serves requests in the order of what they would lose with their second best server instead of
 /// the best, after prices; each gets what is worth most of what still fits. What is left of the

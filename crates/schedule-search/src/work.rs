@@ -4,7 +4,7 @@
 use edgeplan_problem::Share;
 use edgeplan_problem::scheduling::{Plan, Room};
 
-use super::market::Market;
+use crate::market::Market;
 
 /// Nodes that serving a group again may take.
 const NODES_MAX: u32 = 600;

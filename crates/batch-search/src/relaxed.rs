@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::items::Item;
+use crate::items::Item;
 
 /// Parts of a whole that demands are added up in.
 const WHOLE: u64 = 1 << 20;

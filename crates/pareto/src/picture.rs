@@ -2,7 +2,7 @@
 
 use edgeplan_report::curves::{Curves, Panel, Series};
 
-use edgeplan_pareto::Point;
+use crate::Point;
 
 /// Losses further up are no use to anybody, and would hide the rest.
 const CHANGE_MAX: f64 = 12.0;
@@ -11,7 +11,7 @@ const DIVERGENCE_MAX: f64 = 0.015;
 const RATIO_MAX: f64 = 0.28;
 
 /// Loss and divergence over bits, every series a curve, and the paper's point.
-pub(super) fn curves(model: &str, loss: f64, points: &[Point]) -> Curves {
+pub(crate) fn curves(model: &str, loss: f64, points: &[Point]) -> Curves {
     let change = |point: &Point| 100.0 * (point.measured.loss / loss - 1.0);
     let mut losses = series(points, |p| Some(change(p).max(0.0)).filter(|up| *up <= CHANGE_MAX));
     // 0.0591 -> 0.0605 at 12.75 %.
