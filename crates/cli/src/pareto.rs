@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::value_parser;
 use edgeplan_files::{check_writable, read_text, write_atomic};
-use edgeplan_model::sensitivity::measured::Sensed;
-use edgeplan_pareto::{Sweep, Front, points};
+use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
+use edgeplan_pareto::{Front, Sweep, points};
 use edgeplan_quality::{Reference, Text, load};
 use edgeplan_report::curves::svg;
 
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         check_writable(path)?;
     }
     let (path, file) = (&arguments.model, arguments.sensitivity.display().to_string());
-    let sensed = Sensed::parse(&file, &read_text(&arguments.sensitivity)?)?;
+    let sensed = MeasuredSensitivity::parse(&file, &read_text(&arguments.sensitivity)?)?;
     let spec = sensed.attach(edgeplan_model::load(&path.display().to_string())?)?;
     let context = arguments.context as usize;
     let pieces = Text::read(&arguments.text, path)?.pieces(arguments.tokens as usize, context)?;

@@ -85,9 +85,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         write_atomic(path, &to_json(&devices))?;
     }
     let types = made.stored_types().into_iter();
-    let types = types.map(|(name, tensors, bytes)| {
-        [name.to_owned(), tensors.to_string(), bytes.to_string()]
-    });
+    let types = types
+        .map(|(name, tensors, bytes)| [name.to_owned(), tensors.to_string(), bytes.to_string()]);
     let types = Table::new(["type", "tensors>", "bytes>"]).with_rows(types);
     let mut text = format!("{}: {}\n\n{types}\n", made.name, Bytes(total));
     if quantized {

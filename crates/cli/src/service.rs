@@ -11,7 +11,8 @@ use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_report::curves;
 use edgeplan_service::platform::{Arrivals, Platform};
 use edgeplan_service::{
-    Asked, Equipment, Load, Planner, Step, Study, decision_frame, equipments, mean_size, requests,
+    Equipment, Load, Planner, Step, Study, UserRequest, decision_frame, equipments, mean_size,
+    requests,
 };
 
 use crate::question::{find_solver, seconds};
@@ -124,7 +125,7 @@ impl Question {
     }
 
     /// What each site may be equipped with.
-    fn equip(&self, platform: &Platform, requests: &[Asked]) -> Result<Vec<Vec<Equipment>>> {
+    fn equip(&self, platform: &Platform, requests: &[UserRequest]) -> Result<Vec<Vec<Equipment>>> {
         let planner = Planner {
             solver: find_solver(&self.planner)?,
             limits: Limits {

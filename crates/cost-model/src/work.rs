@@ -15,9 +15,10 @@ impl Work {
             Self::Attention { heads, head_dim, context, batch, .. } => {
                 product(&[2, heads, head_dim, context, batch])
             }
-            Self::Norm { .. } | Self::Activation { .. } | Self::Triad { .. } | Self::Dispatch {} => {
-                0
-            }
+            Self::Norm { .. }
+            | Self::Activation { .. }
+            | Self::Triad { .. }
+            | Self::Dispatch {} => 0,
         }
     }
 

@@ -10,6 +10,14 @@ use edgeplan_solvers::{Effort, Entry, Opinion, find, second_opinion};
 use crate::Error;
 
 /// Who is asked, and how long.
+///
+/// ```
+/// use edgeplan::{Limits, Task};
+///
+/// let time = Some(std::time::Duration::from_secs(5));
+/// let task = Task { limits: Limits { time, ..Task::default().limits }, ..Task::default() };
+/// assert_eq!(task.solver.name, "chain-search");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// The solver.
@@ -31,6 +39,8 @@ impl Default for Task<'_> {
 }
 
 /// What is going on.
+///
+/// See [`Progress`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The least loss or the longest context is looked for.
@@ -48,12 +58,33 @@ pub enum Phase {
 }
 
 /// Who is told of progress.
+///
+/// ```
+/// use edgeplan::{Phase, Progress};
+///
+/// #[derive(Default)]
+/// struct Log(Vec<Phase>);
+///
+/// impl edgeplan_problem::Observer for Log {}
+/// impl Progress for Log {
+///     fn phase(&mut self, phase: Phase) {
+///         self.0.push(phase);
+///     }
+/// }
+///
+/// let mut log = Log::default();
+/// edgeplan::Sources::default().load()?.plan(&edgeplan::Task::default(), &mut log);
+/// assert_eq!(log.0, [Phase::Solving("chain-search"), Phase::Rederiving]);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 pub trait Progress: Observer {
     /// A phase begins.
     fn phase(&mut self, _phase: Phase) {}
 }
 
 /// Nobody is told.
+///
+/// See [`Session::plan`](crate::Session::plan) for an example.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 
@@ -68,6 +99,17 @@ const UNLIMITED: Duration = Duration::from_secs(60);
 
 /// Runs a solver and checks what it says: the plan is priced again and read back by name, and a
 /// small question is answered a second time. What does not hold becomes [`Verdict::Wrong`].
+///
+/// ```
+/// use edgeplan::{Quiet, Sources, Task, answer, believed};
+///
+/// let session = Sources::default().load()?;
+/// let (outcome, second) = answer(session.deployment(), &Task::default(), &mut Quiet);
+/// // Instances of more than a few thousand plans are double-checked on request only.
+/// assert!(second.is_none());
+/// assert!(believed("chain-search", outcome)?.plan.is_some());
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 pub fn answer(
     deployment: &Deployment,
     task: &Task<'_>,
@@ -86,6 +128,8 @@ pub fn answer(
 }
 
 /// The answer, unless it is wrong: nothing is built on that.
+///
+/// See [`answer`](crate::answer()) for an example.
 ///
 /// # Errors
 /// [`Error::Wrong`].

@@ -24,6 +24,8 @@ const EXAMPLE: &str = include_str!("../../../bench-data/batching/edge-node.toml"
 
 /// The embedded example: one node on a narrow band, 14 requests.
 ///
+/// See the [module](self) for an example.
+///
 /// # Panics
 /// Never: a test reads it.
 pub fn example() -> Scenario {

@@ -16,6 +16,8 @@ use crate::answer::{Phase, Progress};
 const SCHEMA: &str = "edgeplan-certificate/1";
 
 /// A certificate as a file: JSON with these keys.
+///
+/// See [`certify`] for an example.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFile {
@@ -29,6 +31,21 @@ pub struct CertificateFile {
 
 /// Climbs the whole question's relaxation, and checks what comes of it; `known` is the cost of a
 /// feasible plan. The bound is [`Cost::MAX`] where the certificate shows that there is no plan.
+///
+/// ```
+/// use edgeplan::{CertificateFile, Limits, Quiet, Sources, certify};
+///
+/// let models = vec!["catalog:tinyllama-1.1b".into()];
+/// let session = Sources { models, ..Sources::default() }.load()?;
+/// let deployment = session.deployment();
+/// let limits = Limits { time: Some(std::time::Duration::from_secs(1)), ..Limits::default() };
+/// let certified = certify(deployment, limits, None, &mut Quiet);
+/// let (file, bound) = certified.map_err(edgeplan::Error::Impossible)?;
+/// // Whoever has the instance checks the file without any solver.
+/// let read = CertificateFile::parse("bound.json", &edgeplan_files::to_json(&file))?;
+/// assert_eq!(read.proven("bound.json", deployment, None)?, bound);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 ///
 /// # Errors
 /// Why there is no certificate, for that kind of question or in that time.
@@ -55,6 +72,8 @@ pub fn certify(
 impl CertificateFile {
     /// Reads a certificate file.
     ///
+    /// See [`certify`] for an example.
+    ///
     /// # Errors
     /// A file that cannot be read, or of another schema.
     pub fn read(path: &Path) -> Result<Self, InputError> {
@@ -62,6 +81,8 @@ impl CertificateFile {
     }
 
     /// Parses a certificate file; `file` is only named in errors.
+    ///
+    /// See [`certify`] for an example.
     ///
     /// # Errors
     /// Syntax, unknown keys, another schema.
@@ -73,6 +94,8 @@ impl CertificateFile {
 
     /// The bound that the certificate proves of the deployment; `known` is the cost of a feasible
     /// plan, `file` is only named in errors.
+    ///
+    /// See [`certify`] for an example.
     ///
     /// # Errors
     /// A certificate of another instance, or one that proves nothing.

@@ -16,6 +16,8 @@ use crate::certificate::{CertificateFile, CertifiedKey, bound_text};
 use crate::session::Session;
 
 /// A plan, and what it costs.
+///
+/// See [`Session::check`] for an example.
 #[derive(Debug)]
 pub struct Checked {
     /// The plan.
@@ -26,6 +28,22 @@ pub struct Checked {
 
 impl Session {
     /// Reads a plan file and evaluates it.
+    ///
+    /// ```
+    /// use edgeplan::{Quiet, Sources, Task};
+    /// use edgeplan_files::deployment::PlanFile;
+    ///
+    /// let session = Sources::default().load()?;
+    /// let plan = session.plan(&Task::default(), &mut Quiet).outcome.plan.expect("there is one");
+    /// let file = PlanFile::new(session.deployment(), &plan);
+    /// # let folder = tempfile::tempdir().expect("a folder");
+    /// # let path = folder.path().join("plan.json");
+    /// std::fs::write(&path, edgeplan_files::to_json(&file)).expect("a free disk");
+    /// let checked = session.check(&path)?;
+    /// assert_eq!(checked.plan, plan);
+    /// println!("{}", checked.text(&session, None));
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A file that cannot be read, or a plan that was made for another question.
@@ -55,11 +73,15 @@ struct CheckedKeys {
 
 impl Checked {
     /// The plan's cost, if it violates nothing.
+    ///
+    /// See [`Session::check`] for an example.
     pub fn cost(&self) -> Option<Cost> {
         self.evaluation.is_feasible().then_some(self.evaluation.cost)
     }
 
     /// The bound that a certificate file proves of the question, beside the plan.
+    ///
+    /// See [`Session::check`] for an example.
     ///
     /// # Errors
     /// A file that cannot be read, or that proves nothing of this question.
@@ -69,6 +91,8 @@ impl Checked {
     }
 
     /// What was found for programs, under stable keys; `certified` is the bound of a certificate.
+    ///
+    /// See [`Session::check`] for an example.
     pub fn keys(&self, session: &Session, certified: Option<Cost>) -> impl Serialize {
         let deployment = session.deployment();
         let Self { plan, evaluation } = self;
@@ -88,6 +112,8 @@ impl Checked {
     }
 
     /// What was found for people.
+    ///
+    /// See [`Session::check`] for an example.
     pub fn text(&self, session: &Session, certified: Option<Cost>) -> String {
         let deployment = session.deployment();
         let verdict = match self.cost() {

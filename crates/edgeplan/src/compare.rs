@@ -12,6 +12,8 @@ use crate::answer::{Progress, Task, answer};
 use crate::session::Session;
 
 /// What every solver answered, best first.
+///
+/// See [`Session::compare`] for an example.
 #[derive(Debug)]
 pub struct Ranking {
     /// By cost, then time; then proofs that there is no plan; whoever knows nothing is last.
@@ -42,6 +44,8 @@ impl Session {
 
 impl Ranking {
     /// The answers for programs, under stable keys.
+    ///
+    /// See [`Session::compare`] for an example.
     pub fn keys(&self, session: &Session) -> impl Serialize {
         let deployment = session.deployment();
         let key = |(name, outcome): &(&str, Outcome<Plan>)| {
@@ -51,6 +55,8 @@ impl Ranking {
     }
 
     /// The answers for people, as a table.
+    ///
+    /// See [`Session::compare`] for an example.
     pub fn text(&self, session: &Session) -> String {
         let deployment = session.deployment();
         let table = ranking(deployment, &self.outcomes, self.lower_bound);
@@ -76,6 +82,8 @@ impl<T> Ranked<T> {
 }
 
 /// Runs a solver of any problem, and prices its plan again.
+///
+/// See [`schedule`](crate::schedule) for an example of what is made with it.
 pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Outcome<P::Plan> {
     let mut outcome = solve(problem, (entry.make)().as_ref(), limits, &mut Silent);
     confirm(problem, &mut outcome);
@@ -85,6 +93,8 @@ pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Out
 /// Asks every solver of a registry, one after another, until somebody interrupts; then confronts
 /// their answers and ranks them: by cost, then time; then proofs that there is no plan; whoever
 /// knows nothing is last.
+///
+/// See [`schedule`](crate::schedule) for an example of what is made with it.
 pub fn ranked<P: Problem>(
     entries: &'static [Entry<P>],
     limits: Limits<'_>,

@@ -8,6 +8,18 @@ use serde::Serialize;
 use crate::answer::{Phase, Progress, Task};
 
 /// What was found out about an infeasible question.
+///
+/// ```
+/// use edgeplan::{Changes, Quiet, Sources, Task};
+///
+/// // No laptop generates a thousand tokens per second.
+/// let changes = Changes { decode_min: Some(1000.0), ..Changes::default() };
+/// let session = Sources { changes, ..Sources::default() }.load()?;
+/// let planned = session.plan(&Task::default(), &mut Quiet);
+/// let diagnosis = planned.diagnosis.expect("there is no plan");
+/// println!("{}", diagnosis.text(session.deployment()));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diagnosis {
     /// Why there is no plan.
@@ -43,6 +55,8 @@ impl Diagnosis {
     }
 
     /// The reason, and the smallest changes that would make a plan possible.
+    ///
+    /// See [`Diagnosis`] for an example.
     pub fn text(&self, deployment: &Deployment) -> String {
         let mut lines = vec![self.sentence()];
         if !self.fixes.is_empty() {
@@ -60,11 +74,8 @@ impl Diagnosis {
 
     /// The keys `fixes` and `joint_fix`.
     pub(crate) fn keys(&self, deployment: &Deployment) -> DiagnosisKeys {
-        let key = |&Fix { limit, from, to }: &Fix| FixKeys {
-            limit: limit.name(deployment),
-            from,
-            to,
-        };
+        let key =
+            |&Fix { limit, from, to }: &Fix| FixKeys { limit: limit.name(deployment), from, to };
         DiagnosisKeys {
             fixes: self.fixes.iter().map(key).collect(),
             joint_fix: self.joint.iter().map(key).collect(),
@@ -72,6 +83,8 @@ impl Diagnosis {
     }
 
     /// The reason as a sentence.
+    ///
+    /// See [`Diagnosis`] for an example.
     pub fn sentence(&self) -> String {
         match &self.reason {
             Reason::Unusable { layer } => {

@@ -19,6 +19,8 @@ use crate::Error;
 use crate::answer::believed;
 
 /// What is simulated.
+///
+/// See [`simulate`] for an example.
 #[derive(Debug, Clone)]
 pub struct Case<'a> {
     /// The node.
@@ -34,6 +36,8 @@ pub struct Case<'a> {
 }
 
 /// What came of it. The names are the columns of files.
+///
+/// See [`simulate`] for an example.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Record {
     /// The node's model.
@@ -66,6 +70,21 @@ pub struct Record {
 
 /// Runs the node epoch by epoch. A request that is not served waits on as long as it can still be
 /// answered in time.
+///
+/// ```
+/// use edgeplan::epochs::{Case, Records, simulate};
+/// use edgeplan_batching::paper::Setting;
+/// use edgeplan_solvers::find_batching;
+///
+/// let setting = Setting::of("bloom-3b");
+/// let limits = edgeplan::Limits::default();
+/// let case = Case { setting, rate: 4.0, epochs: 3, seed: 0, limits };
+/// let static_batches = find_batching("static").expect("it is registered");
+/// let records = Records(vec![simulate(&case, static_batches)?]);
+/// println!("{records}");
+/// assert!(records.csv().starts_with("model,arrivals_per_s,solver"));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 ///
 /// # Errors
 /// A setting that makes no sense, or a solver whose answer contradicts itself.
@@ -108,6 +127,8 @@ pub fn simulate(case: &Case<'_>, entry: &'static Entry<Batching>) -> Result<Reco
 
 /// Requests per second that a solver's batches serve, of a node in the paper's settings, and half
 /// the width of the 95 % confidence interval of that mean.
+///
+/// See [`simulate`] for an example.
 ///
 /// # Errors
 /// As [`simulate`].
@@ -170,6 +191,8 @@ impl Tally {
 }
 
 /// What came of several nodes, rates and solvers.
+///
+/// See [`simulate`] for an example.
 #[derive(Debug, Clone, serde::Serialize)]
 #[serde(transparent)]
 pub struct Records(pub Vec<Record>);
@@ -209,11 +232,15 @@ impl Display for Records {
 
 impl Records {
     /// The records as CSV.
+    ///
+    /// See [`simulate`] for an example.
     pub fn csv(&self) -> String {
         csv(&self.0)
     }
 
     /// Throughput over arrival rate, a panel for each model and a curve for each solver.
+    ///
+    /// See [`simulate`] for an example.
     pub fn curves(&self) -> Curves {
         let distinct = |name: fn(&Record) -> &str| {
             let mut names: Vec<&str> = Vec::new();

@@ -18,6 +18,8 @@ use crate::diagnosis::{Diagnosis, DiagnosisKeys};
 use crate::session::Session;
 
 /// A plan, what binds in it, and what changes would buy.
+///
+/// See [`Session::explain`] for an example.
 #[derive(Debug)]
 pub struct Explained {
     /// The plan and its proof.
@@ -41,6 +43,18 @@ struct Changes<'a> {
 impl Session {
     /// Plans, and asks the question again with a little more of everything: memory, allowed loss,
     /// bandwidth. The task's time is that of everything: half of it, at most, is for the plan.
+    ///
+    /// ```
+    /// use edgeplan::{Limits, Quiet, Sources, Task};
+    ///
+    /// let models = vec!["catalog:tinyllama-1.1b".into()];
+    /// let session = Sources { models, ..Sources::default() }.load()?;
+    /// let limits = Limits { time: Some(std::time::Duration::from_secs(1)), ..Task::default().limits };
+    /// let task = Task { limits, ..Task::default() };
+    /// let explained = session.explain(&task, &mut Quiet)?;
+    /// println!("{}", explained.text(&session, task.solver.name));
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A changed cluster with more routes than there is room for.
@@ -145,6 +159,8 @@ struct ChangeKeys {
 
 impl Explained {
     /// The answer for programs, under stable keys.
+    ///
+    /// See [`Session::explain`] for an example.
     pub fn keys(&self, session: &Session, solver: &str) -> impl Serialize {
         let (deployment, outcome) = (session.deployment(), &self.outcome);
         let limit = |slack: &Slack| LimitKeys {
@@ -176,6 +192,8 @@ impl Explained {
     }
 
     /// The answer for people.
+    ///
+    /// See [`Session::explain`] for an example.
     pub fn text(&self, session: &Session, solver: &str) -> String {
         let (deployment, outcome) = (session.deployment(), &self.outcome);
         let mut text = headline(deployment, solver, outcome);

@@ -16,6 +16,8 @@ use crate::answer::{Progress, Task, answer, believed};
 use crate::session::{Session, View};
 
 /// What is to be exported, and for whom.
+///
+/// See [`Session::export`] for an example.
 #[derive(Debug, Clone, Copy)]
 pub struct Export<'a> {
     /// The engine.
@@ -32,6 +34,8 @@ pub struct Export<'a> {
 }
 
 /// The files of an export, and what they promise.
+///
+/// See [`Session::export`] for an example.
 #[derive(Debug)]
 pub struct Exported {
     /// Text by name; scripts end in `.sh`.
@@ -71,11 +75,15 @@ struct DeviceKeys {
 
 impl Exported {
     /// The names of the files.
+    ///
+    /// See [`Session::export`] for an example.
     pub fn names(&self) -> Vec<&str> {
         self.files.iter().map(|(name, _)| name.as_str()).collect()
     }
 
     /// What it promises, under stable keys; `folder` is where the files lie.
+    ///
+    /// See [`Session::export`] for an example.
     pub fn keys(&self, engine: &'static Runtime, folder: &Path) -> impl Serialize {
         let bills = self.deployment.devices.iter().zip(&self.account.devices);
         let devices = bills.map(|(device, bill)| {
@@ -111,6 +119,25 @@ struct Chosen {
 
 impl Session {
     /// Writes a plan down for an engine; none where there is no plan for it.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use edgeplan::{Export, Quiet, Runtime, Sources, Task};
+    ///
+    /// let models = vec!["catalog:tinyllama-1.1b".into()];
+    /// let session = Sources { models, ..Sources::default() }.load()?;
+    /// let export = Export {
+    ///     engine: Runtime::find("llama.cpp").map_err(edgeplan::Error::Impossible)?,
+    ///     plan: None,
+    ///     nearest: false,
+    ///     addresses: &BTreeMap::new(),
+    ///     command: "a program of mine",
+    /// };
+    /// let exported = session.export(&export, &Task::default(), &mut Quiet)?.expect("it has a plan");
+    /// assert!(exported.names().contains(&"README.md"));
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What the engine cannot express, with the nearest way out; an unusable address; several

@@ -22,6 +22,21 @@ use crate::summary::Summary;
 use crate::{Error, answer};
 
 /// What is asked of each model.
+///
+/// ```
+/// use edgeplan::fit::{Fit, Order};
+/// use edgeplan::{Sources, Task};
+///
+/// let fit = Fit {
+///     models: vec!["catalog:tinyllama-1.1b".into()],
+///     cluster: Sources::cluster(None)?,
+///     workload: Default::default(),
+/// };
+/// let mut ranked = fit.run(&Task::default());
+/// ranked.sort(Order::Speed);
+/// println!("{}", ranked.text(20));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Fit {
     /// The models, as they are named.
@@ -33,6 +48,8 @@ pub struct Fit {
 }
 
 /// A model on the machine.
+///
+/// See [`Fit`] for an example.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fitted {
     /// The model.
@@ -46,6 +63,8 @@ pub struct Fitted {
 }
 
 /// The plan of least loss.
+///
+/// See [`Fit`] for an example.
 #[derive(Debug, Clone, Serialize)]
 pub struct Best {
     /// What its users see.
@@ -64,6 +83,8 @@ pub struct Best {
 impl Fit {
     /// Asks for every model, on all cores. A model that cannot be read or priced is an error of its
     /// own. The task's time is that of all models; one that time runs out for is not impossible.
+    ///
+    /// See [`Fit`] for an example.
     pub fn run(&self, task: &Task<'_>) -> Ranked {
         let began = Instant::now();
         let waiting = self.models.len().div_ceil(rayon::current_num_threads().max(1));
@@ -147,6 +168,8 @@ impl Fit {
 }
 
 /// What comes first.
+///
+/// See [`Fit`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// The largest models.
@@ -173,6 +196,8 @@ impl Order {
 }
 
 /// Models on a machine, in an order. Field names are stable keys.
+///
+/// See [`Fit`] for an example.
 #[derive(Debug, Serialize)]
 pub struct Ranked {
     /// The models that could be asked about.
@@ -187,16 +212,22 @@ pub struct Ranked {
 
 impl Ranked {
     /// Sorts the models.
+    ///
+    /// See [`Fit`] for an example.
     pub fn sort(&mut self, order: Order) {
         self.models.sort_by(|a, b| order.key(a).total_cmp(&order.key(b)));
     }
 
     /// Models with a plan.
+    ///
+    /// See [`Fit`] for an example.
     pub fn fitting(&self) -> impl Iterator<Item = (&Fitted, &Best)> {
         self.models.iter().filter_map(|model| Some((model, model.best.as_ref()?)))
     }
 
     /// The first models as a table, and what became of the others.
+    ///
+    /// See [`Fit`] for an example.
     pub fn text(&self, rows_max: usize) -> String {
         let mut lines = self.notes.clone();
         lines.push(format!(
@@ -205,16 +236,8 @@ impl Ranked {
             self.workload.decode_min.unwrap_or_default(),
             self.workload.prompt
         ));
-        let columns = [
-            "model",
-            "size>",
-            "tokens/s>",
-            "first token>",
-            "like",
-            "loss>",
-            "context>",
-            "memory>",
-        ];
+        let columns =
+            ["model", "size>", "tokens/s>", "first token>", "like", "loss>", "context>", "memory>"];
         let rows = self.fitting().take(rows_max).map(|(model, best)| {
             let summary = &best.summary;
             [
@@ -255,6 +278,12 @@ impl Ranked {
 
 /// This machine as a cluster of its devices, and what is to be known of it.
 ///
+/// ```
+/// let (cluster, notes) = edgeplan::fit::this_machine()?;
+/// println!("{} devices; {}", cluster.devices.len(), notes.join("; "));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
+///
 /// # Errors
 /// None that is known: what is detected makes sense.
 pub fn this_machine() -> Result<(Cluster, Vec<String>), Error> {
@@ -267,11 +296,19 @@ pub fn this_machine() -> Result<(Cluster, Vec<String>), Error> {
 }
 
 /// The models of the catalog.
+///
+/// ```
+/// assert!(edgeplan::fit::catalog().contains(&"catalog:tinyllama-1.1b".to_owned()));
+/// ```
 pub fn catalog() -> Vec<String> {
     edgeplan_model::names().iter().map(|name| format!("catalog:{name}")).collect()
 }
 
 /// GGUF files, of split ones the first, in a folder; the path itself if it is no folder of them.
+///
+/// ```
+/// assert_eq!(edgeplan::fit::models_in("catalog:tinyllama-1.1b"), ["catalog:tinyllama-1.1b"]);
+/// ```
 pub fn models_in(path: &str) -> Vec<String> {
     let is_model = |file: &PathBuf| {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -48,6 +48,7 @@ pub use certificate::{CertificateFile, certify};
 pub use check::Checked;
 pub use compare::{Ranking, ask, ranked};
 pub use diagnosis::Diagnosis;
+pub use edgeplan_pricing::{MeasuredPasses, Runs};
 pub use error::Error;
 pub use explain::Explained;
 pub use export::{Export, Exported};
@@ -61,7 +62,6 @@ pub use solved::{Compared, Solved};
 pub use sought::{Aim, Sought};
 pub use sources::{Changes, Sources};
 pub use summary::Summary;
-pub use edgeplan_pricing::{MeasuredPasses, Runs};
 pub use verify::{Expectation, Predicted, Verified, expectation, verify};
 
 pub use edgeplan_files::InputError;

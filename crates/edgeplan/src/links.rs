@@ -65,14 +65,14 @@ pub fn link_lines(link: &Link, links: &[cluster::Link]) -> String {
 
 /// A measured link. Field names are stable keys.
 #[derive(Serialize)]
-struct LinkKeys<'a> {
-    address: &'a str,
+struct LinkKeys {
+    address: String,
     round_trip_ns: Nanos,
     round_trip_mad_ns: Nanos,
     round_trips: u32,
     there: DirectionKeys,
     back: DirectionKeys,
-    links: &'a [cluster::Link],
+    links: Vec<cluster::Link>,
 }
 
 #[derive(Serialize)]
@@ -97,22 +97,22 @@ impl DirectionKeys {
 }
 
 /// A measured link to that address for programs, under stable keys. See [`links`] for an example.
-pub fn link_keys(address: &str, link: &Link, links: &[cluster::Link]) -> impl Serialize {
+pub fn link_keys(address: &str, link: &Link, links: &[cluster::Link]) -> impl Serialize + use<> {
     LinkKeys {
-        address,
+        address: address.to_owned(),
         round_trip_ns: link.round_trip.median,
         round_trip_mad_ns: link.round_trip.mad,
         round_trips: link.round_trip.repeats,
         there: DirectionKeys::new(&link.there),
         back: DirectionKeys::new(&link.back),
-        links,
+        links: links.to_vec(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use edgeplan_measure::sample::Sample;
     use super::*;
+    use edgeplan_measure::sample::Sample;
 
     /// A link of these rates in MB/s, with a round trip of 701.4 us.
     fn measured(there: u64, back: u64) -> Link {

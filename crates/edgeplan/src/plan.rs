@@ -31,6 +31,8 @@ const ON_HOSTS: [&str; 3] = ["llama-fit", "n-cpu-moe", "gpu-layers"];
 const POLICY_TIME: Duration = Duration::from_secs(2);
 
 /// A policy that needs no solver.
+///
+/// See [`Session::plan`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Baseline {
     /// Its name in the registry of solvers.
@@ -40,6 +42,8 @@ pub struct Baseline {
 }
 
 /// A plan with everything that is known of it.
+///
+/// See [`Session::plan`] for an example.
 #[derive(Debug)]
 pub struct Planned {
     /// The solver.
@@ -124,6 +128,8 @@ impl Planned {
     /// The answer for programs, under stable keys. `certified` is the bound of the certificate that
     /// was asked for, or why there is none.
     ///
+    /// See [`Session::plan`] for an example.
+    ///
     /// # Errors
     /// As [`Session::summary`].
     pub fn keys(
@@ -162,6 +168,8 @@ impl Planned {
 
     /// The answer for people: what the plan means for its users, the verdict, the plan's bill, and
     /// what the proof rests on. `double_checked` says that a second opinion was asked for.
+    ///
+    /// See [`Session::plan`] for an example.
     ///
     /// # Errors
     /// As [`Session::summary`].

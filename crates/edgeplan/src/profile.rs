@@ -47,16 +47,8 @@ fn formats(profile: &Profile) -> Option<String> {
         _ => None,
     };
     let (rows, row_len) = profile.timings.iter().find_map(first)?;
-    let columns = [
-        "format",
-        "1 row>",
-        "GB/s>",
-        "GFLOP/s>",
-        "128 rows>",
-        "GB/s>",
-        "GFLOP/s>",
-        "in memory>",
-    ];
+    let columns =
+        ["format", "1 row>", "GB/s>", "GFLOP/s>", "128 rows>", "GB/s>", "GFLOP/s>", "in memory>"];
     let mut lines = Table::new(columns);
     for format in Format::ALL {
         let at = |batch: u64| {

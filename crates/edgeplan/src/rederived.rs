@@ -20,6 +20,8 @@ const TIME_MAX: Duration = Duration::from_secs(1);
 const CHAIN_SEARCH: &str = "chain-search";
 
 /// What the checker says of an answer that proves something.
+///
+/// See [`Planned::text`](crate::Planned::text), which says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rederived {
     /// The bound that the relaxation alone proves, [`Cost::MAX`] where it shows that there is no
@@ -68,6 +70,8 @@ impl Rederived {
     }
 
     /// How much of the proof rests on the solver alone, in a line.
+    ///
+    /// See [`Planned::text`](crate::Planned::text), which says it.
     pub fn text(&self, deployment: &Deployment, solver: &str) -> String {
         let text = match &self.derived {
             Err(reason) => format!("the proof rests on {solver} alone: {reason}"),

@@ -31,6 +31,8 @@ const EXAMPLE: &str = include_str!("../../../bench-data/schedules/campus.toml");
 
 /// The embedded example: three edge servers and a cloud.
 ///
+/// See the [module](self) for an example.
+///
 /// # Panics
 /// Never: a test reads it.
 pub fn example() -> Scheduling {
@@ -99,6 +101,8 @@ impl Shown for Scheduling {
 
 impl Solved<'_, Scheduling> {
     /// The schedule as a picture (SVG); none where there is none.
+    ///
+    /// See the [module](self) for an example.
     pub fn picture(&self) -> Option<String> {
         let account = self.instance.evaluate(self.outcome.plan.as_ref()?).account;
         let line = headline(self.instance, self.solver, &self.outcome);
@@ -107,6 +111,8 @@ impl Solved<'_, Scheduling> {
     }
 
     /// The schedule as a file; none where there is none.
+    ///
+    /// See the [module](self) for an example.
     pub fn file(&self) -> Option<ScheduleFile> {
         Some(ScheduleFile::new(self.instance, self.outcome.plan.as_ref()?))
     }
@@ -144,11 +150,15 @@ pub fn check<'a>(instance: &'a Scheduling, path: &Path) -> Result<Checked<'a>, I
 
 impl Checked<'_> {
     /// What was found for programs, under stable keys.
+    ///
+    /// See [`Checked`] for an example.
     pub fn keys(&self) -> impl Serialize {
         CheckedSchedule::new(self.instance, &self.evaluation)
     }
 
     /// What was found for people.
+    ///
+    /// See [`Checked`] for an example.
     pub fn text(&self) -> String {
         checked(self.instance, &self.evaluation)
     }

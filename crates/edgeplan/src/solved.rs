@@ -69,6 +69,8 @@ impl<'a, P: Problem> Solved<'a, P> {
 #[expect(private_bounds, reason = "the two problems are known; nobody else shows one")]
 impl<P: Shown> Solved<'_, P> {
     /// The answer for programs, under stable keys.
+    ///
+    /// See [`schedule`](crate::schedule) and [`batch`](crate::batch) for examples.
     pub fn keys(&self) -> impl Serialize {
         SolvedKeys {
             answer: self.instance.answer(self.solver, &self.outcome),
@@ -77,6 +79,8 @@ impl<P: Shown> Solved<'_, P> {
     }
 
     /// The answer for people.
+    ///
+    /// See [`schedule`](crate::schedule) and [`batch`](crate::batch) for examples.
     pub fn text(&self) -> String {
         let line = self.instance.headline(self.solver, &self.outcome);
         match &self.outcome.plan {
@@ -105,6 +109,8 @@ impl<'a, P: Problem> Compared<'a, P> {
 #[expect(private_bounds, reason = "the two problems are known; nobody else shows one")]
 impl<P: Shown> Compared<'_, P> {
     /// The answers for programs, under stable keys.
+    ///
+    /// See [`schedule`](crate::schedule) and [`batch`](crate::batch) for examples.
     pub fn keys(&self) -> impl Serialize {
         let outcomes = self.outcomes.iter();
         let key = outcomes.map(|(name, outcome)| self.instance.among_others(name, outcome));
@@ -112,6 +118,8 @@ impl<P: Shown> Compared<'_, P> {
     }
 
     /// The answers for people.
+    ///
+    /// See [`schedule`](crate::schedule) and [`batch`](crate::batch) for examples.
     pub fn text(&self) -> String {
         let table = self.instance.ranking(&self.outcomes);
         format!("{}\n{table}\n{}", self.instance.title(), reasons(&self.outcomes))

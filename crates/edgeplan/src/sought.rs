@@ -21,6 +21,8 @@ use crate::answer::{Phase, Progress, Task};
 use crate::session::{Inputs, Origin, Session};
 
 /// What was looked for.
+///
+/// See [`Session::resolved`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
     /// The least loss, in nano-units of the quality floor's measure.
@@ -30,6 +32,8 @@ pub enum Aim {
 }
 
 /// What was found before the plan.
+///
+/// See [`Session::resolved`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sought {
     /// What was looked for.
@@ -89,6 +93,19 @@ impl Session {
     /// The question with what its objective `quality` or `context` looks for filled in, and the
     /// time as what is left to minimise; any other question as it is. Where no value has a plan,
     /// the question is that of the easiest value, so that its diagnosis says what is in the way.
+    ///
+    /// ```
+    /// use edgeplan::{Changes, Quiet, Sources, Task};
+    /// use edgeplan_pricing::workload::Goal;
+    ///
+    /// let changes = Changes { objective: Some(Goal::Quality), ..Changes::default() };
+    /// let models = vec!["catalog:tinyllama-1.1b".into()];
+    /// let session = Sources { models, changes, ..Sources::default() }.load()?;
+    /// let session = session.resolved(&Task::default(), &mut Quiet)?;
+    /// let sought = session.sought().expect("the objective looks for something");
+    /// assert!(sought.bound <= sought.value);
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sources::load`](crate::Sources::load); several models with the objective `quality`.

@@ -8,7 +8,7 @@ mod plans;
 
 use anyhow::Result;
 use edgeplan_model::ModelSpec;
-use edgeplan_model::sensitivity::measured::Sensed;
+use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_problem::format::Format;
 use edgeplan_quality::apply::{self, Formats};
 use edgeplan_quality::sense::{predicted, run_mix};
@@ -59,7 +59,7 @@ const SAME_LOSS: &str = "plan, no worse";
 /// A run of the model on the reference's text per point, and a plan or several.
 pub fn points(
     spec: &ModelSpec,
-    sensed: &Sensed,
+    sensed: &MeasuredSensitivity,
     reference: &Reference<'_>,
     sweep: &Sweep,
     progress: &mut dyn FnMut() -> bool,
@@ -73,7 +73,7 @@ pub fn points(
 /// Points in the making.
 struct Trade<'a, 'r> {
     spec: &'a ModelSpec,
-    sensed: &'a Sensed,
+    sensed: &'a MeasuredSensitivity,
     reference: &'a Reference<'r>,
     points: Vec<Point>,
     progress: &'a mut dyn FnMut() -> bool,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, read_text};
-use edgeplan_model::sensitivity::measured::Sensed;
+use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::Bytes;
 use edgeplan_problem::format::Format;
@@ -63,7 +63,9 @@ pub fn fidelity(
     let name = |path: &Path| path.display().to_string();
     let spec = edgeplan_model::load(&name(path))?;
     let original_spec = edgeplan_model::load(&name(original))?;
-    let sensed = sensitivity.map(|file| Sensed::parse(&name(file), &read_text(file)?)).transpose()?;
+    let sensed = sensitivity
+        .map(|file| MeasuredSensitivity::parse(&name(file), &read_text(file)?))
+        .transpose()?;
     let promised = sensed.and_then(|sensed| predicted(&sensed, &formats(&spec)));
     let Excerpt { text, tokens, context } = excerpt;
     let pieces = Text::read(text, original)?.pieces(tokens, context)?;

@@ -14,10 +14,7 @@ use serde::Serialize;
 ///
 /// # Errors
 /// A file that cannot be read, or that speaks of other models.
-pub fn planned_model(
-    path: &Path,
-    spec: &ModelSpec,
-) -> Result<(String, PlannedModel), InputError> {
+pub fn planned_model(path: &Path, spec: &ModelSpec) -> Result<(String, PlannedModel), InputError> {
     let file = path.display().to_string();
     let mut models = PlanFile::parse(&file, &read_text(path)?)?.models;
     let index = models.iter().position(|model| model.name == spec.name);

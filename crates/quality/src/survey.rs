@@ -7,7 +7,7 @@ use std::path::Path;
 
 use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, read_text};
-use edgeplan_model::sensitivity::measured::{Header, Line, SCHEMA, Sensed};
+use edgeplan_model::sensitivity::measured::{Header, Line, MeasuredSensitivity, SCHEMA};
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
 use edgeplan_report::table::{Table, or_dash};
@@ -56,7 +56,7 @@ pub struct Surveyed {
     /// The model.
     pub spec: ModelSpec,
     /// Its file.
-    pub sensed: Sensed,
+    pub sensed: MeasuredSensitivity,
 }
 
 impl Survey<'_> {
@@ -65,7 +65,10 @@ impl Survey<'_> {
     /// # Errors
     /// A model or text that cannot be read or run; a file of another model or text; nothing to
     /// measure.
-    pub fn run(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Surveyed, EngineError> {
+    pub fn run(
+        &self,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Surveyed, EngineError> {
         let Excerpt { text, tokens, context } = self.excerpt;
         let file = self.model.display().to_string();
         let spec = edgeplan_model::load(&file)?;
@@ -98,7 +101,7 @@ impl Survey<'_> {
         if !self.out.exists() {
             return Err(InputError::file(out, "nothing was measured").into());
         }
-        Ok(Surveyed { spec, sensed: Sensed::parse(&out, &read_text(self.out)?)? })
+        Ok(Surveyed { spec, sensed: MeasuredSensitivity::parse(&out, &read_text(self.out)?)? })
     }
 
     /// Measures what is left, a line each.
@@ -117,7 +120,8 @@ impl Survey<'_> {
             progress(Progress::Done);
             Ok(())
         })?;
-        let sensed = Sensed::parse(&self.out.display().to_string(), &read_text(self.out)?)?;
+        let sensed =
+            MeasuredSensitivity::parse(&self.out.display().to_string(), &read_text(self.out)?)?;
         progress(Progress::Mixes((mixes.end - mixes.start) as usize));
         for number in mixes {
             journal.add(&Line::Mix(sense_mix(reference, &sensed, number)?))?;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use edgeplan_problem::deployment::{Account, Deployment, Objective, Plan, Violation};
-use edgeplan_problem::{Bytes, Cost, Evaluation, Nanos, Problem as _, gap};
+use edgeplan_problem::{Cost, Evaluation, Problem as _, gap};
 
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, TITLE, Tag, WIDTH, at};
 use crate::scene::{Scene, count};

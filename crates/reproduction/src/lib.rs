@@ -115,16 +115,8 @@ impl Finding {
 
 /// Findings as a table.
 pub fn table(findings: &[Finding]) -> Table {
-    let columns = [
-        "paper",
-        "what",
-        "published>",
-        "mark",
-        "convention",
-        "ours>",
-        "difference>",
-        "remark",
-    ];
+    let columns =
+        ["paper", "what", "published>", "mark", "convention", "ours>", "difference>", "remark"];
     Table::new(columns).with_rows(findings.iter().map(|finding| {
         [
             finding.paper.to_owned(),

@@ -24,7 +24,7 @@ pub(crate) const SEQUENCES: u32 = 4;
 /// Tokens that each request generates (the paper's workload).
 pub(crate) const GENERATE: u32 = 96;
 /// Micro-batches on their way at once.
-const COUNTS: [u32; 4] = [1, 2, 4, 8];
+pub(crate) const COUNTS: [u32; 4] = [1, 2, 4, 8];
 const SOLVER: &str = "chain-exact";
 
 /// What the paper leaves open.

@@ -3,7 +3,7 @@
 use std::fmt::{Display, Formatter};
 
 use edgeplan_cost_model::profile::{Machine, Work};
-use edgeplan_cost_model::{Accuracy, COVERAGE, Errors, Naive, Prediction};
+use edgeplan_cost_model::{Accuracy, COVERAGE, Errors, Missing, Naive, Prediction};
 use edgeplan_files::InputError;
 use edgeplan_machines::device::Measured;
 use edgeplan_model::ModelSpec;
@@ -109,16 +109,17 @@ impl MeasuredFacts {
         let columns =
             ["format", "1 row>", "rule of thumb>", "more rows>", "rule of thumb>", "times>"];
         let median = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.median));
-        let rows = self.formats.iter().map(|FormatRow { format, one_row, several_rows, .. }| {
-            [
-                format.name().to_owned(),
-                median(one_row.ours),
-                median(one_row.naive),
-                median(several_rows.ours),
-                median(several_rows.naive),
-                (one_row.times + several_rows.times).to_string(),
-            ]
-        });
+        let rows =
+            self.formats.iter().map(|FormatRow { format, one_row, several_rows, .. }| {
+                [
+                    format.name().to_owned(),
+                    median(one_row.ours),
+                    median(one_row.naive),
+                    median(several_rows.ours),
+                    median(several_rows.naive),
+                    (one_row.times + several_rows.times).to_string(),
+                ]
+            });
         let table = Table::new(columns).with_rows(rows);
         let ninth = |errors: Option<Quantiles>| percent(errors.map(|errors| errors.ninth_decile));
         let line = |what: &str, held: &HeldOut| {
@@ -241,7 +242,8 @@ impl FormatRow {
         let model = &machine.model;
         let batch = model.batch_max(format).unwrap_or(1);
         let time = |batch| model.time(&Work::Matmul { format, rows: SIDE, row_len: SIDE, batch });
-        let (one, most) = (time(1)?, time(batch)?);
+        let missing = |what: Missing| InputError::file(&machine.file, what.to_string());
+        let (one, most) = (time(1).map_err(missing)?, time(batch).map_err(missing)?);
         let bytes = format.bytes(SIDE, SIDE).unwrap_or_default();
         let operations = 2.0 * (SIDE * SIDE * batch) as f64;
         let [one_row, several_rows] = model.accuracy(format).unwrap_or_default();

@@ -70,7 +70,8 @@ impl Simulated<'_> {
     fn utilisation(&self) -> Table {
         let names = self.runs.iter().map(|run| format!("{}>", run.policy));
         let rows = self.used().into_iter().map(|server| {
-            let share = |run: &PolicyRun| format!("{:.1} %", 100.0 * run.summary.utilisation[server]);
+            let share =
+                |run: &PolicyRun| format!("{:.1} %", 100.0 * run.summary.utilisation[server]);
             let name = self.server(server);
             std::iter::once(name).chain(self.runs.iter().map(share)).collect::<Vec<_>>()
         });

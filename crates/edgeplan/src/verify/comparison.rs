@@ -20,6 +20,8 @@ fn off_text(predicted: u64, measured: u64) -> String {
 
 impl Verified {
     /// Predicted beside measured, for people.
+    ///
+    /// See [`verify`](crate::verify()) for an example.
     pub fn text(&self) -> String {
         let Runs { prompt, generate, repeats } = self.runs;
         let mut text = format!(
@@ -177,6 +179,8 @@ impl PassKeys {
 
 impl Verified {
     /// Predicted beside measured for programs, under stable keys.
+    ///
+    /// See [`verify`](crate::verify()) for an example.
     pub fn keys(&self) -> impl Serialize {
         let Runs { prompt, generate, repeats } = self.runs;
         let times = self.predicted.layers.iter().zip(&self.measured.layers);
@@ -184,7 +188,8 @@ impl Verified {
             let PhaseTimes { prompt, token } = predicted.with(*measured, TimeKeys::new);
             LayerKeys { name: layer.part, prompt, token }
         });
-        let measured = self.measured.passes.with(self.measured.quick, |sample, quick| (sample, quick));
+        let measured =
+            self.measured.passes.with(self.measured.quick, |sample, quick| (sample, quick));
         let passes = self.predicted.passes.with(measured, PassKeys::new);
         let account = &self.predicted.account;
         let grown = self.measured.resident;

@@ -15,6 +15,8 @@ use edgeplan_problem::{Bytes, Nanos, Problem as _};
 const NAME: &str = "this machine";
 
 /// A predicted time, and the ends of its interval where there is one.
+///
+/// See [`expectation`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Predicted {
     /// The middle of the interval.
@@ -24,6 +26,8 @@ pub struct Predicted {
 }
 
 /// What is expected of a model on a machine.
+///
+/// See [`expectation`] for an example.
 #[derive(Debug)]
 pub struct Expectation {
     /// By layer.
@@ -43,6 +47,14 @@ pub struct Expectation {
 /// Predicts the time of a prompt of that many tokens, of each of the tokens generated after it, and
 /// memory, on the machine of that profile (`catalog:NAME` or a file). The engine keeps its cache in
 /// f32.
+///
+/// ```
+/// let model = edgeplan_model::load("catalog:tinyllama-1.1b")?;
+/// let expected = edgeplan::expectation(&model, "catalog:rtx-3090-24", (128, 32))?;
+/// assert_eq!(expected.layers.len(), model.layers.len());
+/// println!("first token in {}, {}", expected.passes.prompt.median, expected.memory);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 ///
 /// # Errors
 /// A profile that cannot be read, or a model that cannot be priced on it.

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::equipment::Equipment;
 use crate::hosting::{Chosen, Expected, choose, uniform};
-use crate::load::{Asked, Load};
+use crate::load::{Load, UserRequest};
 use crate::operation::{Run, Way, denser, rate, ways};
 use crate::platform::Platform;
 use crate::replay::Levels;
@@ -25,7 +25,7 @@ pub struct Study<'a> {
     /// The platform.
     pub platform: &'a Platform,
     /// The requests of the load.
-    pub requests: &'a [Asked],
+    pub requests: &'a [UserRequest],
     /// The load that deployments are chosen for.
     pub expected: Expected<'a>,
     /// What each site hosts.
@@ -165,7 +165,7 @@ impl<'a> Study<'a> {
 }
 
 impl AllLevels {
-    fn of(platform: &Platform, requests: &[Asked], run: &Run) -> Self {
+    fn of(platform: &Platform, requests: &[UserRequest], run: &Run) -> Self {
         let service = |index| run.replay.levels(requests, |asked| asked.service == index);
         let services = (0..platform.services.len()).map(service).collect();
         Self { all: run.levels.clone(), services }
@@ -176,9 +176,6 @@ impl AllLevels {
 ///
 /// # Errors
 /// A frame that makes no sense ([`Scheduling::checked`]).
-pub fn decision_frame(
-    load: Load<'_>,
-    choices: &[Vec<Equipment>],
-) -> Result<Scheduling, Invalid> {
+pub fn decision_frame(load: Load<'_>, choices: &[Vec<Equipment>]) -> Result<Scheduling, Invalid> {
     choose(&Expected::new(load), choices).question.scheduling.checked()
 }

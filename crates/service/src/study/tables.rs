@@ -263,4 +263,3 @@ fn stages(offered: &Offered<'_>, model: usize) -> String {
     });
     stages.collect::<Vec<_>>().join(", ")
 }
-

@@ -36,9 +36,7 @@ pub struct Shape {
 impl Shape {
     /// The trace, with models in turns.
     pub fn applied(&self, mut requests: Vec<Request>) -> Vec<Request> {
-        let turn = |(model, &weight): (usize, &usize)| {
-            std::iter::repeat_n(model, weight.min(1000))
-        };
+        let turn = |(model, &weight): (usize, &usize)| std::iter::repeat_n(model, weight.min(1000));
         let turns: Vec<usize> = self.weights.iter().enumerate().flat_map(turn).collect();
         for (index, request) in requests.iter_mut().enumerate() {
             request.model = turns[index % turns.len()];

@@ -8,9 +8,9 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A time, or `-` where there is no way.
-pub(super) struct Way(pub(super) Option<Nanos>);
+pub(super) struct MessageTime(pub(super) Option<Nanos>);
 
-impl Serialize for Way {
+impl Serialize for MessageTime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self.0 {
             Some(time) => Time(time.0).serialize(serializer),
@@ -19,7 +19,7 @@ impl Serialize for Way {
     }
 }
 
-impl<'de> Deserialize<'de> for Way {
+impl<'de> Deserialize<'de> for MessageTime {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         if text.trim() == "-" {
@@ -31,13 +31,13 @@ impl<'de> Deserialize<'de> for Way {
     }
 }
 
-impl JsonSchema for Way {
+impl JsonSchema for MessageTime {
     fn inline_schema() -> bool {
         true
     }
 
     fn schema_name() -> Cow<'static, str> {
-        "Way".into()
+        "MessageTime".into()
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
