@@ -59,6 +59,13 @@ pub struct Surveyed {
     pub sensed: MeasuredSensitivity,
 }
 
+/// What a file still lacks.
+struct Missing {
+    trials: Vec<Trial>,
+    /// Numbers of random mixes.
+    mixes: Range<u64>,
+}
+
 impl Survey<'_> {
     /// Measures what the file lacks, a row at a time.
     ///
@@ -86,16 +93,16 @@ impl Survey<'_> {
         let known = journal::read(self.out, &header)?;
         let wanted = trials(&spec, self.formats, self.probes).into_iter();
         let is_known = |trial: &Trial| known.as_ref().is_some_and(|known| trial.is_in(known));
-        let left: Vec<Trial> = wanted.filter(|trial| !is_known(trial)).collect();
+        let trials: Vec<Trial> = wanted.filter(|trial| !is_known(trial)).collect();
         let measured = known.as_ref().map_or(0, |known| known.mixes.len() as u64);
-        let mixes = measured..self.mixes.max(measured);
-        if !left.is_empty() || !mixes.is_empty() {
+        let missing = Missing { trials, mixes: measured..self.mixes.max(measured) };
+        if !missing.trials.is_empty() || !missing.mixes.is_empty() {
             let original = crate::load(self.model, context)?;
             progress(Progress::Original(pieces.len()));
             let done = &mut || progress(Progress::Done);
             let reference = Reference::new(&original, pieces, original.kept_max(), done)?;
             let header = Header { loss_nats: Some(reference.loss), ..header };
-            self.measure(&reference, &header, &left, mixes, progress)?;
+            self.measure(&reference, &header, missing, progress)?;
         }
         let out = self.out.display().to_string();
         if !self.out.exists() {
@@ -104,18 +111,17 @@ impl Survey<'_> {
         Ok(Surveyed { spec, sensed: MeasuredSensitivity::parse(&out, &read_text(self.out)?)? })
     }
 
-    /// Measures what is left, a line each.
+    /// Measures what is missing, a line each.
     fn measure(
         &self,
         reference: &Reference<'_>,
         header: &Header,
-        left: &[Trial],
-        mixes: Range<u64>,
+        Missing { trials, mixes }: Missing,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), EngineError> {
         let mut journal = Journal::open(self.out, header)?;
-        progress(Progress::Tensors(left.len()));
-        sense(reference, left, &mut |row| {
+        progress(Progress::Tensors(trials.len()));
+        sense(reference, &trials, &mut |row| {
             journal.add(&Line::Row(row))?;
             progress(Progress::Done);
             Ok(())

@@ -72,7 +72,7 @@ pub enum DeviceFacts {
     /// Published numbers.
     Published(PublishedFacts),
     /// Times that `edgeplan profile` measured.
-    Measured(MeasuredFacts),
+    Measured(Box<MeasuredFacts>),
 }
 
 /// Memory, rates and predicted speeds of a device: `catalog:NAME`, a device file, or a profile. See
@@ -85,7 +85,9 @@ pub fn device(spec: &str) -> Result<DeviceFacts, InputError> {
         DeviceProfile::Published(device) => {
             DeviceFacts::Published(PublishedFacts::new(spec, &device)?)
         }
-        DeviceProfile::Measured(machine) => DeviceFacts::Measured(MeasuredFacts::new(&machine)?),
+        DeviceProfile::Measured(machine) => {
+            DeviceFacts::Measured(MeasuredFacts::new(&machine)?.into())
+        }
     })
 }
 
