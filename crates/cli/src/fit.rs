@@ -48,9 +48,9 @@ enum Sort {
     Context,
 }
 
-/// Tokens per second that are fast enough where nobody says: faster than most people read.
+/// Default of --decode-min, in tokens per second: faster than most people read.
 const DECODE_MIN: f64 = 10.0;
-/// The coarsest mix that counts where nobody says.
+/// Default of --quality.
 const FLOOR: &str = "q4_K_M";
 
 /// The machines in question, and what is to be known of them.

@@ -1,4 +1,4 @@
-//! What a person sees while a solver thinks, and how they stop it.
+//! Progress on a terminal, and Ctrl-C.
 
 use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -46,12 +46,12 @@ pub(crate) fn end_after(last_words: impl Fn() + Send + 'static) {
     });
 }
 
-/// Whether somebody pressed Ctrl-C.
+/// Whether Ctrl-C was pressed.
 pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Set when somebody presses Ctrl-C.
+/// Set by Ctrl-C.
 pub(crate) fn flag() -> &'static AtomicBool {
     &INTERRUPTED
 }

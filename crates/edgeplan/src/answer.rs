@@ -1,4 +1,4 @@
-//! A solver's answer, checked before anybody sees it.
+//! A solver's answer, checked before it is returned.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use edgeplan_solvers::{Effort, Entry, Opinion, find, second_opinion};
 
 use crate::Error;
 
-/// Who is asked, and how long.
+/// Which solver answers, and within which limits.
 ///
 /// ```
 /// use edgeplan::{Limits, Task};
@@ -38,14 +38,14 @@ impl Default for Task<'_> {
     }
 }
 
-/// What is going on.
+/// A phase of an answer.
 ///
 /// See [`Progress`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The least loss or the longest context is looked for.
     Seeking,
-    /// A solver thinks.
+    /// A solver runs.
     Solving(&'static str),
     /// The independent checker derives the root relaxation's bound again.
     Rederiving,
@@ -57,7 +57,7 @@ pub enum Phase {
     Certifying,
 }
 
-/// Who is told of progress.
+/// An observer of all phases of an answer.
 ///
 /// ```
 /// use edgeplan::{Phase, Progress};
@@ -82,7 +82,7 @@ pub trait Progress: Observer {
     fn phase(&mut self, _phase: Phase) {}
 }
 
-/// Nobody is told.
+/// Progress that is not shown.
 ///
 /// See [`Session::plan`](crate::Session::plan) for an example.
 #[derive(Debug, Clone, Copy, Default)]
@@ -91,7 +91,7 @@ pub struct Quiet;
 impl Observer for Quiet {}
 impl Progress for Quiet {}
 
-/// What a second opinion may cost unless somebody asks for more.
+/// Effort of a second opinion that was not asked for.
 const USUAL: Effort = if cfg!(debug_assertions) { Effort::SMALL } else { Effort::INSTANT };
 
 /// What a double check may take where the solver has no limit of time.

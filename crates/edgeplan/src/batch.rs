@@ -45,7 +45,7 @@ pub fn batch<'a>(
 }
 
 /// Asks every solver of batches, one after another, and ranks them by what is left out; `asking`
-/// hears of each before.
+/// is called with the name of each before it runs.
 ///
 /// ```
 /// use edgeplan::batch::{compare, example};

@@ -1,4 +1,4 @@
-//! Certificate files: a lower bound that anybody can check without the solver.
+//! Certificate files: a lower bound that can be checked without the solver.
 
 use std::path::Path;
 
@@ -29,7 +29,7 @@ pub struct CertificateFile {
     certificate: Certificate,
 }
 
-/// Climbs the whole question's relaxation, and checks what comes of it; `known` is the cost of a
+/// Maximises the dual bound of the relaxation, and checks the certificate; `known` is the cost of a
 /// feasible plan. The bound is [`Cost::MAX`] where the certificate shows that there is no plan.
 ///
 /// ```
@@ -41,7 +41,7 @@ pub struct CertificateFile {
 /// let limits = Limits { time: Some(std::time::Duration::from_secs(1)), ..Limits::default() };
 /// let certified = certify(deployment, limits, None, &mut Quiet);
 /// let (file, bound) = certified.map_err(edgeplan::Error::Impossible)?;
-/// // Whoever has the instance checks the file without any solver.
+/// // The instance suffices to check the file: no solver runs.
 /// let read = CertificateFile::parse("bound.json", &edgeplan_files::to_json(&file))?;
 /// assert_eq!(read.proven("bound.json", deployment, None)?, bound);
 /// # Ok::<(), edgeplan::Error>(())

@@ -16,7 +16,7 @@ use crate::session::Session;
 /// See [`Session::compare`] for an example.
 #[derive(Debug)]
 pub struct Ranking {
-    /// By cost, then time; then proofs that there is no plan; whoever knows nothing is last.
+    /// By cost, then time; then proofs that there is no plan; solvers that know neither are last.
     pub outcomes: Vec<(&'static str, Outcome<Plan>)>,
     /// The best lower bound of all.
     pub lower_bound: Option<Cost>,
@@ -90,7 +90,7 @@ pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Out
     outcome
 }
 
-/// Asks every solver of a registry, one after another, until somebody interrupts; then confronts
+/// Asks every solver of a registry, one after another, until the run is interrupted; then confronts
 /// their answers and ranks them: by cost, then time; then proofs that there is no plan; whoever
 /// knows nothing is last.
 ///

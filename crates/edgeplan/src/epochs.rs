@@ -35,7 +35,7 @@ pub struct Case<'a> {
     pub limits: Limits<'a>,
 }
 
-/// What came of it. The names are the columns of files.
+/// The result of a simulation. The names are the columns of files.
 ///
 /// See [`simulate`] for an example.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -190,7 +190,7 @@ impl Tally {
     }
 }
 
-/// What came of several nodes, rates and solvers.
+/// Results for several nodes, rates and solvers.
 ///
 /// See [`simulate`] for an example.
 #[derive(Debug, Clone, serde::Serialize)]

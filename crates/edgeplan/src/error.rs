@@ -6,7 +6,8 @@ use edgeplan_problem::Contradiction;
 /// Why a question was not answered.
 ///
 /// ```
-/// let sources = edgeplan::Sources { models: vec!["catalog:lama-2-7b".into()], ..Default::default() };
+/// let models = vec!["catalog:lama-2-7b".into()];
+/// let sources = edgeplan::Sources { models, ..edgeplan::Sources::default() };
 /// let error = sources.load().expect_err("the name is misspelt").to_string();
 /// assert!(error.contains("llama-2-7b"), "{error}");
 /// ```

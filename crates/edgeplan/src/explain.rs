@@ -49,7 +49,8 @@ impl Session {
     ///
     /// let models = vec!["catalog:tinyllama-1.1b".into()];
     /// let session = Sources { models, ..Sources::default() }.load()?;
-    /// let limits = Limits { time: Some(std::time::Duration::from_secs(1)), ..Task::default().limits };
+    /// let time = Some(std::time::Duration::from_secs(1));
+    /// let limits = Limits { time, ..Task::default().limits };
     /// let task = Task { limits, ..Task::default() };
     /// let explained = session.explain(&task, &mut Quiet)?;
     /// println!("{}", explained.text(&session, task.solver.name));

@@ -52,7 +52,7 @@ pub struct Exported {
     pub remarks: Vec<String>,
 }
 
-/// An export as a caller's program is told of it. Field names are stable keys.
+/// What an export promises. Field names are stable keys.
 #[derive(Serialize)]
 struct ExportKeys<'a> {
     engine: &'static str,
@@ -134,7 +134,8 @@ impl Session {
     ///     addresses: &BTreeMap::new(),
     ///     command: "a program of mine",
     /// };
-    /// let exported = session.export(&export, &Task::default(), &mut Quiet)?.expect("it has a plan");
+    /// let exported = session.export(&export, &Task::default(), &mut Quiet)?;
+    /// let exported = exported.expect("it has a plan");
     /// assert!(exported.names().contains(&"README.md"));
     /// # Ok::<(), edgeplan::Error>(())
     /// ```

@@ -8,7 +8,7 @@ use edgeplan_report::table::{Table, or_dash};
 ///
 /// ```no_run
 /// let file = std::fs::read_to_string("laptop.json")?;
-/// let profile: edgeplan_cost_model::profile::Profile = edgeplan_files::parse_json("laptop.json", &file)?;
+/// let profile = edgeplan_files::parse_json("laptop.json", &file)?;
 /// println!("{}", edgeplan::profile_text(&profile));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

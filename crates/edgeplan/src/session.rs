@@ -23,7 +23,7 @@ use crate::sought::Sought;
 /// let open = Sources::default().load()?;
 /// let llama_cpp = Runtime::find("llama.cpp").map_err(edgeplan::Error::Impossible)?;
 /// let within = open.viewed(View::Within(llama_cpp))?;
-/// let options = |session: &edgeplan::Session| session.deployment().models[0].layers[1].options.len();
+/// let options = |of: &edgeplan::Session| of.deployment().models[0].layers[1].options.len();
 /// assert!(options(&within) <= options(&open));
 /// # Ok::<(), edgeplan::Error>(())
 /// ```
@@ -81,7 +81,8 @@ const BUILT: &str = "model, cluster and workload";
 /// use edgeplan::Sources;
 ///
 /// let session = Sources::default().load()?;
-/// let (inputs, size) = (session.inputs().expect("no file"), session.request_size().expect("no file"));
+/// let inputs = session.inputs().expect("no file");
+/// let size = session.request_size().expect("no file");
 /// println!("{} on {} devices", inputs.names[0], session.deployment().devices.len());
 /// println!("{} prompt tokens, {} generated", size.prompt, size.generate);
 /// println!("KV cache in {}", session.workload().expect("no file").kv);

@@ -114,7 +114,7 @@ pub struct PolicyRun {
     pub policy: String,
     /// What happened.
     pub record: Record,
-    /// What came of it.
+    /// Its figures.
     pub summary: Summary,
 }
 

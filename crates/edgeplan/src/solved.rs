@@ -91,7 +91,7 @@ impl<P: Shown> Solved<'_, P> {
 }
 
 impl<'a, P: Problem> Compared<'a, P> {
-    /// Asks every solver, one after another; `asking` hears of each before.
+    /// Asks every solver, one after another; `asking` is called with the name of each.
     pub(crate) fn new(
         instance: &'a P,
         entries: &'static [Entry<P>],

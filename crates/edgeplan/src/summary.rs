@@ -1,4 +1,4 @@
-//! What a plan means for whoever waits for answers: tokens per second, the first token, context,
+//! What a plan means for users: tokens per second, the first token, context,
 //! quality.
 
 use edgeplan_model::ModelSpec;

@@ -18,8 +18,8 @@ use crate::worker::on_worker;
 /// Tokens that are generated before anything counts: kernels pack weights when they first run.
 const WARM_UP: usize = 2;
 
-/// Loads a model and runs it; `progress` hears of every pass. The answer is the model's own: always
-/// its likeliest token.
+/// Loads a model and runs it; `progress` is called for every pass. The answer is the model's own:
+/// always its likeliest token.
 ///
 /// # Errors
 /// Those of loading and running.

@@ -40,7 +40,7 @@ pub trait Engine {
     /// When the engine cannot run it.
     fn prepare(&mut self, work: &Work) -> Result<Kernel, EngineError>;
 
-    /// What matrices in that format take in memory; nothing where nobody can tell.
+    /// What matrices in that format take in memory; none where that is unknown.
     ///
     /// # Errors
     /// When the engine cannot run that format.

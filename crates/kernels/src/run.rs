@@ -1,4 +1,4 @@
-//! Goes through a grid: within a time, within the machine's memory, until somebody stops it.
+//! Goes through a grid: within a time, within the machine's memory, until it is interrupted.
 
 mod drift;
 
@@ -15,7 +15,7 @@ use self::drift::Drift;
 use crate::engine::{Engine, EngineError, Kernel};
 use crate::grid::Task;
 
-/// What a run may use, and who hears of it.
+/// Limits and observers of a run.
 pub struct Run<'a> {
     /// The time.
     pub clock: &'a dyn Clock,

@@ -13,7 +13,8 @@ use std::collections::BinaryHeap;
 ///     open.push(bound, rank as u64, name);
 /// }
 /// assert_eq!(open.peek(), Some(&"c"));
-/// assert_eq!([open.pop(), open.pop(), open.pop(), open.pop()], [Some("c"), Some("b"), Some("a"), None]);
+/// let order: Vec<&str> = std::iter::from_fn(|| open.pop()).collect();
+/// assert_eq!(order, ["c", "b", "a"]);
 /// ```
 #[derive(Debug, Clone)]
 pub struct Frontier<T> {

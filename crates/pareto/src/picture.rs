@@ -4,10 +4,10 @@ use edgeplan_report::curves::{Curves, Panel, Series};
 
 use crate::Point;
 
-/// Losses further up are no use to anybody, and would hide the rest.
+/// Larger losses are not drawn: they would hide the rest.
 const CHANGE_MAX: f64 = 12.0;
 const DIVERGENCE_MAX: f64 = 0.015;
-/// So are files that nobody would call quantized.
+/// Nor are files of more bits.
 const RATIO_MAX: f64 = 0.28;
 
 /// Loss and divergence over bits, every series a curve, and the paper's point.

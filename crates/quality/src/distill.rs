@@ -46,7 +46,7 @@ pub struct DistillationSettings {
     pub seed: u64,
 }
 
-/// What came of it.
+/// The result of distillation.
 #[derive(Debug)]
 pub struct Distilled {
     /// New values by name; of matrices before they are rounded. Empty if nothing was better.
@@ -76,8 +76,8 @@ struct Student<'a> {
 }
 
 /// Teaches a student whose matrices are stored in these formats, on pieces `[windows, context]` of
-/// a text; `held_out` is the teacher on another one. `progress` hears of every step, and of the
-/// divergence where it was looked at; training ends with the best student so far where it answers
+/// a text; `held_out` is the teacher on another one. `progress` is called for every step, with the
+/// divergence where it was measured; training ends with the best student so far where it answers
 /// false.
 ///
 /// # Errors

@@ -48,8 +48,8 @@ pub struct Fidelity {
     pub original_bytes: Bytes,
 }
 
-/// Measures a file against its original. `sensitivity` is that of the original; `progress` hears of
-/// every piece of the text, with how many there are.
+/// Measures a file against its original. `sensitivity` is that of the original; `progress` is
+/// called for every piece of the text, with how many there are.
 ///
 /// # Errors
 /// Files that cannot be read or run, a text shorter than a window, two different models.

@@ -85,7 +85,7 @@ impl Trial {
     }
 }
 
-/// Measures trials, several at a time; `done` hears of each as soon as it is.
+/// Measures trials, several at a time; `done` is called with each row.
 ///
 /// # Errors
 /// Those of candle, and the first of `done`.

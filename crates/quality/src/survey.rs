@@ -37,7 +37,7 @@ pub struct Survey<'a> {
     pub out: &'a Path,
 }
 
-/// What a survey is at.
+/// Progress of a survey.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// The original runs over so many pieces of text.

@@ -179,8 +179,9 @@ pub fn comparison(comparisons: &[Comparison]) -> String {
     let table = Table::new(columns).with_rows(comparisons.iter().map(comparison_cells));
     let notes: String = comparisons.iter().map(notes).collect();
     format!(
-        "{table}\n\nTime ratio: geometric mean of new over old time to proof; p: Wilcoxon's test of \
-         it.\nBetter and worse: plans; p: the sign test.\n{notes}"
+        "{table}\n\n\
+         Time ratio: geometric mean of new over old time to proof; p: Wilcoxon's test of it.\n\
+         Better and worse: plans; p: the sign test.\n{notes}"
     )
 }
 

@@ -32,7 +32,7 @@ pub struct Gantt {
 pub struct Chart {
     /// What it is.
     pub heading: String,
-    /// What came of it.
+    /// Its result, in a sentence.
     pub remark: String,
     /// A row each, top to bottom.
     pub rows: Vec<Row>,

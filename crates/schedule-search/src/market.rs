@@ -20,7 +20,7 @@ pub(super) struct Prices {
 /// What requests take at some prices.
 #[derive(Debug, Clone)]
 pub(super) struct Demand {
-    /// The Lagrangian's value: nobody can get more satisfaction in all than this.
+    /// The Lagrangian's value: no schedule has more satisfaction.
     pub(super) value: f64,
     /// Computation taken, by serving server.
     pub(super) computation: Vec<f64>,

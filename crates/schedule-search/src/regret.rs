@@ -5,7 +5,7 @@ use crate::work::Work;
 
 /// Serves requests in the order of what they would lose with their second best server instead of
 /// the best, after prices; each gets what is worth most of what still fits. What is left of the
-/// capacities then goes to whoever gains most from it.
+/// capacities then goes to the request that gains most from it.
 ///
 /// # Complexity
 /// O(candidates + requests * log requests).

@@ -29,7 +29,7 @@ impl Default for ScheduleSearch {
 const PRICE_SHARE: u32 = 2;
 /// Requests of a group at most.
 const GROUP_MAX: usize = 8;
-/// A better plan is told after so many groups at the latest.
+/// Better plans are reported after at most so many groups.
 const TELL: u64 = 4096;
 /// What the plan may lose at first, relative to the mean satisfaction of a user.
 const SLACK: f64 = 0.1;

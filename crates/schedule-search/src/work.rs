@@ -1,5 +1,5 @@
-//! A plan in the making: who is served how, what room is left, and how a few requests are taken out
-//! and served again as well as possible.
+//! A plan that changes: how each request is served, what capacity is left, and how a few requests
+//! are taken out and served again as well as possible.
 
 use edgeplan_problem::Share;
 use edgeplan_problem::scheduling::{Plan, Room};
@@ -24,7 +24,7 @@ pub(super) struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    /// Nobody is served.
+    /// No request is served.
     pub(super) fn new(market: &'a Market<'a>) -> Self {
         let requests = market.instance.requests.len();
         Self {

@@ -32,7 +32,7 @@ pub enum Rule {
     InTurn,
 }
 
-/// Sends every request by a rule; `None` where nobody hosts its service.
+/// Sends every request by a rule; `None` where no site hosts its service.
 pub fn by_rule(
     platform: &Platform,
     hosting: &Hosting<'_>,
@@ -82,10 +82,10 @@ fn ticket(
 /// Seconds that a frame's schedule may take at most; it takes milliseconds.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Assigns requests frame by frame: those that came in a frame, and those that nobody took before
-/// and that are not yet too late, become a question when it ends. A site promises no more than its
-/// batches hold and one more frame of work. `None` for those whom nobody took in time, and for the
-/// rest of a load that is stopped.
+/// Assigns requests frame by frame: those that came in a frame, and those that were not taken
+/// before and that are not yet too late, become a question when it ends. A site promises no more
+/// than its batches hold and one more frame of work. `None` for those whom nobody took in time, and
+/// for the rest of a load that is stopped.
 ///
 /// # Complexity
 /// One schedule per frame with requests.

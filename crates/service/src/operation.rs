@@ -31,7 +31,7 @@ pub enum Router {
     Rule(Rule),
 }
 
-/// What came of it.
+/// A simulated load, operated one way.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// Where each request was sent.

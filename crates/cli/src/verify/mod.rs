@@ -15,7 +15,7 @@ use serde_json::{Value, to_value};
 use crate::reply::Reply;
 use crate::watch;
 
-/// More positions than these are a slip of the pen.
+/// More positions than these are a typing error.
 const TOKENS_MAX: i64 = 65_536;
 
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     Ok(Reply::either(arguments.json, &json, &text))
 }
 
-/// Runs the model, and what came of it as data and for people.
+/// Runs the model: the result as JSON and as text.
 fn times(arguments: &Arguments) -> Result<(Value, String)> {
     let path = &arguments.model;
     let runs = Runs {

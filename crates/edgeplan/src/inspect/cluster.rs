@@ -133,8 +133,8 @@ impl Display for ClusterFacts {
         let links = Table::new(["link", "bandwidth>", "latency>"]).with_rows(links);
         write!(
             f,
-            "Requests enter at {}.\n\n{devices}\n\n{links}\n\nOne hidden state ({STATE}) from row to \
-             column: time, latency, bandwidth\n{}",
+            "Requests enter at {}.\n\n{devices}\n\n{links}\n\n\
+             One hidden state ({STATE}) from row to column: time, latency, bandwidth\n{}",
             self.source,
             self.matrix()
         )

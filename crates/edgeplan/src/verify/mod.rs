@@ -16,10 +16,10 @@ pub use expectation::{Expectation, Predicted, expectation};
 
 use crate::Error;
 
-/// From this many processes per core on, somebody else is working.
+/// From this many processes per core on, other work disturbs times.
 const IDLE: f64 = 0.25;
 
-/// A prediction, and what came of it. See [`verify`] for an example.
+/// Predictions for a model beside measurements. See [`verify`] for an example.
 #[derive(Debug)]
 pub struct Verified {
     /// The model.

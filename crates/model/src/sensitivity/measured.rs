@@ -31,7 +31,7 @@ pub struct Header {
     pub model: String,
     /// Where the numbers come from: a text, or another project's measurements.
     pub source: String,
-    /// Tokens that were measured; 0 where nobody said.
+    /// Tokens that were measured; 0 where that is unknown.
     pub tokens: u64,
     /// Tokens of a window.
     pub context: u64,

@@ -80,7 +80,7 @@ pub struct ServerBill {
     pub guests: usize,
     /// Users that it covers and others serve.
     pub offloaded: usize,
-    /// Users that it covers and nobody serves.
+    /// Users that it covers and no server serves.
     pub unserved: usize,
     /// Computation in use.
     pub computation: u64,

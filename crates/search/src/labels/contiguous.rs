@@ -43,8 +43,8 @@ pub(crate) struct Label {
 pub(crate) struct Relaxations<'a> {
     /// The one at the best prices.
     pub(crate) best: &'a Relaxation<'a>,
-    /// The same at other prices of loss, [`OTHER_PRICES`] at most: whoever has spent little or much
-    /// of the budget is bounded best by another price.
+    /// The same at other prices of loss, [`OTHER_PRICES`] at most: labels that have spent little or
+    /// much of the budget is bounded best by another price.
     pub(crate) others: &'a [Relaxation<'a>],
 }
 

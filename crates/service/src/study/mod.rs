@@ -19,7 +19,7 @@ use crate::operation::{Run, Way, denser, rate, ways};
 use crate::platform::Platform;
 use crate::replay::Levels;
 
-/// What was chosen, and what came of every way to operate it.
+/// The chosen deployments, and service levels of every way to operate them.
 #[derive(Debug)]
 pub struct Study<'a> {
     /// The platform.
@@ -30,9 +30,9 @@ pub struct Study<'a> {
     pub expected: Expected<'a>,
     /// What each site hosts.
     pub chosen: Chosen<'a>,
-    /// The ways to operate, and what came of them at the expected load.
+    /// The ways to operate, each with its run at the expected load.
     pub ways: Vec<(Way<'a>, Run)>,
-    /// What came of them at other loads.
+    /// Service levels at other loads.
     pub loads: Vec<LoadLevels>,
     /// Whether the load was stopped before all ways and loads were simulated.
     pub interrupted: bool,
@@ -58,7 +58,7 @@ pub struct AllLevels {
     pub services: Vec<Levels>,
 }
 
-/// What a study is at.
+/// A step of a study.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Choosing what each site hosts.
@@ -71,7 +71,7 @@ pub enum Step {
 
 impl<'a> Study<'a> {
     /// Chooses what each site hosts among `choices`, by site, and simulates every way to operate it
-    /// at the load and at these multiples of it. `step` hears of each step as it begins.
+    /// at the load and at these multiples of it. `step` is called at the beginning of each step.
     ///
     /// # Complexity
     /// As [`choose`], and a simulation for each way and load.
