@@ -128,7 +128,7 @@ pub fn check(
     }
 }
 
-/// A bound above the cost of a feasible plan is false, whoever says so.
+/// A bound above the cost of a feasible plan is false, whatever its proof.
 pub(crate) fn not_above(bound: Cost, known: Option<Cost>) -> Result<(), Rejected> {
     match known.filter(|&cost| bound > cost) {
         Some(cost) => Err(Rejected::AbovePlan { bound, cost }),

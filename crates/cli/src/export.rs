@@ -4,14 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use edgeplan::{Export, Exported, Runtime};
+use edgeplan::{Export, Runtime};
 use edgeplan_files::{check_folder, write_folder_atomic};
-use edgeplan_runtimes::latency;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::question::{Asked, engine_help};
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
 
 #[derive(Debug, clap::Args)]
@@ -61,36 +59,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         return Ok(Reply::either(asked.json, &json, &text).found(false));
     };
     write_folder_atomic(out, &exported.files)?;
-    let names: Vec<&str> = exported.files.iter().map(|(name, _)| name.as_str()).collect();
-    let (remarks, files) = (exported.remarks.join("\n"), names.join(", "));
+    let (remarks, files) = (exported.remarks.join("\n"), exported.names().join(", "));
     let text = format!("{remarks}\n{}: {files}", out.display());
-    Ok(Reply::either(asked.json, &json(arguments, &exported, &names), &text))
-}
-
-fn json(arguments: &Arguments, exported: &Exported, names: &[&str]) -> Value {
-    let Exported { deployment, plan, account, request, remarks, .. } = exported;
-    let bills = deployment.devices.iter().zip(&account.devices);
-    let devices: BTreeMap<&str, Value> = bills
-        .map(|(device, bill)| {
-            let json = json!({
-                "weights_bytes": bill.weights,
-                "kv_bytes": bill.kv,
-                "activations_bytes": bill.activations,
-                "overhead_bytes": bill.overhead,
-            });
-            (device.name.as_str(), json)
-        })
-        .collect();
-    json!({
-        "engine": arguments.to.name,
-        "folder": arguments.out.display().to_string(),
-        "files": names,
-        "latency_ns": latency(deployment, plan),
-        "first_token_ns": request.map(|request| request.first_token),
-        "memory_bytes": account.memory(),
-        "devices": devices,
-        "remarks": remarks,
-    })
+    Ok(Reply::either(asked.json, &exported.keys(engine, out), &text))
 }
 
 /// A device and its address.

@@ -171,12 +171,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Who is asked.
+    /// The solver.
     pub(crate) fn solver(&self) -> Result<&'static Entry> {
         find_solver(&self.solver)
     }
 
-    /// Who is asked, and how long.
+    /// The solver, and its limits.
     pub(crate) fn task(&self) -> Result<Task<'static>> {
         Ok(Task { solver: self.solver()?, ..self.question.task() })
     }

@@ -1,4 +1,4 @@
-//! A solver's answer, checked before anybody sees it.
+//! A solver's answer, checked before it is returned.
 
 use std::time::Duration;
 
@@ -9,7 +9,15 @@ use edgeplan_solvers::{Effort, Entry, Opinion, find, second_opinion};
 
 use crate::Error;
 
-/// Who is asked, and how long.
+/// Which solver answers, and within which limits.
+///
+/// ```
+/// use edgeplan::{Limits, Task};
+///
+/// let time = Some(std::time::Duration::from_secs(5));
+/// let task = Task { limits: Limits { time, ..Task::default().limits }, ..Task::default() };
+/// assert_eq!(task.solver.name, "chain-search");
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
     /// The solver.
@@ -30,12 +38,14 @@ impl Default for Task<'_> {
     }
 }
 
-/// What is going on.
+/// A phase of an answer.
+///
+/// See [`Progress`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The least loss or the longest context is looked for.
     Seeking,
-    /// A solver thinks.
+    /// A solver runs.
     Solving(&'static str),
     /// The independent checker derives the root relaxation's bound again.
     Rederiving,
@@ -47,20 +57,41 @@ pub enum Phase {
     Certifying,
 }
 
-/// Who is told of progress.
+/// An observer of all phases of an answer.
+///
+/// ```
+/// use edgeplan::{Phase, Progress};
+///
+/// #[derive(Default)]
+/// struct Log(Vec<Phase>);
+///
+/// impl edgeplan_problem::Observer for Log {}
+/// impl Progress for Log {
+///     fn phase(&mut self, phase: Phase) {
+///         self.0.push(phase);
+///     }
+/// }
+///
+/// let mut log = Log::default();
+/// edgeplan::Sources::default().load()?.plan(&edgeplan::Task::default(), &mut log);
+/// assert_eq!(log.0, [Phase::Solving("chain-search"), Phase::Rederiving]);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 pub trait Progress: Observer {
     /// A phase begins.
     fn phase(&mut self, _phase: Phase) {}
 }
 
-/// Nobody is told.
+/// Progress that is not shown.
+///
+/// See [`Session::plan`](crate::Session::plan) for an example.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 
 impl Observer for Quiet {}
 impl Progress for Quiet {}
 
-/// What a second opinion may cost unless somebody asks for more.
+/// Effort of a second opinion that was not asked for.
 const USUAL: Effort = if cfg!(debug_assertions) { Effort::SMALL } else { Effort::INSTANT };
 
 /// What a double check may take where the solver has no limit of time.
@@ -68,6 +99,17 @@ const UNLIMITED: Duration = Duration::from_secs(60);
 
 /// Runs a solver and checks what it says: the plan is priced again and read back by name, and a
 /// small question is answered a second time. What does not hold becomes [`Verdict::Wrong`].
+///
+/// ```
+/// use edgeplan::{Quiet, Sources, Task, answer, believed};
+///
+/// let session = Sources::default().load()?;
+/// let (outcome, second) = answer(session.deployment(), &Task::default(), &mut Quiet);
+/// // Instances of more than a few thousand plans are double-checked on request only.
+/// assert!(second.is_none());
+/// assert!(believed("chain-search", outcome)?.plan.is_some());
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 pub fn answer(
     deployment: &Deployment,
     task: &Task<'_>,
@@ -86,6 +128,8 @@ pub fn answer(
 }
 
 /// The answer, unless it is wrong: nothing is built on that.
+///
+/// See [`answer`](crate::answer()) for an example.
 ///
 /// # Errors
 /// [`Error::Wrong`].

@@ -1,4 +1,4 @@
-//! Certificate files: a lower bound that anybody can check without the solver.
+//! Certificate files: a lower bound that can be checked without the solver.
 
 use std::path::Path;
 
@@ -19,6 +19,8 @@ use crate::answer::{Phase, Progress};
 const SCHEMA: &str = "edgeplan-certificate/1";
 
 /// A certificate as a file: JSON with these keys. It has either `certificate` or `configurations`.
+///
+/// See [`certify`] for an example.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFile {
@@ -107,8 +109,23 @@ impl Proof {
     }
 }
 
-/// Climbs the whole question's relaxation, and checks what comes of it; `known` is the cost of a
+/// Maximises the dual bound of the relaxation, and checks the certificate; `known` is the cost of a
 /// feasible plan. The bound is [`Cost::MAX`] where the certificate shows that there is no plan.
+///
+/// ```
+/// use edgeplan::{CertificateFile, Limits, Quiet, Sources, certify};
+///
+/// let models = vec!["catalog:tinyllama-1.1b".into()];
+/// let session = Sources { models, ..Sources::default() }.load()?;
+/// let deployment = session.deployment();
+/// let limits = Limits { time: Some(std::time::Duration::from_secs(1)), ..Limits::default() };
+/// let certified = certify(deployment, limits, None, &mut Quiet);
+/// let (file, bound) = certified.map_err(edgeplan::Error::Impossible)?;
+/// // The instance suffices to check the file: no solver runs.
+/// let read = CertificateFile::parse("bound.json", &edgeplan_files::to_json(&file))?;
+/// assert_eq!(read.proven("bound.json", deployment, None)?, bound);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 ///
 /// # Errors
 /// Why there is no certificate, for that kind of question or in that time.
@@ -135,6 +152,8 @@ pub fn certify(
 impl CertificateFile {
     /// Reads a certificate file.
     ///
+    /// See [`certify`] for an example.
+    ///
     /// # Errors
     /// A file that cannot be read, or of another schema.
     pub fn read(path: &Path) -> Result<Self, InputError> {
@@ -142,6 +161,8 @@ impl CertificateFile {
     }
 
     /// Parses a certificate file; `file` is only named in errors.
+    ///
+    /// See [`certify`] for an example.
     ///
     /// # Errors
     /// Syntax, unknown keys, another schema.
@@ -157,6 +178,8 @@ impl CertificateFile {
 
     /// The bound that the certificate proves of the deployment; `known` is the cost of a feasible
     /// plan, `file` is only named in errors.
+    ///
+    /// See [`certify`] for an example.
     ///
     /// # Errors
     /// A certificate of another instance, or one that proves nothing.
@@ -179,5 +202,32 @@ impl CertificateFile {
             (None, None) => return Err(InputError::key(file, "certificate", "is missing")),
         };
         checked.map_err(|rejected| InputError::key(file, key, rejected.to_string()))
+    }
+}
+
+/// A certified bound, for people.
+pub(crate) fn bound_text(deployment: &Deployment, bound: Cost) -> String {
+    match bound {
+        Cost::MAX => "certified: there is no plan".into(),
+        bound => format!("certified: no plan is below {}", deployment.objective.amount(bound)),
+    }
+}
+
+/// A certified bound, or why there is none. Names are stable keys.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CertifiedKey {
+    CertifiedLowerBound(Cost),
+    CertifiedInfeasible(bool),
+    CertificateMissing(String),
+}
+
+impl CertifiedKey {
+    pub(crate) fn new(certified: &Result<Cost, String>) -> Self {
+        match certified {
+            Ok(Cost::MAX) => Self::CertifiedInfeasible(true),
+            Ok(bound) => Self::CertifiedLowerBound(*bound),
+            Err(reason) => Self::CertificateMissing(reason.clone()),
+        }
     }
 }

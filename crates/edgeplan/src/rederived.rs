@@ -10,6 +10,7 @@ use edgeplan_certificate::Rejected;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Contradiction, Cost, Limits, Outcome, Verdict};
 use edgeplan_search::Climbing;
+use serde::Serialize;
 
 use crate::answer::{Phase, Progress, Task};
 use crate::certificate::Proof;
@@ -20,6 +21,8 @@ const TIME_MAX: Duration = Duration::from_secs(1);
 const CHAIN_SEARCH: &str = "chain-search";
 
 /// What the checker says of an answer that proves something.
+///
+/// See [`Planned::text`](crate::Planned::text), which says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rederived {
     /// The bound that the relaxation alone proves, [`Cost::MAX`] where it shows that there is no
@@ -73,6 +76,49 @@ impl Rederived {
         }
         Some(Self { elapsed: started.elapsed(), ..rederived })
     }
+
+    /// How much of the proof rests on the solver alone, in a line.
+    ///
+    /// See [`Planned::text`](crate::Planned::text), which says it.
+    pub fn text(&self, deployment: &Deployment, solver: &str) -> String {
+        let text = match &self.derived {
+            Err(reason) => format!("the proof rests on {solver} alone: {reason}"),
+            Ok(Cost::MAX) => "derived again by the independent checker: there is no plan".into(),
+            Ok(bound) => {
+                let amount = deployment.objective.amount(*bound);
+                let rest = match *bound >= self.claimed {
+                    true => "the whole bound".into(),
+                    false => format!("the rest of the bound rests on {solver}"),
+                };
+                format!(
+                    "derived again by the independent checker: no plan is below {amount} ({rest})"
+                )
+            }
+        };
+        let withdrawn = self.withdrawn.iter().map(|why| format!("\nproof withdrawn: {why}"));
+        std::iter::once(text).chain(withdrawn).collect()
+    }
+
+    /// The keys `rederived_...` and `proof_withdrawn`.
+    pub(crate) fn keys(&self) -> RederivedKeys {
+        RederivedKeys {
+            rederived_lower_bound: self.derived.clone().ok().filter(|&bound| bound < Cost::MAX),
+            rederived_infeasible: self.derived == Ok(Cost::MAX),
+            rederived_missing: self.derived.clone().err(),
+            rederived_elapsed_s: self.elapsed.as_secs_f64(),
+            proof_withdrawn: self.withdrawn.clone(),
+        }
+    }
+}
+
+/// What the checker says of a bound. Field names are stable keys.
+#[derive(Serialize)]
+pub(crate) struct RederivedKeys {
+    rederived_lower_bound: Option<Cost>,
+    rederived_infeasible: bool,
+    rederived_missing: Option<String>,
+    rederived_elapsed_s: f64,
+    proof_withdrawn: Option<String>,
 }
 
 /// How long a climb may take.

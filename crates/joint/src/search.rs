@@ -7,6 +7,7 @@ use std::time::Duration;
 use edgeplan_mip::EngineError;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Cost, Run, SolverError, Stop, gap};
+use rustc_hash::FxHashMap;
 
 use crate::bound::{Bounded, fix, unscaled};
 use crate::branch::{decide, split};
@@ -359,16 +360,23 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     }
 }
 
+/// What of a network one arc is enough for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Lacking {
+    Entry { device: usize },
+    Exit { device: usize },
+    Hop { slot: usize, to: usize },
+}
+
 /// The arcs that a master with these prices lacks most: the cheapest to each place.
 fn best_arcs(ways: &Ways<'_>, model: usize) -> Vec<Arc> {
-    let mut best: rustc_hash::FxHashMap<(usize, usize), (i64, Arc)> =
-        rustc_hash::FxHashMap::default();
+    let mut best: FxHashMap<Lacking, (i64, Arc)> = FxHashMap::default();
     for arc in ways.arcs(model) {
         let cost = ways.cost(arc);
         let key = match arc {
-            Arc::Enter { device, .. } => (usize::MAX, device),
-            Arc::Leave { device, .. } => (usize::MAX - 1, device),
-            Arc::Hop { slot, to, .. } => (slot, to),
+            Arc::Enter { device, .. } => Lacking::Entry { device },
+            Arc::Leave { device, .. } => Lacking::Exit { device },
+            Arc::Hop { slot, to, .. } => Lacking::Hop { slot, to },
         };
         // Only entering is held against a row of its own, whose dual is no price.
         if cost >= 0 && !matches!(arc, Arc::Enter { .. }) || cost >= crate::question::NEVER {
@@ -384,12 +392,20 @@ fn best_arcs(ways: &Ways<'_>, model: usize) -> Vec<Arc> {
     arcs.into_iter().map(|(_, arc)| arc).collect()
 }
 
+/// Where an arc ends: to other devices first, then the way back, then the way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Device(usize),
+    Exit,
+    Entry,
+}
+
 /// A total order, so that runs repeat.
-fn order(arc: Arc) -> (usize, usize, usize) {
+fn order(arc: Arc) -> (usize, usize, End) {
     match arc {
-        Arc::Enter { model, device } => (model, device, usize::MAX),
-        Arc::Hop { slot, from, to } => (slot, from, to),
-        Arc::Leave { model, device } => (model, device, usize::MAX - 1),
+        Arc::Enter { model, device } => (model, device, End::Entry),
+        Arc::Hop { slot, from, to } => (slot, from, End::Device(to)),
+        Arc::Leave { model, device } => (model, device, End::Exit),
     }
 }
 

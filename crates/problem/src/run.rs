@@ -56,7 +56,7 @@ pub enum Stop {
     Gap,
 }
 
-/// Who is told of progress. All methods default to doing nothing.
+/// An observer of progress. All methods default to doing nothing.
 pub trait Observer {
     /// A better feasible plan was found.
     fn incumbent(&mut self, _elapsed: Duration, _cost: Cost) {}

@@ -13,7 +13,7 @@ use edgeplan_simulator::{Continuous, Epochs, Layout, Policy, ServiceTimes, Size,
 use crate::batch::find_solver;
 use crate::question::{Question, seconds};
 
-/// More requests or bars than this are a slip of the pen.
+/// More requests or bars than this are a typing error.
 const COUNT_MAX: u64 = 20_000_000;
 
 #[derive(Debug, clap::Args)]
