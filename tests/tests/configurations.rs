@@ -1,5 +1,5 @@
-//! Certificates over configurations, of several models, free placement and bottlenecks: what `joint`
-//! writes is accepted and proves nearly all; `plan` writes them and `check` reads them.
+//! Certificates over configurations, of several models, free placement and bottlenecks: what
+//! `joint` writes is accepted and proves nearly all; `plan` writes them and `check` reads them.
 
 use edgeplan_certificate::{Rejected, check_configurations};
 use edgeplan_joint::Joint;

@@ -1,5 +1,5 @@
-//! Small instances of numbers that break arithmetic: nothing, one, powers of two up to the last bit,
-//! and exactly what a plan needs.
+//! Small instances of numbers that break arithmetic: nothing, one, powers of two up to the last
+//! bit, and exactly what a plan needs.
 
 use edgeplan_problem::deployment::{
     Assignment, Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective,

@@ -18,8 +18,8 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Holds a certificate's claims against the cost of the best plan; `check` takes a claim and the
-    /// cost of a known plan.
+    /// Holds a certificate's claims against the cost of the best plan; `check` takes a claim and
+    /// the cost of a known plan.
     pub(super) fn forge(
         &mut self,
         seed: u64,
