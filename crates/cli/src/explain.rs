@@ -19,7 +19,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let mut progress = Watcher::new(session.deployment().objective);
     let explained = session.explain(&task, &mut progress)?;
     drop(progress);
-    let solver = task.solver.name;
+    let solver = task.solver(session.deployment()).name;
     let (json, text) = (explained.keys(&session, solver), explained.text(&session, solver));
     Ok(Reply::either(arguments.asked.json, &json, &text).of(&explained.outcome))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Contradiction, Limits, Observer, Outcome, Verdict, confirm, solve};
-use edgeplan_solvers::{Effort, Entry, Opinion, find, second_opinion};
+use edgeplan_solvers::{Effort, Entry, Opinion, second_opinion, suited};
 
 use crate::Error;
 
@@ -16,12 +16,15 @@ use crate::Error;
 ///
 /// let time = Some(std::time::Duration::from_secs(5));
 /// let task = Task { limits: Limits { time, ..Task::default().limits }, ..Task::default() };
-/// assert_eq!(task.solver.name, "chain-search");
+/// let session = edgeplan::Sources::default().load()?;
+/// // The default suits the question.
+/// assert_eq!(task.solver(session.deployment()).name, "chain-search");
+/// # Ok::<(), edgeplan::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
-    /// The solver.
-    pub solver: &'static Entry,
+    /// The solver; none for the one that suits the question best.
+    pub solver: Option<&'static Entry>,
     /// Its time, gap, seed, threads, and what interrupts it.
     pub limits: Limits<'a>,
     /// Another solver answers as well, for as long again; if one denies the other, the verdict is
@@ -30,11 +33,20 @@ pub struct Task<'a> {
 }
 
 impl Default for Task<'_> {
-    /// `chain-search`, without a limit of time, to a gap of 0.01 %.
+    /// The solver that suits the question, without a limit of time, to a gap of 0.01 %.
     fn default() -> Self {
-        let solver = find("chain-search").expect("it is registered");
         let limits = Limits { gap: 1e-4, ..Limits::default() };
-        Self { solver, limits, double_check: false }
+        Self { solver: None, limits, double_check: false }
+    }
+}
+
+impl Task<'_> {
+    /// The solver that answers a question: the one that is named, or `chain-search`, and `portfolio`
+    /// where models or runs share devices.
+    ///
+    /// See [`Task`] for an example.
+    pub fn solver(&self, deployment: &Deployment) -> &'static Entry {
+        self.solver.unwrap_or_else(|| suited(deployment))
     }
 }
 
@@ -115,8 +127,9 @@ pub fn answer(
     task: &Task<'_>,
     progress: &mut dyn Progress,
 ) -> (Outcome<Plan>, Option<Opinion>) {
-    progress.phase(Phase::Solving(task.solver.name));
-    let solver = (task.solver.make)();
+    let entry = task.solver(deployment);
+    progress.phase(Phase::Solving(entry.name));
+    let solver = (entry.make)();
     let mut outcome = solve(deployment, solver.as_ref(), task.limits, progress);
     let effort = match (task.double_check, task.limits.time) {
         (true, Some(time)) => Effort::within(time),
@@ -153,7 +166,7 @@ fn check(
     if task.limits.interrupted() {
         return None;
     }
-    second_opinion(deployment, (task.solver.name, outcome), effort)
+    second_opinion(deployment, (task.solver(deployment).name, outcome), effort)
 }
 
 /// How the plan differs from what its file says, if it does.

@@ -34,7 +34,7 @@ impl Session {
     /// ```
     pub fn compare(&self, task: &Task<'_>, progress: &mut dyn Progress) -> Ranking {
         let one = |solver: &'static Entry| {
-            answer(self.deployment(), &Task { solver, ..*task }, progress).0
+            answer(self.deployment(), &Task { solver: Some(solver), ..*task }, progress).0
         };
         let outcomes = ranked(DEPLOYMENT, task.limits, one);
         let lower_bound = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();

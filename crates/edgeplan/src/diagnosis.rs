@@ -38,7 +38,7 @@ impl Diagnosis {
         progress: &mut dyn Progress,
     ) -> Self {
         progress.phase(Phase::Diagnosing);
-        let solver = (task.solver.make)();
+        let solver = (task.solver(deployment).make)();
         let solver = solver.as_ref();
         let part =
             |parts: u32| Limits { time: task.limits.time.map(|time| time / parts), ..task.limits };

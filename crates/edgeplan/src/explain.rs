@@ -53,7 +53,7 @@ impl Session {
     /// let limits = Limits { time, ..Task::default().limits };
     /// let task = Task { limits, ..Task::default() };
     /// let explained = session.explain(&task, &mut Quiet)?;
-    /// println!("{}", explained.text(&session, task.solver.name));
+    /// println!("{}", explained.text(&session, task.solver(session.deployment()).name));
     /// # Ok::<(), edgeplan::Error>(())
     /// ```
     ///
@@ -79,7 +79,7 @@ impl Session {
             progress.phase(Phase::AskingChanges);
             let time = task.limits.time.map(|time| time.saturating_sub(begin.elapsed()));
             let Changes { count, changes } = self.changes();
-            let solver = (task.solver.make)();
+            let solver = (task.solver(deployment).make)();
             let limits = Limits { time, ..task.limits };
             explained.worths = worth((count, changes), solver.as_ref(), limits)?;
             explained.not_asked = count - explained.worths.len();

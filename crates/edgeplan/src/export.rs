@@ -210,8 +210,9 @@ impl Session {
         let deployment = session.deployment().clone();
         one_model(&deployment)?;
         let (outcome, _) = answer(&deployment, task, progress);
-        let outcome = believed(task.solver.name, outcome)?;
-        let remarks = vec![headline(&deployment, task.solver.name, &outcome)];
+        let solver = task.solver(&deployment).name;
+        let outcome = believed(solver, outcome)?;
+        let remarks = vec![headline(&deployment, solver, &outcome)];
         let plan = outcome.plan.map(|plan| engine.arranged(&deployment, &plan));
         Ok(plan.map(|plan| Chosen { session, deployment, plan, remarks }))
     }
@@ -285,7 +286,7 @@ impl Session {
         let deployment = session.deployment().clone();
         let near = nearest(&deployment, original).map_err(Error::Impossible)?;
         let (outcome, _) = answer(&near, task, progress);
-        let outcome = believed(task.solver.name, outcome)?;
+        let outcome = believed(task.solver(&near).name, outcome)?;
         let proven = matches!(outcome.verdict, Verdict::Optimal { .. });
         let Some(plan) = outcome.plan else { return Ok(None) };
         let (before, after) =

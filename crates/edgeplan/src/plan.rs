@@ -76,7 +76,7 @@ impl Session {
         let diagnosis = (outcome.verdict == Verdict::Infeasible)
             .then(|| Diagnosis::of(deployment, task, progress));
         let baselines = if outcome.plan.is_some() { baselines(deployment) } else { Vec::new() };
-        let solver = task.solver.name;
+        let solver = task.solver(deployment).name;
         Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines }
     }
 }

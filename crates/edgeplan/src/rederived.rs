@@ -61,7 +61,7 @@ impl Rederived {
             let proof = Proof::of(deployment, limits, Climbing::Brief(cost), cost);
             proof.and_then(|proof| {
                 derive(proof, deployment, cost).or_else(|refusal| {
-                    let (verdict, derived) = settled(&refusal, cost, task.solver.name);
+                    let (verdict, derived) = settled(&refusal, cost, task.solver(deployment).name);
                     if let Some(verdict) = verdict {
                         rederived.withdrawn = Some(refusal.to_string());
                         outcome.verdict = verdict;

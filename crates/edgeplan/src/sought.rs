@@ -236,7 +236,7 @@ impl Seeker<'_> {
         // The first feasible plan is enough; a hard one may take a quarter of what is left.
         let time = left.map(|left| left / 4);
         let limits = Limits { gap: 0.999, time, ..self.task.limits };
-        let solver = (self.task.solver.make)();
+        let solver = (self.task.solver(deployment).make)();
         let outcome = solve(deployment, solver.as_ref(), limits, &mut Silent);
         match (&outcome.verdict, &outcome.plan) {
             (Verdict::Infeasible, _) => Exists::No,

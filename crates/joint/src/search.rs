@@ -67,7 +67,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         run: &'r mut Run<'q, Deployment>,
     ) -> Result<Self, SolverError> {
         let most = run.best().map_or(question.cost_max, |(_, cost)| cost.0).max(1);
-        let master = Master::new(question, most).map_err(failed)?;
+        let master = Master::new(question, most, run.limits().threads).map_err(failed)?;
         let (made, improving, ceiling, root) = (0, Duration::ZERO, u64::MAX, Vec::new());
         Ok(Self { question, run, master, made, improving, ceiling, root })
     }

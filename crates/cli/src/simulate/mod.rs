@@ -63,13 +63,14 @@ fn plan(arguments: &Arguments, session: &Session) -> Result<Option<(Plan, String
     if let Some(path) = &arguments.plan {
         return Ok(Some((session.check(path)?.plan, path.display().to_string())));
     }
-    let solver = find_solver(&arguments.solver)?;
+    let solver = arguments.solver.as_deref().map(find_solver).transpose()?;
     watch::listen();
     let task = Task { solver, ..arguments.question.task() };
     let deployment = session.deployment();
     let (outcome, _) = answer(deployment, &task, &mut Watcher::new(deployment.objective));
-    let outcome = believed(solver.name, outcome)?;
-    let origin = format!("{} plan of {}", outcome.verdict.word(), solver.name);
+    let solver = task.solver(deployment).name;
+    let outcome = believed(solver, outcome)?;
+    let origin = format!("{} plan of {solver}", outcome.verdict.word());
     Ok(outcome.plan.map(|plan| (plan, origin)))
 }
 
