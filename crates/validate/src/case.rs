@@ -187,7 +187,7 @@ impl<'a> Case<'a> {
         };
         let name = run.split.name();
         let mut plan = read_plan(&self.folder.join(format!("{name}.json")))?;
-        plan.instance = instance.into();
+        plan.instance = Some(instance.into());
         let file = self.folder.join(format!("{name}-again.json"));
         write_atomic(&file, &to_json(&plan))?;
         let predicted = self.export(&file, &self.folder.join(format!("{name}-predicted")))?;
