@@ -1,11 +1,12 @@
 //! `edgeplan compare`: every solver on one instance. Wrong answers are shown, never ranked.
 
 use anyhow::Result;
-use edgeplan::{Ranking, amount, reason};
+use edgeplan::{Entry, Ranking, amount, reason};
+use edgeplan_external::External;
 use edgeplan_problem::{Cost, gap};
 use serde_json::json;
 
-use crate::question::Question;
+use crate::question::{EXTERNAL, Question, external};
 use crate::reply::Reply;
 use crate::report::{outcome_json, table};
 use crate::watch::{self, Watcher};
@@ -14,6 +15,9 @@ use crate::watch::{self, Watcher};
 pub(crate) struct Arguments {
     #[command(flatten)]
     question: Question,
+    /// Solver that is a program, as of `plan`; repeat for several
+    #[arg(long, value_name = "COMMAND", value_parser = external)]
+    solver_command: Vec<External>,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -23,9 +27,16 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let session = arguments.question.load()?;
     let instance = session.deployment();
     watch::listen();
+    let commands = arguments.solver_command.iter().zip(1..);
+    let others: Vec<&'static Entry> = commands
+        .map(|(command, count)| match count {
+            1 => command.clone().entry(EXTERNAL),
+            _ => command.clone().entry(&format!("{EXTERNAL}-{count}")),
+        })
+        .collect();
     let mut progress = Watcher::new(instance.objective);
     let Ranking { outcomes, lower_bound: bound } =
-        session.compare(&arguments.question.task(), &mut progress);
+        session.compare(&arguments.question.task(), &others, &mut progress);
     drop(progress);
     let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
     let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());

@@ -1,11 +1,12 @@
 //! The question that a command is asked: an instance file, or a model on a cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
 use edgeplan::{Changes, Entry, Limits, Problem, Quiet, Runtime, Session, Sources, Task};
+use edgeplan_external::External;
 use edgeplan_files::nearest;
 use edgeplan_model::sensitivity::{Quality, mix_named};
 use edgeplan_pricing::workload::Goal;
@@ -163,8 +164,12 @@ pub(crate) struct Asked {
     #[command(flatten)]
     pub(crate) question: Question,
     /// Solver, one of `edgeplan solvers`
-    #[arg(long, default_value = "chain-search")]
+    #[arg(long, default_value = "chain-search", conflicts_with = "solver_command")]
     solver: String,
+    /// Solver that is a program: `my-solver {instance} {plan} {claim} {time} {threads}`; these
+    /// arguments may be left out
+    #[arg(long, value_name = "COMMAND", value_parser = external)]
+    solver_command: Option<External>,
     /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -173,13 +178,24 @@ pub(crate) struct Asked {
 impl Asked {
     /// Who is asked.
     pub(crate) fn solver(&self) -> Result<&'static Entry> {
-        find_solver(&self.solver)
+        match &self.solver_command {
+            Some(command) => Ok(command.clone().entry(EXTERNAL)),
+            None => find_solver(&self.solver),
+        }
     }
 
     /// Who is asked, and how long.
     pub(crate) fn task(&self) -> Result<Task<'static>> {
         Ok(Task { solver: self.solver()?, ..self.question.task() })
     }
+}
+
+/// What a solver of the command line is called.
+pub(crate) const EXTERNAL: &str = "external";
+
+/// A solver that is a program, whose relative paths are those of the shell.
+pub(crate) fn external(command: &str) -> Result<External, String> {
+    External::new(command, Path::new("."))
 }
 
 /// The help text of an argument that names an engine: what it is for, and all engines.

@@ -153,7 +153,14 @@ mod tests {
         let instance = random(&Random { layers: 3, devices: 2, ..Random::default() });
         let instance = Instance::Deployment(instance);
         let request =
-            TrialRequest { solver: "any".into(), seed: 0, allowance, cores: vec![], instance };
+            TrialRequest {
+            solver: "any".into(),
+            external: None,
+            seed: 0,
+            allowance,
+            cores: vec![],
+            instance,
+        };
         let mut command = Command::new("sh");
         ask(command.args(["-c", script]), &request, &AtomicBool::new(interrupt))
     }
