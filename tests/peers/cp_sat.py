@@ -9,7 +9,10 @@ and the two ends of a run are no further apart than what the device can hold who
 import math
 import sys
 
-import question as q
+# Nothing but sources in this folder.
+sys.dont_write_bytecode = True
+
+import question as q  # noqa: E402
 
 
 class Program:
@@ -304,9 +307,14 @@ def main():
         program.hint(first)
 
     class Told(cp_model.CpSolverSolutionCallback):
+        """Writes each plan down as it is found."""
+
+        refused = False
+
         def on_solution_callback(self):
             if not answer.offer(program.plan(self.boolean_value)):
-                sys.exit("the model and the instance disagree on a plan")
+                self.refused = True
+                self.stop_search()
 
     solver = cp_model.CpSolver()
     solver.parameters.num_workers = given.threads
@@ -315,7 +323,10 @@ def main():
     solver.parameters.linearization_level = 2
     solver.parameters.max_time_in_seconds = q.left(given)
     solver.best_bound_callback = lambda bound: answer.prove(whole(bound))
-    status = solver.solve(program.model, Told())
+    told = Told()
+    status = solver.solve(program.model, told)
+    if told.refused:
+        sys.exit("the model takes a plan that breaks a limit of the instance")
     work = {"nodes": solver.num_branches, "iterations": solver.num_conflicts}
     if status == cp_model.INFEASIBLE:
         answer.claim(infeasible=True, **work)

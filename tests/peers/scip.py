@@ -8,7 +8,10 @@ A vector whose plan breaks a limit by less than SCIP's tolerance is cut off.
 import math
 import sys
 
-import question as q
+# Nothing but sources in this folder.
+sys.dont_write_bytecode = True
+
+import question as q  # noqa: E402
 
 # Coefficients are brought below this, so that a tolerance of 1e-7 is less than a unit of most rows.
 COEFFICIENT_MAX = 1e6

@@ -23,8 +23,8 @@ pub struct External {
 }
 
 /// What a command may ask for in braces.
-const PLACEHOLDERS: [&str; 8] =
-    ["instance", "plan", "claim", "time", "threads", "gap", "seed", "here"];
+const PLACEHOLDERS: [&str; 9] =
+    ["instance", "plan", "claim", "start", "time", "threads", "gap", "seed", "here"];
 /// The arguments of a command without placeholders.
 const ARGUMENTS: [&str; 5] = ["{instance}", "{plan}", "{claim}", "{time}", "{threads}"];
 
@@ -35,7 +35,8 @@ impl External {
     /// Reads a command: words as a POSIX shell would split them, started without a shell. In any
     /// word, `{instance}`, `{plan}` and `{claim}` are paths, `{time}` are seconds (`inf` without a
     /// limit), `{threads}`, `{gap}` and `{seed}` are numbers, and `{here}` is the folder `here`;
-    /// `{{` and `}}` are braces. A command without placeholders gets `{instance} {plan} {claim}
+    /// `{start}` is the path of a plan to start from, the best of quick rules; there is no such
+    /// file where they have none. `{{` and `}}` are braces. A command without placeholders gets `{instance} {plan} {claim}
     /// {time} {threads}` as its arguments.
     ///
     /// # Errors
@@ -71,6 +72,13 @@ impl External {
         &self.command
     }
 
+    /// Whether the command asks for a plan to start from.
+    pub(crate) fn wants_start(&self) -> bool {
+        let of = |word: &String| pieces(word).unwrap_or_default();
+        let mut all = self.words.iter().flat_map(of);
+        all.any(|piece| piece == Piece::Placeholder("start"))
+    }
+
     /// As a line of the registry, which lives as long as the process: as many as its command line
     /// names.
     pub fn entry(self, name: &str) -> &'static Entry {
@@ -97,6 +105,7 @@ impl External {
             Piece::Placeholder("instance") => path(&files.instance),
             Piece::Placeholder("plan") => path(&files.plan),
             Piece::Placeholder("claim") => path(&files.claim),
+            Piece::Placeholder("start") => path(&files.start),
             Piece::Placeholder("threads") => limits.threads.to_string(),
             Piece::Placeholder("gap") => limits.gap.to_string(),
             Piece::Placeholder("seed") => limits.seed.to_string(),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use edgeplan_files::deployment::{PlanFile, write_instance};
-use edgeplan_files::{InputError, read_text};
+use edgeplan_files::{InputError, read_text, to_json};
 use edgeplan_problem::Bytes;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use tempfile::TempDir;
@@ -22,6 +22,7 @@ pub(crate) struct Files {
     pub(crate) instance: PathBuf,
     pub(crate) plan: PathBuf,
     pub(crate) claim: PathBuf,
+    pub(crate) start: PathBuf,
 }
 
 impl Files {
@@ -33,11 +34,17 @@ impl Files {
         Ok(Self { folder: Some(folder), ..files })
     }
 
+    /// Writes the plan to start from.
+    pub(crate) fn write_start(&self, instance: &Deployment, plan: &Plan) -> std::io::Result<()> {
+        fs::write(&self.start, to_json(&PlanFile::new(instance, plan)))
+    }
+
     /// Files of a folder that somebody else cares for.
     pub(crate) fn named(folder: &Path) -> Self {
         let file = |name: &str| folder.join(name);
         let (instance, plan) = (file("instance.json"), file("plan.json"));
-        Self { folder: None, instance, plan, claim: file("claim.json") }
+        let (claim, start) = (file("claim.json"), file("start.json"));
+        Self { folder: None, instance, plan, claim, start }
     }
 
     /// The folder.

@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Answer, Run, Solver, SolverError, Stop};
+use edgeplan_problem::{Answer, Limits, Run, Silent, Solver, SolverError, Stop, solve};
+use edgeplan_solvers::find;
 
 use crate::files::{Files, Stamp};
 use crate::guard::Guard;
@@ -23,6 +24,10 @@ impl Solver<Deployment> for External {
         let problem = run.problem();
         let files =
             Files::of(problem).map_err(|error| self.failed(&format!("no folder: {error}")))?;
+        if let Some(plan) = self.wants_start().then(|| quick(run)).flatten() {
+            let written = files.write_start(problem, &plan);
+            written.map_err(|error| self.failed(&format!("no plan to start from: {error}")))?;
+        }
         let mut guard = Guard::over(files.folder())
             .map_err(|error| self.failed(&format!("no guard: /bin/sh: {error}")))?;
         let words = self.filled(&files, &run.limits(), run.remaining());
@@ -43,6 +48,22 @@ impl Solver<Deployment> for External {
             Ending::Overdue => self.cut_off(&files, run, &mut process),
         }
     }
+}
+
+/// Whose plans the integer programs start from, and the part of the time that each may use.
+const STARTS: [&str; 2] = ["chain-exact", "fastest-first"];
+const START_SHARE: u32 = 10;
+
+/// The best plan of solvers that take milliseconds. The run is not told of it: it is no answer of
+/// the program that gets it.
+fn quick(run: &Run<'_, Deployment>) -> Option<Plan> {
+    let one = |name: &str| {
+        let time = run.remaining().map(|time| time / START_SHARE);
+        let limits = Limits { time, ..run.limits() };
+        let outcome = solve(run.problem(), (find(name)?.make)().as_ref(), limits, &mut Silent);
+        Some((outcome.cost()?, outcome.plan?))
+    };
+    STARTS.into_iter().filter_map(one).min_by_key(|(cost, _)| *cost).map(|(_, plan)| plan)
 }
 
 /// How a process ended.
