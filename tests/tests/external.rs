@@ -174,8 +174,10 @@ struct Sleeper {
 impl Sleeper {
     fn script(folder: &Path) -> String {
         let said = folder.join("said").display().to_string();
-        let text = format!("sleep 1000 &\necho $$ $! \"$2\" > '{said}.new'\n\
-                            mv '{said}.new' '{said}'\nwait");
+        let text = format!(
+            "sleep 1000 &\necho $$ $! \"$2\" > '{said}.new'\n\
+                            mv '{said}.new' '{said}'\nwait"
+        );
         script(folder, "sleeper.sh", &text)
     }
 

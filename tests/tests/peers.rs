@@ -105,7 +105,8 @@ fn the_bill_of_the_peers_is_that_of_evaluate() {
         let path = place.path().join(format!("{index}.json"));
         std::fs::write(&path, write_instance(instance)).unwrap();
         let rows = |plan: Plan| -> Vec<Vec<(u16, u16)>> {
-            let row = |layers: Vec<Assignment>| layers.iter().map(|a| (a.device.0, a.option.0)).collect();
+            let row =
+                |layers: Vec<Assignment>| layers.iter().map(|a| (a.device.0, a.option.0)).collect();
             plan.models.into_iter().map(row).collect()
         };
         asked.push(json!([path, plans(instance).into_iter().map(rows).collect::<Vec<_>>()]));
@@ -120,7 +121,8 @@ fn the_bill_of_the_peers_is_that_of_evaluate() {
     let output = child.wait_with_output().unwrap();
     feed.join().unwrap().unwrap();
     assert!(output.status.success());
-    let (mut feasible, mut lines) = (0, text(&output.stdout).lines().map(str::to_owned).collect::<Vec<_>>().into_iter());
+    let (mut feasible, mut lines) =
+        (0, text(&output.stdout).lines().map(str::to_owned).collect::<Vec<_>>().into_iter());
     for instance in &questions {
         let costs: Vec<Option<u64>> = serde_json::from_str(&lines.next().unwrap()).unwrap();
         for (plan, cost) in plans(instance).iter().zip(costs) {

@@ -211,7 +211,7 @@ pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
 
 /// The entry of that name; otherwise an error that says of what kind there is none, with the
 /// nearest name or else `instead`.
-pub(crate) fn find_among<P: Problem>(
+pub(crate) fn find_among<P: Problem + 'static>(
     entries: &'static [Entry<P>],
     name: &str,
     kind: &str,

@@ -31,7 +31,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 /// Command, name, guarantee, sentence, source.
 struct Row([&'static str; 5]);
 
-fn rows<P: Problem>(
+fn rows<P: Problem + 'static>(
     entries: &'static [Entry<P>],
     command: &'static str,
 ) -> impl Iterator<Item = Row> {

@@ -46,7 +46,11 @@ impl Session {
 }
 
 /// Runs a solver of any problem, and prices its plan again.
-pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Outcome<P::Plan> {
+pub fn ask<P: Problem + 'static>(
+    problem: &P,
+    entry: &Entry<P>,
+    limits: Limits<'_>,
+) -> Outcome<P::Plan> {
     let mut outcome = solve(problem, (entry.make)().as_ref(), limits, &mut Silent);
     confirm(problem, &mut outcome);
     outcome
@@ -55,7 +59,7 @@ pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Out
 /// Asks all of these solvers, one after another, until somebody interrupts; then confronts
 /// their answers and ranks them: by cost, then time; then proofs that there is no plan; whoever
 /// knows nothing is last.
-pub fn ranked<P: Problem>(
+pub fn ranked<P: Problem + 'static>(
     entries: impl IntoIterator<Item = &'static Entry<P>>,
     limits: Limits<'_>,
     mut ask: impl FnMut(&'static Entry<P>) -> Outcome<P::Plan>,

@@ -45,7 +45,8 @@ mod tests {
 
     #[test]
     fn a_claim_says_what_it_claims_or_is_refused() {
-        let all = r#"{"schema": "edgeplan-claim/1", "lower_bound": 7, "nodes": 2, "iterations": 3}"#;
+        let all =
+            r#"{"schema": "edgeplan-claim/1", "lower_bound": 7, "nodes": 2, "iterations": 3}"#;
         let claim = Claim::parse("claim", all).unwrap();
         assert_eq!((claim.lower_bound, claim.infeasible), (Some(Cost(7)), false));
         assert_eq!((claim.nodes, claim.iterations), (Some(2), Some(3)));

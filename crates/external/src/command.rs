@@ -74,9 +74,8 @@ impl External {
 
     /// Whether the command asks for a plan to start from.
     pub(crate) fn wants_start(&self) -> bool {
-        let of = |word: &String| pieces(word).unwrap_or_default();
-        let mut all = self.words.iter().flat_map(of);
-        all.any(|piece| piece == Piece::Placeholder("start"))
+        let start = Piece::Placeholder("start");
+        self.words.iter().any(|word| pieces(word).is_ok_and(|pieces| pieces.contains(&start)))
     }
 
     /// As a line of the registry, which lives as long as the process: as many as its command line

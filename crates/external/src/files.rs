@@ -71,9 +71,9 @@ impl Files {
 
     /// Whether the plan or the claim is longer than is read.
     pub(crate) fn too_long(&self) -> bool {
-        [&self.plan, &self.claim].into_iter().any(|path| {
-            fs::metadata(path).is_ok_and(|there| there.len() > FILE_MAX)
-        })
+        [&self.plan, &self.claim]
+            .into_iter()
+            .any(|path| fs::metadata(path).is_ok_and(|there| there.len() > FILE_MAX))
     }
 
     /// When plan and claim were last written, and how long they are.

@@ -135,7 +135,8 @@ impl External {
         let claim = files.read_claim().map_err(unreadable)?;
         let plan = files.read_plan(run.problem()).map_err(unreadable)?;
         let lower_bound = claim.as_ref().and_then(|claim| claim.lower_bound);
-        let counts = claim.as_ref().map(|claim| [("nodes", claim.nodes), ("iterations", claim.iterations)]);
+        let counts =
+            claim.as_ref().map(|claim| [("nodes", claim.nodes), ("iterations", claim.iterations)]);
         for (what, count) in counts.into_iter().flatten() {
             if let Some(count) = count {
                 run.count(what, count);
@@ -165,7 +166,8 @@ impl External {
             return Err(Stop::Time.into());
         }
         let grace = Self::GRACE.as_secs();
-        Err(self.ended(&format!("killed {grace} s past its limit, without a feasible plan"), process))
+        Err(self
+            .ended(&format!("killed {grace} s past its limit, without a feasible plan"), process))
     }
 
     fn ended(&self, how: &str, process: &mut Process) -> SolverError {

@@ -10,7 +10,9 @@ use edgeplan_families::{Random, random};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::to_json;
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Plan};
-use edgeplan_problem::{Contradiction, Cost, Limits, Outcome, Problem as _, Silent, Verdict, solve};
+use edgeplan_problem::{
+    Contradiction, Cost, Limits, Outcome, Problem as _, Silent, Verdict, solve,
+};
 
 /// A question, a plan of it and its cost, and a folder for scripts.
 struct Place {
@@ -27,7 +29,8 @@ impl Place {
         let folder = tempfile::tempdir().unwrap();
         let on = |device| Assignment { device: DeviceId(device), ..Assignment::default() };
         // The cheapest of the plans that put all layers of a half on one device.
-        let halves = (0..3).flat_map(|a| (0..3).map(move |b| Plan::single(vec![on(a), on(a), on(b), on(b)])));
+        let halves = (0..3)
+            .flat_map(|a| (0..3).map(move |b| Plan::single(vec![on(a), on(a), on(b), on(b)])));
         let priced = halves.map(|plan| (instance.evaluate(&plan), plan));
         let feasible = priced.filter(|(evaluation, _)| evaluation.is_feasible());
         let (evaluation, plan) = feasible.min_by_key(|(e, _)| e.cost).expect("one is feasible");
@@ -49,16 +52,16 @@ impl Place {
         std::fs::write(self.path(name), format!("{head}{text}\n")).unwrap();
         let here = self.folder.path().display();
         let script = self.path(name);
-        let text = format!(
-            "sh -c '. {}' {here} {{instance}} {{plan}} {{claim}}",
-            script.display()
-        );
+        let text = format!("sh -c '. {}' {here} {{instance}} {{plan}} {{claim}}", script.display());
         External::new(&text, Path::new(".")).expect("a command")
     }
 
     /// Runs a script, and checks that its folder is gone.
     fn run(&self, text: &str, time: f64) -> Outcome<Plan> {
-        self.run_until(text, Limits { time: Some(Duration::from_secs_f64(time)), ..Limits::default() })
+        self.run_until(
+            text,
+            Limits { time: Some(Duration::from_secs_f64(time)), ..Limits::default() },
+        )
     }
 
     fn run_until(&self, text: &str, limits: Limits<'_>) -> Outcome<Plan> {
@@ -88,14 +91,17 @@ fn a_plan_and_a_claim_are_judged() {
     assert_eq!(outcome.verdict, Verdict::Feasible { cost, lower_bound: None });
 
     let bound = |bound: u64| {
-        format!("cp \"$here/good.json\" \"$plan\"; echo '{{{CLAIM}, \"lower_bound\": {bound}, \
-                 \"nodes\": 7, \"iterations\": 8}}' > \"$claim\"")
+        format!(
+            "cp \"$here/good.json\" \"$plan\"; echo '{{{CLAIM}, \"lower_bound\": {bound}, \
+                 \"nodes\": 7, \"iterations\": 8}}' > \"$claim\""
+        )
     };
     let outcome = place.run(&bound(cost.0), LONG);
     assert_eq!(outcome.verdict, Verdict::Optimal { cost, lower_bound: cost });
     assert_eq!((outcome.work["nodes"], outcome.work["iterations"]), (7, 8));
     let outcome = place.run(&bound(cost.0 + 1), LONG);
-    let why = Contradiction::BoundAboveCost { bound: Cost(cost.0 + 1), cost, by: "its own plan".into() };
+    let why =
+        Contradiction::BoundAboveCost { bound: Cost(cost.0 + 1), cost, by: "its own plan".into() };
     assert_eq!(outcome.verdict, Verdict::Wrong(why));
 
     let outcome = place.run(&format!("echo '{{{CLAIM}, \"lower_bound\": 3}}' > \"$claim\""), LONG);
@@ -103,7 +109,10 @@ fn a_plan_and_a_claim_are_judged() {
     let none = format!("echo '{{{CLAIM}, \"infeasible\": true}}' > \"$claim\"");
     assert_eq!(place.run(&none, LONG).verdict, Verdict::Infeasible);
     let both = place.run(&format!("cp \"$here/good.json\" \"$plan\"; {none}"), LONG);
-    assert!(matches!(both.verdict, Verdict::Wrong(Contradiction::NotInfeasible { .. })), "{both:?}");
+    assert!(
+        matches!(both.verdict, Verdict::Wrong(Contradiction::NotInfeasible { .. })),
+        "{both:?}"
+    );
 
     // Of a plan without a fingerprint only the names count.
     let bare = "grep -v '\"instance\":' \"$here/good.json\" > \"$plan\"";
@@ -122,7 +131,10 @@ fn failures_name_the_command_the_status_and_the_last_words() {
         ("exit 0", "ended without a plan and without a claim"),
         ("echo 'all is well'", "ended without a plan and without a claim: all is well"),
         ("echo a >&2; echo b >&2; echo c >&2; echo d >&2; exit 3", "exit status: 3: b | c | d"),
-        ("cp \"$here/good.json\" \"$plan\"; echo no licence >&2; exit 1", "exit status: 1: no licence"),
+        (
+            "cp \"$here/good.json\" \"$plan\"; echo no licence >&2; exit 1",
+            "exit status: 1: no licence",
+        ),
         ("kill -s SEGV $$", "signal: 11"),
         ("head -c 150 \"$here/good.json\" > \"$plan\"", "plan: EOF while parsing"),
         ("printf '\\377' > \"$plan\"", "plan: this is no text; UTF-8 is needed"),
@@ -136,7 +148,10 @@ fn failures_name_the_command_the_status_and_the_last_words() {
             "plan: instance: made for instance 00, this is ",
         ),
         ("sed 's/device-0/nobody/' \"$here/good.json\" > \"$plan\"", "no device nobody"),
-        ("echo '{\"schema\": \"edgeplan-claim/1\", \"lower_bound\": 1e3}' > \"$claim\"", "claim: lower_bound"),
+        (
+            "echo '{\"schema\": \"edgeplan-claim/1\", \"lower_bound\": 1e3}' > \"$claim\"",
+            "claim: lower_bound",
+        ),
         ("echo '{\"lower_bound\": 3}' > \"$claim\"", "claim: missing field `schema`"),
     ];
     for (text, expected) in cases {
@@ -158,8 +173,10 @@ fn what_hangs_is_killed_and_what_it_had_found_counts() {
     let expected = "killed 2 s past its limit, without a feasible plan: still thinking";
     assert!(reason.contains(expected), "{reason}");
     let outcome = place.run(
-        &format!("cp \"$here/good.json\" \"$plan\"; echo '{{{CLAIM}, \"lower_bound\": 3}}' \
-                  > \"$claim\"; trap '' TERM INT; sleep 1000 & wait"),
+        &format!(
+            "cp \"$here/good.json\" \"$plan\"; echo '{{{CLAIM}, \"lower_bound\": 3}}' \
+                  > \"$claim\"; trap '' TERM INT; sleep 1000 & wait"
+        ),
         0.3,
     );
     let lower_bound = Some(Cost(3));

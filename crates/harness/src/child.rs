@@ -152,8 +152,7 @@ mod tests {
             Allowance { time_s: 0.1, grace_s: 0.2, gap: 0.0, memory, cpu_s, threads: 1 };
         let instance = random(&Random { layers: 3, devices: 2, ..Random::default() });
         let instance = Instance::Deployment(instance);
-        let request =
-            TrialRequest {
+        let request = TrialRequest {
             solver: "any".into(),
             external: None,
             seed: 0,

@@ -6,9 +6,7 @@ use std::time::Duration;
 
 use edgeplan_external::External;
 use edgeplan_files::{InputError, parse_json};
-use edgeplan_problem::{
-    Bytes, Cost, Limits, Observer, Outcome, Problem, Solver, Verdict, solve,
-};
+use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Problem, Solver, Verdict, solve};
 use edgeplan_records::row::{Point, PointKind};
 use edgeplan_solvers::Entry;
 use serde::{Deserialize, Serialize};
@@ -118,7 +116,10 @@ fn registered(
     request: &TrialRequest,
     output: &mut dyn Write,
 ) -> Result<TrialEnd, InputError> {
-    fn entry<'a, P: Problem>(entries: &'a [Entry<P>], request: &TrialRequest) -> &'a Entry<P> {
+    fn entry<'a, P: Problem + 'static>(
+        entries: &'a [Entry<P>],
+        request: &TrialRequest,
+    ) -> &'a Entry<P> {
         find(entries, &request.solver).expect("checked before")
     }
     match &request.instance {

@@ -50,7 +50,7 @@ impl Guarantee {
 }
 
 /// A line of the registry.
-pub struct Entry<P: Problem = Deployment> {
+pub struct Entry<P: Problem + 'static = Deployment> {
     /// The name that commands, suites and records use.
     pub name: &'static str,
     /// What it promises.
@@ -63,7 +63,7 @@ pub struct Entry<P: Problem = Deployment> {
     pub make: &'static (dyn Fn() -> Box<dyn Solver<P> + Send> + Sync),
 }
 
-impl<P: Problem> std::fmt::Debug for Entry<P> {
+impl<P: Problem + 'static> std::fmt::Debug for Entry<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
     }

@@ -43,7 +43,10 @@ pub(super) fn externals(
             return wrong(format!("{name} is a set of solvers; another name is needed"));
         }
         if kind != Kind::Deployment {
-            return wrong(format!("programs solve deployments, and this suite is of {}", kind.word()));
+            return wrong(format!(
+                "programs solve deployments, and this suite is of {}",
+                kind.word()
+            ));
         }
         // `.` stands for the folder of a suite that is named without one.
         let here = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };

@@ -51,8 +51,8 @@ use edgeplan_problem::{Nanos, Problem as _};
 
 use crate::{Formulated, Formulation, TooLarge};
 use alike::Order;
-pub use names::{NamedChoice, NamedProgram};
 use names::RowNames;
+pub use names::{NamedChoice, NamedProgram};
 use rows::{Statement, cycle_unit};
 
 /// Where each decision's variables are.
@@ -190,8 +190,7 @@ fn state(
         [only] => only.holds.clone(),
         _ => instance.device_ids().map(|_| program.binary()).collect(),
     };
-    let cycles =
-        instance.objective == Objective::Bottleneck || instance.bottleneck_max.is_some();
+    let cycles = instance.objective == Objective::Bottleneck || instance.bottleneck_max.is_some();
     let unit = cycle_unit(instance) as f64;
     let longest = instance.bottleneck_max.map(|limit| limit.as_f64() / unit);
     let least = (least_cycle(instance, &models) as f64 / unit).min(longest.unwrap_or(f64::MAX));
