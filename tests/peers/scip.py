@@ -64,14 +64,14 @@ class Program:
         return self.model.addVar(name, vtype="C", lb=0.0, ub=1.0)
 
     def equal(self, terms, limit):
+        if not terms and limit:
+            self.model.addCons(self.used[0] >= 2)
+            return
         self.model.addCons(self.scip.quicksum(factor * var for var, factor in terms) == limit)
 
     def below(self, terms, limit):
         """`terms <= limit` of whole numbers, brought to a size that SCIP likes."""
         terms = [term for term in terms if term[1]]
-        terms, limit = q.divided(terms, limit) if all(
-            isinstance(factor, int) for _, factor in terms
-        ) else (terms, limit)
         if not terms:
             if limit < 0:
                 self.model.addCons(self.used[0] >= 2)

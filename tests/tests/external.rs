@@ -1,4 +1,4 @@
-//! Solvers that are programs of their own, as a user meets them: in suites, in `plan`, in `compare`.
+//! Solvers that are programs of their own, as a user meets them: in suites, `plan` and `compare`.
 #![cfg(unix)]
 
 use std::path::{Path, PathBuf};

@@ -36,8 +36,8 @@ impl External {
     /// word, `{instance}`, `{plan}` and `{claim}` are paths, `{time}` are seconds (`inf` without a
     /// limit), `{threads}`, `{gap}` and `{seed}` are numbers, and `{here}` is the folder `here`;
     /// `{start}` is the path of a plan to start from, the best of quick rules; there is no such
-    /// file where they have none. `{{` and `}}` are braces. A command without placeholders gets `{instance} {plan} {claim}
-    /// {time} {threads}` as its arguments.
+    /// file where they have none. `{{` and `}}` are braces. A command without placeholders gets
+    /// `{instance} {plan} {claim} {time} {threads}` as its arguments.
     ///
     /// # Errors
     /// No word, an open quote, an unknown placeholder, a command that names some but neither the

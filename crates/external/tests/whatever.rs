@@ -46,7 +46,8 @@ impl Place {
         self.folder.path().join(name)
     }
 
-    /// A script that is told its folder as `$here`, and the files as `$instance`, `$plan`, `$claim`.
+    /// A script that is told its folder as `$here`, and its files as `$instance`, `$plan` and
+    /// `$claim`.
     fn script(&self, name: &str, text: &str) -> External {
         let head = "here=$0 instance=$1 plan=$2 claim=$3\necho \"$plan\" > \"$here/where\"\n";
         std::fs::write(self.path(name), format!("{head}{text}\n")).unwrap();
@@ -183,7 +184,8 @@ fn what_hangs_is_killed_and_what_it_had_found_counts() {
     assert_eq!(outcome.verdict, Verdict::Feasible { cost: place.cost, lower_bound });
     assert_eq!(outcome.stopped, Some(edgeplan_problem::Stop::Time));
     // Half a plan at the end takes nothing from the whole one before.
-    let halved = "cp \"$here/good.json\" \"$plan\"; sleep 0.5; head -c 99 \"$here/good.json\" > \"$plan\"; sleep 1000";
+    let halved = "cp \"$here/good.json\" \"$plan\"; sleep 0.5; \
+                  head -c 99 \"$here/good.json\" > \"$plan\"; sleep 1000";
     assert_eq!(place.run(halved, 1.0).verdict.cost(), Some(place.cost));
     assert!(started.elapsed() < Duration::from_secs(50), "{:?}", started.elapsed());
 }
