@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use edgeplan::CertificateFile;
 use edgeplan_batching::Scenario;
 use edgeplan_cost_model::profile::Profile;
+use edgeplan_external::Claim;
 use edgeplan_files::deployment::{PlanFile, instance_schema};
 use edgeplan_harness::suite::suite_schema;
 use edgeplan_machines::cluster::ClusterFile;
@@ -69,6 +70,11 @@ fn formats() -> Vec<FileFormat> {
             "plan.json",
             "A plan by name: `edgeplan plan --out` writes it, `check` and `export` read it.",
             schema_for!(PlanFile),
+        ),
+        file(
+            "claim.json",
+            "What a solver that is a program claims beside its plan: `docs/external-solvers.md`.",
+            schema_for!(Claim),
         ),
         file(
             "service.toml",

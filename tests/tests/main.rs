@@ -12,6 +12,7 @@ mod conventions; // published figures, each in every reading
 mod dependencies; // licences and sources
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
+mod external; // solvers that are programs of their own
 mod folders; // models as Hugging Face stores them
 mod formats; // the page of file formats, and its schemas
 mod formulation; // the integer program of deployments
@@ -19,8 +20,10 @@ mod inspect; // what it shows of models, devices and clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
 mod memory; // what a model takes while it is measured, taught, and written
+mod peers; // models of CP-SAT and SCIP, where Python has them
 mod planned; // DFTSP as a policy of the simulator
 mod profile; // measuring machines and links
+mod program; // questions as MPS and LP
 mod proof; // proofs that were false once
 mod quality; // what quantization costs, and the files that plans describe
 mod report; // pages made from records, in a browser, too

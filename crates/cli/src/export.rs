@@ -1,13 +1,15 @@
-//! `edgeplan export`: a plan as files and commands for an engine that runs it.
+//! `edgeplan export`: a plan as files and commands for an engine that runs it, or the question as
+//! an integer program.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use anyhow::Result;
-use edgeplan::{Export, Runtime};
+use anyhow::{Result, bail};
+use edgeplan::{Export, ModelFormat, Runtime};
 use edgeplan_files::{check_folder, write_folder_atomic};
 use serde_json::json;
 
+use crate::program;
 use crate::question::{Asked, engine_help};
 use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
@@ -19,15 +21,15 @@ pub(crate) struct Arguments {
     #[arg(
         long,
         value_name = "ENGINE",
-        value_parser = Runtime::find,
-        conflicts_with = "runtime",
-        help = engine_help("Engine to write files for")
+        value_parser = target,
+        help = engine_help("mps or lp, a file of the question as an integer program; or the \
+            engine to write files for")
     )]
-    to: &'static Runtime,
+    to: Target,
     /// Plan file, made with or without `--for ENGINE` [default: the solver's plan for the engine]
     #[arg(long)]
     plan: Option<PathBuf>,
-    /// Folder to write, new or empty
+    /// Folder to write, new or empty; of mps and lp the file
     #[arg(long)]
     out: PathBuf,
     /// Address of a device in the engine's terms, such as `jetson=10.0.0.7:50052` or `gpu=cuda[0]`;
@@ -40,8 +42,40 @@ pub(crate) struct Arguments {
     nearest: bool,
 }
 
+/// What is written.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// A plan for an engine.
+    Engine(&'static Runtime),
+    /// The question as an integer program.
+    Program(ModelFormat),
+}
+
+fn target(name: &str) -> Result<Target, String> {
+    let formats = [ModelFormat::Mps, ModelFormat::Lp];
+    match formats.into_iter().find(|format| format.word() == name) {
+        Some(format) => Ok(Target::Program(format)),
+        None => Runtime::find(name).map(Target::Engine),
+    }
+}
+
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Arguments { asked, to: engine, plan, out, at, nearest } = arguments;
+    let Arguments { asked, to, plan, out, at, .. } = arguments;
+    match *to {
+        Target::Engine(engine) if asked.question.runtime.is_some() => {
+            bail!("--for cannot be used with --to {}, which says as much", engine.name)
+        }
+        Target::Engine(engine) => plan_for(engine, arguments),
+        Target::Program(format) if plan.is_some() || !at.is_empty() => {
+            let format = format.word();
+            bail!("--plan and --at cannot be used with --to {format}: it is the question's file")
+        }
+        Target::Program(format) => program::write(&asked.question, format, out, asked.json),
+    }
+}
+
+fn plan_for(engine: &'static Runtime, arguments: &Arguments) -> Result<Reply> {
+    let Arguments { asked, plan, out, at, nearest, .. } = arguments;
     let task = asked.task()?;
     check_folder(out)?;
     let session = asked.question.load()?;

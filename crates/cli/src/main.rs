@@ -17,6 +17,7 @@ mod memory;
 mod pareto;
 mod plan;
 mod profile;
+mod program;
 mod quantize;
 mod question;
 mod refresh;
@@ -90,7 +91,7 @@ enum Command {
     Explain(explain::Arguments),
     /// Evaluate a plan file on its instance, and verify a certificate
     Check(check::Arguments),
-    /// Write the files and commands that run a plan on an engine
+    /// Write the files and commands that run a plan on an engine, or the question as MPS or LP
     Export(export::Arguments),
     /// Show the data of a model, a device or a cluster, with sources
     Inspect(inspect::Arguments),

@@ -1,11 +1,12 @@
 //! The question that a command is asked: an instance file, or a model on a cluster.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use clap::builder::NonEmptyStringValueParser;
 use edgeplan::{Changes, Entry, Limits, Problem, Quiet, Runtime, Session, Sources, Task};
+use edgeplan_external::External;
 use edgeplan_files::nearest;
 use edgeplan_model::sensitivity::{Quality, mix_named};
 use edgeplan_pricing::workload::Goal;
@@ -165,8 +166,12 @@ pub(crate) struct Asked {
     pub(crate) question: Question,
     /// Solver, one of `edgeplan solvers` [default: chain-search, or portfolio where models or runs
     /// share devices]
-    #[arg(long)]
+    #[arg(long, conflicts_with = "solver_command")]
     solver: Option<String>,
+    /// Solver that is a program: `my-solver {instance} {plan} {claim} {time} {threads}`; these
+    /// arguments may be left out
+    #[arg(long, value_name = "COMMAND", value_parser = external)]
+    solver_command: Option<External>,
     /// Print JSON instead of text
     #[arg(long)]
     pub(crate) json: bool,
@@ -175,9 +180,20 @@ pub(crate) struct Asked {
 impl Asked {
     /// The solver, and its limits.
     pub(crate) fn task(&self) -> Result<Task<'static>> {
-        let solver = self.solver.as_deref().map(find_solver).transpose()?;
+        let solver = match &self.solver_command {
+            Some(command) => Some(command.clone().entry(EXTERNAL)),
+            None => self.solver.as_deref().map(find_solver).transpose()?,
+        };
         Ok(Task { solver, ..self.question.task() })
     }
+}
+
+/// What a solver of the command line is called.
+pub(crate) const EXTERNAL: &str = "external";
+
+/// A solver that is a program, whose relative paths are those of the shell.
+pub(crate) fn external(command: &str) -> Result<External, String> {
+    External::new(command, Path::new("."))
 }
 
 /// The help text of an argument that names an engine: what it is for, and all engines.
@@ -193,7 +209,7 @@ pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
 
 /// The entry of that name; otherwise an error that says of what kind there is none, with the
 /// nearest name or else `instead`.
-pub(crate) fn find_among<P: Problem>(
+pub(crate) fn find_among<P: Problem + 'static>(
     entries: &'static [Entry<P>],
     name: &str,
     kind: &str,

@@ -32,7 +32,7 @@ pub(crate) struct Row {
 }
 
 /// The entries of a registry, and the command that asks them where several are listed.
-pub(crate) fn rows<P: Problem>(
+pub(crate) fn rows<P: Problem + 'static>(
     command: Option<&'static str>,
     entries: &'static [Entry<P>],
 ) -> impl Iterator<Item = Row> {

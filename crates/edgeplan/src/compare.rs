@@ -23,20 +23,27 @@ pub struct Ranking {
 }
 
 impl Session {
-    /// Asks every solver of the registry under the task's limits, one after another, and confronts
-    /// their answers: one that another's plan denies becomes [`Verdict::Wrong`].
+    /// Asks every solver of the registry, and then `others`, under the task's limits, one after
+    /// another, and confronts their answers: one that another's plan denies becomes
+    /// [`Verdict::Wrong`].
     ///
     /// ```no_run
     /// # let session = edgeplan::Sources::default().load()?;
-    /// let ranking = session.compare(&edgeplan::Task::default(), &mut edgeplan::Quiet);
+    /// let ranking = session.compare(&edgeplan::Task::default(), &[], &mut edgeplan::Quiet);
     /// println!("{} is the fastest to the best plan", ranking.outcomes[0].0);
     /// # Ok::<(), edgeplan::Error>(())
     /// ```
-    pub fn compare(&self, task: &Task<'_>, progress: &mut dyn Progress) -> Ranking {
+    pub fn compare(
+        &self,
+        task: &Task<'_>,
+        others: &[&'static Entry],
+        progress: &mut dyn Progress,
+    ) -> Ranking {
         let one = |solver: &'static Entry| {
             answer(self.deployment(), &Task { solver: Some(solver), ..*task }, progress).0
         };
-        let outcomes = ranked(DEPLOYMENT, task.limits, one);
+        let all = DEPLOYMENT.iter().chain(others.iter().copied());
+        let outcomes = ranked(all, task.limits, one);
         let lower_bound = outcomes.iter().filter_map(|(_, o)| o.lower_bound()).max();
         Ranking { outcomes, lower_bound }
     }
@@ -84,7 +91,11 @@ impl<T> Ranked<T> {
 /// Runs a solver of any problem, and prices its plan again.
 ///
 /// See [`schedule`](crate::schedule) for an example of what is made with it.
-pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Outcome<P::Plan> {
+pub fn ask<P: Problem + 'static>(
+    problem: &P,
+    entry: &Entry<P>,
+    limits: Limits<'_>,
+) -> Outcome<P::Plan> {
     let mut outcome = solve(problem, (entry.make)().as_ref(), limits, &mut Silent);
     confirm(problem, &mut outcome);
     outcome
@@ -95,13 +106,13 @@ pub fn ask<P: Problem>(problem: &P, entry: &Entry<P>, limits: Limits<'_>) -> Out
 /// knows nothing is last.
 ///
 /// See [`schedule`](crate::schedule) for an example of what is made with it.
-pub fn ranked<P: Problem>(
-    entries: &'static [Entry<P>],
+pub fn ranked<P: Problem + 'static>(
+    entries: impl IntoIterator<Item = &'static Entry<P>>,
     limits: Limits<'_>,
     mut ask: impl FnMut(&'static Entry<P>) -> Outcome<P::Plan>,
 ) -> Vec<(&'static str, Outcome<P::Plan>)> {
     let mut outcomes = Vec::new();
-    for entry in entries.iter().take_while(|_| !limits.interrupted()) {
+    for entry in entries.into_iter().take_while(|_| !limits.interrupted()) {
         outcomes.push((entry.name, ask(entry)));
     }
     reconcile(&mut outcomes);

@@ -230,7 +230,11 @@ impl Session {
         let file = PlanFile::parse(&name, &read_text(path)?)?;
         let open = self.viewed(View::Open)?;
         one_model(open.deployment())?;
-        if file.instance != fingerprint(open.deployment()) {
+        let is_of_open = match &file.instance {
+            Some(instance) => *instance == fingerprint(open.deployment()),
+            None => file.resolve(&name, open.deployment()).is_ok(),
+        };
+        if !is_of_open {
             // What the engine cannot do of the question counts only if the plan is of no other.
             let session = self.viewed(View::Within(engine))?;
             let deployment = session.deployment().clone();

@@ -25,8 +25,10 @@ struct WireInstance {
 pub struct PlanFile {
     /// `edgeplan-plan/1`.
     schema: String,
-    /// Fingerprint of the instance that it answers.
-    pub instance: String,
+    /// Fingerprint of the instance that it answers. A plan without one, as other programs write,
+    /// is one of any instance that has its names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instance: Option<String>,
     /// By model.
     pub models: Vec<PlannedModel>,
 }
@@ -94,7 +96,7 @@ impl PlanFile {
         });
         Self {
             schema: PLAN_SCHEMA.into(),
-            instance: fingerprint(instance),
+            instance: Some(fingerprint(instance)),
             models: models.collect(),
         }
     }
@@ -112,12 +114,15 @@ impl PlanFile {
     /// The plan, by index.
     ///
     /// # Errors
-    /// When it was made for another instance, or names what the instance does not have.
+    /// When it says that it was made for another instance, or names what the instance does not
+    /// have.
     pub fn resolve(&self, file: &str, instance: &Deployment) -> Result<Plan, InputError> {
-        let expected = fingerprint(instance);
-        if self.instance != expected {
-            let problem = format!("made for instance {}, this is {expected}", self.instance);
-            return Err(InputError::key(file, "instance", problem));
+        if let Some(given) = &self.instance {
+            let expected = fingerprint(instance);
+            if *given != expected {
+                let problem = format!("made for instance {given}, this is {expected}");
+                return Err(InputError::key(file, "instance", problem));
+            }
         }
         let (has, needs) = (self.models.len(), instance.models.len());
         if has != needs {

@@ -52,7 +52,7 @@ fn main() -> ExitCode {
         guarantee: Guarantee::Heuristic,
         about: "everything on the device that is best for it",
         reference: "this example",
-        make: || Box::new(OneDevice),
+        make: &|| Box::new(OneDevice),
     };
     let like = |entry: &Entry| Entry { make: entry.make, ..*entry };
     let entries: Vec<Entry> = DEPLOYMENT.iter().map(like).chain([own]).collect();

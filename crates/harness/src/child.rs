@@ -152,8 +152,14 @@ mod tests {
             Allowance { time_s: 0.1, grace_s: 0.2, gap: 0.0, memory, cpu_s, threads: 1 };
         let instance = random(&Random { layers: 3, devices: 2, ..Random::default() });
         let instance = Instance::Deployment(instance);
-        let request =
-            TrialRequest { solver: "any".into(), seed: 0, allowance, cores: vec![], instance };
+        let request = TrialRequest {
+            solver: "any".into(),
+            external: None,
+            seed: 0,
+            allowance,
+            cores: vec![],
+            instance,
+        };
         let mut command = Command::new("sh");
         ask(command.args(["-c", script]), &request, &AtomicBool::new(interrupt))
     }

@@ -52,6 +52,9 @@ impl Registry<'_> {
 }
 
 /// The entry of that name.
-pub(crate) fn find<'a, P: Problem>(entries: &'a [Entry<P>], name: &str) -> Option<&'a Entry<P>> {
+pub(crate) fn find<'a, P: Problem + 'static>(
+    entries: &'a [Entry<P>],
+    name: &str,
+) -> Option<&'a Entry<P>> {
     entries.iter().find(|entry| entry.name == name)
 }

@@ -92,8 +92,8 @@ impl Bench<'_> {
     ) -> Result<(), InputError> {
         for suite in self.suites {
             for name in self.solvers {
-                self.registry
-                    .check(suite.kind, name)
+                suite
+                    .check(name, &self.registry)
                     .map_err(|problem| InputError::file("bench", problem))?;
             }
         }
@@ -206,9 +206,13 @@ impl Bench<'_> {
         let cores = if self.pin { "one trial per core and thread, pinned" } else { "not pinned" };
         let jobs = self.jobs.max(1);
         let load = load_average();
+        let externals = self.suites.iter().flat_map(|suite| &suite.externals);
+        let commands: String = externals
+            .map(|(name, external)| format!("solver_{name}: {}\n", external.command()))
+            .collect();
         format!(
             "trials_at_once: {jobs}\nthreads_of_engines: {threads}\ncores: {cores}\n\
-             load_average_before: {load:.2}\nformulation: {FORMULATION}\n"
+             load_average_before: {load:.2}\nformulation: {FORMULATION}\n{commands}"
         )
     }
 
@@ -287,14 +291,21 @@ impl Worker<'_> {
         }
         let allowance = self.bench.allowance;
         let cores = self.cores.clone();
-        let mut request =
-            TrialRequest { solver: String::new(), seed: 0, allowance, cores, instance };
+        let mut request = TrialRequest {
+            solver: String::new(),
+            external: None,
+            seed: 0,
+            allowance,
+            cores,
+            instance,
+        };
         for &(solver, seed) in trials {
             if self.is_over() {
                 return None;
             }
             sender.send(Message::Started(&case.name, solver)).ok()?;
             request.solver = solver.to_owned();
+            request.external = suite.externals.get(solver).cloned();
             request.seed = seed;
             let mut command = Command::new(&self.bench.executable);
             let reply = ask(command.arg("trial"), &request, self.interrupt)?;

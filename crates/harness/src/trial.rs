@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::time::Duration;
 
+use edgeplan_external::External;
 use edgeplan_files::{InputError, parse_json};
-use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Problem, Verdict, solve};
+use edgeplan_problem::{Bytes, Cost, Limits, Observer, Outcome, Problem, Solver, Verdict, solve};
 use edgeplan_records::row::{Point, PointKind};
 use edgeplan_solvers::Entry;
 use serde::{Deserialize, Serialize};
@@ -36,8 +37,11 @@ pub struct Allowance {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrialRequest {
-    /// The solver's name in the registry.
+    /// The solver's name in the registry, or of `external`.
     pub solver: String,
+    /// The solver, where it is a program of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub external: Option<External>,
     /// The solver's seed.
     pub seed: u64,
     /// What the trial may use.
@@ -89,21 +93,54 @@ pub fn answer(
     limit::limit_memory(memory)
         .map_err(|error| InputError::key(FILE, "allowance.memory", error))?;
     limit::limit_cpu(cpu_s).map_err(|error| InputError::key(FILE, "allowance.cpu_s", error))?;
-    registry
-        .check(request.instance.kind(), &request.solver)
-        .map_err(|problem| InputError::key(FILE, "solver", problem))?;
-    let end = match &request.instance {
-        Instance::Deployment(problem) => run(problem, registry.deployment, &request, output),
-        Instance::Scheduling(problem) => run(problem, registry.scheduling, &request, output),
-        Instance::Batching(problem) => run(problem, registry.batching, &request, output),
+    let end = match (&request.instance, &request.external) {
+        (Instance::Deployment(problem), Some(external)) => run(problem, external, &request, output),
+        (_, Some(_)) => {
+            let problem = "a program of its own; those solve deployments";
+            return Err(InputError::key(FILE, "external", problem));
+        }
+        (_, None) => {
+            registry
+                .check(request.instance.kind(), &request.solver)
+                .map_err(|problem| InputError::key(FILE, "solver", problem))?;
+            registered(registry, &request, output)
+        }
     }?;
     tell(output, &Event::End(end));
     Ok(())
 }
 
+/// Runs a solver of the registry that was checked before.
+fn registered(
+    registry: &Registry<'_>,
+    request: &TrialRequest,
+    output: &mut dyn Write,
+) -> Result<TrialEnd, InputError> {
+    fn entry<'a, P: Problem + 'static>(
+        entries: &'a [Entry<P>],
+        request: &TrialRequest,
+    ) -> &'a Entry<P> {
+        find(entries, &request.solver).expect("checked before")
+    }
+    match &request.instance {
+        Instance::Deployment(problem) => {
+            let solver = (entry(registry.deployment, request).make)();
+            run(problem, solver.as_ref(), request, output)
+        }
+        Instance::Scheduling(problem) => {
+            let solver = (entry(registry.scheduling, request).make)();
+            run(problem, solver.as_ref(), request, output)
+        }
+        Instance::Batching(problem) => {
+            let solver = (entry(registry.batching, request).make)();
+            run(problem, solver.as_ref(), request, output)
+        }
+    }
+}
+
 fn run<P: Problem>(
     problem: &P,
-    entries: &[Entry<P>],
+    solver: &dyn Solver<P>,
     request: &TrialRequest,
     output: &mut dyn Write,
 ) -> Result<TrialEnd, InputError> {
@@ -112,8 +149,7 @@ fn run<P: Problem>(
         InputError::key("standard input", "allowance.time_s", error.to_string())
     })?;
     let limits = Limits { time: Some(time), gap, seed: request.seed, threads, ..Limits::default() };
-    let entry = find(entries, &request.solver).expect("checked before");
-    Ok(TrialEnd::of(solve(problem, (entry.make)().as_ref(), limits, &mut Teller(output))))
+    Ok(TrialEnd::of(solve(problem, solver, limits, &mut Teller(output))))
 }
 
 fn tell(output: &mut dyn Write, event: &Event) {

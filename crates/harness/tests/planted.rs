@@ -80,7 +80,7 @@ macro_rules! planted {
             guarantee: Guarantee::Heuristic,
             about: "planted",
             reference: "this test",
-            make: || Box::new(Planted::$kind),
+            make: &|| Box::new(Planted::$kind),
         }),*]
     };
 }

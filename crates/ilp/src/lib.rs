@@ -13,9 +13,9 @@ mod scheduling;
 mod solver;
 
 pub use batching::BatchLayout;
-pub use deployment::Layout;
+pub use deployment::{Layout, NamedChoice, NamedProgram};
 pub use dilemma::{Dilemma, Published, published_sum};
 pub use formulation::{Formulated, Formulation, TooLarge};
 pub use scale::safe_bound;
 pub use scheduling::Requests;
-pub use solver::{FORMULATION, Ilp};
+pub use solver::{FORMULATION, Ilp, NONZEROS_MAX};

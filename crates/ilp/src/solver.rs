@@ -35,7 +35,7 @@ impl<P: Problem> std::fmt::Debug for Ilp<P> {
 pub const FORMULATION: u32 = 2;
 
 /// Coefficients of the largest program that is stated by default: about 1 GiB in HiGHS.
-const NONZEROS_MAX: usize = 3_000_000;
+pub const NONZEROS_MAX: usize = 3_000_000;
 /// Columns from which on the relaxation is solved on its own first.
 const LARGE: usize = 20_000;
 /// Plans refused by a hair are cut off this many times.

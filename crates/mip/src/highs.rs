@@ -64,7 +64,6 @@ fn attempt(
     presolve: Presolve,
     progress: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
 ) -> Result<Reply, EngineError> {
-    let refused = |reason: String| EngineError::Refused { engine: NAME, reason };
     let mut model = state(program, request.relax);
     configure(&mut model, request).map_err(|option| refused(format!("option {option}")))?;
     if presolve == Presolve::Off {
@@ -83,8 +82,12 @@ fn attempt(
     Ok(read(program, request, &solved))
 }
 
+pub(crate) fn refused(reason: String) -> EngineError {
+    EngineError::Refused { engine: NAME, reason }
+}
+
 /// States the program with good_lp and takes HiGHS's own model out of it.
-fn state(program: &Program, relax: bool) -> highs::Model {
+pub(crate) fn state(program: &Program, relax: bool) -> highs::Model {
     let mut variables = ProblemVariables::new();
     let mut handles = Vec::with_capacity(program.columns.len());
     let mut objective = Expression::with_capacity(program.columns.len());
@@ -125,7 +128,7 @@ fn state(program: &Program, relax: bool) -> highs::Model {
 }
 
 /// Sets every option; the name of one that HiGHS does not take is the error.
-fn configure(model: &mut highs::Model, request: &Request) -> Result<(), &'static str> {
+pub(crate) fn configure(model: &mut highs::Model, request: &Request) -> Result<(), &'static str> {
     model.make_quiet();
     let seed = i32::try_from(request.seed % (1 << 31)).unwrap_or_default();
     let integers = [("random_seed", seed), ("threads", pool(request.threads))];
@@ -176,7 +179,7 @@ fn read(program: &Program, request: &Request, solved: &highs::SolvedModel) -> Re
     }
 }
 
-fn translate(status: HighsModelStatus) -> Status {
+pub(crate) fn translate(status: HighsModelStatus) -> Status {
     match status {
         // An empty program is solved by the empty vector.
         HighsModelStatus::Optimal | HighsModelStatus::ModelEmpty => Status::Optimal,

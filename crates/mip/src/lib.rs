@@ -14,6 +14,7 @@ mod cbc;
 mod engine;
 mod highs;
 mod linear;
+mod model_file;
 mod mps;
 mod program;
 
@@ -21,5 +22,6 @@ pub use cbc::Cbc;
 pub use engine::{Engine, EngineError, Progress, Reply, Request, Status};
 pub use highs::Highs;
 pub use linear::{LinearOptimum, LinearProgram};
+pub use model_file::{ModelFormat, Names, SolvedFile, solve_file, write_model};
 pub use mps::{MpsError, from_mps};
 pub use program::{Column, Program, Row, Variable};

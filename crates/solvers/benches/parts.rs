@@ -28,7 +28,7 @@ fn epoch(requests: usize) -> Batching {
 }
 
 /// Times the pricing of the plan that a solver finds at once.
-fn price<P: Problem>(
+fn price<P: Problem + 'static>(
     criterion: &mut Criterion,
     (name, size): (&str, usize),
     problem: &P,

@@ -52,7 +52,7 @@ impl Guarantee {
 }
 
 /// A line of the registry.
-pub struct Entry<P: Problem = Deployment> {
+pub struct Entry<P: Problem + 'static = Deployment> {
     /// The name that commands, suites and records use.
     pub name: &'static str,
     /// What it promises.
@@ -62,10 +62,10 @@ pub struct Entry<P: Problem = Deployment> {
     /// Where the method comes from.
     pub reference: &'static str,
     /// Makes one.
-    pub make: fn() -> Box<dyn Solver<P> + Send>,
+    pub make: &'static (dyn Fn() -> Box<dyn Solver<P> + Send> + Sync),
 }
 
-impl<P: Problem> std::fmt::Debug for Entry<P> {
+impl<P: Problem + 'static> std::fmt::Debug for Entry<P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Entry").field("name", &self.name).finish_non_exhaustive()
     }
@@ -107,140 +107,140 @@ pub const DEPLOYMENT: &[Entry] = &[
         guarantee: Guarantee::Exact,
         about: "Lagrangian bounds by dynamic programming, then label setting",
         reference: "this project, crates/search",
-        make: || Box::new(chain_search()),
+        make: &|| Box::new(chain_search()),
     },
     Entry {
         name: "portfolio",
         guarantee: Guarantee::Exact,
         about: "chain-search and joint at once, each knowing what the other finds",
         reference: "this project; portfolios: Huberman, Lukose and Hogg, Science 275, 1997",
-        make: || Box::new(Portfolio { chain: chain_search(), joint: joint() }),
+        make: &|| Box::new(Portfolio { chain: chain_search(), joint: joint() }),
     },
     Entry {
         name: "joint",
         guarantee: Guarantee::Exact,
         about: "branch and price over what devices hold: several models, free placement",
         reference: "this project, crates/joint; Barnhart et al., Operations Research 46, 1998",
-        make: || Box::new(joint()),
+        make: &|| Box::new(joint()),
     },
     Entry {
         name: "highs",
         guarantee: Guarantee::Exact,
         about: "the integer program, solved by HiGHS",
         reference: DILEMMA,
-        make: || Box::new(started(Ilp::new(Highs))),
+        make: &|| Box::new(started(Ilp::new(Highs))),
     },
     Entry {
         name: "cbc",
         guarantee: Guarantee::Exact,
         about: "the same integer program, solved by CBC in a process of its own",
         reference: DILEMMA,
-        make: || Box::new(started(Ilp::new(Cbc::default()))),
+        make: &|| Box::new(started(Ilp::new(Cbc::default()))),
     },
     Entry {
         name: "lp-rounding",
         guarantee: Guarantee::Bounded,
         about: "LP relaxation by HiGHS, plans drawn along its flow, repaired by local search",
         reference: "randomized rounding, Raghavan and Thompson 1987",
-        make: || Box::new(Rounding::default()),
+        make: &|| Box::new(Rounding::default()),
     },
     Entry {
         name: "chain-exact",
         guarantee: Guarantee::ExactForGivenFormats,
         about: "dynamic program over (layer, count of used devices by class, last class)",
         reference: "PipeEdge, arXiv 2110.14895; EdgeShard, arXiv 2405.14371",
-        make: || Box::new(ChainExact::default()),
+        make: &|| Box::new(ChainExact::default()),
     },
     Entry {
         name: "edgeshard-latency",
         guarantee: Guarantee::Heuristic,
         about: "dynamic program over (layer, device), one memory vector per state",
         reference: EDGESHARD,
-        make: || Box::new(EdgeShardLatency::default()),
+        make: &|| Box::new(EdgeShardLatency::default()),
     },
     Entry {
         name: "edgeshard-throughput",
         guarantee: Guarantee::ExactForGivenFormats,
         about: "dynamic program over (layer, set of used devices, last device)",
         reference: EDGESHARD,
-        make: || Box::new(EdgeShardThroughput::default()),
+        make: &|| Box::new(EdgeShardThroughput::default()),
     },
     Entry {
         name: "quantize-then-place",
         guarantee: Guarantee::Heuristic,
         about: "the smallest mix within the quality budget, then its best placement",
         reference: "LLM-PQ's sequential baseline, arXiv 2403.01136",
-        make: || Box::new(QuantizeThenPlace { place: Box::new(ChainExact::default()) }),
+        make: &|| Box::new(QuantizeThenPlace { place: Box::new(ChainExact::default()) }),
     },
     Entry {
         name: "one-format",
         guarantee: Guarantee::Heuristic,
         about: "each format for all layers in turn, in its best placement",
         reference: "folklore",
-        make: || Box::new(OneFormat { place: Box::new(ChainExact::default()) }),
+        make: &|| Box::new(OneFormat { place: Box::new(ChainExact::default()) }),
     },
     Entry {
         name: "llama-fit",
         guarantee: Guarantee::Heuristic,
         about: "accelerators filled with layers, experts of the last blocks in RAM",
         reference: LLAMA_CPP,
-        make: || Box::new(LlamaCpp::new(Offloading::Fit)),
+        make: &|| Box::new(LlamaCpp::new(Offloading::Fit)),
     },
     Entry {
         name: "n-cpu-moe",
         guarantee: Guarantee::Heuristic,
         about: "experts of the first blocks in RAM, at the best number of blocks",
         reference: LLAMA_CPP,
-        make: || Box::new(LlamaCpp::new(Offloading::CpuExperts)),
+        make: &|| Box::new(LlamaCpp::new(Offloading::CpuExperts)),
     },
     Entry {
         name: "gpu-layers",
         guarantee: Guarantee::Heuristic,
         about: "the last layers on the accelerators, at the best number of layers",
         reference: LLAMA_CPP,
-        make: || Box::new(LlamaCpp::new(Offloading::GpuLayers)),
+        make: &|| Box::new(LlamaCpp::new(Offloading::GpuLayers)),
     },
     Entry {
         name: "fastest-first",
         guarantee: Guarantee::Heuristic,
         about: "fill the fastest device, then the next fastest",
         reference: "folklore",
-        make: || Box::new(Policy::new(Kind::FastestFirst)),
+        make: &|| Box::new(Policy::new(Kind::FastestFirst)),
     },
     Entry {
         name: "ram-proportional",
         guarantee: Guarantee::Heuristic,
         about: "layers in proportion to memory",
         reference: "exo, placement_utils.py",
-        make: || Box::new(Policy::new(Kind::RamProportional)),
+        make: &|| Box::new(Policy::new(Kind::RamProportional)),
     },
     Entry {
         name: "even-split",
         guarantee: Guarantee::Heuristic,
         about: "as many layers on each device",
         reference: "folklore",
-        make: || Box::new(Policy::new(Kind::EvenSplit)),
+        make: &|| Box::new(Policy::new(Kind::EvenSplit)),
     },
     Entry {
         name: "edge-solo",
         guarantee: Guarantee::Heuristic,
         about: "everything on the source",
         reference: EDGESHARD,
-        make: || Box::new(Policy::new(Kind::EdgeSolo)),
+        make: &|| Box::new(Policy::new(Kind::EdgeSolo)),
     },
     Entry {
         name: "cloud-edge-even",
         guarantee: Guarantee::Heuristic,
         about: "half on the source, half on the fastest other device",
         reference: EDGESHARD,
-        make: || Box::new(Policy::new(Kind::CloudEdgeEven)),
+        make: &|| Box::new(Policy::new(Kind::CloudEdgeEven)),
     },
     Entry {
         name: "cloud-edge-opt",
         guarantee: Guarantee::Heuristic,
         about: "the best cut between the source and the fastest other device",
         reference: EDGESHARD,
-        make: || Box::new(Policy::new(Kind::CloudEdgeOpt)),
+        make: &|| Box::new(Policy::new(Kind::CloudEdgeOpt)),
     },
 ];
 

@@ -75,7 +75,7 @@ impl<'a> Case<'a> {
         let again = self.folder.join("again.json");
         self.solve("chain-search", &again)?.map_err(anyhow::Error::msg)?;
         let instance = read_plan(&again)?.instance;
-        runs.into_iter().map(|run| self.row(run, &instance)).collect()
+        runs.into_iter().map(|run| self.row(run, instance.as_ref())).collect()
     }
 
     /// Measures every kind of machine once more, and makes profiles of all that was measured.
@@ -172,7 +172,7 @@ impl<'a> Case<'a> {
     }
 
     /// What was measured, and what the profiles predict that were measured around it.
-    fn row(&self, run: Run, instance: &str) -> Result<Row> {
+    fn row(&self, run: Run, instance: Option<&String>) -> Result<Row> {
         let row = Row {
             setting: self.setting.name.clone(),
             heterogeneous: self.setting.heterogeneous,
@@ -187,7 +187,7 @@ impl<'a> Case<'a> {
         };
         let name = run.split.name();
         let mut plan = read_plan(&self.folder.join(format!("{name}.json")))?;
-        plan.instance = instance.into();
+        plan.instance = instance.cloned();
         let file = self.folder.join(format!("{name}-again.json"));
         write_atomic(&file, &to_json(&plan))?;
         let predicted = self.export(&file, &self.folder.join(format!("{name}-predicted")))?;

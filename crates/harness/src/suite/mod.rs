@@ -4,6 +4,7 @@ mod catalog;
 mod deployments;
 mod dftsp;
 mod edgeshard;
+mod external;
 mod family;
 mod files;
 mod frames;
@@ -17,6 +18,7 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use edgeplan_external::External;
 use edgeplan_files::{InputError, parse_toml, read_text};
 use edgeplan_records::declared::declared;
 use edgeplan_records::parameter::Parameter;
@@ -29,6 +31,7 @@ use crate::instance::Instance;
 use crate::registry::Registry;
 use deployments::Generated;
 use dftsp::Epoch;
+use external::{ExternalKeys, externals};
 use family::Family;
 
 /// A set of instances of one kind and why they are worth measuring.
@@ -42,6 +45,8 @@ pub struct Suite {
     pub kind: Kind,
     /// Names of the solvers that it is for.
     pub solvers: Vec<String>,
+    /// Solvers that are programs of their own, by name.
+    pub externals: BTreeMap<String, External>,
     /// The instances.
     pub cases: Vec<Case>,
 }
@@ -78,6 +83,9 @@ struct SuiteFile {
     analysis: String,
     /// Names of solvers, or of sets of them.
     solvers: Vec<String>,
+    /// Solvers that are programs of their own, by the names that `solvers` calls them.
+    #[serde(default)]
+    solver: BTreeMap<String, ExternalKeys>,
     /// Families of one kind of question.
     family: Vec<Family>,
 }
@@ -116,18 +124,42 @@ impl Suite {
             })?;
         }
         let kind = cases.first().map(Case::kind).unwrap_or_default();
-        let mut solvers: Vec<String> = Vec::new();
+        let externals = externals(kind, &suite.solver, folder, registry)
+            .map_err(|error| InputError { file: file.to_owned(), ..error })?;
+        let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let (analysis, solvers) = (suite.analysis, Vec::new());
+        let mut read = Self { name, analysis, kind, solvers, externals, cases };
         for (index, name) in suite.solvers.iter().enumerate() {
-            let members = members(kind, name, registry)
+            let members = read
+                .members(name, registry)
                 .map_err(|problem| InputError::key(file, format!("solvers[{index}]"), problem))?;
             for solver in members {
-                if !solvers.contains(&solver) {
-                    solvers.push(solver);
+                if !read.solvers.contains(&solver) {
+                    read.solvers.push(solver);
                 }
             }
         }
-        let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        Ok(Self { name, analysis: suite.analysis, kind, solvers, cases })
+        Ok(read)
+    }
+
+    /// Whether it can be solved by a solver of that name: one of its own, or of the registry.
+    ///
+    /// # Errors
+    /// As [`Registry::check`].
+    pub fn check(&self, name: &str, registry: &Registry<'_>) -> Result<(), String> {
+        if self.externals.contains_key(name) { Ok(()) } else { registry.check(self.kind, name) }
+    }
+
+    /// The solvers that a name stands for: itself, or the members of a set.
+    fn members(&self, name: &str, registry: &Registry<'_>) -> Result<Vec<String>, String> {
+        let set = declared().set(self.kind, name);
+        if set.is_empty() {
+            return self.check(name, registry).map(|()| vec![name.to_owned()]);
+        }
+        for solver in &set {
+            registry.check(self.kind, solver)?;
+        }
+        Ok(set.into_iter().map(str::to_owned).collect())
     }
 }
 
@@ -151,18 +183,6 @@ fn add(cases: &mut Vec<Case>, new: Vec<Case>) -> Result<(), InputError> {
         cases.push(case);
     }
     Ok(())
-}
-
-/// The solvers that a name stands for: itself, or the members of a set.
-fn members(kind: Kind, name: &str, registry: &Registry<'_>) -> Result<Vec<String>, String> {
-    let set = declared().set(kind, name);
-    if set.is_empty() {
-        return registry.check(kind, name).map(|()| vec![name.to_owned()]);
-    }
-    for solver in &set {
-        registry.check(kind, solver)?;
-    }
-    Ok(set.into_iter().map(str::to_owned).collect())
 }
 
 fn filled<T>(file: &str, key: &str, list: &[T]) -> Result<(), InputError> {

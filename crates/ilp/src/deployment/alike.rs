@@ -31,6 +31,12 @@ impl Order {
         Self { classes, begun }
     }
 
+    /// The devices that have variables here, each with its variables by layer.
+    pub(super) fn members(&self) -> impl Iterator<Item = (DeviceId, &[Variable])> {
+        let devices = self.classes.iter().flatten().copied();
+        devices.zip(self.begun.iter().flatten().map(Vec::as_slice))
+    }
+
     /// The plan with the names of like devices exchanged so that the first model enters those of a
     /// class in their order.
     pub(super) fn sorted(&self, plan: &Plan) -> Plan {
@@ -53,8 +59,7 @@ impl Order {
     /// The values of the variables made here, for a sorted plan.
     pub(super) fn encode(&self, plan: &Plan, values: &mut [f64]) {
         let layers = &plan.models[0];
-        let members = self.classes.iter().flatten().zip(self.begun.iter().flatten());
-        for (&device, begun) in members {
+        for (device, begun) in self.members() {
             let mut entries = 0.0;
             for (layer, variable) in begun.iter().enumerate() {
                 let stays = layer > 0 && layers[layer - 1].device == device;
@@ -76,9 +81,12 @@ impl Statement<'_> {
         for (class, begun) in order.classes.iter().zip(&order.begun) {
             for (&device, begun) in class.iter().zip(begun) {
                 self.count(device, begun);
+                self.label("count", &[&self.instance.device(device).name]);
             }
             for (pair, begun) in class.windows(2).zip(begun.windows(2)) {
                 self.follows(pair[1], &begun[1], &begun[0]);
+                let name = |id: DeviceId| &self.instance.device(id).name;
+                self.label("follows", &[name(pair[1]), name(pair[0])]);
             }
         }
     }

@@ -39,6 +39,7 @@
 //! 14. Like devices are entered in their order.
 
 mod alike;
+mod names;
 mod rows;
 mod runs;
 
@@ -50,6 +51,8 @@ use edgeplan_problem::{Nanos, Problem as _};
 
 use crate::{Formulated, Formulation, TooLarge};
 use alike::Order;
+use names::RowNames;
+pub use names::{NamedChoice, NamedProgram};
 use rows::{Statement, cycle_unit};
 
 /// Where each decision's variables are.
@@ -96,33 +99,7 @@ impl Formulation for Deployment {
     type Layout = Layout;
 
     fn formulate(&self, nonzeros_max: usize) -> Result<Formulated<Layout>, TooLarge> {
-        let nonzeros = estimate(self);
-        if nonzeros > nonzeros_max {
-            return Err(TooLarge { nonzeros, limit: nonzeros_max });
-        }
-        let mut program = Program::default();
-        let models: Vec<Chain> =
-            self.models.iter().map(|model| chain(self, model, &mut program)).collect();
-        let used = match &models[..] {
-            [only] => only.holds.clone(),
-            _ => self.device_ids().map(|_| program.binary()).collect(),
-        };
-        let cycles = self.objective == Objective::Bottleneck || self.bottleneck_max.is_some();
-        let unit = cycle_unit(self) as f64;
-        let longest = self.bottleneck_max.map(|limit| limit.as_f64() / unit);
-        let least = (least_cycle(self, &models) as f64 / unit).min(longest.unwrap_or(f64::MAX));
-        let cycle = cycles.then(|| program.continuous(least, longest));
-        let order = Order::new(self, &mut program);
-        let layout = Layout { models, cycle, used, order };
-        let mut statement = Statement { instance: self, layout: &layout, program };
-        statement.chains();
-        statement.devices();
-        statement.limits();
-        statement.runs();
-        statement.order();
-        let scale = statement.objective();
-        let program = statement.program;
-        Ok(Formulated { program, scale, layout })
+        state(self, nonzeros_max, None).map(|(formulated, _)| formulated)
     }
 
     fn decode(&self, formulated: &Formulated<Layout>, values: &[f64]) -> Option<Plan> {
@@ -194,6 +171,41 @@ impl Formulation for Deployment {
         };
         pairs.filter_map(variable).collect()
     }
+}
+
+/// States the program; the rows have names if there is a place for them.
+fn state(
+    instance: &Deployment,
+    nonzeros_max: usize,
+    names: Option<RowNames>,
+) -> Result<(Formulated<Layout>, Option<RowNames>), TooLarge> {
+    let nonzeros = estimate(instance);
+    if nonzeros > nonzeros_max {
+        return Err(TooLarge { nonzeros, limit: nonzeros_max });
+    }
+    let mut program = Program::default();
+    let models: Vec<Chain> =
+        instance.models.iter().map(|model| chain(instance, model, &mut program)).collect();
+    let used = match &models[..] {
+        [only] => only.holds.clone(),
+        _ => instance.device_ids().map(|_| program.binary()).collect(),
+    };
+    let cycles = instance.objective == Objective::Bottleneck || instance.bottleneck_max.is_some();
+    let unit = cycle_unit(instance) as f64;
+    let longest = instance.bottleneck_max.map(|limit| limit.as_f64() / unit);
+    let least = (least_cycle(instance, &models) as f64 / unit).min(longest.unwrap_or(f64::MAX));
+    let cycle = cycles.then(|| program.continuous(least, longest));
+    let order = Order::new(instance, &mut program);
+    let layout = Layout { models, cycle, used, order };
+    let mut statement = Statement { instance, layout: &layout, program, names };
+    statement.chains();
+    statement.devices();
+    statement.limits();
+    statement.runs();
+    statement.order();
+    let scale = statement.objective();
+    let Statement { program, names, .. } = statement;
+    Ok((Formulated { program, scale, layout }, names))
 }
 
 impl Chain {

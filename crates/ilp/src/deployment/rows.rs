@@ -4,6 +4,7 @@ use edgeplan_mip::{Program, Variable};
 use edgeplan_problem::deployment::{Deployment, DeviceId, Message, Model, Objective, Placement};
 use edgeplan_problem::{Bytes, Nanos};
 
+use super::names::RowNames;
 use super::runs::least_loss;
 use super::{Chain, Choice, Layout, Move};
 use crate::scale::{self, Terms};
@@ -32,6 +33,8 @@ pub(super) struct Statement<'a> {
     pub(super) instance: &'a Deployment,
     pub(super) layout: &'a Layout,
     pub(super) program: Program,
+    /// The names of its rows, where somebody wants them.
+    pub(super) names: Option<RowNames>,
 }
 
 impl Statement<'_> {
@@ -39,16 +42,21 @@ impl Statement<'_> {
     pub(super) fn chains(&mut self) {
         for (model, chain) in self.instance.models.iter().zip(&self.layout.models) {
             // (1) sum_{d,o} x[l,d,o] = 1
-            for choices in &chain.choices {
+            for (layer, choices) in model.layers.iter().zip(&chain.choices) {
                 self.program.equal(choices.iter().map(|choice| (choice.variable, 1.0)), 1.0);
+                self.label("once", &[&model.name, &layer.role]);
             }
             // (2) sum_e y[l,d,e] = sum_o x[l,d,o]  and  sum_d y[l,d,e] = sum_o x[l+1,e,o]
             for (layer, moves) in chain.moves.iter().enumerate() {
+                let (role, next) = (&model.layers[layer].role, &model.layers[layer + 1].role);
                 for device in self.instance.device_ids() {
+                    let name = &self.instance.device(device).name;
                     let leaving = moves.iter().filter(|step| step.from == device);
                     self.flow(&chain.choices[layer], device, leaving);
+                    self.label("leave", &[&model.name, role, name]);
                     let arriving = moves.iter().filter(|step| step.to == device);
                     self.flow(&chain.choices[layer + 1], device, arriving);
+                    self.label("arrive", &[&model.name, next, name]);
                 }
             }
             self.holding(model, chain);
@@ -95,15 +103,20 @@ impl Statement<'_> {
                     }
                 }
             }
+            let name = &self.instance.device(device).name;
+            self.label("entered", &[&model.name, name]);
             // (4) h[d] <= u[d]
             let used = self.layout.used[device.index()];
             if used != holds {
                 self.program.at_most([(holds, 1.0), (used, -1.0)], 0.0);
             }
+            self.label("uses", &[&model.name, name]);
             self.sharing(model, chain, device);
+            self.label("shared", &[&model.name, name]);
         }
         if self.instance.placement == Placement::Contiguous {
             self.entering(chain);
+            self.label("host", &[&model.name]);
         }
     }
 
@@ -160,6 +173,7 @@ impl Statement<'_> {
         for id in self.instance.device_ids() {
             self.memory(id);
             let device = self.instance.device(id);
+            self.label("used", &[&device.name]);
             let used = self.layout.used[id.index()];
             // (8) compute of d <= C[d] u[d], where a limit on the bottleneck is one on compute;
             //     bytes that d sends <= K[d]
@@ -168,10 +182,12 @@ impl Statement<'_> {
                 let mut compute = self.computing(id);
                 compute.subtract(used, limit.0);
                 scale::at_most(&mut self.program, compute, 0);
+                self.label("compute", &[&device.name]);
             }
             if let Some(limit) = device.traffic_max {
                 let sent = self.sending(id, |message| message.bytes.0, |_, bytes| bytes);
                 scale::at_most(&mut self.program, sent, limit.0);
+                self.label("traffic", &[&device.name]);
             }
             // (9) T >= compute of d,  T >= sending of d
             if let Some(cycle) = self.layout.cycle {
@@ -179,6 +195,7 @@ impl Statement<'_> {
                 for mut time in [self.computing(id), self.sending(id, |_| 0, |time, _| time.0)] {
                     time.subtract(cycle, unit);
                     scale::at_most(&mut self.program, time, 0);
+                    self.label("cycle", &[&device.name]);
                 }
             }
         }
@@ -191,6 +208,8 @@ impl Statement<'_> {
         let mut bytes = self.bytes(id);
         bytes.subtract(used, self.instance.device(id).memory.0);
         scale::at_most(&mut self.program, bytes, 0);
+        let device = &self.instance.device(id).name;
+        self.label("memory", &[device]);
         if self.layout.models.len() == 1 {
             return;
         }
@@ -204,6 +223,7 @@ impl Statement<'_> {
                 add_bytes(model, chain, id, &mut bytes);
                 bytes.subtract(holds, room.0);
                 scale::at_most(&mut self.program, bytes, 0);
+                self.label("memory", &[&model.name, device]);
             }
         }
         // (7) u[d] <= sum_m h[m,d]
@@ -273,11 +293,13 @@ impl Statement<'_> {
     pub(super) fn limits(&mut self) {
         for (model, chain) in self.instance.models.iter().zip(&self.layout.models) {
             self.quality(model, chain);
+            self.label("quality", &[&model.name]);
             // (11) latency of each model
             if let Some(limit) = self.instance.latency_max {
                 let mut latency = Terms::default();
                 self.add_latency(model, chain, 1, &mut latency);
                 scale::at_most(&mut self.program, latency, limit.0);
+                self.label("latency", &[&model.name]);
             }
             // (12) a device that the source cannot reach holds no first layer, and so on
             let ends = [(0, true), (model.layers.len() - 1, false)];

@@ -47,6 +47,9 @@ impl Statement<'_> {
                     .collect();
                 for (first, last) in windows(&needs, &have) {
                     self.bar(chain, device, (first, last));
+                    let role = |layer: usize| &model.layers[layer].role;
+                    let name = &self.instance.device(device).name;
+                    self.label("run", &[&model.name, role(first), role(last), name]);
                 }
             }
         }
