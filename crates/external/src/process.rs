@@ -101,13 +101,9 @@ impl Output {
         let reader = thread::spawn(move || {
             let Some(mut pipe) = pipe else { return };
             let mut buffer = vec![0; 1 << 16];
-            // Whoever writes more than is read waits, until it is killed.
+            // To the end: whoever stops reading kills the writer with a signal that says nothing.
             while let Ok(count @ 1..) = pipe.read(&mut buffer) {
-                let mut tail = of_reader.lock().unwrap_or_else(PoisonError::into_inner);
-                tail.add(&buffer[..count]);
-                if tail.bytes > OUTPUT_MAX {
-                    break;
-                }
+                of_reader.lock().unwrap_or_else(PoisonError::into_inner).add(&buffer[..count]);
             }
         });
         Self { tail, reader }

@@ -85,6 +85,9 @@ fn wait(
     let deadline = run.limits().time.and_then(|time| time.checked_add(External::GRACE));
     let (mut seen, mut next): (Stamp, Duration) = ([None; 2], GLANCE);
     loop {
+        if process.floods() {
+            return Err("killed: it wrote more than 64 MiB of output".into());
+        }
         if let Some(status) = process.ended().map_err(|error| error.to_string())? {
             return Ok(Ending::Alone(status));
         }
@@ -94,9 +97,6 @@ fn wait(
         }
         if deadline.is_some_and(|deadline| elapsed >= deadline) {
             return Ok(Ending::Overdue);
-        }
-        if process.floods() {
-            return Err("killed: it wrote more than 64 MiB of output".into());
         }
         if files.too_long() {
             return Err("killed: its plan or claim is longer than 64 MiB".into());

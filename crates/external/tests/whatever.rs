@@ -9,7 +9,7 @@ use edgeplan_external::External;
 use edgeplan_families::{Random, random};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::to_json;
-use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, Plan};
+use edgeplan_problem::deployment::{Assignment, Deployment, Plan};
 use edgeplan_problem::{
     Contradiction, Cost, Limits, Outcome, Problem as _, Silent, Verdict, solve,
 };
@@ -27,19 +27,14 @@ impl Place {
     fn new() -> Self {
         let instance = random(&Random { layers: 4, devices: 3, ..Random::default() });
         let folder = tempfile::tempdir().unwrap();
-        let on = |device| Assignment { device: DeviceId(device), ..Assignment::default() };
-        // The cheapest of the plans that put all layers of a half on one device.
-        let halves = (0..3)
-            .flat_map(|a| (0..3).map(move |b| Plan::single(vec![on(a), on(a), on(b), on(b)])));
-        let priced = halves.map(|plan| (instance.evaluate(&plan), plan));
-        let feasible = priced.filter(|(evaluation, _)| evaluation.is_feasible());
-        let (evaluation, plan) = feasible.min_by_key(|(e, _)| e.cost).expect("one is feasible");
+        let (cost, plan) = instance.brute_force().expect("it has a plan");
         let text = to_json(&PlanFile::new(&instance, &plan));
         std::fs::write(folder.path().join("good.json"), text).unwrap();
-        let wrong = Plan::single(vec![on(0); 4]);
+        let wrong = Plan::single(vec![Assignment::default(); 4]);
+        assert!(!instance.evaluate(&wrong).is_feasible(), "not all layers fit one device");
         let text = to_json(&PlanFile::new(&instance, &wrong));
         std::fs::write(folder.path().join("wrong.json"), text).unwrap();
-        Self { cost: evaluation.cost, instance, folder }
+        Self { cost, instance, folder }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -137,7 +132,7 @@ fn failures_name_the_command_the_status_and_the_last_words() {
             "exit status: 1: no licence",
         ),
         ("kill -s SEGV $$", "signal: 11"),
-        ("head -c 150 \"$here/good.json\" > \"$plan\"", "plan: EOF while parsing"),
+        ("head -c 150 \"$here/good.json\" > \"$plan\"", "layers[0]: EOF while parsing"),
         ("printf '\\377' > \"$plan\"", "plan: this is no text; UTF-8 is needed"),
         ("echo '[]' > \"$plan\"", "plan: "),
         (": > \"$plan\"", "plan: EOF while parsing"),
