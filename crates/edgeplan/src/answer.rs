@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Contradiction, Limits, Observer, Outcome, Verdict, confirm, solve};
+use edgeplan_problem::{Contradiction, Limits, Observer, Outcome, Verdict, confirm, solve_in_time};
 use edgeplan_solvers::{Effort, Entry, Opinion, second_opinion, suited};
 
 use crate::Error;
@@ -41,8 +41,8 @@ impl Default for Task<'_> {
 }
 
 impl Task<'_> {
-    /// The solver that answers a question: the one that is named, or `chain-search`, and `portfolio`
-    /// where models or runs share devices.
+    /// The solver that answers a question: the one that is named, or `chain-search`, and
+    /// `portfolio` where models or runs share devices.
     ///
     /// See [`Task`] for an example.
     pub fn solver(&self, deployment: &Deployment) -> &'static Entry {
@@ -129,8 +129,7 @@ pub fn answer(
 ) -> (Outcome<Plan>, Option<Opinion>) {
     let entry = task.solver(deployment);
     progress.phase(Phase::Solving(entry.name));
-    let solver = (entry.make)();
-    let mut outcome = solve(deployment, solver.as_ref(), task.limits, progress);
+    let mut outcome = solve_in_time(deployment, (entry.make)(), task.limits, progress);
     let effort = match (task.double_check, task.limits.time) {
         (true, Some(time)) => Effort::within(time),
         (true, None) => Effort::within(UNLIMITED),

@@ -12,6 +12,8 @@ use crate::session::Session;
 impl Session {
     /// The integer program of the question, the one that HiGHS and CBC get, with names.
     ///
+    /// See [`write_program`] for an example.
+    ///
     /// # Errors
     /// When it is larger than any that they get.
     pub fn program(&self) -> Result<NamedProgram, Error> {
@@ -21,6 +23,17 @@ impl Session {
 }
 
 /// Writes a program to a file: whole or not at all.
+///
+/// ```
+/// use edgeplan::{ModelFormat, Sources, write_program};
+///
+/// let models = vec!["catalog:tinyllama-1.1b".into()];
+/// let session = Sources { models, ..Sources::default() }.load()?;
+/// let folder = tempfile::tempdir().expect("a folder");
+/// let path = folder.path().join("question.mps");
+/// write_program(&path, &session.program()?, ModelFormat::Mps)?;
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`stream_atomic`].

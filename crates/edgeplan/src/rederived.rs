@@ -46,6 +46,9 @@ impl Rederived {
         outcome: &mut Outcome<Plan>,
         progress: &mut dyn Progress,
     ) -> Option<Self> {
+        if task.limits.interrupted() {
+            return None;
+        }
         let (claimed, cost) = match outcome.verdict {
             Verdict::Infeasible => (Cost::MAX, None),
             _ => (outcome.lower_bound()?, Some(outcome.cost()?)),

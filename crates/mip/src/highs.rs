@@ -43,8 +43,8 @@ impl Engine for Highs {
     }
 }
 
-/// The value of HiGHS's option `threads`. Its pool is made by the first call of a process; a call that
-/// asks for another number fails, and one that asks for 0 takes the pool that there is.
+/// The value of HiGHS's option `threads`. Its pool is made by the first call of a process; a call
+/// that asks for another number fails, and one that asks for 0 takes the pool that there is.
 pub(crate) fn pool(threads: u32) -> i32 {
     static FIRST: OnceLock<i32> = OnceLock::new();
     let wanted = i32::try_from(threads.max(1)).unwrap_or(1);

@@ -10,6 +10,7 @@ mod confirm;
 pub mod deployment;
 pub mod format;
 mod id;
+mod in_time;
 mod race;
 pub mod recipe;
 mod run;
@@ -19,6 +20,7 @@ mod units;
 mod verdict;
 
 pub use confirm::confirm;
+pub use in_time::solve_in_time;
 pub use race::race;
 pub use run::{Limits, Observer, Run, Silent, Stop};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};

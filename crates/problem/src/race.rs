@@ -38,22 +38,22 @@ struct Turn {
 /// A solver's place among the others.
 pub(crate) struct Seat<'a, P: Problem> {
     pub(crate) exchange: &'a Exchange<P>,
-    number: usize,
+    pub(crate) number: usize,
 }
 
 /// How long a turn is: long beside a switch, short beside what people wait for.
 const TURN: Duration = Duration::from_millis(20);
 /// A chain of 1,024 layers is walked down recursively by some solvers.
-const STACK: usize = 64 << 20;
+pub(crate) const STACK: usize = 64 << 20;
 /// The longest wait for news: limits of time end soon after.
-const WAIT: Duration = Duration::from_millis(5);
+pub(crate) const WAIT: Duration = Duration::from_millis(5);
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl<P: Problem> Exchange<P> {
-    fn new(solvers: usize, limits: Limits<'_>) -> (Self, Receiver<()>) {
+    pub(crate) fn new(solvers: usize, limits: Limits<'_>) -> (Self, Receiver<()>) {
         let (sender, receiver) = channel();
         let one_thread = limits.threads < 2 && solvers > 1;
         let turns = one_thread.then(|| Turns {
@@ -114,7 +114,8 @@ impl<P: Problem> Exchange<P> {
         let _ = locked(&self.news).send(());
     }
 
-    fn end(&self) {
+    /// Asks every solver to stop at its next step.
+    pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
         if let Some(turns) = &self.turns {
             turns.changed.notify_all();
@@ -162,8 +163,8 @@ impl Turn {
 }
 
 /// Runs several solvers on a run's question at once, each on a thread of its own; with
-/// [`Limits::threads`] below two they take turns. What one finds or proves, the others know at their
-/// next step. A limit of steps is each solver's.
+/// [`Limits::threads`] below two they take turns. What one finds or proves, the others know at
+/// their next step. A limit of steps is each solver's.
 ///
 /// # Errors
 /// The limit that ended the solvers before anything was proven; the failure of an engine, if no
@@ -189,6 +190,9 @@ pub fn race<P: Problem>(
         while running.iter().any(|thread| !thread.is_finished()) {
             let _ = news.recv_timeout(WAIT);
             report(run, exchange);
+            if run.check().is_err() {
+                exchange.end();
+            }
         }
         let join = |thread: thread::ScopedJoinHandle<'_, End<P::Plan>>| {
             thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -232,7 +236,7 @@ fn ends<P: Problem>(
 }
 
 /// Tells the run what is new.
-fn report<P: Problem>(run: &mut Run<'_, P>, exchange: &Exchange<P>) {
+pub(crate) fn report<P: Problem>(run: &mut Run<'_, P>, exchange: &Exchange<P>) {
     if let Some((plan, _)) = exchange.better_than(run.best().map(|&(_, cost)| cost)) {
         run.incumbent(&plan);
     }

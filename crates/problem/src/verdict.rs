@@ -174,13 +174,19 @@ pub fn gap(cost: Cost, bound: Cost) -> f64 {
     if cost <= bound { 0.0 } else { (cost.0 - bound.0) as f64 / cost.as_f64() }
 }
 
-/// Runs a solver and judges its answer. The only place that calls [`Solver::solve`].
+/// Runs a solver and judges its answer. Solvers are called here, and in races of several.
 pub fn solve<P: Problem>(
     problem: &P,
     solver: &dyn Solver<P>,
     limits: Limits<'_>,
     observer: &mut dyn Observer,
 ) -> Outcome<P::Plan> {
+    judged(Run::new(problem, limits, observer), solver)
+}
+
+/// Ends a run with a solver's answer, judged.
+pub(crate) fn judged<P: Problem>(mut run: Run<'_, P>, solver: &dyn Solver<P>) -> Outcome<P::Plan> {
+    let (problem, limits) = (run.problem(), run.limits());
     if let Err(reason) = solver.supports(problem) {
         return Outcome {
             verdict: Verdict::Unsupported(reason),
@@ -190,7 +196,6 @@ pub fn solve<P: Problem>(
             work: BTreeMap::new(),
         };
     }
-    let mut run = Run::new(problem, limits, observer);
     let answer = solver.solve(&mut run);
     let elapsed = run.elapsed();
     let stopped = match &answer {

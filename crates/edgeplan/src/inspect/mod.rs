@@ -75,8 +75,9 @@ pub enum DeviceFacts {
     Measured(Box<MeasuredFacts>),
 }
 
-/// Memory, rates and predicted speeds of a device: `catalog:NAME`, a device file, or a profile. See
-/// the [module](self) for an example.
+/// Memory, rates and predicted speeds of a device: `catalog:NAME`, a device file, or a profile.
+///
+/// See the [module](self) for an example.
 ///
 /// # Errors
 /// A device that cannot be read.

@@ -39,7 +39,9 @@ pub struct Verified {
 ///
 /// ```no_run
 /// use edgeplan::{MeasuredPasses, Runs, verify};
-/// # fn run(runs: Runs) -> Result<MeasuredPasses, edgeplan::Error> { todo!() }
+/// # fn run(_: Runs) -> Result<MeasuredPasses, edgeplan::Error> {
+/// #     Err(edgeplan::Error::Impossible("a sample runs no engine".into()))
+/// # }
 /// let runs = Runs { prompt: 128, generate: 32, repeats: 5 };
 /// let verified = verify("tiny.gguf".as_ref(), "laptop.json", runs, run)?;
 /// println!("{}", verified.text());
