@@ -9,7 +9,10 @@ fn git(arguments: &[&str]) -> Option<String> {
 }
 
 fn main() {
-    let revision = git(&["describe", "--always", "--dirty", "--exclude=*"]);
+    // Of sources without a repository, such as those of a container, somebody else has to say.
+    let told = std::env::var("EDGEPLAN_REVISION").ok().filter(|told| !told.is_empty());
+    println!("cargo::rerun-if-env-changed=EDGEPLAN_REVISION");
+    let revision = told.or_else(|| git(&["describe", "--always", "--dirty", "--exclude=*"]));
     println!("cargo::rustc-env=EDGEPLAN_REVISION={}", revision.as_deref().unwrap_or("unknown"));
     // A commit or checkout writes the log; an edit of any crate makes the tree dirty.
     if let Some(log) = git(&["rev-parse", "--git-path", "logs/HEAD"]) {

@@ -17,6 +17,8 @@ mod folders; // models as Hugging Face stores them
 mod formats; // the page of file formats, and its schemas
 mod formulation; // the integer program of deployments
 mod inspect; // what it shows of models, devices and clusters
+mod install; // a binary by itself, its manual, lists of packages
+mod jobs; // suites as jobs of clusters
 mod known_values; // figures that papers report
 mod measured; // plans for machines that were measured
 mod memory; // what a model takes while it is measured, taught, and written
@@ -25,6 +27,7 @@ mod planned; // DFTSP as a policy of the simulator
 mod profile; // measuring machines and links
 mod program; // questions as MPS and LP
 mod proof; // proofs that were false once
+mod python; // the Python package, in Python
 mod quality; // what quantization costs, and the files that plans describe
 mod report; // pages made from records, in a browser, too
 mod schedule; // edgeplan schedule

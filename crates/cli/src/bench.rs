@@ -1,5 +1,7 @@
 //! `edgeplan bench`: measure solvers on suites, or say what was measured.
 
+mod job;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ use edgeplan_report::bench::{comparison, ranking, ranks, summaries};
 
 use crate::question::{fraction, seconds};
 use crate::reply::{Reply, command_line};
-use crate::watch;
+use crate::{started, watch};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -84,6 +86,8 @@ pub(crate) struct Arguments {
         conflicts_with_all = ["suites", "summary", "compare"]
     )]
     merge: Vec<PathBuf>,
+    #[command(flatten)]
+    submission: job::Submission,
     /// Rank solvers by ratios to the best solver, with confidence intervals
     #[arg(long)]
     rank: bool,
@@ -112,7 +116,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         return Ok(Reply::text(&format!("{count} trials in {}", out.display())));
     }
     let (records, folders) = match &arguments.summary[..] {
-        [] => (measure(arguments)?, arguments.out.iter().cloned().collect()),
+        [] => match measure(arguments)? {
+            Measured::Records(records) => (records, arguments.out.iter().cloned().collect()),
+            Measured::Counted(reply) => return Ok(reply),
+        },
         folders => (Folder::read_all(folders)?, folders.to_vec()),
     };
     let records = reconciled(records);
@@ -124,7 +131,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let suites = summarize(&records);
     let text = summaries(&suites, &records, arguments.table);
-    Ok(Reply::either(arguments.json, &suites, &text).wrong(wrong))
+    // Who is not done has not found: a script that waits for the records must not go on.
+    let done = !watch::interrupted();
+    Ok(Reply::either(arguments.json, &suites, &text).found(done).wrong(wrong))
 }
 
 /// The process of one trial.
@@ -133,12 +142,18 @@ pub(crate) fn trial() -> Result<Reply> {
     Ok(Reply::raw(String::new()))
 }
 
-fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
+/// What came of suites.
+enum Measured {
+    Records(Vec<Record>),
+    /// Nothing was run.
+    Counted(Reply),
+}
+
+fn measure(arguments: &Arguments) -> Result<Measured> {
     let suites = &arguments.suites;
     let read = |path: &PathBuf| Suite::read(path, &ALL);
     let suites = suites.iter().map(read).collect::<Result<Vec<_>, _>>()?;
     let Some(out) = &arguments.out else { bail!("--out FOLDER is needed") };
-    watch::listen();
     let bench = Bench {
         suites: &suites,
         solvers: &arguments.solver,
@@ -157,9 +172,13 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
         jobs: arguments.jobs.into(),
         pin: arguments.pin,
         registry: ALL,
-        executable: std::env::current_exe().context("this executable cannot be found")?,
+        program: &started::again().context("this executable cannot be found")?,
         command: &command_line(),
     };
+    if arguments.submission.job.is_some() || arguments.submission.dry_run {
+        return Ok(Measured::Counted(job::reply(arguments, &bench, out)?));
+    }
+    watch::listen();
     let bar = watch::bar(0, "{pos}/{len} {elapsed}{msg}");
     let mut folder = Folder::create(out)?;
     let show = &mut |Progress { done, all, instance, solver, left }: Progress<'_>| {
@@ -174,7 +193,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
     if watch::interrupted() {
         eprintln!("interrupted; the same command goes on from here");
     }
-    Ok(folder.records().to_vec())
+    Ok(Measured::Records(folder.records().to_vec()))
 }
 
 /// A time to come, to the minute or second.

@@ -22,7 +22,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let instance = Some(arguments.instance.clone());
+    let instance = Some(arguments.instance.clone().into());
     let session = Sources { instance, ..Sources::default() }.load()?;
     let checked = session.check(&arguments.plan)?;
     let certificate = arguments.certificate.as_ref();

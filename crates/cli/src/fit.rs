@@ -1,15 +1,18 @@
 //! `edgeplan fit`: which models fit a machine, how fast, how well, and with how much context.
 
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::Parser as _;
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan::fit::{Fit, Order, catalog, models_in, this_machine};
+use edgeplan::fit::{Fit, Order, Ranked, catalog, models_in, this_machine};
 use edgeplan::{Changes, Limits, Task};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
 
+use crate::answers::Given;
 use crate::question::{Machines, RequestKeys, seconds};
 use crate::reply::Reply;
 use crate::watch;
@@ -61,8 +64,8 @@ fn machines(arguments: &Machines) -> Result<(Cluster, Vec<String>)> {
     Ok(this_machine()?)
 }
 
-pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    watch::listen();
+/// Asks for every model, until `stop` is set, and ranks them.
+fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
     let (cluster, notes) = machines(&arguments.machines)?;
     let asked = arguments.request.changes(Some(Goal::Quality));
     let changes = Changes {
@@ -78,7 +81,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     };
     let limits = Limits {
         time: Some(Duration::from_secs_f64(arguments.time)),
-        interrupt: Some(watch::flag()),
+        interrupt: Some(stop),
         ..Task::default().limits
     };
     let fit = Fit { models, cluster, workload };
@@ -90,7 +93,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         Sort::Quality => Order::Quality,
         Sort::Context => Order::Context,
     });
+    Ok(ranked)
+}
+
+pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
+    watch::listen();
+    let ranked = ranked(arguments, watch::flag())?;
     let rows = if arguments.rows == 0 { usize::MAX } else { arguments.rows };
     let found = ranked.fitting().next().is_some();
     Ok(Reply::either(arguments.json, &ranked, &ranked.text(rows)).found(found))
+}
+
+/// As [`crate::answers::fit`].
+pub(crate) fn given(arguments: &[String], stop: &AtomicBool) -> Result<Ranked> {
+    ranked(&Given::<Arguments>::try_parse_from(arguments)?.arguments, stop)
 }

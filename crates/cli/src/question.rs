@@ -90,7 +90,7 @@ impl Machines {
     /// These machines, and everything else by default.
     pub(crate) fn sources(&self) -> Sources {
         Sources {
-            cluster: self.cluster.clone(),
+            cluster: self.cluster.clone().map(Into::into),
             devices: self.device.clone(),
             ram: self.ram.clone(),
             ..Sources::default()
@@ -226,9 +226,9 @@ impl Question {
     /// What the command line names.
     pub(crate) fn sources(&self) -> Sources {
         Sources {
-            instance: self.instance.clone(),
+            instance: self.instance.clone().map(Into::into),
             models: self.model.clone(),
-            workload: self.workload.clone(),
+            workload: self.workload.clone().map(Into::into),
             changes: self.request.changes(self.objective),
             sensitivity: self.sensitivity.clone(),
             engine: self.runtime,

@@ -3,12 +3,13 @@
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use edgeplan_files::{to_json, visible, write_atomic};
 use edgeplan_problem::Outcome;
 use serde::Serialize;
+
+pub(crate) use crate::started::command_line;
 
 /// What a command prints, and how it ends.
 pub(crate) struct Reply {
@@ -94,23 +95,17 @@ impl Reply {
         if wrong { Self { ending: Ending::Wrong, ..self } } else { self }
     }
 
-    /// Prints it.
-    pub(crate) fn print(self) -> Result<ExitCode> {
+    /// Prints it, and returns the exit code.
+    pub(crate) fn print(self) -> Result<u8> {
         let mut out = std::io::stdout().lock();
         match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
             // Whoever closed the pipe has read enough.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(error).context("standard output")
             }
-            _ => Ok(ExitCode::from(self.ending as u8)),
+            _ => Ok(self.ending as u8),
         }
     }
-}
-
-/// The command as it was typed, without the folder of the executable.
-pub(crate) fn command_line() -> String {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    format!("edgeplan {}", words.join(" "))
 }
 
 #[cfg(test)]

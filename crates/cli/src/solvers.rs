@@ -16,8 +16,12 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let rows = rows(Some("plan"), DEPLOYMENT).chain(rows(Some("schedule"), SCHEDULING));
-    Ok(listed(arguments.json, rows.collect()))
+    Ok(listed(arguments.json, all()))
+}
+
+/// The solvers of `plan` and `schedule`.
+pub(crate) fn all() -> Vec<Row> {
+    rows(Some("plan"), DEPLOYMENT).chain(rows(Some("schedule"), SCHEDULING)).collect()
 }
 
 /// A solver. Field names are stable keys.

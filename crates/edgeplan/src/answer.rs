@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Contradiction, Limits, Observer, Outcome, Verdict, confirm, solve_in_time};
+use edgeplan_problem::{
+    Contradiction, Limits, Observer, Outcome, Solver, Verdict, confirm, solve, solve_in_time,
+};
 use edgeplan_solvers::{Effort, Entry, Opinion, second_opinion, suited};
 
 use crate::Error;
@@ -129,13 +131,32 @@ pub fn answer(
 ) -> (Outcome<Plan>, Option<Opinion>) {
     let entry = task.solver(deployment);
     progress.phase(Phase::Solving(entry.name));
-    let mut outcome = solve_in_time(deployment, (entry.make)(), task.limits, progress);
+    let outcome = solve_in_time(deployment, (entry.make)(), task.limits, progress);
+    checked(deployment, (entry.name, outcome), task)
+}
+
+/// As [`answer`], of a solver with that name, whichever solver the task names.
+pub(crate) fn answer_of(
+    deployment: &Deployment,
+    (name, solver): (&str, &dyn Solver<Deployment>),
+    task: &Task<'_>,
+    progress: &mut dyn Progress,
+) -> (Outcome<Plan>, Option<Opinion>) {
+    let outcome = solve(deployment, solver, task.limits, progress);
+    checked(deployment, (name, outcome), task)
+}
+
+fn checked(
+    deployment: &Deployment,
+    (name, mut outcome): (&str, Outcome<Plan>),
+    task: &Task<'_>,
+) -> (Outcome<Plan>, Option<Opinion>) {
     let effort = match (task.double_check, task.limits.time) {
         (true, Some(time)) => Effort::within(time),
         (true, None) => Effort::within(UNLIMITED),
         (false, _) => USUAL,
     };
-    let opinion = check(deployment, task, &mut outcome, effort);
+    let opinion = check(deployment, (name, task), &mut outcome, effort);
     (outcome, opinion)
 }
 
@@ -154,7 +175,7 @@ pub fn believed<P>(solver: &str, outcome: Outcome<P>) -> Result<Outcome<P>, Erro
 
 fn check(
     deployment: &Deployment,
-    task: &Task<'_>,
+    (name, task): (&str, &Task<'_>),
     outcome: &mut Outcome<Plan>,
     effort: Effort,
 ) -> Option<Opinion> {
@@ -165,7 +186,7 @@ fn check(
     if task.limits.interrupted() {
         return None;
     }
-    second_opinion(deployment, (task.solver(deployment).name, outcome), effort)
+    second_opinion(deployment, (name, outcome), effort)
 }
 
 /// How the plan differs from what its file says, if it does.

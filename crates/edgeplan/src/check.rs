@@ -49,9 +49,26 @@ impl Session {
     /// A file that cannot be read, or a plan that was made for another question.
     pub fn check(&self, path: &Path) -> Result<Checked, InputError> {
         let file = path.display().to_string();
-        let plan = PlanFile::parse(&file, &read_text(path)?)?.resolve(&file, self.deployment())?;
+        self.check_text(&file, &read_text(path)?)
+    }
+
+    /// Evaluates the plan of a file's text; `file` is only named in errors.
+    ///
+    /// See [`Session::check`] for an example.
+    ///
+    /// # Errors
+    /// As [`Session::check`], but for reading.
+    pub fn check_text(&self, file: &str, text: &str) -> Result<Checked, InputError> {
+        let plan = PlanFile::parse(file, text)?.resolve(file, self.deployment())?;
+        Ok(self.evaluated(plan))
+    }
+
+    /// Evaluates a plan.
+    ///
+    /// See [`Session::check`] for an example.
+    pub fn evaluated(&self, plan: Plan) -> Checked {
         let evaluation = self.deployment().evaluate(&plan);
-        Ok(Checked { plan, evaluation })
+        Checked { plan, evaluation }
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use edgeplan_files::deployment::read_instance;
-use edgeplan_files::{InputError, read_text};
+use edgeplan_files::{InputError, TextFile, parse_json, read_text};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Quality;
@@ -18,6 +18,68 @@ use crate::session::{Inputs, Origin, Session, View};
 const EXAMPLE_MODEL: &str = "catalog:llama-3.1-8b";
 const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-lab.toml");
 
+/// A file to read, or a text that was never in one.
+///
+/// ```
+/// use edgeplan::{Document, Sources};
+///
+/// let workload = Document::of_json("workload", r#"{ "prompt": 64, "generate": 16 }"#)?;
+/// let session = Sources { workload: Some(workload), ..Sources::default() }.load()?;
+/// assert_eq!(session.workload().map(|workload| workload.prompt), Some(64));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Document {
+    /// A file.
+    File(PathBuf),
+    /// A text, and the name that errors call it by.
+    Text(TextFile),
+}
+
+impl From<PathBuf> for Document {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
+    }
+}
+
+impl Document {
+    /// The TOML of a table that a program made; `name` stands for its file in errors.
+    ///
+    /// See [`Document`] for an example.
+    ///
+    /// # Errors
+    /// What is no JSON, or has no place in TOML, such as `null`.
+    pub fn of_json(name: &str, text: &str) -> Result<Self, InputError> {
+        let table: toml::Table = parse_json(name, text)?;
+        let text =
+            toml::to_string(&table).map_err(|error| InputError::file(name, error.to_string()))?;
+        Ok(Self::Text(TextFile { name: name.to_owned(), text }))
+    }
+
+    /// What errors call it.
+    ///
+    /// See [`Document`] for an example.
+    pub fn name(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Text(text) => text.name.clone(),
+        }
+    }
+
+    /// Its text; a file is read.
+    ///
+    /// See [`Document`] for an example.
+    ///
+    /// # Errors
+    /// As [`read_text`].
+    pub fn read(&self) -> Result<TextFile, InputError> {
+        match self {
+            Self::File(path) => TextFile::read(path),
+            Self::Text(text) => Ok(text.clone()),
+        }
+    }
+}
+
 /// What a question is loaded from: an instance file, or models, a cluster and a workload. The
 /// default is the embedded example: an 8B model on a laptop, two Jetsons and a desktop with an old
 /// GPU.
@@ -26,18 +88,18 @@ const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-la
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// An instance file, instead of everything else but the engine.
-    pub instance: Option<PathBuf>,
+    pub instance: Option<Document>,
     /// `catalog:NAME`, GGUF files, `config.json` files or their folders; all share the cluster. The
     /// example's if empty.
     pub models: Vec<String>,
     /// A `cluster.toml`; the example's if none.
-    pub cluster: Option<PathBuf>,
+    pub cluster: Option<Document>,
     /// Profiles of the devices of one host, instead of a cluster file.
     pub devices: Vec<String>,
     /// Main memory of that host, such as `64 GiB`; that of its processor's profile if none.
     pub ram: Option<String>,
     /// A `workload.toml`; its defaults if none.
-    pub workload: Option<PathBuf>,
+    pub workload: Option<Document>,
     /// What is asked otherwise than the workload says.
     pub changes: Changes,
     /// Measured sensitivities, each of the model that it names.
@@ -106,14 +168,17 @@ impl Sources {
     }
 
     fn origin(&self) -> Result<Origin, InputError> {
-        if let Some(path) = &self.instance {
-            let file = path.display().to_string();
-            let deployment = read_instance(&file, &read_text(path)?)?;
-            return Ok(Origin::Instance(Arc::new((file, deployment))));
+        if let Some(document) = &self.instance {
+            let TextFile { name, text } = document.read()?;
+            let deployment = read_instance(&name, &text)?;
+            return Ok(Origin::Instance(Arc::new((name, deployment))));
         }
         let cluster = self.machines()?;
         let mut workload = match &self.workload {
-            Some(path) => Workload::parse(&path.display().to_string(), &read_text(path)?)?,
+            Some(document) => {
+                let TextFile { name, text } = document.read()?;
+                Workload::parse(&name, &text)?
+            }
             None => Workload::default(),
         };
         self.changes.apply(&mut workload)?;
@@ -126,7 +191,7 @@ impl Sources {
         for path in &self.sensitivity {
             attach(&mut models, path)?;
         }
-        let workload_file = self.workload.as_ref().map(|path| path.display().to_string());
+        let workload_file = self.workload.as_ref().map(Document::name);
         Ok(Origin::Built(Arc::new(Inputs { names, models, cluster, workload, workload_file })))
     }
 
@@ -145,7 +210,13 @@ impl Sources {
     /// As [`Sources::cluster`]; names that the catalog lacks.
     pub fn machines(&self) -> Result<Cluster, InputError> {
         match (&self.devices[..], &self.ram) {
-            ([], None) => Self::cluster(self.cluster.as_deref()),
+            ([], None) => match &self.cluster {
+                Some(document) => {
+                    let TextFile { name, text } = document.read()?;
+                    Cluster::parse(&name, &text)
+                }
+                None => Self::cluster(None),
+            },
             (devices, ram) => Cluster::of_host(COMMAND_LINE, HOST, devices, ram.as_deref()),
         }
     }

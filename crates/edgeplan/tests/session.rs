@@ -35,8 +35,8 @@ fn sources(folder: &Path) -> Sources {
     let path = |name: &str| -> PathBuf { folder.join(name) };
     Sources {
         models: vec![path("config.json").display().to_string()],
-        cluster: Some(path("cluster.toml")),
-        workload: Some(path("workload.toml")),
+        cluster: Some(path("cluster.toml").into()),
+        workload: Some(path("workload.toml").into()),
         ..Sources::default()
     }
 }
@@ -118,7 +118,8 @@ fn a_deployment_of_the_caller_is_a_session_too() {
 fn what_is_missing_is_named() {
     let folder = tempfile::tempdir().unwrap();
     let whole = sources(folder.path());
-    let missing = Sources { cluster: Some(folder.path().join("none.toml")), ..whole.clone() };
+    let missing =
+        Sources { cluster: Some(folder.path().join("none.toml").into()), ..whole.clone() };
     assert!(missing.load().unwrap_err().to_string().contains("none.toml"));
     fs::write(folder.path().join("workload.toml"), "prompt = 0\n").unwrap();
     let error = whole.load().unwrap_err().to_string();

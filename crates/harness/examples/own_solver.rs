@@ -90,7 +90,7 @@ fn measure(suite: &Path, folder: &Path, registry: Registry<'_>) -> Result<(), In
         jobs: 1,
         pin: false,
         registry,
-        executable: std::env::current_exe().map_err(no_path)?,
+        program: &[std::env::current_exe().map_err(no_path)?.into()],
         command: "own_solver",
     };
     bench.run(&mut folder, &AtomicBool::new(false), &mut |_| {})?;

@@ -3,6 +3,7 @@
 
 mod child;
 pub mod instance;
+pub mod job;
 mod limit;
 mod outcome;
 pub mod registry;

@@ -1,7 +1,7 @@
 //! Runs suites: every solver on every instance with every seed, each trial in its own process.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::ffi::OsString;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -40,8 +40,8 @@ pub struct Bench<'a> {
     pub pin: bool,
     /// The registry that names are looked up in; that of the executable.
     pub registry: Registry<'a>,
-    /// The executable whose arguments `trial` make it answer a [`TrialRequest`].
-    pub executable: PathBuf,
+    /// An executable and its first arguments, which after `trial` answers a [`TrialRequest`].
+    pub program: &'a [OsString],
     /// The command as a person typed it, for the record.
     pub command: &'a str,
 }
@@ -59,6 +59,21 @@ pub struct Progress<'a> {
     pub solver: &'a str,
     /// How long the rest takes, if every solver goes on as it did on average.
     pub left: Option<Duration>,
+}
+
+/// What a bench would do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Count {
+    /// Instances.
+    pub instances: usize,
+    /// Trials in all.
+    pub trials: usize,
+    /// Trials that have no record.
+    pub left: usize,
+    /// How long those take if each of them takes all that it may.
+    pub at_most: Duration,
+    /// How long they take if every solver goes on as in the records; none without records.
+    pub expected: Option<Duration>,
 }
 
 /// An instance and the trials on it that have no record yet.
@@ -97,11 +112,14 @@ impl Bench<'_> {
                     .map_err(|problem| InputError::file("bench", problem))?;
             }
         }
+        if self.program.is_empty() {
+            return Err(InputError::file("bench", "no program is named that runs trials"));
+        }
         let machine = Machine::here();
         self.check_folder(folder, &machine)?;
         let cores = self.cores()?;
         folder.note(self.command, &format!("{}{}", machine.description(), self.load()))?;
-        let (tasks, all) = self.tasks(folder);
+        let (tasks, all) = self.tasks(folder.records());
         let mut estimate = Estimate::of(&tasks, folder.records());
         let known = digests(folder);
         let next = AtomicUsize::new(0);
@@ -156,13 +174,28 @@ impl Bench<'_> {
         result
     }
 
+    /// What a run would do, beside what these records hold.
+    pub fn count(&self, records: &[Record]) -> Count {
+        let (tasks, trials) = self.tasks(records);
+        let left: usize = tasks.iter().map(|task| task.trials.len()).sum();
+        let Allowance { time_s, grace_s, .. } = self.allowance;
+        // An instance's trials follow each other; a worker takes the next instance when it is free.
+        let each = |trials: usize| trials as f64 * (time_s + grace_s);
+        let longest = tasks.iter().map(|task| each(task.trials.len())).fold(0.0, f64::max);
+        let most = each(left) / self.jobs.max(1) as f64 + longest;
+        let seconds = if self.jobs > 1 { most.min(each(left)) } else { each(left) };
+        let at_most = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
+        let expected = Estimate::of(&tasks, records).rest(self.jobs.max(1));
+        Count { instances: tasks.len(), trials, left, at_most, expected }
+    }
+
     fn solvers_of<'a>(&'a self, suite: &'a Suite) -> &'a [String] {
         if self.solvers.is_empty() { &suite.solvers } else { self.solvers }
     }
 
     /// What is left to do, and how many trials there are in all.
-    fn tasks<'a>(&'a self, folder: &Folder) -> (Vec<Task<'a>>, usize) {
-        let known: BTreeSet<TrialKey<'_>> = folder.records().iter().map(Record::key).collect();
+    fn tasks<'a>(&'a self, records: &[Record]) -> (Vec<Task<'a>>, usize) {
+        let known: BTreeSet<TrialKey<'_>> = records.iter().map(Record::key).collect();
         let cases =
             self.suites.iter().flat_map(|suite| suite.cases.iter().map(move |c| (suite, c)));
         let (mut tasks, mut all) = (Vec::new(), 0);
@@ -307,8 +340,9 @@ impl Worker<'_> {
             request.solver = solver.to_owned();
             request.external = suite.externals.get(solver).cloned();
             request.seed = seed;
-            let mut command = Command::new(&self.bench.executable);
-            let reply = ask(command.arg("trial"), &request, self.interrupt)?;
+            let (executable, arguments) = self.bench.program.split_first()?;
+            let mut command = Command::new(executable);
+            let reply = ask(command.args(arguments).arg("trial"), &request, self.interrupt)?;
             let mut record = record(&request, &reply);
             record.suite.clone_from(&suite.name);
             record.fingerprint.clone_from(&digest);

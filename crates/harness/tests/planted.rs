@@ -157,7 +157,7 @@ fn bench(
         jobs: 1,
         pin: cfg!(target_os = "linux"),
         registry: *registry,
-        executable: std::env::current_exe().expect("this test has a path"),
+        program: &[std::env::current_exe().expect("this test has a path").into()],
         command: "planted",
     };
     bench.run(&mut folder, &AtomicBool::new(false), &mut |_| {}).expect("every trial is a row");

@@ -109,8 +109,10 @@ impl Cbc {
         }
         places.into_iter().find(|place| place.is_file()).ok_or_else(|| {
             EngineError::Missing(format!(
-                "{NAME} is not installed: `apt-get install coinor-libcbc-dev`, then `cargo build \
-                 --release --workspace` builds {EXECUTABLE} beside edgeplan"
+                "{NAME} is not installed: no {EXECUTABLE} is beside this program, on the path, or \
+                 what $EDGEPLAN_CBC names; `apt-get install coinor-libcbc-dev` (Fedora: \
+                 coin-or-Cbc-devel, Homebrew: cbc), then `cargo install --path crates/cbc` in a \
+                 checkout of edgeplan"
             ))
         })
     }

@@ -57,8 +57,8 @@ impl Question {
     fn sources(&self) -> Sources {
         Sources {
             models: vec![self.model.display().to_string()],
-            cluster: Some(self.cluster.clone()),
-            workload: Some(self.workload.clone()),
+            cluster: Some(self.cluster.clone().into()),
+            workload: Some(self.workload.clone().into()),
             ..Sources::default()
         }
     }

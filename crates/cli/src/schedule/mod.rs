@@ -3,16 +3,20 @@
 mod question;
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::Result;
+use clap::Parser as _;
 use edgeplan::schedule::{check, compare, schedule};
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_problem::Limits;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_scheduling::write_schedule;
 use edgeplan_solvers::{Entry, SCHEDULING};
+use serde_json::{Map, Value, json};
 
+use crate::answers::{Given, keys};
 use crate::question::{find_among, fraction, seconds};
 use crate::reply::Reply;
 use crate::watch;
@@ -90,6 +94,25 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let reply = Reply::either(arguments.json, &scheduled.keys(), &scheduled.text());
     Ok(reply.of(&scheduled.outcome))
+}
+
+/// As [`crate::answers::schedule`].
+pub(crate) fn given(
+    frame: Option<Scheduling>,
+    arguments: &[String],
+    stop: &AtomicBool,
+) -> Result<Map<String, Value>> {
+    let Given { arguments } = Given::<Arguments>::try_parse_from(arguments)?;
+    let entry = find(&arguments.solver)?;
+    let instance = match frame {
+        Some(frame) => arguments.question.moded(frame)?,
+        None => arguments.question.read()?,
+    };
+    let limits = Limits { interrupt: Some(stop), ..limits(&arguments) };
+    let scheduled = schedule(&instance, entry, limits);
+    let mut keys = keys(&scheduled.keys());
+    keys.insert("plan".into(), json!(scheduled.file()));
+    Ok(keys)
 }
 
 /// The solver of that name, or an error with the nearest one.

@@ -71,12 +71,17 @@ impl From<Demands> for Mode {
 
 impl Question {
     pub(super) fn read(&self) -> Result<Scheduling> {
-        let mut instance = match (&self.file, &self.family, &self.service) {
+        let instance = match (&self.file, &self.family, &self.service) {
             (Some(path), ..) => read_schedule(path)?,
             (None, Some(family), _) => return self.draw(family),
             (None, None, Some(path)) => service::Question::of_file(path).schedule()?,
             (None, None, None) => edgeplan::schedule::example(),
         };
+        self.moded(instance)
+    }
+
+    /// The frame with the meaning of missed demands that was asked for.
+    pub(super) fn moded(&self, mut instance: Scheduling) -> Result<Scheduling> {
         if let Some(mode) = self.mode {
             instance.mode = mode.into();
             // Hard deadlines have a latest one.

@@ -2,17 +2,21 @@
 
 mod arguments;
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use anyhow::Result;
+use clap::Parser as _;
 use edgeplan::{PolicyRun, Session, Simulated, Simulation, Task, answer, believed};
 use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
 use edgeplan_simulator::trace::Shape;
-use edgeplan_simulator::{Keep, Request, Size, trace};
+use edgeplan_simulator::{Keep, Layout, Request, Size, trace};
 use serde_json::json;
 
 pub(crate) use self::arguments::Arguments;
+use crate::answers::{self, Given, keys};
 use crate::question::find_solver;
 use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
@@ -31,24 +35,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         let text = format!("{}: no plan to simulate; `edgeplan plan` says why", instance.name);
         return Ok(Reply::either(arguments.json, &json, &text).found(false));
     };
-    let drawn = arguments.svg.is_some() || arguments.html.is_some();
-    let from = begin(&requests) + nanos(arguments.from);
-    let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
-    let lanes = arguments.lanes;
-    let simulation = Simulation { lanes, keep, ..session.simulation(&plan, size)? };
-    let Simulation { layout, times, .. } = &simulation;
     watch::listen();
-    let mut runs = Vec::new();
-    for policy in &arguments.policies {
-        let mut maker = arguments.policy(*policy, (layout, times))?;
-        let (record, summary) = simulation.run(&requests, maker.as_mut(), watch::flag());
-        runs.push(PolicyRun { policy: arguments.name(*policy), record, summary });
-        if watch::interrupted() {
-            break;
-        }
-    }
+    let (layout, runs) = serve(arguments, (&session, &plan), &requests, watch::flag())?;
+    let layout = &layout;
     let simulated = Simulated { deployment: instance, layout, requests: &requests, runs, origin };
-    let gantt = simulated.gantt(from);
+    let gantt = simulated.gantt(begin(&requests) + nanos(arguments.from));
     if let Some(path) = &arguments.svg {
         write_atomic(path, &gantt::svg(&gantt))?;
     }
@@ -56,6 +47,55 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         write_atomic(path, &gantt::html(&gantt, &simulated.tables(), &command_line()))?;
     }
     Ok(Reply::either(arguments.json, &simulated.keys(), &simulated.text()))
+}
+
+/// Serves these requests under every policy, until `stop` is set.
+fn serve(
+    arguments: &Arguments,
+    (session, plan): (&Session, &Plan),
+    requests: &[Request],
+    stop: &AtomicBool,
+) -> Result<(Layout, Vec<PolicyRun>)> {
+    let size = session.request_size().unwrap_or(arguments.priced);
+    let drawn = arguments.svg.is_some() || arguments.html.is_some();
+    let from = begin(requests) + nanos(arguments.from);
+    let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
+    let lanes = arguments.lanes;
+    let simulation = Simulation { lanes, keep, ..session.simulation(plan, size)? };
+    let Simulation { layout, times, .. } = &simulation;
+    let mut runs = Vec::new();
+    for policy in &arguments.policies {
+        let mut maker = arguments.policy(*policy, (layout, times))?;
+        let (record, summary) = simulation.run(requests, maker.as_mut(), stop);
+        runs.push(PolicyRun { policy: arguments.name(*policy), record, summary });
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+    }
+    Ok((simulation.layout, runs))
+}
+
+/// What an instance and a plan are called that a program hands over.
+const GIVEN: &str = "given";
+
+/// As [`crate::answers::simulate`].
+pub(crate) fn given(
+    arguments: &[String],
+    (session, plan): (&Session, &Plan),
+    stop: &AtomicBool,
+) -> Result<answers::Simulated> {
+    // The session stands for the instance file.
+    let words = std::iter::once(GIVEN).chain(arguments.iter().map(String::as_str));
+    let Given { arguments } = Given::<Arguments>::try_parse_from(words)?;
+    let instance = session.deployment();
+    let size = session.request_size().unwrap_or(arguments.priced);
+    let requests = requests(&arguments, instance, size)?;
+    let (layout, runs) = serve(&arguments, (session, plan), &requests, stop)?;
+    let (layout, origin) = (&layout, GIVEN.to_owned());
+    let simulated = Simulated { deployment: instance, layout, requests: &requests, runs, origin };
+    let answer = keys(&simulated.keys());
+    let records = simulated.runs.into_iter().map(|run| run.record).collect();
+    Ok(answers::Simulated { answer, requests, records })
 }
 
 /// The plan of a file, or the solver's; and where it comes from. `None` where there is none.

@@ -1,0 +1,171 @@
+//! Commands as functions, for programs in other languages: the arguments are those of the command
+//! line, and what comes back is what `--json` prints. The keys are stable.
+
+use std::sync::atomic::AtomicBool;
+
+use anyhow::Result;
+use clap::Parser as _;
+use edgeplan::{
+    Checked, Deployment, Document, Limits, OwnAnswer, Plan, Planned, Quiet, Session, Task,
+};
+use edgeplan_problem::Solver;
+use edgeplan_problem::scheduling::Scheduling;
+use edgeplan_simulator::{Record, Request};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+
+use crate::question::Asked;
+use crate::{fit, schedule, simulate, solvers};
+
+/// Keys and values.
+pub type Keys = Map<String, Value>;
+
+/// Documents that a program made, in place of the files of a command line.
+#[derive(Debug, Clone, Default)]
+pub struct Documents {
+    /// An instance, as JSON.
+    pub instance: Option<Document>,
+    /// A cluster, as TOML.
+    pub cluster: Option<Document>,
+    /// A workload, as TOML.
+    pub workload: Option<Document>,
+}
+
+/// The arguments of a command, as a program gives them: without a name before them.
+#[derive(Debug, clap::Parser)]
+#[command(no_binary_name = true)]
+pub(crate) struct Given<T: clap::Args> {
+    #[command(flatten)]
+    pub(crate) arguments: T,
+}
+
+/// The arguments of `edgeplan plan` that write no file.
+#[derive(Debug, clap::Args)]
+struct Asking {
+    #[command(flatten)]
+    asked: Asked,
+    #[arg(long)]
+    double_check: bool,
+}
+
+/// What is serialized, as keys and values; empty where it has no keys.
+pub(crate) fn keys(value: &impl Serialize) -> Keys {
+    match json!(value) {
+        Value::Object(keys) => keys,
+        _ => Map::new(),
+    }
+}
+
+/// The task of these arguments, which `stop` ends.
+fn task<'a>(arguments: &[String], stop: &'a AtomicBool) -> Result<(Asked, Task<'a>)> {
+    let Asking { asked, double_check } = Given::try_parse_from(arguments)?.arguments;
+    let task = asked.task()?;
+    let limits = Limits { interrupt: Some(stop), ..task.limits };
+    Ok((asked, Task { limits, double_check, ..task }))
+}
+
+/// Loads and prices the question of these arguments, and finds what its objective looks for.
+///
+/// # Errors
+/// Arguments that are not understood, and as [`edgeplan::Sources::load`].
+pub fn load(arguments: &[String], documents: Documents, stop: &AtomicBool) -> Result<Session> {
+    let (asked, task) = task(arguments, stop)?;
+    let mut sources = asked.question.sources();
+    let Documents { instance, cluster, workload } = documents;
+    sources.instance = instance.or(sources.instance);
+    sources.cluster = cluster.or(sources.cluster);
+    sources.workload = workload.or(sources.workload);
+    Ok(sources.load()?.resolved(&task, &mut Quiet)?)
+}
+
+/// As `edgeplan plan`.
+///
+/// # Errors
+/// Arguments that are not understood, and as [`Planned::keys`].
+pub fn plan(session: &Session, arguments: &[String], stop: &AtomicBool) -> Result<(Planned, Keys)> {
+    let (_, task) = task(arguments, stop)?;
+    let planned = session.plan(&task, &mut Quiet);
+    let keys = keys(&planned.keys(session, None)?);
+    Ok((planned, keys))
+}
+
+/// As `edgeplan compare`.
+///
+/// # Errors
+/// Arguments that are not understood.
+pub fn compare(session: &Session, arguments: &[String], stop: &AtomicBool) -> Result<Keys> {
+    let (_, task) = task(arguments, stop)?;
+    Ok(keys(&session.compare(&task, &[], &mut Quiet).keys(session)))
+}
+
+/// As `edgeplan check`: the bill of a plan, and what it violates.
+pub fn checked(session: &Session, checked: &Checked) -> Keys {
+    keys(&checked.keys(session, None))
+}
+
+/// Asks a solver that no registry has, under the limits of these arguments.
+///
+/// # Errors
+/// Arguments that are not understood.
+pub fn solve_with<'a>(
+    session: &Session,
+    solver: (&'a str, &dyn Solver<Deployment>),
+    arguments: &[String],
+    stop: &AtomicBool,
+) -> Result<(OwnAnswer<'a>, Keys)> {
+    let (_, task) = task(arguments, stop)?;
+    let answer = session.solve_with(solver, &task, &mut Quiet);
+    let keys = keys(&answer.keys(session));
+    Ok((answer, keys))
+}
+
+/// As `edgeplan schedule`, and the schedule's file under `plan`; `frame` is in place of a file.
+///
+/// # Errors
+/// Arguments that are not understood, and a frame that makes no sense.
+pub fn schedule(
+    frame: Option<Scheduling>,
+    arguments: &[String],
+    stop: &AtomicBool,
+) -> Result<Keys> {
+    schedule::given(frame, arguments, stop)
+}
+
+/// As `edgeplan fit`.
+///
+/// # Errors
+/// Arguments that are not understood, machines that make no sense.
+pub fn fit(arguments: &[String], stop: &AtomicBool) -> Result<Keys> {
+    Ok(keys(&fit::given(arguments, stop)?))
+}
+
+/// As `edgeplan solvers`.
+pub fn solvers() -> Value {
+    json!(solvers::all())
+}
+
+/// What came of a simulation.
+#[derive(Debug)]
+pub struct Simulated {
+    /// As `edgeplan simulate`.
+    pub answer: Keys,
+    /// The requests, by arrival.
+    pub requests: Vec<Request>,
+    /// What became of them under each policy.
+    pub records: Vec<Record>,
+}
+
+/// Simulates requests on a plan of this session, as `edgeplan simulate` does with these arguments,
+/// until the end or until `stop` is set.
+///
+/// # Errors
+/// Arguments that are not understood, a trace that cannot be read, a plan that violates the
+/// problem.
+pub fn simulate(
+    session: &Session,
+    plan: &Plan,
+    arguments: &[String],
+    stop: &AtomicBool,
+) -> Result<Simulated> {
+    simulate::given(arguments, (session, plan), stop)
+}

@@ -1,0 +1,5 @@
+"""``python -m edgeplan`` is the command ``edgeplan``."""
+
+from ._command import main
+
+main()
