@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::time::Duration;
 
-use edgeplan_families::published::{EdgeShard, edgeshard, edgeshard_70b, known};
+use edgeplan_families::published::{EdgeShard, edgeshard, edgeshard_70b, published_figures};
 use edgeplan_ilp::{Dilemma, published_sum};
 use edgeplan_mip::Highs;
 use edgeplan_pricing::workload::Returns;
@@ -44,7 +44,7 @@ fn what_returns_decides_edgeshards_figures() {
         assert!((found - expected).abs() < 0.05, "{solver}, {returns:?}: {found} ms");
     }
     // The paper's text: the last layer's output returns. One convention for all known values.
-    assert!(known().unwrap().iter().all(|case| case.case.returns == Returns::Logits));
+    assert!(published_figures().unwrap().iter().all(|case| case.case.returns == Returns::Logits));
 }
 
 #[test]

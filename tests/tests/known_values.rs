@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use edgeplan_families::published::{EdgeShard, edgeshard, known};
+use edgeplan_families::published::{EdgeShard, edgeshard, published_figures};
 use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Deployment, Objective};
 use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, solve};
@@ -181,7 +181,7 @@ fn every_known_value_is_computed_again() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../bench-data/known/values.toml");
     let text: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
     let declared = text["value"].as_array().unwrap();
-    let cases = known().expect("embedded");
+    let cases = published_figures().expect("embedded");
     assert!(cases.len() >= 4 && cases.len() == declared.len());
     for (case, declared) in cases.iter().zip(declared) {
         let number = |key: &str| declared["case"][key].as_integer().unwrap() as usize;

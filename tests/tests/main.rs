@@ -4,9 +4,10 @@ mod agreement; // every solver against brute force, and HiGHS against CBC
 mod attack; // inputs that mean harm, and runs that are broken off
 mod batching; // every batching solver against brute force
 mod bench; // suites measured in processes of their own
-mod certificate; // bounds that are checked again
+mod certificate;
 mod claims; // numbers of pages, and the records that they stand in
 mod cli; // the command line
+mod configurations; // bounds that are checked again
 mod conventions; // published figures, each in every reading
 mod dependencies; // licences and sources
 mod engines; // engines that misbehave, from the command line

@@ -7,12 +7,12 @@ use std::time::Duration;
 use edgeplan_problem::recipe::Recipe;
 use edgeplan_problem::scheduling::{Scheduling, ServerId};
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
-use edgeplan_search::ScheduleSearch;
+use edgeplan_schedule_search::ScheduleSearch;
 use edgeplan_service::platform::Platform;
 use edgeplan_service::{
-    Asked, Batching, Equipment, Expected, Grade, Hosting, Load, Offered, Planner, Router, Rule,
-    Ticket, Way, by_rule, choose, denser, equipments, mean_size, rate, replay, requests, scheduled,
-    ways,
+    Batching, Equipment, Expected, Grade, Hosting, Load, Offered, Planner, Router, Rule, Ticket,
+    UserRequest, Way, by_rule, choose, denser, equipments, mean_size, rate, replay, requests,
+    scheduled, ways,
 };
 use edgeplan_simulator::Size;
 use edgeplan_solvers::{find, find_scheduling};
@@ -61,7 +61,7 @@ deadline = "3 s"
 
 struct Case {
     platform: Platform,
-    requests: Vec<Asked>,
+    requests: Vec<UserRequest>,
     choices: Vec<Vec<Equipment>>,
 }
 
@@ -168,10 +168,10 @@ fn a_busy_site_serves_as_many_as_it_promises() {
         for batch in [1, 8] {
             let hosting = only(&case, site, batch);
             // All at once, so that batches are full from the first to nearly the last.
-            let rush: Vec<Asked> = case
+            let rush: Vec<UserRequest> = case
                 .requests
                 .iter()
-                .map(|asked| Asked { arrival: Nanos::ZERO, ..*asked })
+                .map(|asked| UserRequest { arrival: Nanos::ZERO, ..*asked })
                 .collect();
             let tickets = by_rule(&case.platform, &hosting, &rush, Rule::Nearest);
             let run = replay(
@@ -254,7 +254,7 @@ fn a_lone_request_sees_the_times_of_its_plan() {
     let case = tiny();
     let hosting = only(&case, 2, 1);
     let equipment = &case.choices[2][0];
-    let asked = Asked { arrival: Nanos(0), size: equipment.size, ..case.requests[0] };
+    let asked = UserRequest { arrival: Nanos(0), size: equipment.size, ..case.requests[0] };
     let Size { prompt, generate } = asked.size;
     let router = Router::Schedule(find_scheduling("gus").expect("registered"));
     let batching = vec![Batching::Continuous; 3];

@@ -11,7 +11,8 @@ use walkdir::{DirEntry, WalkDir};
 
 const LINES_MAX: usize = 450;
 const COLUMNS_MAX: usize = 100;
-const SOLVERS: [&str; 6] = ["dp", "greedy", "ilp", "joint", "rounding", "search"];
+const SOLVERS: [&str; 8] =
+    ["batch-search", "dp", "greedy", "ilp", "joint", "rounding", "schedule-search", "search"];
 /// Nothing that is not source lives here, so the parent's README speaks for them.
 const CODE_FOLDERS: [&str; 4] = ["src", "tests", "benches", "examples"];
 
@@ -106,7 +107,7 @@ fn rooms_know_only_those_below() {
         ("files", &["problem"][..]),
         ("model", &["problem", "files"][..]),
         ("machines", &["problem", "files", "model", "measure", "cost-model"][..]),
-        ("pricing", &["problem", "files", "model", "cost-model", "machines"][..]),
+        ("pricing", &["problem", "files", "model", "measure", "cost-model", "machines"][..]),
         ("records", &["problem", "files"][..]),
         ("report", &["problem", "files", "records"][..]),
         ("simulator", &["problem", "files"][..]),
@@ -243,8 +244,19 @@ fn who_needs_no_engine_builds_none() {
     // Else this test would find nothing.
     assert!(builds("kernels").1.iter().any(|name| name.starts_with("candle")));
     assert!(builds("ilp").1.iter().any(|name| name.starts_with("highs")));
-    let engineless =
-        ["search", "dp", "greedy", "files", "pricing", "families", "link", "records", "report"];
+    let engineless = [
+        "search",
+        "batch-search",
+        "schedule-search",
+        "dp",
+        "greedy",
+        "files",
+        "pricing",
+        "families",
+        "link",
+        "records",
+        "report",
+    ];
     for folder in engineless.into_iter().chain(["runtimes"]) {
         let (own, foreign) = builds(folder);
         settle(foreign.iter().filter(engine).map(|name| {
@@ -274,6 +286,48 @@ fn sources_are_short_and_narrow() {
         });
         long.into_iter().chain(wide).collect::<Vec<_>>()
     }));
+}
+
+/// Arguments, progress and files; what else the command line did is a library's.
+const LINES_OF_CLI_MAX: usize = 4000;
+
+#[test]
+fn the_command_line_is_thin() {
+    let sources = texts(&["rs"]).into_iter().filter(|(file, _)| file.starts_with("crates/cli/src"));
+    let lines: usize = sources.map(|(_, text)| text.lines().count()).sum();
+    assert!((1000..=LINES_OF_CLI_MAX).contains(&lines), "crates/cli/src: {lines} lines");
+}
+
+#[test]
+fn every_public_item_of_the_library_has_an_example_or_a_link_to_one() {
+    let library = |file: &str| file.starts_with("crates/edgeplan/src");
+    let mut seen = 0;
+    settle(texts(&["rs"]).into_iter().filter(|(file, _)| library(file)).flat_map(
+        |(file, text)| {
+            let text = text.split("#[cfg(test)]").next().unwrap_or_default();
+            let (mut doc, mut bare) = (String::new(), Vec::new());
+            for line in text.lines().map(str::trim) {
+                let kinds = ["fn ", "struct ", "enum ", "trait ", "type ", "const "];
+                let item = line
+                    .strip_prefix("pub ")
+                    .filter(|rest| kinds.iter().any(|k| rest.starts_with(k)));
+                if line.starts_with("///") {
+                    doc += line;
+                } else if let Some(item) = item {
+                    seen += 1;
+                    if !["```", "See [", "See the ["].iter().any(|sign| doc.contains(sign)) {
+                        bare.push(format!("{file}: {item}"));
+                    }
+                }
+                // Attributes stand between an item and its words.
+                if !line.starts_with("///") && !line.starts_with("#[") {
+                    doc.clear();
+                }
+            }
+            bare
+        },
+    ));
+    assert!(seen > 100, "the test finds items: {seen}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::import::{Kind, Options, import};
 use edgeplan_model::gguf;
 use edgeplan_model::gguf::draft::{Draft, Value};
-use edgeplan_model::sensitivity::measured::{Header, Line, Row, SCHEMA, Sensed};
+use edgeplan_model::sensitivity::measured::{Header, Line, MeasuredSensitivity, Row, SCHEMA};
 use edgeplan_problem::deployment::{Deployment, LayerRole};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::scheduling::{Plan as Schedule, Scheduling};
@@ -183,7 +183,7 @@ proptest! {
         let rows = [row(Format::Q4K, Some(values[1])), row(Format::F16, None)];
         let line = |line: &Row| serde_json::to_string(&Line::Row(line.clone())).unwrap();
         let text = [serde_json::to_string(&header).unwrap(), line(&rows[0]), line(&rows[1])];
-        let read = Sensed::parse("s", &(text.join("\n") + "\n"));
+        let read = MeasuredSensitivity::parse("s", &(text.join("\n") + "\n"));
         let read = read.map_err(|error| TestCaseError::fail(error.to_string()))?;
         prop_assert_eq!((&read.header.model, &read.header.source), (&header.model, &header.source));
         // JSON numbers are read to the last but one binary digit.

@@ -48,7 +48,7 @@ pub enum Rejected {
 }
 
 /// A finer scale than 2^-40 is of no use.
-const SCALE_BITS_MAX: u32 = 40;
+pub(crate) const SCALE_BITS_MAX: u32 = 40;
 /// Remembered devices per device, at most: rows double with each.
 const REMEMBERED_MAX: usize = 16;
 
@@ -128,8 +128,8 @@ pub fn check(
     }
 }
 
-/// A bound above the cost of a feasible plan is false, whoever says so.
-fn not_above(bound: Cost, known: Option<Cost>) -> Result<(), Rejected> {
+/// A bound above the cost of a feasible plan is false, whatever its proof.
+pub(crate) fn not_above(bound: Cost, known: Option<Cost>) -> Result<(), Rejected> {
     match known.filter(|&cost| bound > cost) {
         Some(cost) => Err(Rejected::AbovePlan { bound, cost }),
         None => Ok(()),

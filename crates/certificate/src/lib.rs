@@ -45,6 +45,7 @@
 //! per device and 2^23 in all (128 MiB), operations to 2^32.
 
 mod check;
+mod configurations;
 mod grid;
 mod relaxation;
 mod size;
@@ -54,6 +55,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use check::{Rejected, check};
+pub use configurations::{
+    ConfigurationCertificate, MULTIPLIER_BITS, Resource, check_configurations,
+};
 
 /// A claim that no plan of an instance costs less, with all that it takes to check it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -77,3 +81,6 @@ pub struct Certificate {
 
 /// Parts of a price of loss.
 pub const LOSS_PARTS: u64 = 1 << 20;
+
+/// What cannot be. Anything that can costs less: fewer than 2^32 numbers of at most 2^80 each.
+const NONE: i128 = 1 << 120;

@@ -4,12 +4,10 @@ use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Objective, Optio
 use edgeplan_problem::{Cost, Nanos};
 
 use crate::grid::{Grid, width};
-use crate::{Certificate, LOSS_PARTS};
+use crate::{Certificate, LOSS_PARTS, NONE};
 
 /// A number of a path is this at most; more would only make the path dearer.
 const CAP: i128 = 1 << 80;
-/// No path. A path of fewer than 2^32 layers costs less.
-const NONE: i128 = 1 << 120;
 
 /// The relaxation that a certificate names. Its numbers are allowed.
 pub(crate) struct Relaxation<'a> {
@@ -288,7 +286,7 @@ fn after(next: &[i128], first: usize, away: i128, stays: &[(i128, i128)]) -> Vec
     row
 }
 
-fn capped(number: u128) -> i128 {
+pub(crate) fn capped(number: u128) -> i128 {
     i128::try_from(number).unwrap_or(CAP).min(CAP)
 }
 

@@ -11,7 +11,7 @@ const VALUES_PER_DEVICE: u128 = 1 << 18;
 /// Table values in all, of 16 bytes.
 const VALUES_MAX: u128 = 1 << 23;
 /// Operations in all, some seconds.
-const WORK_MAX: u128 = 1 << 32;
+pub(crate) const WORK_MAX: u128 = 1 << 32;
 
 /// Refuses what would take more memory or time than is allowed for the instance.
 pub(crate) fn allowed(instance: &Deployment, certificate: &Certificate) -> Result<(), Rejected> {
@@ -35,7 +35,7 @@ pub(crate) fn allowed(instance: &Deployment, certificate: &Certificate) -> Resul
     within("operations", work, WORK_MAX)
 }
 
-fn within(what: &'static str, needed: u128, allowed: u128) -> Result<(), Rejected> {
+pub(crate) fn within(what: &'static str, needed: u128, allowed: u128) -> Result<(), Rejected> {
     match needed <= allowed {
         true => Ok(()),
         false => Err(Rejected::TooLarge { what, needed, allowed }),

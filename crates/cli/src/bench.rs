@@ -1,9 +1,5 @@
 //! `edgeplan bench`: measure solvers on suites, or say what was measured.
 
-mod compare;
-mod rank;
-mod show;
-
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -15,14 +11,14 @@ use edgeplan_harness::shard::Shard;
 use edgeplan_harness::suite::Suite;
 use edgeplan_harness::trial::{Allowance, answer};
 use edgeplan_problem::Bytes;
+use edgeplan_records::comparison::compare;
 use edgeplan_records::folder::{Folder, merge};
 use edgeplan_records::row::Record;
 use edgeplan_records::summary::{reconciled, summarize};
-use indicatif::{ProgressBar, ProgressStyle};
+use edgeplan_report::bench::{comparison, ranking, ranks, summaries};
 
 use crate::question::{fraction, seconds};
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -103,7 +99,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if let Some((new, old)) = arguments.compare.split_last() {
         let read = |path: &PathBuf| Ok(reconciled(Folder::read(path)?));
         let old = old.iter().map(read).collect::<Result<Vec<_>>>()?;
-        return Ok(compare::reply(&old, &read(new)?, arguments.json));
+        let comparisons = compare(&old, &read(new)?);
+        let text = match comparisons.is_empty() {
+            true => "The two have no trial in common.".into(),
+            false => comparison(&comparisons),
+        };
+        let reply = Reply::either(arguments.json, &comparisons, &text);
+        return Ok(reply.found(!comparisons.is_empty()));
     }
     if let (Some(out), false) = (&arguments.out, arguments.merge.is_empty()) {
         let count = merge(&arguments.merge, out)?;
@@ -117,10 +119,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let wrong = records.iter().any(|record| record.verdict.is_wrong());
     if arguments.rank {
         let curve = Folder::read_all_curves(&folders)?;
-        return Ok(rank::reply(&records, &curve, arguments.json).wrong(wrong));
+        let ranks = ranks(&records, &curve);
+        return Ok(Reply::either(arguments.json, &ranks, &ranking(&ranks)).wrong(wrong));
     }
     let suites = summarize(&records);
-    let text = show::text(&suites, &records, arguments.table);
+    let text = summaries(&suites, &records, arguments.table);
     Ok(Reply::either(arguments.json, &suites, &text).wrong(wrong))
 }
 
@@ -157,9 +160,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
         executable: std::env::current_exe().context("this executable cannot be found")?,
         command: &command_line(),
     };
-    let bar = ProgressBar::new(0);
-    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed}{msg}");
-    bar.set_style(style.context("the progress bar")?);
+    let bar = watch::bar(0, "{pos}/{len} {elapsed}{msg}");
     let mut folder = Folder::create(out)?;
     let show = &mut |Progress { done, all, instance, solver, left }: Progress<'_>| {
         bar.set_length(all as u64);
@@ -168,7 +169,7 @@ fn measure(arguments: &Arguments) -> Result<Vec<Record>> {
         bar.set_message(format!("{left}: {solver} on {instance}"));
     };
     let result = bench.run(&mut folder, watch::flag(), show);
-    bar.finish_and_clear();
+    drop(bar);
     result?;
     if watch::interrupted() {
         eprintln!("interrupted; the same command goes on from here");

@@ -7,9 +7,8 @@ use anyhow::Result;
 use clap::value_parser;
 use edgeplan_files::check_writable;
 use edgeplan_quality::apply::{bytes, check, write};
-use edgeplan_quality::distill::{Lessons, distill};
+use edgeplan_quality::distill::{DistillationSettings, distill};
 use edgeplan_quality::{Reference, Text, load};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 
 use crate::quantize::Wanted;
@@ -70,13 +69,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     check(path, &formats)?;
     let context = arguments.context as usize;
     let mut words = Text::read(text, path)?;
-    let kept = words.tokens.len() - words.tokens.len() / PARTS;
-    let held_out = Text { file: words.file.clone(), tokens: words.tokens.split_off(kept) };
-    let held_out = held_out.pieces(arguments.held_out as usize, context)?;
+    let held_out = words.hold_out(PARTS).pieces(arguments.held_out as usize, context)?;
     let pieces = words.pieces(arguments.tokens as usize, context)?;
     let teacher = load(path, context)?;
     let reference = Reference::new(&teacher, held_out, KEPT_MAX, &mut || {})?;
-    let lessons = Lessons {
+    let settings = DistillationSettings {
         steps: arguments.steps as usize,
         rate: arguments.rate,
         layers: 0.1,
@@ -86,10 +83,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         seed: arguments.seed,
     };
     watch::listen_once(&BETTER);
-    let bar = ProgressBar::new(lessons.steps as u64);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {pos}/{len} steps, {elapsed} {msg}")?);
+    let bar = watch::bar(settings.steps as u64, "{pos}/{len} steps, {elapsed} {msg}");
     let mut first = None;
-    let taught = distill(&reference, &formats, &pieces, &lessons, &mut |step, seen| {
+    let distilled = distill(&reference, &formats, &pieces, &settings, &mut |step, seen| {
         bar.set_position(step as u64);
         if let Some(divergence) = seen {
             let undistilled = *first.get_or_insert(divergence);
@@ -98,30 +94,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         }
         !watch::interrupted()
     });
-    bar.finish_and_clear();
-    let taught = taught?;
-    write(path, &formats, &taught.values, out, |_| {})?;
+    drop(bar);
+    let distilled = distilled?;
+    write(path, &formats, &distilled.values, out, |_| {})?;
     let size = bytes(&spec, &formats);
-    let recovered = match taught.before > 0.0 {
-        true => 1.0 - taught.after / taught.before,
-        false => 0.0,
-    };
     let text = format!(
         "{}: divergence {:.5} nats per token on held-out text, {:.5} before: {:.1} % recovered in \
          {} steps, at no byte more\n",
         spec.name,
-        taught.after,
-        taught.before,
-        100.0 * recovered,
-        taught.steps
+        distilled.after,
+        distilled.before,
+        100.0 * distilled.recovered(),
+        distilled.steps
     );
     let json = json!({
         "model": spec.name,
         "bytes": size,
-        "kl_before_nats": taught.before,
-        "kl_after_nats": taught.after,
-        "recovered": recovered,
-        "steps": taught.steps,
+        "kl_before_nats": distilled.before,
+        "kl_after_nats": distilled.after,
+        "recovered": distilled.recovered(),
+        "steps": distilled.steps,
         "interrupted": watch::interrupted(),
     });
     Ok(Reply::either(arguments.json, &json, &text))

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use edgeplan::Limits;
-use edgeplan::epochs::{Case, Record, simulate};
+use edgeplan::epochs::{Case, Records, simulate};
 use edgeplan_batching::paper::MODELS;
 use edgeplan_files::{check_writable, write_atomic};
-use edgeplan_report::curves::{Curves, Panel, Series, svg};
+use edgeplan_report::curves::svg;
 
 use crate::batch::{Radio, find_solver};
 use crate::question::seconds;
-use crate::reply::Reply;
-use crate::report::{command_line, table};
+use crate::reply::{Reply, command_line};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -94,87 +93,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
             }
         }
     }
+    let records = Records(records);
     if let Some(path) = &arguments.csv {
-        write_atomic(path, &csv(&records)?)?;
+        write_atomic(path, &format!("# {}\n{}", command_line(), records.csv()))?;
     }
     if let Some(path) = &arguments.svg {
-        write_atomic(path, &svg(&arguments.curves(&records, &models)))?;
+        write_atomic(path, &svg(&records.curves()))?;
     }
-    Ok(Reply::either(arguments.json, &records, &text(&records)))
-}
-
-/// The records as a table.
-fn text(records: &[Record]) -> String {
-    let numbers: Vec<usize> = (1..COLUMNS.len()).filter(|&column| column != 2).collect();
-    let mut rows = table(&COLUMNS, &numbers);
-    for record in records {
-        rows.add_row(cells(record));
-    }
-    rows.to_string()
-}
-
-const COLUMNS: [&str; 10] = [
-    "model",
-    "arrivals/s",
-    "solver",
-    "served/s",
-    "+-",
-    "of arrivals",
-    "median answer",
-    "95 % answer",
-    "nodes/epoch",
-    "unproven",
-];
-
-/// A record for people.
-fn cells(record: &Record) -> [String; 10] {
-    let show = |seconds: Option<f64>| seconds.map_or("-".into(), |s| format!("{s:.2} s"));
-    [
-        record.model.clone(),
-        record.arrivals_per_s.to_string(),
-        record.solver.into(),
-        format!("{:.2}", record.served_per_s),
-        format!("{:.2}", record.confidence_95),
-        format!("{:.1} %", 100.0 * record.served as f64 / record.arrived.max(1) as f64),
-        show(record.latency_median_s),
-        show(record.latency_95_s),
-        record.nodes_per_epoch.map_or("-".into(), |nodes| format!("{nodes:.1}")),
-        record.unproven_epochs.to_string(),
-    ]
-}
-
-/// The records as a file; the first line says how it was made.
-fn csv(records: &[Record]) -> Result<String> {
-    let mut writer = csv::Writer::from_writer(Vec::new());
-    for record in records {
-        writer.serialize(record)?;
-    }
-    let rows = String::from_utf8(writer.into_inner()?)?;
-    Ok(format!("# {}\n{rows}", command_line()))
-}
-
-impl Arguments {
-    fn curves(&self, records: &[Record], models: &[String]) -> Curves {
-        let series = |model: &String, solver: &String| Series {
-            name: solver.clone(),
-            points: (records.iter())
-                .filter(|record| record.model == *model && record.solver == solver)
-                .map(|record| (record.arrivals_per_s, record.served_per_s, record.confidence_95))
-                .collect(),
-        };
-        let panel = |model: &String| Panel {
-            title: model.clone(),
-            series: self.solver.iter().map(|solver| series(model, solver)).collect(),
-        };
-        Curves {
-            title: "Requests served by one edge node".into(),
-            remark: format!(
-                "{} epochs per point, Poisson arrivals, bars: 95 % confidence of the mean",
-                self.epochs
-            ),
-            x: "arrivals per second".into(),
-            y: "served per second".into(),
-            panels: models.iter().map(panel).collect(),
-        }
-    }
+    Ok(Reply::shown(arguments.json, &records))
 }

@@ -2,18 +2,16 @@
 //! an integer program.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
-use edgeplan::{Export, Exported, ModelFormat, Runtime};
+use edgeplan::{Export, ModelFormat, Runtime};
 use edgeplan_files::{check_folder, write_folder_atomic};
-use edgeplan_runtimes::latency;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::program;
 use crate::question::{Asked, engine_help};
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
 
 #[derive(Debug, clap::Args)]
@@ -95,36 +93,9 @@ fn plan_for(engine: &'static Runtime, arguments: &Arguments) -> Result<Reply> {
         return Ok(Reply::either(asked.json, &json, &text).found(false));
     };
     write_folder_atomic(out, &exported.files)?;
-    let names: Vec<&str> = exported.files.iter().map(|(name, _)| name.as_str()).collect();
-    let (remarks, files) = (exported.remarks.join("\n"), names.join(", "));
+    let (remarks, files) = (exported.remarks.join("\n"), exported.names().join(", "));
     let text = format!("{remarks}\n{}: {files}", out.display());
-    Ok(Reply::either(asked.json, &json(engine, out, &exported, &names), &text))
-}
-
-fn json(engine: &Runtime, out: &Path, exported: &Exported, names: &[&str]) -> Value {
-    let Exported { deployment, plan, account, request, remarks, .. } = exported;
-    let bills = deployment.devices.iter().zip(&account.devices);
-    let devices: BTreeMap<&str, Value> = bills
-        .map(|(device, bill)| {
-            let json = json!({
-                "weights_bytes": bill.weights,
-                "kv_bytes": bill.kv,
-                "activations_bytes": bill.activations,
-                "overhead_bytes": bill.overhead,
-            });
-            (device.name.as_str(), json)
-        })
-        .collect();
-    json!({
-        "engine": engine.name,
-        "folder": out.display().to_string(),
-        "files": names,
-        "latency_ns": latency(deployment, plan),
-        "first_token_ns": request.map(|request| request.first_token),
-        "memory_bytes": account.memory(),
-        "devices": devices,
-        "remarks": remarks,
-    })
+    Ok(Reply::either(asked.json, &exported.keys(engine, out), &text))
 }
 
 /// A device and its address.

@@ -1,13 +1,9 @@
 //! The command `edgeplan`.
 
-mod baselines;
 mod batch;
 mod bench;
-mod certificate;
 mod check;
 mod compare;
-mod confidence;
-mod diagnosis;
 mod distill;
 mod epochs;
 mod explain;
@@ -24,18 +20,14 @@ mod profile;
 mod program;
 mod quantize;
 mod question;
-mod rederived;
 mod refresh;
 mod reply;
-mod report;
 mod reproduce;
 mod schedule;
-mod second_opinion;
 mod sensitivity;
 mod service;
 mod simulate;
 mod solvers;
-mod summary;
 mod verify;
 mod watch;
 

@@ -4,15 +4,12 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_memory::{Account, Engine, Placement, dry_run, estimate, runnable};
+use edgeplan_memory::{Comparison, Engine, Placement, devices, dry_run, estimate, runnable};
 use edgeplan_model::Allocation;
-use edgeplan_problem::Bytes;
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::FormatMix;
-use serde_json::{Value, json};
 
 use crate::reply::Reply;
-use crate::report::table;
 
 /// What most people start with.
 const CONTEXT: u64 = 8192;
@@ -75,39 +72,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
             Some(dry_run(&engine, &file, &allocation, placement)?)
         }
     };
-    let devices = if placement.gpu_layers > 0 { 2 } else { 1 };
-    let rows: Vec<(&str, Account, Option<Account>)> = (0..devices)
-        .map(|place| (["host", "device"][place], ours[place], theirs.map(|all| all[place])))
-        .collect();
-    if arguments.json {
-        return Ok(Reply::json(&json!({
-            "model": model.name,
-            "context": context,
-            "devices": rows.iter().map(row).collect::<Vec<Value>>(),
-            "notes": model.notes,
-        })));
-    }
-    Ok(Reply::text(&text(&rows, &model.notes)))
-}
-
-fn row((name, ours, theirs): &(&str, Account, Option<Account>)) -> Value {
-    json!({ "device": name, "bytes": ours, "dry_run_bytes": theirs })
-}
-
-fn text(rows: &[(&str, Account, Option<Account>)], notes: &[String]) -> String {
-    let columns = ["MiB", "weights", "KV and state", "compute (estimate)", "total"];
-    let mut found = table(&columns, &[1, 2, 3, 4]);
-    let mib = |bytes: Bytes| format!("{:.1}", bytes.as_f64() / f64::from(1 << 20));
-    let cells = |name: String, account: Account| {
-        let Account { weights, context, compute } = account;
-        [name, mib(weights), mib(context), mib(compute), mib(account.total())]
-    };
-    for (name, ours, theirs) in rows {
-        found.add_row(cells((*name).into(), *ours));
-        if let Some(theirs) = theirs {
-            found.add_row(cells(format!("{name}, dry run"), *theirs));
-        }
-    }
-    let notes: String = notes.iter().map(|note| format!("\n{note}")).collect();
-    format!("{found}{notes}")
+    let devices = devices(placement, ours, theirs);
+    let found = Comparison { model: model.name, context, devices, notes: model.notes };
+    Ok(Reply::shown(arguments.json, &found))
 }

@@ -3,22 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
-use edgeplan::{Planned, Session, Task, certify, headline};
+use edgeplan::{Planned, Session, Task, certify};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_problem::Cost;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Cost, Problem as _};
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
-use serde_json::{Map, Value, json};
 
-use crate::certificate::{bound_json, bound_text};
-use crate::confidence::Confidence;
 use crate::question::Asked;
-use crate::reply::Reply;
-use crate::report::{account_json, account_tables, command_line, outcome_json};
+use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
-use crate::{baselines, diagnosis, rederived, second_opinion, summary};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -66,8 +61,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let found = planned.outcome.cost().is_some() && !matches!(certified, Some(Err(_)));
     let wrong = planned.outcome.verdict.is_wrong();
     let reply = match arguments.asked.json {
-        true => Reply::json(&json(&session, &planned, certified.as_ref())?),
-        false => Reply::text(&text(arguments, &session, &planned, certified.as_ref())?),
+        true => Reply::json(&planned.keys(&session, certified.as_ref())?),
+        false => {
+            let double_check = arguments.double_check;
+            Reply::text(&planned.text(&session, certified.as_ref(), double_check)?)
+        }
     };
     Ok(reply.found(found).wrong(wrong))
 }
@@ -91,82 +89,6 @@ fn certified(
         }
         Err(reason) => Ok(Err(reason)),
     }
-}
-
-/// The answer for programs.
-fn json(
-    session: &Session,
-    planned: &Planned,
-    certified: Option<&Certified>,
-) -> Result<Map<String, Value>> {
-    let (instance, outcome) = (session.deployment(), &planned.outcome);
-    let mut json = outcome_json(instance, planned.solver, outcome);
-    let opinion = planned.second_opinion.as_ref();
-    json.insert("second_opinion".into(), second_opinion::json(instance, opinion));
-    if let Some(sought) = session.sought() {
-        json.insert("sought".into(), summary::sought_json(sought));
-    }
-    if let Some(plan) = &outcome.plan {
-        let account = instance.evaluate(plan).account;
-        json.insert("summary".into(), json!(session.summary(plan)?));
-        json.append(&mut account_json(instance, &account, plan));
-        json.append(&mut Confidence::of(session.priced(), plan).json());
-        if outcome.cost().is_some() {
-            json.insert("baselines".into(), baselines::json(&planned.baselines));
-        }
-    }
-    if let Some(diagnosis) = &planned.diagnosis {
-        json.append(&mut diagnosis::json(diagnosis, instance));
-    }
-    if let Some(rederived) = &planned.rederived {
-        json.append(&mut rederived::json(rederived));
-    }
-    match certified {
-        Some(Ok(bound)) => json.append(&mut bound_json(*bound)),
-        Some(Err(reason)) => drop(json.insert("certificate_missing".into(), json!(reason))),
-        None => {}
-    }
-    Ok(json)
-}
-
-/// The answer for people.
-fn text(
-    arguments: &Arguments,
-    session: &Session,
-    planned: &Planned,
-    certified: Option<&Certified>,
-) -> Result<String> {
-    let (instance, outcome) = (session.deployment(), &planned.outcome);
-    let mut parts = Vec::new();
-    if let Some(plan) = &outcome.plan {
-        parts.extend(summary::lines(session, plan)?);
-    }
-    parts.extend(summary::sought(session));
-    parts.push(headline(instance, planned.solver, outcome));
-    if arguments.double_check || outcome.verdict.is_wrong() {
-        let opinion = planned.second_opinion.as_ref();
-        parts.push(second_opinion::text(instance, &outcome.verdict, opinion));
-    }
-    if let Some(plan) = &outcome.plan {
-        let account = instance.evaluate(plan).account;
-        parts.push(account_tables(instance, &account, plan));
-        parts.push(Confidence::of(session.priced(), plan).text());
-        if let Some(cost) = outcome.cost() {
-            parts.push(baselines::text(&planned.baselines, instance, cost));
-        }
-    }
-    if let Some(diagnosis) = &planned.diagnosis {
-        parts.push(diagnosis::text(diagnosis, instance));
-    }
-    if let Some(rederived) = &planned.rederived {
-        parts.push(rederived::text(rederived, instance, planned.solver));
-    }
-    match certified {
-        Some(Ok(bound)) => parts.push(bound_text(instance, *bound)),
-        Some(Err(reason)) => parts.push(format!("no certificate was written: {reason}")),
-        None => {}
-    }
-    Ok(parts.join("\n"))
 }
 
 /// The plan file, the picture and the page, those of them that are asked for.

@@ -4,22 +4,15 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan::{link_lines, links};
-use edgeplan_cost_model::profile::{Profile, Resident, Timing, Work};
+use edgeplan::{link_keys, link_lines, links, profile_text};
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_kernels::grid::Size;
 use edgeplan_kernels::run::Progress;
-use edgeplan_kernels::work::{bytes, flops};
 use edgeplan_kernels::{Options, profile};
-use edgeplan_link::{ADDRESS, Direction, Event, Limits, Link, Server, measure};
-use edgeplan_machines::cluster;
-use edgeplan_problem::format::Format;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::{Value, json};
+use edgeplan_link::{ADDRESS, Event, Limits, Server, measure};
 
 use crate::question::seconds;
 use crate::reply::Reply;
-use crate::report::table;
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -75,92 +68,18 @@ fn machine(arguments: &Arguments) -> Result<Reply> {
     let accelerated = cfg!(feature = "cuda") && !arguments.cpu;
     let options = Options { size, time: Duration::from_secs_f64(time), accelerated };
     watch::listen();
-    let bar = ProgressBar::new(0);
-    let template = "{bar:30} {pos}/{len} {elapsed}: {msg}";
-    bar.set_style(ProgressStyle::with_template(template).context("the progress bar")?);
+    let bar = watch::bar(0, "{pos}/{len} {elapsed}: {msg}");
     let profile = profile(&options, watch::flag(), &mut |progress: &Progress| {
         bar.set_length(progress.all as u64);
         bar.set_position(progress.done as u64);
         bar.set_message(progress.now.clone());
     });
-    bar.finish_and_clear();
+    drop(bar);
     let profile = profile?;
     if let Some(path) = &arguments.out {
         write_atomic(path, &to_json(&profile))?;
     }
-    Ok(Reply::either(arguments.json, &profile, &text(&profile)))
-}
-
-/// The machine, its memory, every format on one matrix, the notes.
-fn text(profile: &Profile) -> String {
-    let machine = &profile.machine;
-    let on = machine.accelerator.as_ref().unwrap_or(&machine.processor);
-    let whole = if profile.complete { "complete" } else { "incomplete" };
-    let mut text = format!(
-        "{on}, threads {}, {}: {} times, {whole}\n",
-        machine.threads,
-        machine.engine,
-        profile.timings.len(),
-    );
-    for timing in &profile.timings {
-        match timing.work {
-            Work::Triad { threads, .. } => {
-                text += &format!("memory, threads {threads}: {} GB/s\n", gigabytes(timing));
-            }
-            Work::Dispatch {} => text += &format!("an empty operation: {}\n", timing.median_ns),
-            _ => {}
-        }
-    }
-    if let Some(rows) = formats(profile) {
-        text += &rows;
-    }
-    for note in &profile.notes {
-        text += &format!("note: {note}\n");
-    }
-    text
-}
-
-/// A row for each format: the first matrix of the grid times one row of activations and times 128.
-fn formats(profile: &Profile) -> Option<String> {
-    let first = |timing: &Timing| match timing.work {
-        Work::Matmul { rows, row_len, .. } => Some((rows, row_len)),
-        _ => None,
-    };
-    let (rows, row_len) = profile.timings.iter().find_map(first)?;
-    let header = ["format", "1 row", "GB/s", "GFLOP/s", "128 rows", "GB/s", "GFLOP/s", "in memory"];
-    let mut lines = table(&header, &[1, 2, 3, 4, 5, 6, 7]);
-    for format in Format::ALL {
-        let at = |batch: u64| {
-            let work = Work::Matmul { format, rows, row_len, batch };
-            let timing = profile.timings.iter().find(|timing| timing.work == work);
-            timing.map_or(["-".into(), "-".into(), "-".into()], |timing| {
-                [timing.median_ns.to_string(), gigabytes(timing), gigaflops(timing)]
-            })
-        };
-        let share = |resident: &Resident| -> Option<f64> {
-            Some(resident.resident_bytes.as_f64() / resident.file_bytes()?.as_f64())
-        };
-        let of = profile.resident.iter().filter(|resident| resident.format == format);
-        let most = of.filter_map(share).reduce(f64::max);
-        let resident = most.map_or("-".into(), |share| format!("{share:.2} x"));
-        let cells = [vec![format.to_string()], at(1).into(), at(128).into(), vec![resident]];
-        lines.add_row(cells.concat());
-    }
-    Some(format!("weights of {rows} x {row_len}, GB/s of the file's bytes:\n{lines}\n"))
-}
-
-/// Bytes a nanosecond are gigabytes a second.
-fn gigabytes(timing: &Timing) -> String {
-    rate(bytes(&timing.work).as_f64(), timing)
-}
-
-fn gigaflops(timing: &Timing) -> String {
-    rate(flops(&timing.work) as f64, timing)
-}
-
-fn rate(amount: f64, timing: &Timing) -> String {
-    let rate = amount / timing.median_ns.as_f64().max(1.0);
-    if rate < 10.0 { format!("{rate:.2}") } else { format!("{rate:.1}") }
+    Ok(Reply::either(arguments.json, &profile, &profile_text(&profile)))
 }
 
 fn serve(address: &str) -> Result<Reply> {
@@ -193,27 +112,6 @@ fn link(address: &str, arguments: &Arguments) -> Result<Reply> {
     drop(busy);
     let measured = measured?;
     let links = links(&measured, &between);
-    let json = link_json(address, &measured, &links);
+    let json = link_keys(address, &measured, &links);
     Ok(Reply::either(arguments.json, &json, &link_lines(&measured, &links)))
-}
-
-fn link_json(address: &str, link: &Link, links: &[cluster::Link]) -> Value {
-    let way = |direction: &Direction| {
-        json!({
-            "bits_per_second": direction.bits_per_second(),
-            "transfer_bytes": direction.bytes,
-            "transfer_ns": direction.time.median,
-            "transfer_mad_ns": direction.time.mad,
-            "transfers": direction.time.repeats,
-        })
-    };
-    json!({
-        "address": address,
-        "round_trip_ns": link.round_trip.median,
-        "round_trip_mad_ns": link.round_trip.mad,
-        "round_trips": link.round_trip.repeats,
-        "there": way(&link.there),
-        "back": way(&link.back),
-        "links": links,
-    })
 }

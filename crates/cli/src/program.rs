@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::Result;
 use edgeplan::{Deployment, ModelFormat, NamedChoice, NamedProgram, write_program};
 use edgeplan_files::check_writable;
+use edgeplan_problem::deployment::Objective;
 use serde_json::{Value, json};
 
 use crate::question::Question;
 use crate::reply::Reply;
-use crate::report::cost_key;
 
 /// Writes the file, and says how a solution of it is read.
 pub(crate) fn write(
@@ -44,6 +44,14 @@ pub(crate) fn write(
         "choices": choices(instance, &program),
     });
     Ok(Reply::either(as_json, &json, &text))
+}
+
+/// The key of the cost in answers, which names its unit.
+fn cost_key(instance: &Deployment) -> &'static str {
+    match instance.objective {
+        Objective::Latency | Objective::Bottleneck => "cost_ns",
+        Objective::Memory => "cost_bytes",
+    }
 }
 
 /// What the plan does where a column is 1.

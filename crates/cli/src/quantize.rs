@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
 use anyhow::{Result, bail};
-use edgeplan_files::deployment::{PlanFile, PlannedModel};
-use edgeplan_files::{InputError, check_writable, read_text, to_json, write_atomic};
+use edgeplan_files::deployment::PlannedModel;
+use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_model::ModelSpec;
 use edgeplan_problem::Bytes;
 use edgeplan_problem::recipe::FormatMix;
 use edgeplan_quality::apply::{Formats, bytes, from_mix, from_plan, write};
-use indicatif::{ProgressBar, ProgressStyle};
+use edgeplan_quality::shards::{planned_model, shards};
+use edgeplan_report::table::Table;
 use serde_json::json;
 
 use crate::reply::Reply;
-use crate::report::table;
+use crate::watch;
 
 /// A model, and how its matrices are to be stored.
 #[derive(Debug, clap::Args)]
@@ -59,7 +60,7 @@ impl Wanted {
         if let Some(mix) = &self.recipe {
             return Ok((from_mix(spec, mix)?, None));
         }
-        let (file, plan) = planned(&self.files[0], spec)?;
+        let (file, plan) = planned_model(&self.files[0], spec)?;
         Ok((from_plan(&file, &plan, spec)?, Some(plan)))
     }
 }
@@ -75,63 +76,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let mut stored = spec.layers.iter().flat_map(|layer| &layer.tensors).map(|t| t.native);
     let quantized = stored.any(|stored| stored.is_some_and(|stored| stored.is_quantized()));
     let total = bytes(&spec, &formats);
-    let bar = ProgressBar::new(total);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")?);
-    let written = write(path, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes));
-    bar.finish_and_clear();
-    written?;
+    let bar = watch::bar(total, "{bytes}/{total_bytes} {elapsed}");
+    write(path, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes))?;
+    drop(bar);
     let made = edgeplan_model::load(&out.display().to_string())?;
     let devices = planned.map(|planned| shards(&planned, &made)).unwrap_or_default();
     if let Some(path) = lists {
         write_atomic(path, &to_json(&devices))?;
     }
-    let mut types = table(&["type", "tensors", "bytes"], &[1, 2]);
-    for (name, tensors, bytes) in made.stored_types() {
-        types.add_row([name.to_owned(), tensors.to_string(), bytes.to_string()]);
-    }
+    let types = made.stored_types().into_iter();
+    let types = types
+        .map(|(name, tensors, bytes)| [name.to_owned(), tensors.to_string(), bytes.to_string()]);
+    let types = Table::new(["type", "tensors>", "bytes>"]).with_rows(types);
     let mut text = format!("{}: {}\n\n{types}\n", made.name, Bytes(total));
     if quantized {
         text += "\nnote: the model was quantized before, and lost something then, too\n";
     }
     let json = json!({"model": made.name, "bytes": total, "devices": devices});
     Ok(Reply::either(arguments.json, &json, &text))
-}
-
-/// The part of a plan that speaks of this model, and the plan's name for errors: the model of that
-/// name, or the only one.
-fn planned(path: &Path, spec: &ModelSpec) -> Result<(String, PlannedModel)> {
-    let file = path.display().to_string();
-    let mut models = PlanFile::parse(&file, &read_text(path)?)?.models;
-    let index = models.iter().position(|model| model.name == spec.name);
-    let Some(index) = index.or((models.len() == 1).then_some(0)) else {
-        let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();
-        let problem = format!("no {}; it has {}", spec.name, names.join(", "));
-        return Err(InputError::key(file, "models", problem).into());
-    };
-    Ok((file, models.swap_remove(index)))
-}
-
-/// What each device needs of the file: its tensors by name, and their bytes.
-#[derive(Debug, Default, serde::Serialize)]
-struct Shard {
-    bytes: u64,
-    tensors: Vec<String>,
-}
-
-fn shards(plan: &PlannedModel, made: &ModelSpec) -> BTreeMap<String, Shard> {
-    let mut shards: BTreeMap<String, Shard> = BTreeMap::new();
-    for (planned, layer) in plan.layers.iter().zip(&made.layers) {
-        let shard = shards.entry(planned.device.clone()).or_default();
-        for tensor in &layer.tensors {
-            // A tied head lies in the file under the name of the embedding.
-            let tied = made.tied && tensor.name == "output.weight";
-            let name = if tied { "token_embd.weight" } else { &tensor.name };
-            if !shard.tensors.iter().any(|known| known == name) {
-                shard.tensors.push(name.to_owned());
-                let bytes = tensor.native.and_then(|kind| kind.bytes(tensor.rows, tensor.row_len));
-                shard.bytes += bytes.unwrap_or_default().0;
-            }
-        }
-    }
-    shards
 }

@@ -60,9 +60,10 @@ pub(crate) struct Question {
     /// Random seed
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
-    /// Threads of HiGHS and CBC; other solvers use one
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    pub(crate) threads: u32,
+    /// Threads of HiGHS, CBC and portfolio, whose solvers take turns on one; others use one
+    /// [default: one per core]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub(crate) threads: Option<u32>,
 }
 
 /// Which machines; the default is the command's.
@@ -163,9 +164,10 @@ fn floor(text: &str) -> Result<Quality, String> {
 pub(crate) struct Asked {
     #[command(flatten)]
     pub(crate) question: Question,
-    /// Solver, one of `edgeplan solvers`
-    #[arg(long, default_value = "chain-search", conflicts_with = "solver_command")]
-    solver: String,
+    /// Solver, one of `edgeplan solvers` [default: chain-search, or portfolio where models or runs
+    /// share devices]
+    #[arg(long, conflicts_with = "solver_command")]
+    solver: Option<String>,
     /// Solver that is a program: `my-solver {instance} {plan} {claim} {time} {threads}`; these
     /// arguments may be left out
     #[arg(long, value_name = "COMMAND", value_parser = external)]
@@ -176,17 +178,13 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
-    /// Who is asked.
-    pub(crate) fn solver(&self) -> Result<&'static Entry> {
-        match &self.solver_command {
-            Some(command) => Ok(command.clone().entry(EXTERNAL)),
-            None => find_solver(&self.solver),
-        }
-    }
-
-    /// Who is asked, and how long.
+    /// The solver, and its limits.
     pub(crate) fn task(&self) -> Result<Task<'static>> {
-        Ok(Task { solver: self.solver()?, ..self.question.task() })
+        let solver = match &self.solver_command {
+            Some(command) => Some(command.clone().entry(EXTERNAL)),
+            None => self.solver.as_deref().map(find_solver).transpose()?,
+        };
+        Ok(Task { solver, ..self.question.task() })
     }
 }
 
@@ -250,12 +248,18 @@ impl Question {
             time: Some(Duration::from_secs_f64(self.time)),
             gap: self.gap,
             seed: self.seed,
-            threads: self.threads,
+            threads: self.threads.unwrap_or_else(cores),
             interrupt: Some(watch::flag()),
             ..Limits::default()
         };
         Task { limits, ..Task::default() }
     }
+}
+
+/// Cores that this process may use.
+fn cores() -> u32 {
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    u32::try_from(cores).unwrap_or(1)
 }
 
 /// Seconds of an argument.

@@ -1,11 +1,13 @@
 //! What a command has to say, and how that reaches the terminal.
 
+use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use edgeplan_files::{to_json, visible, write_atomic};
+use edgeplan_problem::Outcome;
 use serde::Serialize;
 
 /// What a command prints, and how it ends.
@@ -51,6 +53,11 @@ impl Reply {
         if json { Self::json(value) } else { Self::text(text) }
     }
 
+    /// The same of a value that is both.
+    pub(crate) fn shown(json: bool, value: &(impl Serialize + Display)) -> Self {
+        if json { Self::json(value) } else { Self::text(&value.to_string()) }
+    }
+
     /// A file's text: printed as it is, or written to `out`.
     pub(crate) fn file(text: String, out: Option<&Path>) -> Result<Self> {
         match out {
@@ -63,6 +70,17 @@ impl Reply {
     /// Exactly this text.
     pub(crate) fn raw(text: String) -> Self {
         Self { text, ending: Ending::Found }
+    }
+
+    /// Ends as a solver's answer says.
+    pub(crate) fn of<P>(self, outcome: &Outcome<P>) -> Self {
+        self.found(outcome.cost().is_some()).wrong(outcome.verdict.is_wrong())
+    }
+
+    /// Ends as the best of solvers' answers says, and as the worst one does if that is wrong.
+    pub(crate) fn of_all<P>(self, outcomes: &[(&str, Outcome<P>)]) -> Self {
+        let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
+        self.found(found).wrong(outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong()))
     }
 
     /// Says whether there was an answer; the exit code is 1 if not.
@@ -89,11 +107,17 @@ impl Reply {
     }
 }
 
+/// The command as it was typed, without the folder of the executable.
+pub(crate) fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("edgeplan {}", words.join(" "))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use edgeplan::believed;
-    use edgeplan_problem::{Contradiction, Cost, Outcome, Verdict};
+    use edgeplan_problem::{Contradiction, Cost, Verdict};
 
     #[test]
     fn a_wrong_answer_ends_otherwise_than_none_and_than_an_error() {

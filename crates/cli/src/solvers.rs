@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use edgeplan_problem::Problem;
+use edgeplan_report::table::Table;
 use edgeplan_solvers::{DEPLOYMENT, Entry, SCHEDULING};
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use crate::reply::Reply;
-use crate::report::table;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -16,39 +16,42 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    if arguments.json {
-        let json: Vec<Value> =
-            rows(DEPLOYMENT, "plan").chain(rows(SCHEDULING, "schedule")).map(Row::json).collect();
-        return Ok(Reply::json(&json));
-    }
-    let mut text = table(&["command", "solver", "guarantee", "what it is", "source"], &[]);
-    for row in rows(DEPLOYMENT, "plan").chain(rows(SCHEDULING, "schedule")) {
-        text.add_row(row.0);
-    }
-    Ok(Reply::text(&text.to_string()))
+    let rows = rows(Some("plan"), DEPLOYMENT).chain(rows(Some("schedule"), SCHEDULING));
+    Ok(listed(arguments.json, rows.collect()))
 }
 
-/// Command, name, guarantee, sentence, source.
-struct Row([&'static str; 5]);
+/// A solver. Field names are stable keys.
+#[derive(Serialize)]
+pub(crate) struct Row {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command: Option<&'static str>,
+    name: &'static str,
+    guarantee: &'static str,
+    about: &'static str,
+    reference: &'static str,
+}
 
-fn rows<P: Problem + 'static>(
+/// The entries of a registry, and the command that asks them where several are listed.
+pub(crate) fn rows<P: Problem + 'static>(
+    command: Option<&'static str>,
     entries: &'static [Entry<P>],
-    command: &'static str,
 ) -> impl Iterator<Item = Row> {
-    entries.iter().map(move |entry| {
-        Row([command, entry.name, entry.guarantee.label(), entry.about, entry.reference])
+    entries.iter().map(move |&Entry { name, ref guarantee, about, reference, .. }| Row {
+        command,
+        name,
+        guarantee: guarantee.label(),
+        about,
+        reference,
     })
 }
 
-impl Row {
-    fn json(self) -> Value {
-        let [command, name, guarantee, about, reference] = self.0;
-        json!({
-            "command": command,
-            "name": name,
-            "guarantee": guarantee,
-            "about": about,
-            "reference": reference,
-        })
-    }
+/// Solvers as a table or as JSON.
+pub(crate) fn listed(json: bool, rows: Vec<Row>) -> Reply {
+    let command = rows.iter().any(|row| row.command.is_some()).then_some("command");
+    let columns = ["solver", "guarantee", "what it is", "source"];
+    let table = Table::new(command.into_iter().chain(columns));
+    let table = table.with_rows(rows.iter().map(|row| {
+        row.command.into_iter().chain([row.name, row.guarantee, row.about, row.reference])
+    }));
+    Reply::either(json, &rows, &table.to_string())
 }

@@ -1,12 +1,14 @@
-//! What a person sees while a solver thinks, and how they stop it.
+//! Progress on a terminal, and Ctrl-C.
 
+use std::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use edgeplan::{Phase, Progress, in_unit};
+use edgeplan::{Phase, Progress};
 use edgeplan_problem::deployment::Objective;
 use edgeplan_problem::{Cost, Observer, gap};
-use indicatif::ProgressBar;
+use edgeplan_report::table::or_dash;
+use indicatif::{ProgressBar, ProgressStyle};
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
@@ -44,14 +46,42 @@ pub(crate) fn end_after(last_words: impl Fn() + Send + 'static) {
     });
 }
 
-/// Whether somebody pressed Ctrl-C.
+/// Whether Ctrl-C was pressed.
 pub(crate) fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
-/// Set when somebody presses Ctrl-C.
+/// Set by Ctrl-C.
 pub(crate) fn flag() -> &'static AtomicBool {
     &INTERRUPTED
+}
+
+/// A bar that is cleared when dropped (on a terminal only).
+pub(crate) struct Bar(ProgressBar);
+
+impl Deref for Bar {
+    type Target = ProgressBar;
+
+    fn deref(&self) -> &ProgressBar {
+        &self.0
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A bar of that length; what stands beside it is a template of `indicatif`.
+pub(crate) fn bar(length: u64, beside: &str) -> Bar {
+    let bar = ProgressBar::new(length);
+    // A template that cannot be read is no reason to end.
+    if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:30}} {beside}")) {
+        bar.set_style(style);
+    }
+    bar.tick();
+    Bar(bar)
 }
 
 /// A line that shows that something is going on until it is dropped (on a terminal only).
@@ -67,6 +97,18 @@ pub(crate) struct Busy(ProgressBar);
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// One line after another that shows what is going on (on a terminal only).
+#[derive(Default)]
+pub(crate) struct Steps(Option<Busy>);
+
+impl Steps {
+    /// Begins a step; the line of the one before is cleared.
+    pub(crate) fn begin(&mut self, what: &'static str) {
+        drop(self.0.take());
+        self.0 = Some(busy(what));
     }
 }
 
@@ -88,10 +130,7 @@ impl Watcher {
     }
 
     fn show(&self) {
-        let show = |cost: Option<Cost>| match cost {
-            Some(cost) => in_unit(self.objective, cost),
-            None => "-".into(),
-        };
+        let show = |cost: Option<Cost>| or_dash(cost.map(|cost| self.objective.amount(cost)));
         let gap = self.best.zip(self.bound).map(|(best, bound)| gap(best, bound));
         let gap = gap.map_or("-".into(), |gap| format!("{:.3} %", 100.0 * gap));
         let (best, bound) = (show(self.best), show(self.bound));

@@ -14,6 +14,7 @@ mod prediction;
 pub mod profile;
 mod regression;
 mod terms;
+mod work;
 
 pub use check::FitError;
 pub use conformal::COVERAGE;

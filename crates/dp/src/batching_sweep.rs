@@ -3,8 +3,8 @@
 //! Once the format and the padded prompt are fixed, a request's memory and time both grow with its
 //! output length alone. So among the requests that are patient enough for a given tightest member
 //! the shortest answers are best, and going from the most patient request to the least the budget
-//! only shrinks: whoever had to go because of a long answer never returns. That is the argument of
-//! Moore and Hodgson for late jobs (Management Science 15(1), 1968).
+//! only shrinks: a request that left because of its long answer never returns. That is the argument
+//! of Moore and Hodgson for late jobs (Management Science 15(1), 1968).
 //!
 //! # Complexity
 //! O(n log n) per mode.

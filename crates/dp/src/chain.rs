@@ -5,7 +5,7 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::{Answer, Cost, Loss, Nanos, Run, Unsupported};
 
-/// Mixes that a solver tries unless told otherwise.
+/// Default number of mixes that a solver tries.
 pub(crate) const MIXES: usize = 24;
 
 /// The only model, or the reason for refusing.

@@ -1,19 +1,30 @@
-//! A solver's answer, checked before anybody sees it.
+//! A solver's answer, checked before it is returned.
 
 use std::time::Duration;
 
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Contradiction, Limits, Observer, Outcome, Verdict, confirm, solve};
-use edgeplan_solvers::{Effort, Entry, Opinion, find, second_opinion};
+use edgeplan_solvers::{Effort, Entry, Opinion, second_opinion, suited};
 
 use crate::Error;
 
-/// Who is asked, and how long.
+/// Which solver answers, and within which limits.
+///
+/// ```
+/// use edgeplan::{Limits, Task};
+///
+/// let time = Some(std::time::Duration::from_secs(5));
+/// let task = Task { limits: Limits { time, ..Task::default().limits }, ..Task::default() };
+/// let session = edgeplan::Sources::default().load()?;
+/// // The default suits the question.
+/// assert_eq!(task.solver(session.deployment()).name, "chain-search");
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub struct Task<'a> {
-    /// The solver.
-    pub solver: &'static Entry,
+    /// The solver; none for the one that suits the question best.
+    pub solver: Option<&'static Entry>,
     /// Its time, gap, seed, threads, and what interrupts it.
     pub limits: Limits<'a>,
     /// Another solver answers as well, for as long again; if one denies the other, the verdict is
@@ -22,20 +33,31 @@ pub struct Task<'a> {
 }
 
 impl Default for Task<'_> {
-    /// `chain-search`, without a limit of time, to a gap of 0.01 %.
+    /// The solver that suits the question, without a limit of time, to a gap of 0.01 %.
     fn default() -> Self {
-        let solver = find("chain-search").expect("it is registered");
         let limits = Limits { gap: 1e-4, ..Limits::default() };
-        Self { solver, limits, double_check: false }
+        Self { solver: None, limits, double_check: false }
     }
 }
 
-/// What is going on.
+impl Task<'_> {
+    /// The solver that answers a question: the one that is named, or `chain-search`, and `portfolio`
+    /// where models or runs share devices.
+    ///
+    /// See [`Task`] for an example.
+    pub fn solver(&self, deployment: &Deployment) -> &'static Entry {
+        self.solver.unwrap_or_else(|| suited(deployment))
+    }
+}
+
+/// A phase of an answer.
+///
+/// See [`Progress`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Phase {
     /// The least loss or the longest context is looked for.
     Seeking,
-    /// A solver thinks.
+    /// A solver runs.
     Solving(&'static str),
     /// The independent checker derives the root relaxation's bound again.
     Rederiving,
@@ -47,20 +69,41 @@ pub enum Phase {
     Certifying,
 }
 
-/// Who is told of progress.
+/// An observer of all phases of an answer.
+///
+/// ```
+/// use edgeplan::{Phase, Progress};
+///
+/// #[derive(Default)]
+/// struct Log(Vec<Phase>);
+///
+/// impl edgeplan_problem::Observer for Log {}
+/// impl Progress for Log {
+///     fn phase(&mut self, phase: Phase) {
+///         self.0.push(phase);
+///     }
+/// }
+///
+/// let mut log = Log::default();
+/// edgeplan::Sources::default().load()?.plan(&edgeplan::Task::default(), &mut log);
+/// assert_eq!(log.0, [Phase::Solving("chain-search"), Phase::Rederiving]);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 pub trait Progress: Observer {
     /// A phase begins.
     fn phase(&mut self, _phase: Phase) {}
 }
 
-/// Nobody is told.
+/// Progress that is not shown.
+///
+/// See [`Session::plan`](crate::Session::plan) for an example.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Quiet;
 
 impl Observer for Quiet {}
 impl Progress for Quiet {}
 
-/// What a second opinion may cost unless somebody asks for more.
+/// Effort of a second opinion that was not asked for.
 const USUAL: Effort = if cfg!(debug_assertions) { Effort::SMALL } else { Effort::INSTANT };
 
 /// What a double check may take where the solver has no limit of time.
@@ -68,13 +111,25 @@ const UNLIMITED: Duration = Duration::from_secs(60);
 
 /// Runs a solver and checks what it says: the plan is priced again and read back by name, and a
 /// small question is answered a second time. What does not hold becomes [`Verdict::Wrong`].
+///
+/// ```
+/// use edgeplan::{Quiet, Sources, Task, answer, believed};
+///
+/// let session = Sources::default().load()?;
+/// let (outcome, second) = answer(session.deployment(), &Task::default(), &mut Quiet);
+/// // Instances of more than a few thousand plans are double-checked on request only.
+/// assert!(second.is_none());
+/// assert!(believed("chain-search", outcome)?.plan.is_some());
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 pub fn answer(
     deployment: &Deployment,
     task: &Task<'_>,
     progress: &mut dyn Progress,
 ) -> (Outcome<Plan>, Option<Opinion>) {
-    progress.phase(Phase::Solving(task.solver.name));
-    let solver = (task.solver.make)();
+    let entry = task.solver(deployment);
+    progress.phase(Phase::Solving(entry.name));
+    let solver = (entry.make)();
     let mut outcome = solve(deployment, solver.as_ref(), task.limits, progress);
     let effort = match (task.double_check, task.limits.time) {
         (true, Some(time)) => Effort::within(time),
@@ -86,6 +141,8 @@ pub fn answer(
 }
 
 /// The answer, unless it is wrong: nothing is built on that.
+///
+/// See [`answer`](crate::answer()) for an example.
 ///
 /// # Errors
 /// [`Error::Wrong`].
@@ -109,7 +166,7 @@ fn check(
     if task.limits.interrupted() {
         return None;
     }
-    second_opinion(deployment, (task.solver.name, outcome), effort)
+    second_opinion(deployment, (task.solver(deployment).name, outcome), effort)
 }
 
 /// How the plan differs from what its file says, if it does.

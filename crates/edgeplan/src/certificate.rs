@@ -1,13 +1,16 @@
-//! Certificate files: a lower bound that anybody can check without the solver.
+//! Certificate files: a lower bound that can be checked without the solver.
 
 use std::path::Path;
 
-use edgeplan_certificate::{Certificate, check};
+use edgeplan_certificate::{
+    Certificate, ConfigurationCertificate, Rejected, check, check_configurations,
+};
 use edgeplan_files::deployment::fingerprint;
 use edgeplan_files::{InputError, check_schema, parse_json, read_text};
+use edgeplan_joint::Joint;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Limits, Run, Silent};
-use edgeplan_search::{ChainSearch, Climbing};
+use edgeplan_search::{ChainSearch, Climbing, uncertified};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -15,7 +18,9 @@ use crate::answer::{Phase, Progress};
 
 const SCHEMA: &str = "edgeplan-certificate/1";
 
-/// A certificate as a file: JSON with these keys.
+/// A certificate as a file: JSON with these keys. It has either `certificate` or `configurations`.
+///
+/// See [`certify`] for an example.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CertificateFile {
@@ -23,12 +28,104 @@ pub struct CertificateFile {
     schema: String,
     /// Fingerprint of the instance.
     instance: String,
-    /// The claim, with all that it takes to check it.
-    certificate: Certificate,
+    /// The claim, with all that it takes to check it: of one model in contiguous placement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<Certificate>,
+    /// The claim, with all that it takes to check it: of several models, free placement or a
+    /// bottleneck.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    configurations: Option<ConfigurationCertificate>,
 }
 
-/// Climbs the whole question's relaxation, and checks what comes of it; `known` is the cost of a
+/// What shows that a lower bound holds.
+#[derive(Debug)]
+pub(crate) enum Proof {
+    /// The shortest path of one model.
+    Paths(Certificate),
+    /// The cheapest contents of devices.
+    Configurations(ConfigurationCertificate),
+}
+
+impl Proof {
+    /// The proof that [`Rederived`](crate::Rederived) looks at, or, more thoroughly, that a
+    /// certificate carries. `known` is the cost of a feasible plan.
+    ///
+    /// # Errors
+    /// Why there is none, for that kind of question or in that time.
+    pub(crate) fn of(
+        deployment: &Deployment,
+        limits: Limits<'_>,
+        climbing: Climbing,
+        known: Option<Cost>,
+    ) -> Result<Self, String> {
+        let mut silent = Silent;
+        let mut run = Run::new(deployment, limits, &mut silent);
+        if uncertified(deployment).is_none() {
+            let proof = ChainSearch::default().certify(&mut run, climbing);
+            return proof.map(Self::Paths).map_err(|error| error.to_string());
+        }
+        let proof = Joint::default().certify(&mut run, known);
+        proof.map(Self::Configurations).map_err(|error| error.to_string())
+    }
+
+    /// What the checker says that it proves, at least what it claims.
+    ///
+    /// # Errors
+    /// What the checker refuses.
+    pub(crate) fn check(
+        &self,
+        deployment: &Deployment,
+        known: Option<Cost>,
+    ) -> Result<Cost, Rejected> {
+        match self {
+            Self::Paths(certificate) => check(deployment, certificate, known),
+            Self::Configurations(certificate) => {
+                check_configurations(deployment, certificate, known)
+            }
+        }
+    }
+
+    /// The same with another claim.
+    pub(crate) fn claiming(self, lower_bound: Cost) -> Self {
+        match self {
+            Self::Paths(certificate) => Self::Paths(Certificate { lower_bound, ..certificate }),
+            Self::Configurations(certificate) => {
+                Self::Configurations(ConfigurationCertificate { lower_bound, ..certificate })
+            }
+        }
+    }
+
+    /// With the most that it proves of the deployment as its claim.
+    ///
+    /// # Errors
+    /// What the checker refuses.
+    pub(crate) fn proven(
+        self,
+        deployment: &Deployment,
+        known: Option<Cost>,
+    ) -> Result<(Self, Cost), Rejected> {
+        let bound = self.check(deployment, known)?;
+        Ok((self.claiming(bound), bound))
+    }
+}
+
+/// Maximises the dual bound of the relaxation, and checks the certificate; `known` is the cost of a
 /// feasible plan. The bound is [`Cost::MAX`] where the certificate shows that there is no plan.
+///
+/// ```
+/// use edgeplan::{CertificateFile, Limits, Quiet, Sources, certify};
+///
+/// let models = vec!["catalog:tinyllama-1.1b".into()];
+/// let session = Sources { models, ..Sources::default() }.load()?;
+/// let deployment = session.deployment();
+/// let limits = Limits { time: Some(std::time::Duration::from_secs(1)), ..Limits::default() };
+/// let certified = certify(deployment, limits, None, &mut Quiet);
+/// let (file, bound) = certified.map_err(edgeplan::Error::Impossible)?;
+/// // The instance suffices to check the file: no solver runs.
+/// let read = CertificateFile::parse("bound.json", &edgeplan_files::to_json(&file))?;
+/// assert_eq!(read.proven("bound.json", deployment, None)?, bound);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 ///
 /// # Errors
 /// Why there is no certificate, for that kind of question or in that time.
@@ -39,21 +136,23 @@ pub fn certify(
     progress: &mut dyn Progress,
 ) -> Result<(CertificateFile, Cost), String> {
     progress.phase(Phase::Certifying);
-    let mut silent = Silent;
-    let mut run = Run::new(deployment, limits, &mut silent);
-    let certificate = ChainSearch::default()
-        .certify(&mut run, Climbing::Thorough)
-        .map_err(|error| error.to_string())?;
-    let bound = check(deployment, &certificate, known)
-        .map_err(|rejected| format!("the checker refuses it: {rejected}"))?;
+    let proof = Proof::of(deployment, limits, Climbing::Thorough, known)?;
     // What is written is what was checked.
-    let certificate = Certificate { lower_bound: bound, ..certificate };
+    let (proof, bound) = proof
+        .proven(deployment, known)
+        .map_err(|rejected| format!("the checker refuses it: {rejected}"))?;
+    let (certificate, configurations) = match proof {
+        Proof::Paths(certificate) => (Some(certificate), None),
+        Proof::Configurations(certificate) => (None, Some(certificate)),
+    };
     let instance = fingerprint(deployment);
-    Ok((CertificateFile { schema: SCHEMA.into(), instance, certificate }, bound))
+    Ok((CertificateFile { schema: SCHEMA.into(), instance, certificate, configurations }, bound))
 }
 
 impl CertificateFile {
     /// Reads a certificate file.
+    ///
+    /// See [`certify`] for an example.
     ///
     /// # Errors
     /// A file that cannot be read, or of another schema.
@@ -63,16 +162,24 @@ impl CertificateFile {
 
     /// Parses a certificate file; `file` is only named in errors.
     ///
+    /// See [`certify`] for an example.
+    ///
     /// # Errors
     /// Syntax, unknown keys, another schema.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
         let parsed: Self = parse_json(file, text)?;
         check_schema(file, &parsed.schema, SCHEMA)?;
+        if parsed.certificate.is_some() == parsed.configurations.is_some() {
+            let problem = "either this key or `configurations` is needed, and not both";
+            return Err(InputError::key(file, "certificate", problem));
+        }
         Ok(parsed)
     }
 
     /// The bound that the certificate proves of the deployment; `known` is the cost of a feasible
     /// plan, `file` is only named in errors.
+    ///
+    /// See [`certify`] for an example.
     ///
     /// # Errors
     /// A certificate of another instance, or one that proves nothing.
@@ -87,7 +194,40 @@ impl CertificateFile {
             let problem = format!("`{}`; `{expected}` is expected", self.instance);
             return Err(InputError::key(file, "instance", problem));
         }
-        check(deployment, &self.certificate, known)
-            .map_err(|rejected| InputError::key(file, "certificate", rejected.to_string()))
+        let (key, checked) = match (&self.certificate, &self.configurations) {
+            (Some(certificate), _) => ("certificate", check(deployment, certificate, known)),
+            (None, Some(certificate)) => {
+                ("configurations", check_configurations(deployment, certificate, known))
+            }
+            (None, None) => return Err(InputError::key(file, "certificate", "is missing")),
+        };
+        checked.map_err(|rejected| InputError::key(file, key, rejected.to_string()))
+    }
+}
+
+/// A certified bound, for people.
+pub(crate) fn bound_text(deployment: &Deployment, bound: Cost) -> String {
+    match bound {
+        Cost::MAX => "certified: there is no plan".into(),
+        bound => format!("certified: no plan is below {}", deployment.objective.amount(bound)),
+    }
+}
+
+/// A certified bound, or why there is none. Names are stable keys.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum CertifiedKey {
+    CertifiedLowerBound(Cost),
+    CertifiedInfeasible(bool),
+    CertificateMissing(String),
+}
+
+impl CertifiedKey {
+    pub(crate) fn new(certified: &Result<Cost, String>) -> Self {
+        match certified {
+            Ok(Cost::MAX) => Self::CertifiedInfeasible(true),
+            Ok(bound) => Self::CertifiedLowerBound(*bound),
+            Err(reason) => Self::CertificateMissing(reason.clone()),
+        }
     }
 }

@@ -1,5 +1,6 @@
 //! One edge node, epoch after epoch, while requests arrive at random.
 
+use std::fmt::{Display, Formatter};
 use std::time::Duration;
 
 use edgeplan_batching::WireRequest;
@@ -8,6 +9,8 @@ use edgeplan_batching::traffic::Arrival;
 use edgeplan_files::quantity::Time;
 use edgeplan_problem::batching::Batching;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, Verdict, solve};
+use edgeplan_report::curves::{Curves, Panel, Series};
+use edgeplan_report::table::{Table, csv, or_dash};
 use edgeplan_solvers::Entry;
 use statrs::distribution::{ContinuousCDF as _, StudentsT};
 use statrs::statistics::{Data, OrderStatistics as _, Statistics as _};
@@ -16,6 +19,8 @@ use crate::Error;
 use crate::answer::believed;
 
 /// What is simulated.
+///
+/// See [`simulate`] for an example.
 #[derive(Debug, Clone)]
 pub struct Case<'a> {
     /// The node.
@@ -30,7 +35,9 @@ pub struct Case<'a> {
     pub limits: Limits<'a>,
 }
 
-/// What came of it. The names are the columns of files.
+/// The result of a simulation. The names are the columns of files.
+///
+/// See [`simulate`] for an example.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Record {
     /// The node's model.
@@ -63,6 +70,21 @@ pub struct Record {
 
 /// Runs the node epoch by epoch. A request that is not served waits on as long as it can still be
 /// answered in time.
+///
+/// ```
+/// use edgeplan::epochs::{Case, Records, simulate};
+/// use edgeplan_batching::paper::Setting;
+/// use edgeplan_solvers::find_batching;
+///
+/// let setting = Setting::of("bloom-3b");
+/// let limits = edgeplan::Limits::default();
+/// let case = Case { setting, rate: 4.0, epochs: 3, seed: 0, limits };
+/// let static_batches = find_batching("static").expect("it is registered");
+/// let records = Records(vec![simulate(&case, static_batches)?]);
+/// println!("{records}");
+/// assert!(records.csv().starts_with("model,arrivals_per_s,solver"));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 ///
 /// # Errors
 /// A setting that makes no sense, or a solver whose answer contradicts itself.
@@ -105,6 +127,8 @@ pub fn simulate(case: &Case<'_>, entry: &'static Entry<Batching>) -> Result<Reco
 
 /// Requests per second that a solver's batches serve, of a node in the paper's settings, and half
 /// the width of the 95 % confidence interval of that mean.
+///
+/// See [`simulate`] for an example.
 ///
 /// # Errors
 /// As [`simulate`].
@@ -162,6 +186,92 @@ impl Tally {
             nodes_per_epoch: (!self.nodes.is_empty()).then(|| (&self.nodes).mean()),
             unproven_epochs: self.unproven,
             solver_s: self.thought.as_secs_f64(),
+        }
+    }
+}
+
+/// Results for several nodes, rates and solvers.
+///
+/// See [`simulate`] for an example.
+#[derive(Debug, Clone, serde::Serialize)]
+#[serde(transparent)]
+pub struct Records(pub Vec<Record>);
+
+impl Display for Records {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let columns = [
+            "model",
+            "arrivals/s>",
+            "solver",
+            "served/s>",
+            "+->",
+            "of arrivals>",
+            "median answer>",
+            "95 % answer>",
+            "nodes/epoch>",
+            "unproven>",
+        ];
+        let seconds = |time: Option<f64>| or_dash(time.map(|time| format!("{time:.2} s")));
+        let rows = self.0.iter().map(|record| {
+            [
+                record.model.clone(),
+                record.arrivals_per_s.to_string(),
+                record.solver.into(),
+                format!("{:.2}", record.served_per_s),
+                format!("{:.2}", record.confidence_95),
+                format!("{:.1} %", 100.0 * record.served as f64 / record.arrived.max(1) as f64),
+                seconds(record.latency_median_s),
+                seconds(record.latency_95_s),
+                or_dash(record.nodes_per_epoch.map(|nodes| format!("{nodes:.1}"))),
+                record.unproven_epochs.to_string(),
+            ]
+        });
+        Table::new(columns).with_rows(rows).fmt(f)
+    }
+}
+
+impl Records {
+    /// The records as CSV.
+    ///
+    /// See [`simulate`] for an example.
+    pub fn csv(&self) -> String {
+        csv(&self.0)
+    }
+
+    /// Throughput over arrival rate, a panel for each model and a curve for each solver.
+    ///
+    /// See [`simulate`] for an example.
+    pub fn curves(&self) -> Curves {
+        let distinct = |name: fn(&Record) -> &str| {
+            let mut names: Vec<&str> = Vec::new();
+            for record in &self.0 {
+                if !names.contains(&name(record)) {
+                    names.push(name(record));
+                }
+            }
+            names
+        };
+        let (models, solvers) = (distinct(|one| &one.model), distinct(|one| one.solver));
+        let series = |model: &str, solver: &str| Series {
+            name: solver.to_owned(),
+            points: (self.0.iter())
+                .filter(|record| record.model == model && record.solver == solver)
+                .map(|record| (record.arrivals_per_s, record.served_per_s, record.confidence_95))
+                .collect(),
+        };
+        let panel = |model: &&str| Panel {
+            title: (*model).to_owned(),
+            series: solvers.iter().map(|solver| series(model, solver)).collect(),
+        };
+        Curves {
+            title: "Requests served by one edge node".into(),
+            remark: format!(
+                "{} epochs per point, Poisson arrivals, bars: 95 % confidence of the mean",
+                self.0.first().map_or(0, |record| record.epochs)
+            ),
+            x: "arrivals per second".into(),
+            y: "served per second".into(),
+            panels: models.iter().map(panel).collect(),
         }
     }
 }

@@ -6,15 +6,18 @@ use std::path::Path;
 use edgeplan_files::deployment::{PlanFile, fingerprint};
 use edgeplan_files::{InputError, read_text};
 use edgeplan_problem::deployment::{Account, Deployment, Placement, Plan};
-use edgeplan_problem::{Problem as _, Verdict};
+use edgeplan_problem::{Bytes, Nanos, Problem as _, Verdict};
+use edgeplan_report::answer::headline;
 use edgeplan_runtimes::{Order, Request, Runtime, export, latency, nearest};
+use serde::Serialize;
 
 use crate::Error;
 use crate::answer::{Progress, Task, answer, believed};
 use crate::session::{Session, View};
-use crate::words::{amount, headline};
 
 /// What is to be exported, and for whom.
+///
+/// See [`Session::export`] for an example.
 #[derive(Debug, Clone, Copy)]
 pub struct Export<'a> {
     /// The engine.
@@ -31,6 +34,8 @@ pub struct Export<'a> {
 }
 
 /// The files of an export, and what they promise.
+///
+/// See [`Session::export`] for an example.
 #[derive(Debug)]
 pub struct Exported {
     /// Text by name; scripts end in `.sh`.
@@ -47,6 +52,62 @@ pub struct Exported {
     pub remarks: Vec<String>,
 }
 
+/// What an export promises. Field names are stable keys.
+#[derive(Serialize)]
+struct ExportKeys<'a> {
+    engine: &'static str,
+    folder: String,
+    files: Vec<&'a str>,
+    latency_ns: Nanos,
+    first_token_ns: Option<Nanos>,
+    memory_bytes: Bytes,
+    devices: BTreeMap<&'a str, DeviceKeys>,
+    remarks: &'a [String],
+}
+
+#[derive(Serialize)]
+struct DeviceKeys {
+    weights_bytes: Bytes,
+    kv_bytes: Bytes,
+    activations_bytes: Bytes,
+    overhead_bytes: Bytes,
+}
+
+impl Exported {
+    /// The names of the files.
+    ///
+    /// See [`Session::export`] for an example.
+    pub fn names(&self) -> Vec<&str> {
+        self.files.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// What it promises, under stable keys; `folder` is where the files lie.
+    ///
+    /// See [`Session::export`] for an example.
+    pub fn keys(&self, engine: &'static Runtime, folder: &Path) -> impl Serialize {
+        let bills = self.deployment.devices.iter().zip(&self.account.devices);
+        let devices = bills.map(|(device, bill)| {
+            let keys = DeviceKeys {
+                weights_bytes: bill.weights,
+                kv_bytes: bill.kv,
+                activations_bytes: bill.activations,
+                overhead_bytes: bill.overhead,
+            };
+            (device.name.as_str(), keys)
+        });
+        ExportKeys {
+            engine: engine.name,
+            folder: folder.display().to_string(),
+            files: self.names(),
+            latency_ns: latency(&self.deployment, &self.plan),
+            first_token_ns: self.request.map(|request| request.first_token),
+            memory_bytes: self.account.memory(),
+            devices: devices.collect(),
+            remarks: &self.remarks,
+        }
+    }
+}
+
 /// A plan that the engine can express, and how it is priced.
 struct Chosen {
     session: Session,
@@ -58,6 +119,26 @@ struct Chosen {
 
 impl Session {
     /// Writes a plan down for an engine; none where there is no plan for it.
+    ///
+    /// ```
+    /// use std::collections::BTreeMap;
+    ///
+    /// use edgeplan::{Export, Quiet, Runtime, Sources, Task};
+    ///
+    /// let models = vec!["catalog:tinyllama-1.1b".into()];
+    /// let session = Sources { models, ..Sources::default() }.load()?;
+    /// let export = Export {
+    ///     engine: Runtime::find("llama.cpp").map_err(edgeplan::Error::Impossible)?,
+    ///     plan: None,
+    ///     nearest: false,
+    ///     addresses: &BTreeMap::new(),
+    ///     command: "a program of mine",
+    /// };
+    /// let exported = session.export(&export, &Task::default(), &mut Quiet)?;
+    /// let exported = exported.expect("it has a plan");
+    /// assert!(exported.names().contains(&"README.md"));
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// What the engine cannot express, with the nearest way out; an unusable address; several
@@ -129,8 +210,9 @@ impl Session {
         let deployment = session.deployment().clone();
         one_model(&deployment)?;
         let (outcome, _) = answer(&deployment, task, progress);
-        let outcome = believed(task.solver.name, outcome)?;
-        let remarks = vec![headline(&deployment, task.solver.name, &outcome)];
+        let solver = task.solver(&deployment).name;
+        let outcome = believed(solver, outcome)?;
+        let remarks = vec![headline(&deployment, solver, &outcome)];
         let plan = outcome.plan.map(|plan| engine.arranged(&deployment, &plan));
         Ok(plan.map(|plan| Chosen { session, deployment, plan, remarks }))
     }
@@ -157,7 +239,7 @@ impl Session {
             let session = self.viewed(View::Within(engine))?;
             let deployment = session.deployment().clone();
             let plan = engine.arranged(&deployment, &file.resolve(&name, &deployment)?);
-            let cost = amount(&deployment, deployment.evaluate(&plan).cost);
+            let cost = deployment.objective.amount(deployment.evaluate(&plan).cost);
             let remarks = vec![format!("{cost} as planned for {}", engine.name)];
             return Ok(Some(Chosen { session, deployment, plan, remarks }));
         }
@@ -189,8 +271,9 @@ impl Session {
         // The plan may split what the engine can split and a search for it does not.
         deployment.placement = Placement::Free;
         let plan = engine.translate(original, &deployment).map_err(Error::Impossible)?;
-        let before = amount(original.0, original.0.evaluate(original.1).cost);
-        let after = amount(original.0, deployment.evaluate(&plan).cost);
+        let amount = |cost| original.0.objective.amount(cost);
+        let before = amount(original.0.evaluate(original.1).cost);
+        let after = amount(deployment.evaluate(&plan).cost);
         let remarks = vec![format!("{after} as {} runs it; {before} as planned", engine.name)];
         Ok(Chosen { session, deployment, plan, remarks })
     }
@@ -207,13 +290,13 @@ impl Session {
         let deployment = session.deployment().clone();
         let near = nearest(&deployment, original).map_err(Error::Impossible)?;
         let (outcome, _) = answer(&near, task, progress);
-        let outcome = believed(task.solver.name, outcome)?;
+        let outcome = believed(task.solver(&near).name, outcome)?;
         let proven = matches!(outcome.verdict, Verdict::Optimal { .. });
         let Some(plan) = outcome.plan else { return Ok(None) };
         let (before, after) =
             (original.0.evaluate(original.1).cost, deployment.evaluate(&plan).cost);
         let change = 100.0 * (after.as_f64() / before.as_f64().max(1.0) - 1.0);
-        let (before, after) = (amount(original.0, before), amount(original.0, after));
+        let [before, after] = [before, after].map(|cost| original.0.objective.amount(cost));
         let found = if proven { "nearest plan" } else { "nearest plan found" };
         let mut remarks = vec![format!(
             "{after} for the {found} that {} can run; {before} for the plan given ({change:+.1} %)",

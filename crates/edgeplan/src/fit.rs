@@ -1,14 +1,17 @@
 //! Which models fit a machine, and how well.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
 use edgeplan_machines::cluster::Cluster;
+use edgeplan_machines::detect::Detected;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
 use edgeplan_problem::deployment::Plan;
 use edgeplan_problem::{Bytes, Limits, Outcome, Problem as _, Verdict};
+use edgeplan_report::table::{Table, or_dash};
 use rayon::prelude::*;
 use serde::Serialize;
 
@@ -19,6 +22,21 @@ use crate::summary::Summary;
 use crate::{Error, answer};
 
 /// What is asked of each model.
+///
+/// ```
+/// use edgeplan::fit::{Fit, Order};
+/// use edgeplan::{Sources, Task};
+///
+/// let fit = Fit {
+///     models: vec!["catalog:tinyllama-1.1b".into()],
+///     cluster: Sources::cluster(None)?,
+///     workload: Default::default(),
+/// };
+/// let mut ranked = fit.run(&Task::default());
+/// ranked.sort(Order::Speed);
+/// println!("{}", ranked.text(20));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 #[derive(Debug, Clone)]
 pub struct Fit {
     /// The models, as they are named.
@@ -30,6 +48,8 @@ pub struct Fit {
 }
 
 /// A model on the machine.
+///
+/// See [`Fit`] for an example.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fitted {
     /// The model.
@@ -43,6 +63,8 @@ pub struct Fitted {
 }
 
 /// The plan of least loss.
+///
+/// See [`Fit`] for an example.
 #[derive(Debug, Clone, Serialize)]
 pub struct Best {
     /// What its users see.
@@ -61,7 +83,9 @@ pub struct Best {
 impl Fit {
     /// Asks for every model, on all cores. A model that cannot be read or priced is an error of its
     /// own. The task's time is that of all models; one that time runs out for is not impossible.
-    pub fn run(&self, task: &Task<'_>) -> Vec<(String, Result<Fitted, Error>)> {
+    ///
+    /// See [`Fit`] for an example.
+    pub fn run(&self, task: &Task<'_>) -> Ranked {
         let began = Instant::now();
         let waiting = self.models.len().div_ceil(rayon::current_num_threads().max(1));
         let one = |name: &String| {
@@ -71,7 +95,15 @@ impl Fit {
             let limits = Limits { time, ..task.limits };
             (name.clone(), self.one(name, &Task { limits, ..*task }))
         };
-        self.models.par_iter().map(one).collect()
+        let results: Vec<_> = self.models.par_iter().map(one).collect();
+        let (mut models, mut errors) = (Vec::new(), BTreeMap::new());
+        for (name, result) in results {
+            match result {
+                Ok(model) => models.push(model),
+                Err(error) => drop(errors.insert(name, error.to_string())),
+            }
+        }
+        Ranked { models, errors, notes: Vec::new(), workload: self.workload.clone() }
     }
 
     fn one(&self, name: &str, task: &Task<'_>) -> Result<Fitted, Error> {
@@ -135,12 +167,148 @@ impl Fit {
     }
 }
 
+/// What comes first.
+///
+/// See [`Fit`] for an example.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// The largest models.
+    Size,
+    /// The fastest.
+    Speed,
+    /// The least loss.
+    Quality,
+    /// The longest context.
+    Context,
+}
+
+impl Order {
+    /// Ascending: what comes first has the least. Models without a plan come last.
+    fn key(self, model: &Fitted) -> f64 {
+        let Some(best) = &model.best else { return f64::INFINITY };
+        match self {
+            Self::Size => -(model.parameters as f64),
+            Self::Speed => -best.summary.decode_tokens_per_s.unwrap_or_default(),
+            Self::Quality => best.summary.loss,
+            Self::Context => -(best.context_max.unwrap_or_default() as f64),
+        }
+    }
+}
+
+/// Models on a machine, in an order. Field names are stable keys.
+///
+/// See [`Fit`] for an example.
+#[derive(Debug, Serialize)]
+pub struct Ranked {
+    /// The models that could be asked about.
+    pub models: Vec<Fitted>,
+    /// Why the others could not, by name.
+    pub errors: BTreeMap<String, String>,
+    /// What is to be known of the machine.
+    pub notes: Vec<String>,
+    #[serde(skip)]
+    workload: Workload,
+}
+
+impl Ranked {
+    /// Sorts the models.
+    ///
+    /// See [`Fit`] for an example.
+    pub fn sort(&mut self, order: Order) {
+        self.models.sort_by(|a, b| order.key(a).total_cmp(&order.key(b)));
+    }
+
+    /// Models with a plan.
+    ///
+    /// See [`Fit`] for an example.
+    pub fn fitting(&self) -> impl Iterator<Item = (&Fitted, &Best)> {
+        self.models.iter().filter_map(|model| Some((model, model.best.as_ref()?)))
+    }
+
+    /// The first models as a table, and what became of the others.
+    ///
+    /// See [`Fit`] for an example.
+    pub fn text(&self, rows_max: usize) -> String {
+        let mut lines = self.notes.clone();
+        lines.push(format!(
+            "least loss at {} tokens/s or more after {} tokens, and the longest context within the \
+             quality floor",
+            self.workload.decode_min.unwrap_or_default(),
+            self.workload.prompt
+        ));
+        let columns =
+            ["model", "size>", "tokens/s>", "first token>", "like", "loss>", "context>", "memory>"];
+        let rows = self.fitting().take(rows_max).map(|(model, best)| {
+            let summary = &best.summary;
+            [
+                model.model.clone(),
+                format!("{:.1} B", model.parameters as f64 / 1e9),
+                or_dash(summary.decode_tokens_per_s.map(|rate| format!("{rate:.1}"))),
+                summary.first_token_ns.to_string(),
+                summary.like.unwrap_or("-").to_owned(),
+                format!("{:.4}", summary.loss),
+                or_dash(best.context_max),
+                best.memory_bytes.to_string(),
+            ]
+        });
+        lines.push(Table::new(columns).with_rows(rows).to_string());
+        lines.push(self.counts(rows_max));
+        lines.extend(self.errors.iter().map(|(name, error)| format!("{name}: {error}")));
+        lines.join("\n")
+    }
+
+    fn counts(&self, rows_max: usize) -> String {
+        let fits = self.fitting().count();
+        let impossible = self.models.iter().filter(|model| model.impossible).count();
+        let unknown = self.models.len() - fits - impossible;
+        let all = self.models.len() + self.errors.len();
+        let mut counts = vec![format!("{fits} of {all} models fit")];
+        if fits > rows_max {
+            counts.push(format!("{rows_max} are shown; --rows 0 shows all"));
+        }
+        if impossible > 0 {
+            counts.push(format!("{impossible} are proven not to"));
+        }
+        if unknown > 0 {
+            counts.push(format!("{unknown} were not decided in time"));
+        }
+        counts.join(", ")
+    }
+}
+
+/// This machine as a cluster of its devices, and what is to be known of it.
+///
+/// ```
+/// let (cluster, notes) = edgeplan::fit::this_machine()?;
+/// println!("{} devices; {}", cluster.devices.len(), notes.join("; "));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
+///
+/// # Errors
+/// None that is known: what is detected makes sense.
+pub fn this_machine() -> Result<(Cluster, Vec<String>), Error> {
+    let found = Detected::here();
+    let cluster = Cluster::parse("this machine", &found.cluster_toml())?;
+    let names: Vec<&str> = cluster.devices.iter().map(|(_, device)| &device.profile[..]).collect();
+    let mut notes = vec![format!("this machine: {}, {} of memory", names.join(", "), found.memory)];
+    notes.extend(found.notes);
+    Ok((cluster, notes))
+}
+
 /// The models of the catalog.
+///
+/// ```
+/// assert!(edgeplan::fit::catalog().contains(&"catalog:tinyllama-1.1b".to_owned()));
+/// ```
 pub fn catalog() -> Vec<String> {
     edgeplan_model::names().iter().map(|name| format!("catalog:{name}")).collect()
 }
 
 /// GGUF files, of split ones the first, in a folder; the path itself if it is no folder of them.
+///
+/// ```
+/// assert_eq!(edgeplan::fit::models_in("catalog:tinyllama-1.1b"), ["catalog:tinyllama-1.1b"]);
+/// ```
 pub fn models_in(path: &str) -> Vec<String> {
     let is_model = |file: &PathBuf| {
         let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();

@@ -3,12 +3,22 @@
 use edgeplan_files::quantity::{Bandwidth, Time};
 use edgeplan_link::{Direction, Link};
 use edgeplan_machines::cluster;
+use edgeplan_problem::{Bytes, Nanos};
+use serde::Serialize;
 
 /// Above this ratio the two directions of a link are two links.
 const LOPSIDED: f64 = 1.25;
 
 /// The `[[link]]` entries of a measured link between these two: one, or two where the directions
 /// differ. Half a round trip is a latency. Three digits: no measurement is better.
+///
+/// ```no_run
+/// # use std::sync::atomic::AtomicBool;
+/// let link = edgeplan_link::measure("10.0.0.7:7433", &AtomicBool::new(false))?;
+/// let links = edgeplan::links(&link, &["laptop".into(), "desktop".into()]);
+/// println!("{}", edgeplan::link_lines(&link, &links));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn links(link: &Link, between: &[String; 2]) -> Vec<cluster::Link> {
     let latency = Time(three_digits(link.round_trip.median.0 / 2));
     let [there, back] = [link.there, link.back].map(|direction| direction.bits_per_second());
@@ -30,7 +40,8 @@ fn three_digits(number: u64) -> u64 {
     (number.saturating_add(unit / 2) / unit).max(1).saturating_mul(unit)
 }
 
-/// The lines for a `cluster.toml`: a comment with what was measured, and the entries.
+/// The lines for a `cluster.toml`: a comment with what was measured, and the entries. See [`links`]
+/// for an example.
 ///
 /// # Panics
 /// Never: names and numbers serialize.
@@ -52,12 +63,56 @@ pub fn link_lines(link: &Link, links: &[cluster::Link]) -> String {
     )
 }
 
+/// A measured link. Field names are stable keys.
+#[derive(Serialize)]
+struct LinkKeys {
+    address: String,
+    round_trip_ns: Nanos,
+    round_trip_mad_ns: Nanos,
+    round_trips: u32,
+    there: DirectionKeys,
+    back: DirectionKeys,
+    links: Vec<cluster::Link>,
+}
+
+#[derive(Serialize)]
+struct DirectionKeys {
+    bits_per_second: u64,
+    transfer_bytes: Bytes,
+    transfer_ns: Nanos,
+    transfer_mad_ns: Nanos,
+    transfers: u32,
+}
+
+impl DirectionKeys {
+    fn new(direction: &Direction) -> Self {
+        Self {
+            bits_per_second: direction.bits_per_second(),
+            transfer_bytes: direction.bytes,
+            transfer_ns: direction.time.median,
+            transfer_mad_ns: direction.time.mad,
+            transfers: direction.time.repeats,
+        }
+    }
+}
+
+/// A measured link to that address for programs, under stable keys. See [`links`] for an example.
+pub fn link_keys(address: &str, link: &Link, links: &[cluster::Link]) -> impl Serialize + use<> {
+    LinkKeys {
+        address: address.to_owned(),
+        round_trip_ns: link.round_trip.median,
+        round_trip_mad_ns: link.round_trip.mad,
+        round_trips: link.round_trip.repeats,
+        there: DirectionKeys::new(&link.there),
+        back: DirectionKeys::new(&link.back),
+        links: links.to_vec(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use edgeplan_measure::sample::Sample;
-    use edgeplan_problem::{Bytes, Nanos};
-
     use super::*;
+    use edgeplan_measure::sample::Sample;
 
     /// A link of these rates in MB/s, with a round trip of 701.4 us.
     fn measured(there: u64, back: u64) -> Link {

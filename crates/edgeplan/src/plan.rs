@@ -1,15 +1,27 @@
 //! The plan, its proof, and what people do today beside it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Cost, Limits, Outcome, Silent, Verdict, solve};
+use edgeplan_problem::{Cost, Limits, Outcome, Problem as _, Silent, Verdict, solve};
+use edgeplan_report::answer::{DeploymentAnswer, headline};
+use edgeplan_report::bill;
+use edgeplan_report::bill::Bill;
 use edgeplan_solvers::{Opinion, find};
+use serde::Serialize;
+
+use crate::Error;
 
 use crate::answer::{Progress, Task, answer};
-use crate::diagnosis::Diagnosis;
-use crate::rederived::Rederived;
+use crate::certificate::{CertifiedKey, bound_text};
+use crate::confidence::Confidence;
+use crate::diagnosis::{Diagnosis, DiagnosisKeys};
+use crate::opinion::{self, OpinionKeys};
+use crate::rederived::{Rederived, RederivedKeys};
 use crate::session::Session;
+use crate::sought::{self, SoughtKeys};
+use crate::summary::Summary;
 
 /// What people do today.
 const POLICIES: [&str; 3] = ["fastest-first", "ram-proportional", "even-split"];
@@ -19,6 +31,8 @@ const ON_HOSTS: [&str; 3] = ["llama-fit", "n-cpu-moe", "gpu-layers"];
 const POLICY_TIME: Duration = Duration::from_secs(2);
 
 /// A policy that needs no solver.
+///
+/// See [`Session::plan`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Baseline {
     /// Its name in the registry of solvers.
@@ -28,6 +42,8 @@ pub struct Baseline {
 }
 
 /// A plan with everything that is known of it.
+///
+/// See [`Session::plan`] for an example.
 #[derive(Debug)]
 pub struct Planned {
     /// The solver.
@@ -60,7 +76,7 @@ impl Session {
         let diagnosis = (outcome.verdict == Verdict::Infeasible)
             .then(|| Diagnosis::of(deployment, task, progress));
         let baselines = if outcome.plan.is_some() { baselines(deployment) } else { Vec::new() };
-        let solver = task.solver.name;
+        let solver = task.solver(deployment).name;
         Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines }
     }
 }
@@ -77,4 +93,128 @@ fn baselines(deployment: &Deployment) -> Vec<Baseline> {
     };
     let policies = if deployment.has_hosts() { &ON_HOSTS } else { &POLICIES };
     policies.iter().filter_map(one).collect()
+}
+
+/// A planned session. Field names are stable keys.
+#[derive(Serialize)]
+struct PlannedKeys {
+    #[serde(flatten)]
+    answer: DeploymentAnswer,
+    second_opinion: Option<OpinionKeys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sought: Option<SoughtKeys>,
+    #[serde(flatten)]
+    plan: Option<PlanKeys>,
+    #[serde(flatten)]
+    diagnosis: Option<DiagnosisKeys>,
+    #[serde(flatten)]
+    rederived: Option<RederivedKeys>,
+    #[serde(flatten)]
+    certified: Option<CertifiedKey>,
+}
+
+#[derive(Serialize)]
+struct PlanKeys {
+    summary: Vec<Summary>,
+    #[serde(flatten)]
+    bill: Bill,
+    #[serde(flatten)]
+    confidence: Confidence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    baselines: Option<BTreeMap<&'static str, Option<Cost>>>,
+}
+
+impl Planned {
+    /// The answer for programs, under stable keys. `certified` is the bound of the certificate that
+    /// was asked for, or why there is none.
+    ///
+    /// See [`Session::plan`] for an example.
+    ///
+    /// # Errors
+    /// As [`Session::summary`].
+    pub fn keys(
+        &self,
+        session: &Session,
+        certified: Option<&Result<Cost, String>>,
+    ) -> Result<impl Serialize, Error> {
+        let (deployment, outcome) = (session.deployment(), &self.outcome);
+        let mut answer = DeploymentAnswer::new(deployment, self.solver, outcome);
+        if let Some(diagnosis) = &self.diagnosis {
+            answer.answered.reason = Some(diagnosis.sentence());
+        }
+        let plan = outcome.plan.as_ref().map(|plan| self.plan_keys(session, plan)).transpose()?;
+        let opinion = self.second_opinion.as_ref();
+        Ok(PlannedKeys {
+            answer,
+            second_opinion: opinion.map(|opinion| OpinionKeys::new(deployment, opinion)),
+            sought: session.sought().map(|sought| sought.keys()),
+            plan,
+            diagnosis: self.diagnosis.as_ref().map(|diagnosis| diagnosis.keys(deployment)),
+            rederived: self.rederived.as_ref().map(Rederived::keys),
+            certified: certified.map(CertifiedKey::new),
+        })
+    }
+
+    fn plan_keys(&self, session: &Session, plan: &Plan) -> Result<PlanKeys, Error> {
+        let deployment = session.deployment();
+        let costs = || self.baselines.iter().map(|one| (one.policy, one.cost)).collect();
+        Ok(PlanKeys {
+            summary: session.summary(plan)?,
+            bill: Bill::new(deployment, plan, &deployment.evaluate(plan).account),
+            confidence: Confidence::of(session.priced(), plan),
+            baselines: self.outcome.cost().map(|_| costs()),
+        })
+    }
+
+    /// The answer for people: what the plan means for its users, the verdict, the plan's bill, and
+    /// what the proof rests on. `double_checked` says that a second opinion was asked for.
+    ///
+    /// See [`Session::plan`] for an example.
+    ///
+    /// # Errors
+    /// As [`Session::summary`].
+    pub fn text(
+        &self,
+        session: &Session,
+        certified: Option<&Result<Cost, String>>,
+        double_checked: bool,
+    ) -> Result<String, Error> {
+        let (deployment, outcome) = (session.deployment(), &self.outcome);
+        let mut parts = Vec::new();
+        if let Some(plan) = &outcome.plan {
+            let summary = session.summary(plan)?.into_iter();
+            parts.extend(summary.map(|model| format!("{}: {}", model.model, model.sentence())));
+        }
+        parts.extend(sought::text(session));
+        parts.push(headline(deployment, self.solver, outcome));
+        if double_checked || outcome.verdict.is_wrong() {
+            let second = self.second_opinion.as_ref();
+            parts.push(opinion::text(deployment, &outcome.verdict, second));
+        }
+        if let Some(plan) = &outcome.plan {
+            parts.push(bill::text(deployment, plan, &deployment.evaluate(plan).account));
+            parts.push(Confidence::of(session.priced(), plan).text());
+            parts.extend(outcome.cost().map(|cost| self.baselines_text(deployment, cost)));
+        }
+        parts.extend(self.diagnosis.as_ref().map(|diagnosis| diagnosis.text(deployment)));
+        let rederived = self.rederived.as_ref();
+        parts.extend(rederived.map(|rederived| rederived.text(deployment, self.solver)));
+        parts.extend(certified.map(|certified| match certified {
+            Ok(bound) => bound_text(deployment, *bound),
+            Err(reason) => format!("no certificate was written: {reason}"),
+        }));
+        Ok(parts.join("\n"))
+    }
+
+    /// One line: each policy's cost, and how much more than the plan's that is.
+    fn baselines_text(&self, deployment: &Deployment, best: Cost) -> String {
+        let one = |&Baseline { policy, cost }: &Baseline| match cost {
+            None => format!("{policy} finds none"),
+            Some(cost) => {
+                let more = 100.0 * (cost.as_f64() / best.as_f64().max(1.0) - 1.0);
+                format!("{policy} {} ({more:+.1} %)", deployment.objective.amount(cost))
+            }
+        };
+        format!("beside it: {}", self.baselines.iter().map(one).collect::<Vec<_>>().join(", "))
+    }
 }

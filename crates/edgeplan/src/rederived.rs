@@ -6,12 +6,14 @@
 
 use std::time::{Duration, Instant};
 
-use edgeplan_certificate::{Rejected, check};
+use edgeplan_certificate::Rejected;
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Contradiction, Cost, Limits, Outcome, Run, Silent, Verdict};
-use edgeplan_search::{ChainSearch, Climbing, uncertified};
+use edgeplan_problem::{Contradiction, Cost, Limits, Outcome, Verdict};
+use edgeplan_search::Climbing;
+use serde::Serialize;
 
 use crate::answer::{Phase, Progress, Task};
+use crate::certificate::Proof;
 
 /// Mostly it takes milliseconds; after this long the last grid that was climbed counts.
 const TIME_MAX: Duration = Duration::from_secs(1);
@@ -19,6 +21,8 @@ const TIME_MAX: Duration = Duration::from_secs(1);
 const CHAIN_SEARCH: &str = "chain-search";
 
 /// What the checker says of an answer that proves something.
+///
+/// See [`Planned::text`](crate::Planned::text), which says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rederived {
     /// The bound that the relaxation alone proves, [`Cost::MAX`] where it shows that there is no
@@ -49,37 +53,86 @@ impl Rederived {
         let started = Instant::now();
         let mut rederived =
             Self { derived: Ok(Cost::ZERO), claimed, withdrawn: None, elapsed: Duration::ZERO };
-        rederived.derived = match uncertified(deployment) {
-            Some(reason) => Err(reason.to_owned()),
-            None => {
-                progress.phase(Phase::Rederiving);
-                derive(deployment, cost, task.limits).or_else(|refusal| {
-                    let (verdict, derived) = settled(&refusal, cost, task.solver.name);
+        rederived.derived = if deployment.has_hosts() {
+            Err("hosts of several devices, and blocks in parts, have no certificate".to_owned())
+        } else {
+            progress.phase(Phase::Rederiving);
+            let limits = Limits { time: Some(time(task.limits)), ..task.limits };
+            let proof = Proof::of(deployment, limits, Climbing::Brief(cost), cost);
+            proof.and_then(|proof| {
+                derive(proof, deployment, cost).or_else(|refusal| {
+                    let (verdict, derived) = settled(&refusal, cost, task.solver(deployment).name);
                     if let Some(verdict) = verdict {
                         rederived.withdrawn = Some(refusal.to_string());
                         outcome.verdict = verdict;
                     }
                     derived
                 })
+            })
+        };
+        if rederived.derived == Ok(Cost::ZERO) && claimed > Cost::ZERO {
+            rederived.derived =
+                Err("the checker's relaxation shows nothing in so short a time".into());
+        }
+        Some(Self { elapsed: started.elapsed(), ..rederived })
+    }
+
+    /// How much of the proof rests on the solver alone, in a line.
+    ///
+    /// See [`Planned::text`](crate::Planned::text), which says it.
+    pub fn text(&self, deployment: &Deployment, solver: &str) -> String {
+        let text = match &self.derived {
+            Err(reason) => format!("the proof rests on {solver} alone: {reason}"),
+            Ok(Cost::MAX) => "derived again by the independent checker: there is no plan".into(),
+            Ok(bound) => {
+                let amount = deployment.objective.amount(*bound);
+                let rest = match *bound >= self.claimed {
+                    true => "the whole bound".into(),
+                    false => format!("the rest of the bound rests on {solver}"),
+                };
+                format!(
+                    "derived again by the independent checker: no plan is below {amount} ({rest})"
+                )
             }
         };
-        Some(Self { elapsed: started.elapsed(), ..rederived })
+        let withdrawn = self.withdrawn.iter().map(|why| format!("\nproof withdrawn: {why}"));
+        std::iter::once(text).chain(withdrawn).collect()
+    }
+
+    /// The keys `rederived_...` and `proof_withdrawn`.
+    pub(crate) fn keys(&self) -> RederivedKeys {
+        RederivedKeys {
+            rederived_lower_bound: self.derived.clone().ok().filter(|&bound| bound < Cost::MAX),
+            rederived_infeasible: self.derived == Ok(Cost::MAX),
+            rederived_missing: self.derived.clone().err(),
+            rederived_elapsed_s: self.elapsed.as_secs_f64(),
+            proof_withdrawn: self.withdrawn.clone(),
+        }
     }
 }
 
-/// The bound that the root relaxation proves by itself, climbed towards a plan of that cost.
-fn derive(
-    deployment: &Deployment,
-    cost: Option<Cost>,
-    limits: Limits<'_>,
-) -> Result<Cost, Rejected> {
-    let mut silent = Silent;
-    let limits = Limits { time: Some(TIME_MAX), ..limits };
-    let mut run = Run::new(deployment, limits, &mut silent);
-    let certificate = ChainSearch::default()
-        .certify(&mut run, Climbing::Brief(cost))
-        .map_err(|_| Rejected::Malformed("the climb was stopped before it had a bound"))?;
-    check(deployment, &certificate, cost)
+/// What the checker says of a bound. Field names are stable keys.
+#[derive(Serialize)]
+pub(crate) struct RederivedKeys {
+    rederived_lower_bound: Option<Cost>,
+    rederived_infeasible: bool,
+    rederived_missing: Option<String>,
+    rederived_elapsed_s: f64,
+    proof_withdrawn: Option<String>,
+}
+
+/// How long a climb may take.
+fn time(limits: Limits<'_>) -> Duration {
+    limits.time.map_or(TIME_MAX, |time| time.min(TIME_MAX))
+}
+
+/// The bound that the root relaxation proves by itself. What prices of configurations lack of their
+/// claim is the rest of the proof; what tables of paths lack was claimed falsely.
+fn derive(proof: Proof, deployment: &Deployment, cost: Option<Cost>) -> Result<Cost, Rejected> {
+    match proof {
+        Proof::Paths(_) => proof.check(deployment, cost),
+        Proof::Configurations(_) => proof.proven(deployment, cost).map(|(_, bound)| bound),
+    }
 }
 
 /// The verdict that replaces one which the checker contradicts, and what is left of the bound.

@@ -16,6 +16,17 @@ use crate::Error;
 use crate::sought::Sought;
 
 /// What of an engine a question takes into account.
+///
+/// ```
+/// use edgeplan::{Runtime, Sources, View};
+///
+/// let open = Sources::default().load()?;
+/// let llama_cpp = Runtime::find("llama.cpp").map_err(edgeplan::Error::Impossible)?;
+/// let within = open.viewed(View::Within(llama_cpp))?;
+/// let options = |of: &edgeplan::Session| of.deployment().models[0].layers[1].options.len();
+/// assert!(options(&within) <= options(&open));
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 pub enum View {
     /// Nothing: any plan, priced by kernels and links alone.
@@ -36,6 +47,8 @@ impl View {
 }
 
 /// What a question was built from.
+///
+/// See [`Session`] for an example.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     /// The models as they were named.
@@ -63,6 +76,21 @@ pub(crate) enum Origin {
 const BUILT: &str = "model, cluster and workload";
 
 /// A question: loaded once, priced once for one view of an engine.
+///
+/// ```
+/// use edgeplan::Sources;
+///
+/// let session = Sources::default().load()?;
+/// let inputs = session.inputs().expect("no file");
+/// let size = session.request_size().expect("no file");
+/// println!("{} on {} devices", inputs.names[0], session.deployment().devices.len());
+/// println!("{} prompt tokens, {} generated", size.prompt, size.generate);
+/// println!("KV cache in {}", session.workload().expect("no file").kv);
+/// let requests = session.requests()?.expect("no file");
+/// assert_eq!(requests.whole.devices, session.priced().deployment.devices);
+/// assert!(session.sought().is_none(), "the objective is the latency");
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Session {
     origin: Origin,
@@ -77,6 +105,8 @@ pub struct Session {
 }
 
 /// The times of requests, whose plans are those of the session's problem.
+///
+/// See [`Session`] for an example.
 #[derive(Debug, Clone)]
 pub struct Requests {
     /// What one request is.
@@ -107,6 +137,16 @@ impl Session {
 
     /// The question of a deployment that the caller made; `name` stands for its file in errors.
     ///
+    /// ```
+    /// use edgeplan::{Session, Sources};
+    ///
+    /// let mut deployment = Sources::default().load()?.deployment().clone();
+    /// deployment.devices[0].memory = edgeplan_problem::Bytes(1 << 30);
+    /// let changed = Session::of("a smaller laptop", deployment)?;
+    /// assert!(changed.inputs().is_none());
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// A deployment that makes no sense ([`Deployment::checked`]).
     pub fn of(name: &str, deployment: Deployment) -> Result<Self, Error> {
@@ -124,21 +164,29 @@ impl Session {
     }
 
     /// What the objective looked for before any plan was; none of most objectives.
+    ///
+    /// See [`Session`] for an example.
     pub fn sought(&self) -> Option<Sought> {
         self.sought
     }
 
     /// The problem.
+    ///
+    /// See [`Session::of`] for an example.
     pub fn deployment(&self) -> &Deployment {
         &self.priced.deployment
     }
 
     /// The problem with the intervals and origins of its compute times.
+    ///
+    /// See [`Session`] for an example.
     pub fn priced(&self) -> &PricedDeployment {
         &self.priced
     }
 
     /// What the question was built from; none for an instance file.
+    ///
+    /// See [`Session`] for an example.
     pub fn inputs(&self) -> Option<&Inputs> {
         match &self.origin {
             Origin::Instance(_) => None,
@@ -147,11 +195,15 @@ impl Session {
     }
 
     /// The workload as the engine of this view serves it; none for an instance file.
+    ///
+    /// See [`Session`] for an example.
     pub fn workload(&self) -> Option<&Workload> {
         self.workload.as_ref()
     }
 
     /// The same question in another view: nothing is read again.
+    ///
+    /// See [`View`] for an example.
     ///
     /// # Errors
     /// What the engine cannot do.
@@ -160,12 +212,16 @@ impl Session {
     }
 
     /// The request that the problem's times are of; none for an instance file.
+    ///
+    /// See [`Session`] for an example.
     pub fn request_size(&self) -> Option<Size> {
         self.workload.as_ref().map(request)
     }
 
     /// The same problem priced for whole requests, and for requests that end with their prompt: a
     /// plan of one is a plan of the others. None for an instance file.
+    ///
+    /// See [`Session`] for an example.
     ///
     /// # Errors
     /// As [`Sources::load`](crate::Sources::load).

@@ -2,15 +2,26 @@
 
 use std::sync::atomic::AtomicBool;
 
-use edgeplan_problem::deployment::Plan;
+use edgeplan_problem::Nanos;
+use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_report::gantt::Gantt;
+use edgeplan_report::table::Table;
 use edgeplan_simulator::{
     Keep, Layout, Policy, Record, Request, Setup, Shares, Size, Summary, operate_until, summarize,
 };
 
+use serde::Serialize;
+
 use crate::Error;
 use crate::session::{Requests, Session};
 
+mod keys;
+mod picture;
+mod tables;
+
 /// A plan, ready to serve requests.
+///
+/// See [`Session::simulation`] for an example.
 #[derive(Debug)]
 pub struct Simulation {
     /// Devices, links and the lines of the models.
@@ -28,6 +39,33 @@ pub struct Simulation {
 impl Session {
     /// A plan of this session, ready to serve requests. `priced_for` is the request that the times
     /// of an instance file are of; a workload says it itself.
+    ///
+    /// ```
+    /// use std::sync::atomic::AtomicBool;
+    ///
+    /// use edgeplan::{PolicyRun, Quiet, Simulated, Sources, Task};
+    /// use edgeplan_simulator::trace::Poisson;
+    /// use edgeplan_simulator::{Continuous, Size};
+    ///
+    /// let session = Sources::default().load()?;
+    /// let plan = session.plan(&Task::default(), &mut Quiet).outcome.plan.expect("there is one");
+    /// let size = Size { prompt: 512, generate: 16 };
+    /// let simulation = session.simulation(&plan, size)?;
+    /// let (prompts, generates) = (vec![size.prompt], vec![size.generate]);
+    /// let requests = Poisson { rate: 0.1, count: 5, prompts, generates, seed: 0 }.requests();
+    /// let (record, summary) =
+    ///     simulation.run(&requests, &mut Continuous { size: 4 }, &AtomicBool::new(false));
+    /// assert_eq!(summary.served, 5);
+    /// let simulated = Simulated {
+    ///     deployment: session.deployment(),
+    ///     layout: &simulation.layout,
+    ///     requests: &requests,
+    ///     runs: vec![PolicyRun { policy: "continuous 4".into(), record, summary }],
+    ///     origin: "the optimal plan".into(),
+    /// };
+    /// println!("{}", simulated.text());
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// A plan that cannot be laid out, such as one that violates the problem.
@@ -51,6 +89,8 @@ impl Session {
 
 impl Simulation {
     /// Runs a trace under a batching policy, until it ends or `stop` is set.
+    ///
+    /// See [`Session::simulation`] for an example.
     pub fn run(
         &self,
         requests: &[Request],
@@ -62,5 +102,83 @@ impl Simulation {
         let record = operate_until(&setup, requests, policy, stop);
         let summary = summarize(requests, &record);
         (record, summary)
+    }
+}
+
+/// A run of a trace under one batching policy.
+///
+/// See [`Session::simulation`] for an example.
+#[derive(Debug)]
+pub struct PolicyRun {
+    /// What people call the policy.
+    pub policy: String,
+    /// What happened.
+    pub record: Record,
+    /// Its figures.
+    pub summary: Summary,
+}
+
+/// Runs of one trace on one plan.
+///
+/// See [`Session::simulation`] for an example.
+#[derive(Debug)]
+pub struct Simulated<'a> {
+    /// The problem.
+    pub deployment: &'a Deployment,
+    /// Devices, links and the lines of the models.
+    pub layout: &'a Layout,
+    /// The trace.
+    pub requests: &'a [Request],
+    /// By policy.
+    pub runs: Vec<PolicyRun>,
+    /// Where the plan comes from, for people.
+    pub origin: String,
+}
+
+impl Simulated<'_> {
+    /// Servers that any run uses, by index.
+    fn used(&self) -> Vec<usize> {
+        let busy =
+            |&server: &usize| self.runs.iter().any(|run| run.record.busy[server] > Nanos::ZERO);
+        (0..self.layout.servers.len()).filter(busy).collect()
+    }
+
+    /// `laptop`, or `laptop > desktop`.
+    fn server(&self, server: usize) -> String {
+        self.layout.servers[server].name(self.deployment)
+    }
+
+    /// `1000 requests arrive within 4786 s; optimal plan of chain-search`.
+    fn subtitle(&self) -> String {
+        let last = self.requests.iter().map(|request| request.arrival).max().unwrap_or_default();
+        format!("{} requests arrive within {last}; {}", self.requests.len(), self.origin)
+    }
+
+    /// The runs for people.
+    ///
+    /// See [`Session::simulation`] for an example.
+    pub fn text(&self) -> String {
+        tables::text(self)
+    }
+
+    /// Throughput, latency, busy devices and links, KV caches.
+    ///
+    /// See [`Session::simulation`] for an example.
+    pub fn tables(&self) -> Vec<Table> {
+        tables::tables(self)
+    }
+
+    /// The runs for programs, under stable keys.
+    ///
+    /// See [`Session::simulation`] for an example.
+    pub fn keys(&self) -> impl Serialize {
+        keys::SimulatedKeys::new(self)
+    }
+
+    /// A Gantt chart per policy, all from the same time on.
+    ///
+    /// See [`Session::simulation`] for an example.
+    pub fn gantt(&self, from: Nanos) -> Gantt {
+        picture::gantt(self, from)
     }
 }

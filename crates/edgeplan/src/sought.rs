@@ -14,12 +14,15 @@ use edgeplan_pricing::workload::{Goal, Workload};
 use edgeplan_problem::deployment::{Deployment, Layer, Model, Plan};
 use edgeplan_problem::{Limits, Loss, Problem as _, Silent, Verdict, solve};
 use edgeplan_what_if::{Exists, halved};
+use serde::Serialize;
 
 use crate::Error;
 use crate::answer::{Phase, Progress, Task};
 use crate::session::{Inputs, Origin, Session};
 
 /// What was looked for.
+///
+/// See [`Session::resolved`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aim {
     /// The least loss, in nano-units of the quality floor's measure.
@@ -29,6 +32,8 @@ pub enum Aim {
 }
 
 /// What was found before the plan.
+///
+/// See [`Session::resolved`] for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Sought {
     /// What was looked for.
@@ -37,6 +42,46 @@ pub struct Sought {
     pub value: u64,
     /// The best value that no proof excludes: at most `value` of a loss, at least of a context.
     pub bound: u64,
+}
+
+/// What was found before the plan. Names are stable keys.
+#[derive(Serialize)]
+#[serde(tag = "objective", rename_all = "kebab-case")]
+pub(crate) enum SoughtKeys {
+    Quality { loss: f64, bound: f64 },
+    Context { tokens: u64, bound: u64 },
+}
+
+impl Sought {
+    pub(crate) fn keys(self) -> SoughtKeys {
+        let Self { aim, value, bound } = self;
+        match aim {
+            Aim::Loss => SoughtKeys::Quality { loss: nats(value), bound: nats(bound) },
+            Aim::Context => SoughtKeys::Context { tokens: value, bound },
+        }
+    }
+}
+
+fn nats(loss: u64) -> f64 {
+    loss as f64 / 1e9
+}
+
+/// What the objective looked for, and what is proven of it; none where it looked for nothing.
+pub(crate) fn text(session: &Session) -> Option<String> {
+    let Sought { aim, value, bound } = session.sought()?;
+    let models = session.inputs().map_or(&[][..], |inputs| &inputs.models);
+    let is_models_own = models.iter().any(|model| model.context_max == Some(value));
+    let proof = match (aim, bound == value) {
+        (Aim::Loss, true) => "no plan loses less".to_owned(),
+        (Aim::Loss, false) => format!("no plan is below {:.6}", nats(bound)),
+        (Aim::Context, _) if is_models_own => "all that the model was made for".into(),
+        (Aim::Context, true) => "no plan has room for more".into(),
+        (Aim::Context, false) => format!("no plan has room for more than {bound}"),
+    };
+    Some(match aim {
+        Aim::Loss => format!("least loss: {:.6}, {proof}", nats(value)),
+        Aim::Context => format!("longest context: {value} tokens, {proof}"),
+    })
 }
 
 /// Contexts are tried in whole cells of llama.cpp's caches.
@@ -48,6 +93,19 @@ impl Session {
     /// The question with what its objective `quality` or `context` looks for filled in, and the
     /// time as what is left to minimise; any other question as it is. Where no value has a plan,
     /// the question is that of the easiest value, so that its diagnosis says what is in the way.
+    ///
+    /// ```
+    /// use edgeplan::{Changes, Quiet, Sources, Task};
+    /// use edgeplan_pricing::workload::Goal;
+    ///
+    /// let changes = Changes { objective: Some(Goal::Quality), ..Changes::default() };
+    /// let models = vec!["catalog:tinyllama-1.1b".into()];
+    /// let session = Sources { models, changes, ..Sources::default() }.load()?;
+    /// let session = session.resolved(&Task::default(), &mut Quiet)?;
+    /// let sought = session.sought().expect("the objective looks for something");
+    /// assert!(sought.bound <= sought.value);
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Sources::load`](crate::Sources::load); several models with the objective `quality`.
@@ -178,7 +236,7 @@ impl Seeker<'_> {
         // The first feasible plan is enough; a hard one may take a quarter of what is left.
         let time = left.map(|left| left / 4);
         let limits = Limits { gap: 0.999, time, ..self.task.limits };
-        let solver = (self.task.solver.make)();
+        let solver = (self.task.solver(deployment).make)();
         let outcome = solve(deployment, solver.as_ref(), limits, &mut Silent);
         match (&outcome.verdict, &outcome.plan) {
             (Verdict::Infeasible, _) => Exists::No,

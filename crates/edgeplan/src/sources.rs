@@ -8,7 +8,7 @@ use edgeplan_files::{InputError, read_text};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Quality;
-use edgeplan_model::sensitivity::measured::Sensed;
+use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_pricing::workload::{Goal, Workload};
 use edgeplan_runtimes::Runtime;
 
@@ -21,6 +21,8 @@ const EXAMPLE_CLUSTER: &str = include_str!("../../../bench-data/clusters/home-la
 /// What a question is loaded from: an instance file, or models, a cluster and a workload. The
 /// default is the embedded example: an 8B model on a laptop, two Jetsons and a desktop with an old
 /// GPU.
+///
+/// See the [crate](crate) for an example.
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     /// An instance file, instead of everything else but the engine.
@@ -45,6 +47,8 @@ pub struct Sources {
 }
 
 /// What is asked otherwise than a workload says; see [`Workload`] for the keys.
+///
+/// See [`Diagnosis`](crate::Diagnosis) for an example.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Changes {
     /// Prompt tokens of a request.
@@ -63,6 +67,8 @@ pub struct Changes {
 
 impl Changes {
     /// Changes a workload.
+    ///
+    /// See [`Diagnosis`](crate::Diagnosis) for an example of a change.
     ///
     /// # Errors
     /// As [`Workload::check`].
@@ -86,6 +92,8 @@ const HOST: &str = "pc";
 
 impl Sources {
     /// Reads every file once and prices the question.
+    ///
+    /// See the [crate](crate) for an example.
     ///
     /// # Errors
     /// What cannot be read or makes no sense, with the file and the key; what the engine cannot do.
@@ -124,6 +132,15 @@ impl Sources {
 
     /// The machines: those of `devices`, or else of the cluster.
     ///
+    /// ```
+    /// use edgeplan::Sources;
+    ///
+    /// let devices = vec!["rtx-3090-24".into(), "ryzen-7950x-64".into()];
+    /// let pc = Sources { devices, ram: Some("64 GiB".into()), ..Sources::default() };
+    /// assert_eq!(pc.machines()?.devices.len(), 2);
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Sources::cluster`]; names that the catalog lacks.
     pub fn machines(&self) -> Result<Cluster, InputError> {
@@ -134,6 +151,8 @@ impl Sources {
     }
 
     /// A `cluster.toml`, or the example's.
+    ///
+    /// See [`Fit`](crate::fit::Fit) for an example.
     ///
     /// # Errors
     /// A file that cannot be read or makes no sense.
@@ -148,7 +167,7 @@ impl Sources {
 /// Puts measurements on the model that they are about: the one of that name, or the only one.
 fn attach(models: &mut [ModelSpec], path: &Path) -> Result<(), InputError> {
     let file = path.display().to_string();
-    let sensed = Sensed::parse(&file, &read_text(path)?)?;
+    let sensed = MeasuredSensitivity::parse(&file, &read_text(path)?)?;
     let index = models.iter().position(|model| model.name == sensed.header.model);
     let Some(index) = index.or((models.len() == 1).then_some(0)) else {
         let names: Vec<&str> = models.iter().map(|model| model.name.as_str()).collect();

@@ -1,4 +1,4 @@
-//! What a plan means for whoever waits for answers: tokens per second, the first token, context,
+//! What a plan means for users: tokens per second, the first token, context,
 //! quality.
 
 use edgeplan_model::ModelSpec;
@@ -11,6 +11,8 @@ use crate::Error;
 use crate::session::Session;
 
 /// A model under a plan, as its users see it.
+///
+/// See [`Session::summary`] for an example.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Summary {
     /// The model.
@@ -40,6 +42,16 @@ const MIXES: [&str; 8] = ["f16", "q8_0", "q6_K", "q5_K_M", "q4_K_M", "q4_K_S", "
 impl Session {
     /// What a plan means for the users of each model; nothing for an instance file, which does not
     /// say what a request is.
+    ///
+    /// ```
+    /// use edgeplan::{Quiet, Sources, Task};
+    ///
+    /// let session = Sources::default().load()?;
+    /// let plan = session.plan(&Task::default(), &mut Quiet).outcome.plan.expect("there is one");
+    /// let summary = &session.summary(&plan)?[0];
+    /// println!("{}: {}", summary.model, summary.sentence());
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`Session::requests`].
@@ -92,6 +104,8 @@ fn like(model: &ModelSpec, floor: &Quality, loss: Loss) -> Option<&'static str> 
 
 impl Summary {
     /// One line for people.
+    ///
+    /// See [`Session::summary`] for an example.
     pub fn sentence(&self) -> String {
         let mut parts = Vec::new();
         if let Some(rate) = self.decode_tokens_per_s {

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use candle_core::{D, Device};
 use edgeplan_measure::machine::resident_bytes;
 use edgeplan_measure::sample::{Sample, quick};
-use edgeplan_pricing::PhaseTimes;
+use edgeplan_pricing::{MeasuredPasses, PhaseTimes, Runs};
 use edgeplan_problem::{Bytes, Nanos};
 
 use crate::error::EngineError;
@@ -18,41 +18,8 @@ use crate::worker::on_worker;
 /// Tokens that are generated before anything counts: kernels pack weights when they first run.
 const WARM_UP: usize = 2;
 
-/// What is run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Runs {
-    /// Tokens of the prompt, 1 or more.
-    pub prompt: usize,
-    /// Tokens generated one by one after it.
-    pub generate: usize,
-    /// How often, 1 or more; not counting a warm-up.
-    pub repeats: usize,
-}
-
-impl Runs {
-    /// Passes in all.
-    pub fn passes(&self) -> usize {
-        self.repeats * (1 + self.generate)
-    }
-}
-
-/// Medians over the prompts, and over the tokens after them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Measured {
-    /// By layer as a plan counts them: embedding, blocks, head.
-    pub layers: Vec<PhaseTimes<Nanos>>,
-    /// Of whole passes.
-    pub passes: PhaseTimes<Sample>,
-    /// Summed over layers, what one run of the layer in ten stays below: a pass while nothing else
-    /// works, even if that never lasts for a whole pass.
-    pub quick: PhaseTimes<Nanos>,
-    /// What this process grew by when the model was loaded and had run; none where the system does
-    /// not tell.
-    pub resident: Option<Bytes>,
-}
-
-/// Loads a model and runs it; `progress` hears of every pass. The answer is the model's own: always
-/// its likeliest token.
+/// Loads a model and runs it; `progress` is called for every pass. The answer is the model's own:
+/// always its likeliest token.
 ///
 /// # Errors
 /// Those of loading and running.
@@ -64,7 +31,7 @@ pub fn measure(
     device: &Device,
     runs: Runs,
     progress: &mut (dyn FnMut() + Send),
-) -> Result<Measured, EngineError> {
+) -> Result<MeasuredPasses, EngineError> {
     assert!(runs.prompt > 0 && runs.repeats > 0, "{runs:?}");
     on_worker(|| measure_here(path, device, runs, progress))
 }
@@ -74,7 +41,7 @@ fn measure_here(
     device: &Device,
     runs: Runs,
     progress: &mut dyn FnMut(),
-) -> Result<Measured, EngineError> {
+) -> Result<MeasuredPasses, EngineError> {
     let before = resident_bytes();
     let model = Model::load(path, device)?;
     let mut session = model.session(runs.prompt + runs.generate.max(WARM_UP))?;
@@ -104,7 +71,7 @@ fn measure_here(
     };
     let prompt = quickest(&prompts).unwrap_or(NEVER.median);
     let quick = PhaseTimes { prompt, token: quickest(&tokens) };
-    Ok(Measured { layers: layers.collect(), passes, quick, resident })
+    Ok(MeasuredPasses { layers: layers.collect(), passes, quick, resident })
 }
 
 /// Unreachable: there is one repeat or more.

@@ -36,9 +36,9 @@ pub struct Random {
 }
 
 impl Random {
-    /// Writes the file, whole or not at all; `progress` hears of bytes written. Weights are uniform
-    /// with variance 1 / inputs, so that states neither vanish nor explode; the same on every
-    /// machine.
+    /// Writes the file, whole or not at all; `progress` is called with bytes written. Weights are
+    /// uniform with variance 1 / inputs, so that states neither vanish nor explode; the same on
+    /// every machine.
     ///
     /// # Errors
     /// A shape that is no llama's, a format that does not fit the length of a row, a folder that

@@ -41,7 +41,7 @@ impl Weights {
         Ok(Self { header, data, file, device: device.clone(), left })
     }
 
-    /// Whether the file holds a tensor that nobody took yet.
+    /// Whether the file holds a tensor that was not taken yet.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.left.contains_key(name)
     }

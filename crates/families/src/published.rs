@@ -17,7 +17,7 @@ const EDGESHARD: &str = include_str!("../../../bench-data/known/edgeshard-llama2
 
 /// A figure that a paper reports.
 #[derive(Debug, Clone)]
-pub struct Known {
+pub struct PublishedFigure {
     /// What it is.
     pub what: String,
     /// The solver that computes it.
@@ -79,10 +79,10 @@ pub struct EdgeShard {
 ///
 /// # Errors
 /// When the embedded files make no sense.
-pub fn known() -> Result<Vec<Known>, InputError> {
+pub fn published_figures() -> Result<Vec<PublishedFigure>, InputError> {
     let values: Values = parse_toml("bench-data/known/values.toml", VALUES)?;
     let known = |value: Value| {
-        Ok(Known {
+        Ok(PublishedFigure {
             what: value.what,
             solver: value.solver,
             instance: edgeshard(value.case, Objective::Latency)?,

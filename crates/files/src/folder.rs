@@ -104,21 +104,10 @@ mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     use super::*;
+    use crate::seen::{mode, names};
 
     fn two() -> Vec<(String, String)> {
         [("a.sh", "#!/bin/sh\n"), ("b.txt", "text")].map(|(n, t)| (n.into(), t.into())).into()
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
-
-    fn mode(path: &Path) -> u32 {
-        std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
     }
 
     #[test]

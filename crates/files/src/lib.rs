@@ -4,6 +4,8 @@
 pub mod deployment;
 mod folder;
 pub mod quantity;
+#[cfg(all(test, unix))]
+mod seen;
 mod write;
 
 use std::borrow::Cow;

@@ -232,7 +232,7 @@ fn exact(amount: u64, units: &[(&str, u64)]) -> String {
     largest.map_or_else(String::new, |(name, scale)| format!("{} {name}", amount / scale))
 }
 
-/// More than this of anything is a slip of the pen.
+/// The largest quantity of any kind: more is a typing error.
 const MOST: f64 = (1u64 << 60) as f64;
 
 /// A number and one of the units; `None` if it is neither, negative, not finite or absurdly large.

@@ -1,5 +1,5 @@
 //! Writing files: whole or not at all, to disk before they are seen, and without traces of a write
-//! that somebody broke off.
+//! that was interrupted.
 
 use std::fs::{File, Metadata, OpenOptions, Permissions};
 use std::io::{BufWriter, ErrorKind, Write};
@@ -35,7 +35,7 @@ pub fn write_atomic(path: &Path, text: &str) -> Result<(), InputError> {
 /// and owner. Devices, pipes and sockets are written to as they are.
 ///
 /// # Errors
-/// When the folder cannot be written, the file is one that nobody may write, and those of `write`.
+/// When the folder cannot be written, the file is write-protected, and those of `write`.
 pub fn stream_atomic(
     path: &Path,
     write: impl FnOnce(&mut dyn Write) -> std::io::Result<()>,
@@ -260,18 +260,7 @@ mod tests {
     use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
 
     use super::*;
-
-    fn mode(path: &Path) -> u32 {
-        std::fs::metadata(path).unwrap().permissions().mode() & 0o7777
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let entries = std::fs::read_dir(folder).unwrap();
-        let mut names: Vec<String> =
-            entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
+    use crate::seen::{mode, names};
 
     #[test]
     fn a_failed_write_leaves_no_file() {

@@ -1,7 +1,9 @@
 //! Instances of any numbers, their plans, and lower bounds that are claimed of them.
 
 use arbitrary::{Result, Unstructured};
-use edgeplan_certificate::{Certificate, check};
+use edgeplan_certificate::{
+    Certificate, ConfigurationCertificate, Resource, check, check_configurations,
+};
 use edgeplan_families::{Random, random};
 use edgeplan_files::deployment::{PlanFile, read_instance, write_instance};
 use edgeplan_problem::deployment::{Deployment, DeviceId, Objective, Placement};
@@ -103,6 +105,48 @@ fn claim(noise: &mut Unstructured<'_>, instance: &Deployment) -> Result<Certific
     })
 }
 
+/// The certificate over configurations that the rest of the input is for an instance.
+fn configurations(
+    noise: &mut Unstructured<'_>,
+    instance: &Deployment,
+) -> Result<ConfigurationCertificate> {
+    let (devices, models) = (instance.devices.len(), instance.models.len());
+    let numbers = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
+        (0..count).map(|_| number(noise)).collect()
+    };
+    // Multipliers of what has no limit are refused: mostly there are none.
+    let few = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
+        (0..count).map(|_| maybe(noise).map(Option::unwrap_or_default)).collect()
+    };
+    let places = |noise: &mut Unstructured<'_>| -> Result<Vec<Vec<Vec<i64>>>> {
+        let row = |noise: &mut Unstructured<'_>| -> Result<Vec<i64>> {
+            Ok(numbers(noise, devices)?
+                .into_iter()
+                .map(|price| (price as i64).wrapping_neg())
+                .collect())
+        };
+        let models = instance.models.iter();
+        models.map(|model| (0..model.layers.len()).map(|_| row(noise)).collect()).collect()
+    };
+    let counted = |noise: &mut Unstructured<'_>| -> Result<Resource> {
+        Ok(if noise.ratio(1, 4)? { Resource::Compute } else { Resource::Memory })
+    };
+    Ok(ConfigurationCertificate {
+        lower_bound: Cost(number(noise)?),
+        scale_bits: noise.int_in_range(0..=41)?,
+        begin: places(noise)?,
+        end: places(noise)?,
+        loss_price: few(noise, models)?,
+        latency_price: few(noise, models)?,
+        compute_price: few(noise, devices)?,
+        sending_price: few(noise, devices)?,
+        traffic_price: few(noise, devices)?,
+        counted: (0..devices).map(|_| counted(noise)).collect::<Result<_>>()?,
+        unit: numbers(noise, devices)?,
+        within_price: few(noise, devices)?,
+    })
+}
+
 /// An instance of any numbers is refused, or every plan of it can be priced and named.
 pub(crate) fn pair(bytes: &[u8]) {
     let Ok(drawn) = instance(&mut Unstructured::new(bytes)) else { return };
@@ -131,10 +175,32 @@ pub(crate) fn certificate(bytes: &[u8]) {
     let mut noise = Unstructured::new(bytes);
     let Ok(drawn) = instance(&mut noise) else { return };
     let Ok(claim) = claim(&mut noise, &drawn) else { return };
-    let Ok(bound) = check(&drawn, &claim, None) else { return };
-    assert!(bound >= claim.lower_bound, "less is proven than is claimed");
-    if drawn.plan_count() <= PLANS_MAX
-        && let Some((optimum, plan)) = drawn.brute_force()
+    if let Ok(bound) = check(&drawn, &claim, None) {
+        holds(&drawn, claim.lower_bound, bound);
+    }
+}
+
+/// The same over configurations: of two models where the input says so.
+pub(crate) fn configuration_certificate(bytes: &[u8]) {
+    let mut noise = Unstructured::new(bytes);
+    let Ok(mut drawn) = instance(&mut noise) else { return };
+    if let Ok(second) = instance(&mut noise)
+        && second.devices.len() == drawn.devices.len()
+    {
+        drawn.models.extend(second.models);
+        drawn.models[1].name = "second".into();
+    }
+    let Ok(claim) = configurations(&mut noise, &drawn) else { return };
+    if let Ok(bound) = check_configurations(&drawn, &claim, None) {
+        holds(&drawn, claim.lower_bound, bound);
+    }
+}
+
+/// What is proven is no less than the claim, and no more than is true.
+fn holds(instance: &Deployment, claim: Cost, bound: Cost) {
+    assert!(bound >= claim, "less is proven than is claimed");
+    if instance.plan_count() <= PLANS_MAX
+        && let Some((optimum, plan)) = instance.brute_force()
     {
         assert!(bound <= optimum, "a bound of {bound}, but {plan:?} costs {optimum}");
     }

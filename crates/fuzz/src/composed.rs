@@ -1,7 +1,7 @@
 //! Files of what is composed of solvers: suites, services, certificates.
 
 use edgeplan::CertificateFile;
-use edgeplan_certificate::Certificate;
+use edgeplan_certificate::{Certificate, ConfigurationCertificate, Resource};
 use edgeplan_files::deployment::fingerprint;
 use edgeplan_harness::registry::ALL;
 use edgeplan_harness::suite::Suite;
@@ -70,10 +70,30 @@ pub(crate) fn certificate_file_seeds() -> Vec<Vec<u8>> {
         unit: vec![1 << 20, 1 << 21],
         reference: vec![vec![1 << 22; layers], vec![0; layers]],
     };
-    let file = serde_json::json!({
-        "schema": "edgeplan-certificate/1",
-        "instance": fingerprint(&instance),
-        "certificate": certificate,
-    });
-    vec![json(&file)]
+    let places = vec![vec![vec![-3_i64; 2]; layers]];
+    let configurations = ConfigurationCertificate {
+        lower_bound: Cost(0),
+        scale_bits: 4,
+        begin: places.clone(),
+        end: places,
+        loss_price: vec![0],
+        latency_price: vec![0],
+        compute_price: vec![0; 2],
+        sending_price: vec![0; 2],
+        traffic_price: vec![0; 2],
+        counted: vec![Resource::Memory; 2],
+        unit: vec![1 << 20, 1 << 21],
+        within_price: vec![0; 2],
+    };
+    let file = |key: &str, certificate: serde_json::Value| {
+        json(&serde_json::json!({
+            "schema": "edgeplan-certificate/1",
+            "instance": fingerprint(&instance),
+            key: certificate,
+        }))
+    };
+    vec![
+        file("certificate", serde_json::json!(certificate)),
+        file("configurations", serde_json::json!(configurations)),
+    ]
 }

@@ -144,6 +144,12 @@ pub const TARGETS: &[Target] = &[
         run: bounds::certificate,
         seeds: bounds::noise,
     },
+    Target {
+        name: "configuration-certificate",
+        about: "certificates over configurations, of any numbers, against brute force",
+        run: bounds::configuration_certificate,
+        seeds: bounds::noise,
+    },
     #[cfg(feature = "composed")]
     Target {
         name: "certificate-file",

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use edgeplan_files::InputError;
 use edgeplan_model::ModelSpec;
-use edgeplan_model::sensitivity::{measured::Sensed, suite};
+use edgeplan_model::sensitivity::{measured::MeasuredSensitivity, suite};
 use edgeplan_pricing::workload::Workload;
 use edgeplan_quality::Folder;
 
@@ -105,7 +105,7 @@ pub(crate) fn safetensors_seeds() -> Vec<Vec<u8>> {
 
 pub(crate) fn sensitivity(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    if let Ok(sensed) = Sensed::parse("s.jsonl", &text)
+    if let Ok(sensed) = MeasuredSensitivity::parse("s.jsonl", &text)
         && let Ok(measured) = sensed.attach(model().clone())
     {
         ask(&measured, home(), &Workload::default());
@@ -139,7 +139,8 @@ pub(crate) fn import_sensitivity(bytes: &[u8]) {
         let at = |name: &str| folder.join(name);
         // What is written is what can be read: the importer's promise.
         if let Ok(text) = suite::import(model(), &at("kld_results.csv"), &at("whole.csv"), "q4_k") {
-            let sensed = Sensed::parse("s.jsonl", &text).expect("an importer writes what is read");
+            let sensed = MeasuredSensitivity::parse("s.jsonl", &text)
+                .expect("an importer writes what is read");
             sensed.attach(model().clone()).expect("every tensor was imported");
         }
     });

@@ -13,7 +13,7 @@ use crate::samples::json;
 const CAMPUS: &str = include_str!("../../../bench-data/schedules/campus.toml");
 const EDGE_NODE: &str = include_str!("../../../bench-data/batching/edge-node.toml");
 
-/// Evaluates the plan that serves nobody.
+/// Evaluates the plan that serves no request.
 fn evaluated(instance: &Scheduling) {
     let evaluation = instance.evaluate(&Plan::empty(instance.requests.len()));
     assert!(evaluation.is_feasible(), "{:?}", evaluation.violations);

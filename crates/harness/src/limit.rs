@@ -124,8 +124,8 @@ pub(crate) fn peak_memory() -> Option<Bytes> {
     None
 }
 
-/// Puts the process into a group of its own: a terminal's Ctrl-C goes to whoever started it, and
-/// it can be killed with all that it starts.
+/// Puts the process into a group of its own: a terminal's Ctrl-C goes to the process that started
+/// it, and it can be killed with all that it starts.
 pub(crate) fn in_a_group(command: &mut Command) {
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(command, 0);

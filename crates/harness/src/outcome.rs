@@ -63,7 +63,7 @@ pub(crate) fn record(request: &TrialRequest, reply: &Reply) -> Record {
     }
 }
 
-/// The first incumbent; the returned plan where a solver told of none on the way.
+/// The first incumbent; the returned plan where a solver reported none on the way.
 fn first_plan(points: &[Point], end: &TrialEnd) -> Option<Point> {
     let told = points.iter().find(|point| point.kind == PointKind::Incumbent).copied();
     let kind = PointKind::Incumbent;

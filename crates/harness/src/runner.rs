@@ -274,7 +274,7 @@ impl Worker<'_> {
         self.interrupt.load(Ordering::Relaxed) || self.stop.load(Ordering::Relaxed)
     }
 
-    /// Runs the trials of a task; `None` where nobody wants more.
+    /// Runs the trials of a task; `None` once the run is interrupted.
     fn work<'a>(&self, task: &'a Task<'a>, sender: &Sender<Message<'a>>) -> Option<()> {
         let Task { suite, case, trials } = task;
         let instance = match case.generate() {

@@ -19,7 +19,7 @@ use crate::registry::{Registry, find};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Allowance {
-    /// Wall-clock seconds that the solver is told of.
+    /// Time limit of the solver, in wall-clock seconds.
     pub time_s: f64,
     /// Seconds past that after which its process is killed.
     pub grace_s: f64,

@@ -7,7 +7,7 @@ pub(crate) struct Domain {
 }
 
 impl Domain {
-    /// Choices of a place that can be told apart.
+    /// Most choices of a place: a word has so many bits.
     pub(crate) const CHOICES_MAX: usize = 64;
 
     /// All choices, as many as each place has.

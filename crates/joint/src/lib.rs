@@ -5,6 +5,7 @@
 
 mod bound;
 mod branch;
+mod certify;
 mod configuration;
 mod domain;
 mod improve;

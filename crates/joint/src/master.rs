@@ -76,11 +76,15 @@ const SHARE_MIN: f64 = 1e-7;
 
 impl<'a> Master<'a> {
     /// A master without configurations. No plan of interest costs more than `most`.
-    pub(crate) fn new(question: &'a Question<'a>, most: u64) -> Result<Self, EngineError> {
+    pub(crate) fn new(
+        question: &'a Question<'a>,
+        most: u64,
+        threads: u32,
+    ) -> Result<Self, EngineError> {
         let (bounds, rows) = rows(question);
         let mut master = Self {
             question,
-            program: LinearProgram::new(&bounds)?,
+            program: LinearProgram::new(&bounds, threads)?,
             rows,
             columns: Vec::new(),
             known: FxHashMap::default(),

@@ -1,7 +1,7 @@
 //! Prices of the rows that tie devices together, and what choices and messages cost under them.
 //!
 //! Prices are integers. A term that is rounded is rounded down, what limits give back is rounded
-//! up, so that sums are lower bounds for these very prices, whoever found them.
+//! up, so that sums are lower bounds for these very prices, wherever they come from.
 
 use edgeplan_problem::deployment::{Message, Objective};
 

@@ -1,5 +1,5 @@
 //! Choices for a given placement: prices first, then single changes that repair, then single and
-//! double changes that improve. A heuristic in floats; whoever uses its plans evaluates them.
+//! double changes that improve. A heuristic in floats; callers evaluate its plans.
 
 use edgeplan_problem::deployment::{Assignment, DeviceId, Objective, Plan};
 

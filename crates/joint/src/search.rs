@@ -7,6 +7,7 @@ use std::time::Duration;
 use edgeplan_mip::EngineError;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Cost, Run, SolverError, Stop, gap};
+use rustc_hash::FxHashMap;
 
 use crate::bound::{Bounded, fix, unscaled};
 use crate::branch::{decide, split};
@@ -30,6 +31,10 @@ pub(crate) struct Search<'a, 'r, 'q> {
     made: u64,
     /// Time that searches for better placements took.
     improving: Duration,
+    /// Nothing that costs as much is looked for, whatever is known of plans.
+    ceiling: u64,
+    /// The root's prices, each better than the one before.
+    root: Vec<Rc<Prices>>,
 }
 
 /// What is left of a node.
@@ -62,17 +67,34 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         run: &'r mut Run<'q, Deployment>,
     ) -> Result<Self, SolverError> {
         let most = run.best().map_or(question.cost_max, |(_, cost)| cost.0).max(1);
-        let master = Master::new(question, most).map_err(failed)?;
-        Ok(Self { question, run, master, made: 0, improving: Duration::ZERO })
+        let master = Master::new(question, most, run.limits().threads).map_err(failed)?;
+        let (made, improving, ceiling, root) = (0, Duration::ZERO, u64::MAX, Vec::new());
+        Ok(Self { question, run, master, made, improving, ceiling, root })
+    }
+
+    /// Prices of the root, for plans that cost less than a ceiling, each better than the one
+    /// before, as far as time allows. Nothing is propagated: a checker that does not would find
+    /// prices of what is closed to be worth nothing.
+    pub(crate) fn root_prices(mut self, ceiling: Option<Cost>) -> Result<Vec<Prices>, SolverError> {
+        self.ceiling = ceiling.map_or(u64::MAX, |cost| cost.0);
+        let mut domain = self.question.whole();
+        let start = Rc::new(Prices::zero(self.question));
+        let climbed = self.climb(&mut domain, 0, Rc::clone(&start), true);
+        if !matches!(climbed, Ok(_) | Err(SolverError::Stopped(_))) {
+            climbed?;
+        }
+        let found = self.root.iter().map(|prices| (**prices).clone());
+        Ok(std::iter::once((*start).clone()).chain(found).collect())
     }
 
     /// The least cost that is not known to be out of reach: plans that cost as much are of no
     /// interest.
     fn cutoff(&self) -> u64 {
-        match self.run.best() {
+        let known = match self.run.best() {
             Some(&(_, cost)) => within(cost, self.run.limits().gap),
             None => self.question.cost_max.saturating_add(1),
-        }
+        };
+        known.min(self.ceiling)
     }
 
     /// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
@@ -187,6 +209,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
                     best = best.max(bounded.scaled);
                     center = Rc::new(tried);
                     if is_root {
+                        self.root.push(Rc::clone(&center));
                         self.run.lower_bound(Cost(bounded.cost(self.question).min(self.cutoff())));
                     }
                 }
@@ -337,16 +360,23 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     }
 }
 
+/// What of a network one arc is enough for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Lacking {
+    Entry { device: usize },
+    Exit { device: usize },
+    Hop { slot: usize, to: usize },
+}
+
 /// The arcs that a master with these prices lacks most: the cheapest to each place.
 fn best_arcs(ways: &Ways<'_>, model: usize) -> Vec<Arc> {
-    let mut best: rustc_hash::FxHashMap<(usize, usize), (i64, Arc)> =
-        rustc_hash::FxHashMap::default();
+    let mut best: FxHashMap<Lacking, (i64, Arc)> = FxHashMap::default();
     for arc in ways.arcs(model) {
         let cost = ways.cost(arc);
         let key = match arc {
-            Arc::Enter { device, .. } => (usize::MAX, device),
-            Arc::Leave { device, .. } => (usize::MAX - 1, device),
-            Arc::Hop { slot, to, .. } => (slot, to),
+            Arc::Enter { device, .. } => Lacking::Entry { device },
+            Arc::Leave { device, .. } => Lacking::Exit { device },
+            Arc::Hop { slot, to, .. } => Lacking::Hop { slot, to },
         };
         // Only entering is held against a row of its own, whose dual is no price.
         if cost >= 0 && !matches!(arc, Arc::Enter { .. }) || cost >= crate::question::NEVER {
@@ -362,12 +392,20 @@ fn best_arcs(ways: &Ways<'_>, model: usize) -> Vec<Arc> {
     arcs.into_iter().map(|(_, arc)| arc).collect()
 }
 
+/// Where an arc ends: to other devices first, then the way back, then the way in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum End {
+    Device(usize),
+    Exit,
+    Entry,
+}
+
 /// A total order, so that runs repeat.
-fn order(arc: Arc) -> (usize, usize, usize) {
+fn order(arc: Arc) -> (usize, usize, End) {
     match arc {
-        Arc::Enter { model, device } => (model, device, usize::MAX),
-        Arc::Hop { slot, from, to } => (slot, from, to),
-        Arc::Leave { model, device } => (model, device, usize::MAX - 1),
+        Arc::Enter { model, device } => (model, device, End::Entry),
+        Arc::Hop { slot, from, to } => (slot, from, End::Device(to)),
+        Arc::Leave { model, device } => (model, device, End::Exit),
     }
 }
 

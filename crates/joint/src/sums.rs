@@ -1,5 +1,5 @@
 //! Sums of a layout in the making: what it costs and by how much it exceeds limits. In floats, for
-//! heuristics; whoever uses their plans evaluates them.
+//! heuristics; callers evaluate their plans.
 
 use edgeplan_problem::deployment::Objective;
 

@@ -1,8 +1,8 @@
 //! Open nodes, and which one is next.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
+
+use edgeplan_methods::frontier::Frontier;
 
 use crate::domain::Domain;
 use crate::prices::Prices;
@@ -15,6 +15,7 @@ const PLUNGE: u64 = 20;
 pub(crate) struct Node {
     /// No plan of it costs less.
     pub(crate) bound: u64,
+    /// How many were made before it.
     pub(crate) number: u64,
     pub(crate) domain: Domain,
     pub(crate) prices: Rc<Prices>,
@@ -23,7 +24,7 @@ pub(crate) struct Node {
 /// The open nodes: most of the time the one of the least bound is next, at times the last made.
 #[derive(Default)]
 pub(crate) struct Open {
-    heap: BinaryHeap<Node>,
+    waiting: Frontier<Node>,
     /// Made while plunging.
     stack: Vec<Node>,
 }
@@ -40,34 +41,15 @@ impl Open {
         {
             return Some(node);
         }
-        self.heap.extend(self.stack.drain(..));
-        self.heap.pop()
+        for node in self.stack.drain(..) {
+            self.waiting.push(node.bound, node.number, node);
+        }
+        self.waiting.pop()
     }
 
     /// The least bound of all.
     pub(crate) fn least(&self) -> u64 {
-        let waiting = self.stack.iter().map(|node| node.bound);
-        waiting.chain(self.heap.peek().map(|node| node.bound)).min().unwrap_or(u64::MAX)
+        let nodes = self.stack.iter().chain(self.waiting.peek());
+        nodes.map(|node| node.bound).min().unwrap_or(u64::MAX)
     }
 }
-
-/// The next node is the one of the least bound, of these the last made.
-impl Ord for Node {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.bound.cmp(&self.bound).then(self.number.cmp(&other.number))
-    }
-}
-
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Node {}

@@ -7,7 +7,6 @@ use std::time::Duration;
 use criterion::{Criterion, SamplingMode, Throughput, criterion_group, criterion_main};
 use edgeplan_kernels::engine::{Candle, Engine as _, Kernel};
 use edgeplan_kernels::grid::{Scope, Size, Task, grid};
-use edgeplan_kernels::work::{bytes, flops, name};
 use edgeplan_kernels::{cold_bytes, threads};
 use edgeplan_measure::machine::Machine;
 use edgeplan_problem::Bytes;
@@ -31,16 +30,16 @@ fn kernels(criterion: &mut Criterion) {
     for task in tasks {
         let Task::Time(work) = task else { continue };
         if candle.needs(&task) > Bytes(machine.free_bytes / 2) {
-            eprintln!("{}: needs more memory than there is", name(&work));
+            eprintln!("{}: needs more memory than there is", work.name());
             continue;
         }
-        group.throughput(match flops(&work) {
-            0 => Throughput::Bytes(bytes(&work).0),
+        group.throughput(match work.flops() {
+            0 => Throughput::Bytes(work.bytes().0),
             flops => Throughput::Elements(flops),
         });
         // Prepared once, and only where the filter wants it.
         let mut kernel: Option<Kernel> = None;
-        group.bench_function(name(&work), |bencher| {
+        group.bench_function(work.name(), |bencher| {
             let kernel = kernel
                 .get_or_insert_with(|| candle.prepare(&work).expect("candle runs every format"));
             bencher.iter(|| kernel().expect("it ran before"));

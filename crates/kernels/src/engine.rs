@@ -13,7 +13,6 @@ use crate::resident;
 use crate::shapes::Shape;
 use crate::triad::Triad;
 use crate::weights::{Weight, load};
-use crate::work::bytes;
 
 /// What an engine said when it could not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,7 +40,7 @@ pub trait Engine {
     /// When the engine cannot run it.
     fn prepare(&mut self, work: &Work) -> Result<Kernel, EngineError>;
 
-    /// What matrices in that format take in memory; nothing where nobody can tell.
+    /// What matrices in that format take in memory; none where that is unknown.
     ///
     /// # Errors
     /// When the engine cannot run that format.
@@ -129,7 +128,7 @@ impl Candle {
         };
         let query = self.tensor(&[kv_heads, group * batch, head_dim])?;
         let cache = || self.tensor(&[kv_heads, context, head_dim]);
-        let caches: Vec<(Tensor, Tensor)> = (0..self.copies(bytes(work)))
+        let caches: Vec<(Tensor, Tensor)> = (0..self.copies(work.bytes()))
             .map(|_| Ok((cache()?, cache()?)))
             .collect::<candle_core::Result<_>>()?;
         let mask = if batch > 1 { Some(self.mask(group, batch, context)?) } else { None };
@@ -163,7 +162,7 @@ impl Engine for Candle {
         match task {
             Task::Resident(format) => resident::file_bytes(*format) * (2 * RESIDENT_FACTOR_MAX),
             Task::Time(work) => {
-                let operand = bytes(work);
+                let operand = work.bytes();
                 match *work {
                     Work::Matmul { format, rows, row_len, batch } => {
                         let dense = matches!(format, Format::F32 | Format::F16 | Format::BF16);
@@ -256,7 +255,7 @@ mod tests {
             for _ in 0..3 {
                 kernel().unwrap_or_else(|error| panic!("{work:?}: {error}"));
             }
-            assert!(candle.needs(&Task::Time(work)) >= bytes(&work), "{work:?}");
+            assert!(candle.needs(&Task::Time(work)) >= work.bytes(), "{work:?}");
         }
     }
 
@@ -269,7 +268,7 @@ mod tests {
         assert!((one * weights.len() as u64) >= Bytes(1 << 20));
         assert!(Rc::ptr_eq(&weights, &candle.weights(Format::Q8_0, shape).unwrap()));
         let large = Work::Matmul { format: Format::F32, rows: 1024, row_len: 1024, batch: 1 };
-        assert_eq!(candle.copies(bytes(&large)), 1);
+        assert_eq!(candle.copies(large.bytes()), 1);
     }
 
     #[test]

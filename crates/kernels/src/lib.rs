@@ -12,6 +12,5 @@ pub mod run;
 mod shapes;
 mod triad;
 mod weights;
-pub mod work;
 
 pub use profile::{Options, ProfileError, cold_bytes, profile, threads};

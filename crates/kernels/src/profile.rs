@@ -42,7 +42,7 @@ const MEMORY_SHARE: u64 = 2;
 const COLD_LEAST: u64 = 64 << 20;
 /// More than this would fill small machines; no cache of a machine at home is half as large.
 const COLD_MOST: u64 = 1 << 30;
-/// From this many processes per core on, somebody else is working.
+/// From this many processes per core on, other work disturbs times.
 const IDLE: f64 = 0.25;
 
 /// As the workspace pins it.

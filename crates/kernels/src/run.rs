@@ -1,4 +1,4 @@
-//! Goes through a grid: within a time, within the machine's memory, until somebody stops it.
+//! Goes through a grid: within a time, within the machine's memory, until it is interrupted.
 
 mod drift;
 
@@ -14,9 +14,8 @@ use edgeplan_problem::{Bytes, Nanos};
 use self::drift::Drift;
 use crate::engine::{Engine, EngineError, Kernel};
 use crate::grid::Task;
-use crate::work::name;
 
-/// What a run may use, and who hears of it.
+/// Limits and observers of a run.
 pub struct Run<'a> {
     /// The time.
     pub clock: &'a dyn Clock,
@@ -232,7 +231,7 @@ fn timing(work: Work, sample: &Sample) -> Timing {
 
 fn task_name(task: &Task) -> String {
     match task {
-        Task::Time(work) => name(work),
+        Task::Time(work) => work.name(),
         Task::Resident(format) => format!("memory/{format}"),
     }
 }

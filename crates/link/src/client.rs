@@ -59,7 +59,7 @@ pub enum LinkError {
     /// It is another release.
     #[error("{0}: it speaks version {1} of the protocol, this is {VERSION}; use the same release")]
     Version(String, u16),
-    /// It measures with somebody else.
+    /// The server measures with another client.
     #[error("{0}: it is busy with another client; try again in a minute")]
     Busy(String),
     /// It ended the conversation.
@@ -71,7 +71,7 @@ pub enum LinkError {
     /// Too slow to measure.
     #[error("{0}: {1} take more than {2:?}")]
     Late(String, Bytes, Duration),
-    /// Somebody wants to stop.
+    /// The measurement is interrupted.
     #[error("{0}: interrupted")]
     Interrupted(String),
 }

@@ -17,5 +17,5 @@ pub use protocol::{BYTES_MOST, VERSION};
 pub use server::{Event, Server};
 pub use session::{Limits, Refusal, Traffic, converse};
 
-/// Where a server listens unless it is told otherwise: nobody but this machine can reach it.
+/// Default address of a server: only this machine can reach it.
 pub const ADDRESS: &str = "127.0.0.1:7433";

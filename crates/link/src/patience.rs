@@ -1,5 +1,5 @@
 //! Reading and writing that end: a stream whose calls return now and then, asked until all is done,
-//! the time is over, the other side is silent for too long, or somebody wants to stop.
+//! the time is over, the other side is silent for too long, or the measurement is interrupted.
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,7 +17,7 @@ pub(crate) enum Broken {
     Silent(Duration),
     /// All of it took longer than that.
     Late(Duration),
-    /// Somebody wants to stop.
+    /// The measurement is interrupted.
     Stopped,
 }
 

@@ -19,7 +19,7 @@ pub struct Server {
 /// What happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A client came while another was there, and was told so.
+    /// A client was refused while another one was measured.
     Busy(SocketAddr),
     /// A client came while too many others were there, of all or of its address, and was told that
     /// the server is busy.
@@ -108,7 +108,7 @@ impl Server {
     }
 }
 
-/// Whether the next call may succeed: nobody is there, or somebody left while he was let in.
+/// Whether the next call may succeed: no client is there, or a client left while it was accepted.
 fn is_passing(kind: ErrorKind) -> bool {
     matches!(
         kind,

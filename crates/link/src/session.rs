@@ -15,7 +15,7 @@ use crate::protocol::{BYTES_MOST, GREETING, Greeting, REQUEST, Request, VERSION}
 /// Bytes that are read or written at a time.
 pub(crate) const BLOCK: usize = 64 << 10;
 
-/// Bytes that nobody on the way can compress.
+/// Bytes that cannot be compressed on the way.
 pub(crate) fn block() -> Vec<u8> {
     let mut block = vec![0; BLOCK];
     Pcg64::seed_from_u64(0).fill_bytes(&mut block);

@@ -25,7 +25,7 @@ pub struct Detected {
     pub processor: Option<Processor>,
     /// Main memory.
     pub memory: Bytes,
-    /// The accelerators' slot, such as `pcie-4x16`; none where nobody tells.
+    /// The accelerators' slot, such as `pcie-4x16`; none where the system does not report it.
     pub slot: Option<String>,
     /// What was not found out, for people.
     pub notes: Vec<String>,

@@ -2,11 +2,13 @@
 //! from a model's tensors ([`estimate`]) and asked of the engine itself ([`dry_run`]).
 
 mod buffers;
+mod comparison;
 mod engine;
 mod estimate;
 mod header;
 pub mod record;
 
+pub use comparison::{Comparison, DeviceMemory, devices};
 pub use engine::{Engine, dry_run};
 pub use estimate::{Account, Placement, estimate};
 pub use header::runnable;

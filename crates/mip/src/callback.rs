@@ -26,7 +26,7 @@ const KINDS: [c_int; 4] = [
     highs_sys::kHighsCallbackMipInterrupt as c_int,
 ];
 
-/// Solves `model` while `listener` hears of progress. The listener outlives the call, so the
+/// Solves `model`; `listener` is called with progress. The listener outlives the call, so the
 /// pointer that HiGHS keeps is valid for as long as it can be used.
 pub(crate) fn solve(
     mut model: highs::Model,

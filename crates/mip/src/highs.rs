@@ -2,6 +2,7 @@
 #![deny(clippy::wildcard_enum_match_arm)]
 
 use std::ops::ControlFlow;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 use good_lp::{Expression, ProblemVariables, SolverModel as _, constraint, variable};
@@ -10,7 +11,7 @@ use highs::{HighsModelStatus, HighsSolutionStatus};
 use crate::callback::{self, Listener};
 use crate::{Engine, EngineError, Program, Progress, Reply, Request, Row, Status};
 
-/// HiGHS. Quiet; no state between calls but its threads: all calls of a process ask for as many.
+/// HiGHS. Quiet; no state between calls but its threads: the first call of a process says how many.
 /// What it calls infeasible is asked again without presolve, whose claims are sometimes false.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Highs;
@@ -40,6 +41,14 @@ impl Engine for Highs {
         let left = request.time.map(|time| time.saturating_sub(started.elapsed()));
         attempt(program, &Request { time: left, ..request.clone() }, Presolve::Off, progress)
     }
+}
+
+/// The value of HiGHS's option `threads`. Its pool is made by the first call of a process; a call that
+/// asks for another number fails, and one that asks for 0 takes the pool that there is.
+pub(crate) fn pool(threads: u32) -> i32 {
+    static FIRST: OnceLock<i32> = OnceLock::new();
+    let wanted = i32::try_from(threads.max(1)).unwrap_or(1);
+    if *FIRST.get_or_init(|| wanted) == wanted { wanted } else { 0 }
 }
 
 /// Whether HiGHS simplifies a program before it solves it.
@@ -122,8 +131,7 @@ pub(crate) fn state(program: &Program, relax: bool) -> highs::Model {
 pub(crate) fn configure(model: &mut highs::Model, request: &Request) -> Result<(), &'static str> {
     model.make_quiet();
     let seed = i32::try_from(request.seed % (1 << 31)).unwrap_or_default();
-    let threads = i32::try_from(request.threads).unwrap_or(1);
-    let integers = [("random_seed", seed), ("threads", threads)];
+    let integers = [("random_seed", seed), ("threads", pool(request.threads))];
     for (option, value) in integers {
         model.try_set_option(option, value).map_err(|_| option)?;
     }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use highs::{Col, ColProblem, HighsModelStatus, Model, Row, Sense};
 
 use crate::EngineError;
+use crate::highs::pool;
 
 /// A linear program, minimised, in HiGHS. Its rows are fixed; columns are added, and their upper
 /// bounds change.
@@ -41,11 +42,12 @@ impl std::fmt::Debug for LinearProgram {
 }
 
 impl LinearProgram {
-    /// A program without columns, whose rows have these least and largest values.
+    /// A program without columns, whose rows have these least and largest values. It is solved on
+    /// one thread; `threads` are those that other programs of this process are to have.
     ///
     /// # Errors
     /// [`EngineError::Refused`] if HiGHS does not take an option.
-    pub fn new(rows: &[(f64, f64)]) -> Result<Self, EngineError> {
+    pub fn new(rows: &[(f64, f64)], threads: u32) -> Result<Self, EngineError> {
         let mut problem = ColProblem::new();
         let rows = rows.iter().map(|&(lower, upper)| problem.add_row(lower..=upper)).collect();
         let mut model = problem.try_optimise(Sense::Minimise).map_err(refused)?;
@@ -54,7 +56,7 @@ impl LinearProgram {
         for (name, value) in [("presolve", "off"), ("solver", "simplex"), ("parallel", "off")] {
             model.try_set_option(name, value).map_err(|_| option(name))?;
         }
-        model.try_set_option("threads", 1).map_err(|_| option("threads"))?;
+        model.try_set_option("threads", pool(threads)).map_err(|_| option("threads"))?;
         Ok(Self { model: Some(model), rows, columns: Vec::new(), spent: Duration::ZERO })
     }
 
@@ -133,7 +135,7 @@ mod tests {
     #[test]
     fn a_column_that_is_added_or_limited_moves_the_optimum() {
         // min 3x, x >= 2; then y for 1, at most 1.5.
-        let mut program = LinearProgram::new(&[(2.0, f64::INFINITY)]).expect("rows");
+        let mut program = LinearProgram::new(&[(2.0, f64::INFINITY)], 1).expect("rows");
         program.add(3.0, f64::INFINITY, &[(0, 1.0)]).expect("a column");
         let first = program.optimum(None).expect("solved").expect("an optimum");
         assert_eq!((first.objective, &first.duals[..]), (6.0, &[3.0][..]));
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn what_has_no_solution_has_no_optimum() {
-        let mut program = LinearProgram::new(&[(2.0, f64::INFINITY)]).expect("rows");
+        let mut program = LinearProgram::new(&[(2.0, f64::INFINITY)], 1).expect("rows");
         program.add(1.0, 1.0, &[(0, 1.0)]).expect("a column");
         assert_eq!(program.optimum(None), Ok(None));
     }

@@ -89,7 +89,7 @@ impl StoredType {
 
     /// The format whose published speed stands in for this type's: its own, or else the one with
     /// the nearest bits per weight (the first of [`Format::ALL`] where two are as near). An
-    /// estimate: bytes are exact, but nobody publishes speeds of every type.
+    /// estimate: bytes are exact, but speeds are not published for every type.
     pub fn rated_as(self) -> Format {
         // Bytes of 256 elements, the least common multiple of all block sizes.
         let size = |elements: u64, bytes: u64| 256 / elements * bytes;

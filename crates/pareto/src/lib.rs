@@ -1,20 +1,23 @@
 //! Bits for loss. DILEMMA (arXiv:2503.01704) bounds what a student loses while it chooses bits.
-//! Here a sweep of bounds in several measures is planned to the least memory, and what comes of
-//! each plan is measured, beside uniform formats.
+//! Here a sweep of bounds in several measures is planned to the least memory, and each
+//! plan is measured, beside uniform formats.
 
+mod front;
+mod picture;
 mod plans;
 
 use anyhow::Result;
 use edgeplan_model::ModelSpec;
-use edgeplan_model::sensitivity::measured::Sensed;
+use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_problem::format::Format;
 use edgeplan_quality::apply::{self, Formats};
 use edgeplan_quality::sense::{predicted, run_mix};
 use edgeplan_quality::{Distance, Reference};
 
+pub use self::front::Front;
 use self::plans::{Measure, Planner};
 
-/// A way to store the model, and what came of it.
+/// A format of each tensor, its size, and its measured loss.
 #[derive(Debug, Clone)]
 pub struct Point {
     /// Which curve it is on.
@@ -46,8 +49,8 @@ const UNIFORM: &str = "uniform";
 const SAME_SIZE: &str = "plan, no larger";
 const SAME_LOSS: &str = "plan, no worse";
 
-/// Plans and measures a sweep; `progress` hears of every plan that was measured, and the sweep ends
-/// with what it has where it answers false. `spec` must carry what `sensed` measured of it.
+/// Plans and measures a sweep; `progress` is called for every plan that was measured, and the sweep
+/// ends with what it has where it answers false. `spec` must carry what `sensed` measured of it.
 ///
 /// # Errors
 /// A model that cannot be run, or a solver whose answer contradicts itself.
@@ -56,7 +59,7 @@ const SAME_LOSS: &str = "plan, no worse";
 /// A run of the model on the reference's text per point, and a plan or several.
 pub fn points(
     spec: &ModelSpec,
-    sensed: &Sensed,
+    sensed: &MeasuredSensitivity,
     reference: &Reference<'_>,
     sweep: &Sweep,
     progress: &mut dyn FnMut() -> bool,
@@ -70,7 +73,7 @@ pub fn points(
 /// Points in the making.
 struct Trade<'a, 'r> {
     spec: &'a ModelSpec,
-    sensed: &'a Sensed,
+    sensed: &'a MeasuredSensitivity,
     reference: &'a Reference<'r>,
     points: Vec<Point>,
     progress: &'a mut dyn FnMut() -> bool,
@@ -127,7 +130,7 @@ impl Trade<'_, '_> {
         Ok(())
     }
 
-    /// What comes of these formats; taken from a point that has the same.
+    /// Measures these formats, or takes the figures from a point that has the same.
     fn run(&self, formats: &Formats) -> Result<Distance> {
         if let Some(known) = self.points.iter().find(|point| point.formats == *formats) {
             return Ok(known.measured);

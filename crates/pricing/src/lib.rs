@@ -31,7 +31,7 @@ pub use self::machine::CHUNK;
 use self::machine::{Machine, Passes};
 use self::machine::{format_of, multiplied};
 pub use self::measured::compute;
-pub use self::phases::PhaseTimes;
+pub use self::phases::{MeasuredPasses, PhaseTimes, Runs};
 pub use self::priced::{End, PricedDeployment, TimeConfidence};
 use self::priced::{Origin, Times};
 pub use self::prompt::{prompt_alone, whole_requests};

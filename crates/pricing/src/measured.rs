@@ -27,7 +27,7 @@ pub fn compute(
     model: &ModelSpec,
     workload: &Workload,
     format: Format,
-) -> Found {
+) -> Predicted {
     let kernels = Kernels { machine, name: &machine.file, passes: Passes::from(workload) };
     let mut time = Prediction::ZERO;
     for layer in &model.layers {
@@ -52,11 +52,11 @@ pub(super) struct Kernels<'a> {
     pub(super) passes: Passes,
 }
 
-type Found = Result<Prediction, InputError>;
+type Predicted = Result<Prediction, InputError>;
 
 impl Kernels<'_> {
     /// One batch in a layer without its tensors.
-    pub(super) fn fixed(&self, hidden: u64, layer: &LayerSpec) -> Found {
+    pub(super) fn fixed(&self, hidden: u64, layer: &LayerSpec) -> Predicted {
         let Passes { prompt, generate, .. } = self.passes;
         match layer.part {
             // Rows of a table are copied.
@@ -75,7 +75,7 @@ impl Kernels<'_> {
     }
 
     /// One pass of a block: each request of the batch has `new` positions and sees `context`.
-    fn block(&self, hidden: u64, layer: &LayerSpec, (new, context): (u64, u64)) -> Found {
+    fn block(&self, hidden: u64, layer: &LayerSpec, (new, context): (u64, u64)) -> Predicted {
         let batch = self.passes.batch;
         let rows = new * batch;
         // After attention and after the feed-forward part two hidden states are summed into one.
@@ -112,7 +112,7 @@ impl Kernels<'_> {
         tensor: &TensorSpec,
         format: Format,
         rows: u64,
-    ) -> Found {
+    ) -> Predicted {
         let width = tensor.row_len;
         match tensor.class {
             _ if multiplied(layer, tensor) => self.product(tensor, format, rows),
@@ -132,7 +132,7 @@ impl Kernels<'_> {
         }
     }
 
-    fn product(&self, tensor: &TensorSpec, format: Format, rows: u64) -> Found {
+    fn product(&self, tensor: &TensorSpec, format: Format, rows: u64) -> Predicted {
         let row_len = tensor.row_len;
         let Some((used, experts)) = tensor.experts else {
             return self.time(Work::Matmul { format, rows: tensor.rows, row_len, batch: rows });
@@ -146,14 +146,14 @@ impl Kernels<'_> {
     }
 
     /// Reads and writes of so many floats in all, by so many operations.
-    fn pointwise(&self, floats: u64, operations: u64) -> Found {
+    fn pointwise(&self, floats: u64, operations: u64) -> Predicted {
         let threads = self.machine.profile.machine.threads;
         let bytes = Bytes(floats) * FLOAT;
         let moving = self.time(Work::Triad { threads, bytes })?;
         Ok(moving + self.time(Work::Dispatch {})? * operations)
     }
 
-    fn time(&self, work: Work) -> Found {
+    fn time(&self, work: Work) -> Predicted {
         let missing = match self.machine.model.time(&work) {
             Ok(found) => return Ok(found),
             Err(Missing::Range) => {

@@ -143,7 +143,7 @@ pub enum Returns {
     Logits,
 }
 
-/// More tokens than this in one request is a slip of the pen.
+/// More tokens than this in one request is a typing error.
 const TOKENS_MAX: u32 = 10_000_000;
 
 /// Tokens of a conversation, where nobody says how long it may become.

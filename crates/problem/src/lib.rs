@@ -10,6 +10,7 @@ mod confirm;
 pub mod deployment;
 pub mod format;
 mod id;
+mod race;
 pub mod recipe;
 mod run;
 pub mod scheduling;
@@ -18,6 +19,7 @@ mod units;
 mod verdict;
 
 pub use confirm::confirm;
+pub use race::race;
 pub use run::{Limits, Observer, Run, Silent, Stop};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
 pub use units::{Bytes, Cost, Loss, Nanos, Share};

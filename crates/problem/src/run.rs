@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::race::Seat;
 use crate::{Cost, Problem};
 
 /// What a run may use. The default has no limit and the seed 0.
@@ -56,7 +57,7 @@ pub enum Stop {
     Gap,
 }
 
-/// Who is told of progress. All methods default to doing nothing.
+/// An observer of progress. All methods default to doing nothing.
 pub trait Observer {
     /// A better feasible plan was found.
     fn incumbent(&mut self, _elapsed: Duration, _cost: Cost) {}
@@ -80,6 +81,8 @@ pub struct Run<'a, P: Problem> {
     best: Option<(P::Plan, Cost)>,
     bound: Option<Cost>,
     work: BTreeMap<&'static str, u64>,
+    /// Other solvers that answer the same question.
+    seat: Option<Seat<'a, P>>,
 }
 
 impl<P: Problem> std::fmt::Debug for Run<'_, P> {
@@ -107,7 +110,18 @@ impl<'a, P: Problem> Run<'a, P> {
             best: None,
             bound: None,
             work: BTreeMap::new(),
+            seat: None,
         }
+    }
+
+    /// A run beside others of the same question.
+    pub(crate) fn seated(
+        problem: &'a P,
+        limits: Limits<'a>,
+        observer: &'a mut dyn Observer,
+        seat: Seat<'a, P>,
+    ) -> Self {
+        Self { seat: Some(seat), ..Self::new(problem, limits, observer) }
     }
 
     /// The question.
@@ -139,7 +153,25 @@ impl<'a, P: Problem> Run<'a, P> {
         if self.limits.steps.is_some_and(|limit| self.steps > limit) {
             return Err(Stop::Steps);
         }
+        if self.seat.is_some() {
+            self.meet();
+        }
         self.check()
+    }
+
+    /// Waits for its turn and learns what other solvers found.
+    fn meet(&mut self) {
+        let Some(seat) = &self.seat else { return };
+        seat.take_turn();
+        let better = seat.exchange.better_than(self.best.as_ref().map(|&(_, cost)| cost));
+        let bound = seat.exchange.bound();
+        if let Some(better) = better {
+            self.observer.incumbent(self.started.elapsed(), better.1);
+            self.best = Some(better);
+        }
+        if bound > Cost::ZERO {
+            self.lower_bound(bound);
+        }
     }
 
     /// Whether the run may go on, without counting a step.
@@ -149,6 +181,9 @@ impl<'a, P: Problem> Run<'a, P> {
     pub fn check(&self) -> Result<(), Stop> {
         if self.limits.interrupted() {
             return Err(Stop::Interrupted);
+        }
+        if self.seat.as_ref().is_some_and(|seat| seat.exchange.is_over()) {
+            return Err(Stop::Gap);
         }
         match self.remaining() {
             Some(Duration::ZERO) => Err(Stop::Time),
@@ -167,6 +202,9 @@ impl<'a, P: Problem> Run<'a, P> {
         if self.best.as_ref().is_none_or(|&(_, best)| cost < best) {
             self.best = Some((plan.clone(), cost));
             self.observer.incumbent(self.started.elapsed(), cost);
+            if let Some(seat) = &self.seat {
+                seat.exchange.offer(plan, cost);
+            }
         }
         Some(cost)
     }
@@ -176,6 +214,9 @@ impl<'a, P: Problem> Run<'a, P> {
         if self.bound.is_none_or(|best| bound > best) {
             self.bound = Some(bound);
             self.observer.lower_bound(self.started.elapsed(), bound);
+            if let Some(seat) = &self.seat {
+                seat.exchange.raise(bound);
+            }
         }
     }
 

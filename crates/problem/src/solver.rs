@@ -50,7 +50,7 @@ pub trait Solver<P: Problem>: Sync {
     ///
     /// # Errors
     /// [`SolverError::Stopped`] when a limit was hit, in which case the best incumbent and bound
-    /// that the run was told of stand; [`SolverError::Engine`] when an engine failed.
+    /// that were reported to the run stand; [`SolverError::Engine`] when an engine failed.
     fn solve(&self, run: &mut Run<'_, P>) -> Result<Answer<P::Plan>, SolverError>;
 }
 

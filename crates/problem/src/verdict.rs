@@ -78,6 +78,16 @@ impl Verdict {
             Self::Failed(_) => "failed",
         }
     }
+
+    /// Why the answer is wrong, unsupported or failed; none of any other verdict.
+    pub fn reason(&self) -> Option<String> {
+        match self {
+            Self::Wrong(contradiction) => Some(contradiction.to_string()),
+            Self::Unsupported(reason) => Some(reason.to_string()),
+            Self::Failed(reason) => Some(reason.clone()),
+            _ => None,
+        }
+    }
 }
 
 /// Why an answer is wrong.

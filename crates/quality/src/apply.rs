@@ -105,8 +105,8 @@ struct Step {
     place: Place,
 }
 
-/// Writes the file, whole or not at all; `progress` hears of bytes written. Metadata and tensors
-/// without a new format or new values (`trained`, by name) are copied bit by bit. Where an
+/// Writes the file, whole or not at all; `progress` is called with bytes written. Metadata and
+/// tensors without a new format or new values (`trained`, by name) are copied bit by bit. Where an
 /// embedding and its tied head get different formats, the head becomes a tensor of its own.
 ///
 /// # Errors

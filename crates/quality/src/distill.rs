@@ -27,16 +27,16 @@ const ROWS: usize = 32;
 const EMBEDDING: &str = "token_embd.weight";
 const HEAD: &str = "output.weight";
 
-/// How a student is taught.
+/// How a student is trained.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Lessons {
+pub struct DistillationSettings {
     /// Steps of the optimizer at most.
     pub steps: usize,
     /// Rate of learning at first; it falls to a tenth.
     pub rate: f64,
     /// Share of the hidden states in the loss.
     pub layers: f64,
-    /// Whether matrices are taught, too.
+    /// Whether matrices are trained, too.
     pub matrices: bool,
     /// Steps between two looks at the held-out text.
     pub every: usize,
@@ -46,9 +46,9 @@ pub struct Lessons {
     pub seed: u64,
 }
 
-/// What came of it.
+/// The result of distillation.
 #[derive(Debug)]
-pub struct Taught {
+pub struct Distilled {
     /// New values by name; of matrices before they are rounded. Empty if nothing was better.
     pub values: BTreeMap<String, Tensor>,
     /// Divergence on held-out text before.
@@ -57,6 +57,13 @@ pub struct Taught {
     pub after: f64,
     /// Steps until then.
     pub steps: usize,
+}
+
+impl Distilled {
+    /// Share of the divergence that distillation took away.
+    pub fn recovered(&self) -> f64 {
+        if self.before > 0.0 { 1.0 - self.after / self.before } else { 0.0 }
+    }
 }
 
 /// A student in the making.
@@ -69,8 +76,8 @@ struct Student<'a> {
 }
 
 /// Teaches a student whose matrices are stored in these formats, on pieces `[windows, context]` of
-/// a text; `held_out` is the teacher on another one. `progress` hears of every step, and of the
-/// divergence where it was looked at; the lessons end with the best student so far where it answers
+/// a text; `held_out` is the teacher on another one. `progress` is called for every step, with the
+/// divergence where it was measured; training ends with the best student so far where it answers
 /// false.
 ///
 /// # Errors
@@ -82,27 +89,27 @@ pub fn distill(
     held_out: &Reference<'_>,
     formats: &BTreeMap<String, Format>,
     pieces: &[Tensor],
-    lessons: &Lessons,
+    settings: &DistillationSettings,
     progress: &mut dyn FnMut(usize, Option<f64>) -> bool,
-) -> Result<Taught> {
-    let student = Student::new(held_out.original, formats, lessons.matrices)?;
+) -> Result<Distilled> {
+    let student = Student::new(held_out.original, formats, settings.matrices)?;
     let parameters = ParamsAdamW { weight_decay: 0.0, ..ParamsAdamW::default() };
     let mut adam = AdamW::new(student.vars.values().cloned().collect(), parameters)?;
-    let mut rng = Pcg64::seed_from_u64(lessons.seed);
+    let mut rng = Pcg64::seed_from_u64(settings.seed);
     let before = student.divergence(held_out)?;
     let values = BTreeMap::new();
-    let mut best = Taught { values, before, after: before, steps: 0 };
+    let mut best = Distilled { values, before, after: before, steps: 0 };
     let mut goes_on = progress(0, Some(before));
     let mut worse = 0;
-    for step in 1..=lessons.steps {
+    for step in 1..=settings.steps {
         if !goes_on {
             break;
         }
-        let done = step as f64 / lessons.steps as f64;
-        adam.set_learning_rate(lessons.rate * (1.0 - 0.9 * done));
+        let done = step as f64 / settings.steps as f64;
+        adam.set_learning_rate(settings.rate * (1.0 - 0.9 * done));
         let piece = &pieces[rng.random_range(0..pieces.len())];
-        adam.step(&student.gradients(piece, lessons.layers)?)?;
-        if step % lessons.every != 0 && step != lessons.steps {
+        adam.step(&student.gradients(piece, settings.layers)?)?;
+        if step % settings.every != 0 && step != settings.steps {
             goes_on = progress(step, None);
             continue;
         }
@@ -111,9 +118,9 @@ pub fn distill(
         worse += 1;
         if divergence < best.after {
             worse = 0;
-            best = Taught { values: student.values()?, before, after: divergence, steps: step };
+            best = Distilled { values: student.values()?, before, after: divergence, steps: step };
         }
-        if worse >= lessons.patience {
+        if worse >= settings.patience {
             break;
         }
     }

@@ -5,17 +5,17 @@ use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use edgeplan_files::{InputError, read_text};
-use edgeplan_model::sensitivity::measured::{Header, Sensed};
+use edgeplan_model::sensitivity::measured::{Header, MeasuredSensitivity};
 
 /// What is there already, if it is about the same.
 ///
 /// # Errors
 /// A file that cannot be read, or one about another model, text or context.
-pub fn read(out: &Path, header: &Header) -> Result<Option<Sensed>, InputError> {
+pub fn read(out: &Path, header: &Header) -> Result<Option<MeasuredSensitivity>, InputError> {
     if !out.exists() {
         return Ok(None);
     }
-    let sensed = Sensed::parse(&out.display().to_string(), &read_text(out)?)?;
+    let sensed = MeasuredSensitivity::parse(&out.display().to_string(), &read_text(out)?)?;
     let there = Header { loss_nats: None, ..sensed.header.clone() };
     if there != *header {
         let problem = format!(

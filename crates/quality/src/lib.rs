@@ -9,11 +9,14 @@ mod attention;
 mod checkpoint;
 mod decoder;
 pub mod distill;
+pub mod fidelity;
 mod folder;
 pub mod journal;
 mod measure;
 mod quantize;
 pub mod sense;
+pub mod shards;
+pub mod survey;
 pub mod teacher;
 mod text;
 

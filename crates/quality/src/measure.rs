@@ -41,7 +41,7 @@ struct Piece {
 impl<'a> Reference<'a> {
     /// Runs the original over pieces of a text, `[windows, context]` each. Its logits are kept if
     /// they take no more than `kept_max` bytes; else they are computed again whenever they are
-    /// needed. `progress` hears of every piece.
+    /// needed. `progress` is called for every piece.
     ///
     /// # Errors
     /// Those of candle.

@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use candle_core::{Result, Tensor};
 use edgeplan_engine::{EngineError, Observer};
 use edgeplan_files::InputError;
-use edgeplan_model::sensitivity::measured::{Mix, Row, Sensed};
+use edgeplan_model::sensitivity::measured::{MeasuredSensitivity, Mix, Row};
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
 use rand::{RngExt as _, SeedableRng as _};
@@ -55,7 +55,7 @@ pub fn trials(model: &ModelSpec, formats: &[Format], probes: &[Format]) -> Vec<T
 
 impl Trial {
     /// Whether a file already has it.
-    pub fn is_in(&self, sensed: &Sensed) -> bool {
+    pub fn is_in(&self, sensed: &MeasuredSensitivity) -> bool {
         let row = sensed.row(&self.tensor, self.format);
         row.is_some_and(|row| !self.runs || row.kl_nats.is_some())
     }
@@ -85,7 +85,7 @@ impl Trial {
     }
 }
 
-/// Measures trials, several at a time; `done` hears of each as soon as it is.
+/// Measures trials, several at a time; `done` is called with each row.
 ///
 /// # Errors
 /// Those of candle, and the first of `done`.
@@ -195,7 +195,7 @@ impl Inputs {
 
 /// A random mix of the formats that were measured: a format for each tensor. Some mixes are coarse
 /// and some fine, because each has its own random shares of formats.
-pub fn mix(sensed: &Sensed, number: u64) -> BTreeMap<String, Format> {
+pub fn mix(sensed: &MeasuredSensitivity, number: u64) -> BTreeMap<String, Format> {
     let mut rng = Pcg64::seed_from_u64(number);
     let mut formats: Vec<Format> = sensed.rows().iter().map(|row| row.format).collect();
     formats.sort();
@@ -221,7 +221,7 @@ pub fn mix(sensed: &Sensed, number: u64) -> BTreeMap<String, Format> {
 }
 
 /// What the rows of a mix add up to, in nats; none if one of them is missing.
-pub fn predicted(sensed: &Sensed, mix: &BTreeMap<String, Format>) -> Option<f64> {
+pub fn predicted(sensed: &MeasuredSensitivity, mix: &BTreeMap<String, Format>) -> Option<f64> {
     mix.iter().map(|(tensor, &format)| sensed.divergence(tensor, format)).sum()
 }
 
@@ -256,7 +256,11 @@ pub fn run_mix(
 ///
 /// # Errors
 /// Those of candle.
-pub fn sense_mix(reference: &Reference<'_>, sensed: &Sensed, number: u64) -> Result<Mix> {
+pub fn sense_mix(
+    reference: &Reference<'_>,
+    sensed: &MeasuredSensitivity,
+    number: u64,
+) -> Result<Mix> {
     let distance = run_mix(reference, &mix(sensed, number))?;
     let (kl_nats, loss_change_nats) = (distance.kl, distance.loss - reference.loss);
     Ok(Mix { mix: number, kl_nats, loss_change_nats })

@@ -53,7 +53,7 @@ pub struct Progress {
 
 impl Training {
     /// Trains on one text, watches another, and writes the model: matrices in f16, whole or not at
-    /// all. `progress` hears of every step, and of the losses now and then.
+    /// all. `progress` is called for every step, now and then with the losses.
     ///
     /// # Errors
     /// Texts that cannot be read or are too short, a rate that leads to weights that are no

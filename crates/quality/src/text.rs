@@ -48,6 +48,12 @@ impl Text {
         Ok(Self { file, tokens })
     }
 
+    /// Cuts off the last of so many equal parts, to be held out.
+    pub fn hold_out(&mut self, parts: usize) -> Self {
+        let kept = self.tokens.len() - self.tokens.len() / parts;
+        Self { file: self.file.clone(), tokens: self.tokens.split_off(kept) }
+    }
+
     /// At most `count` tokens of it in windows of `context`, spread evenly, a few windows a piece:
     /// `[windows, context]`.
     ///

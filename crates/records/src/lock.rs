@@ -56,7 +56,8 @@ impl Lock {
         Ok(Self { path, _file: file })
     }
 
-    /// The file that names the owner: for whoever ends the process without dropping the lock.
+    /// The file that names the owner: for a signal handler that ends the process without dropping
+    /// the lock.
     pub fn file(&self) -> &Path {
         &self.path
     }

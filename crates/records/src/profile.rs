@@ -8,7 +8,7 @@ use crate::row::Record;
 use crate::summary::shared;
 
 /// Times below this are taken as this: what is faster is as good as instantaneous, and ratios of
-/// microseconds are of no use to anybody.
+/// microseconds carry no information.
 pub const RESOLUTION_S: f64 = 1e-3;
 
 /// A solver's profile: for each ratio the share of trials that it proves within that multiple of

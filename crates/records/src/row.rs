@@ -211,14 +211,9 @@ impl Record {
         }
     }
 
-    /// Why the verdict is what it is, where it needs words; empty elsewhere.
+    /// [`Verdict::reason`]; empty where there is none.
     pub fn reason(&self) -> String {
-        match &self.verdict {
-            Verdict::Wrong(contradiction) => contradiction.to_string(),
-            Verdict::Unsupported(reason) => reason.to_string(),
-            Verdict::Failed(reason) => reason.clone(),
-            _ => String::new(),
-        }
+        self.verdict.reason().unwrap_or_default()
     }
 
     /// Whether the solver gave an answer that nothing contradicts.

@@ -59,8 +59,9 @@ pub struct SolverSummary {
     pub peak_memory_max_bytes: Option<u64>,
 }
 
-/// The same records with contradictions between them marked: a dual bound above somebody's feasible
-/// plan of the same instance, or a claim that there is no plan, becomes [`Verdict::Wrong`].
+/// The same records with contradictions between them marked: a dual bound above the cost of a
+/// feasible plan of the same instance, or a claim that there is no plan, becomes
+/// [`Verdict::Wrong`].
 pub fn reconciled(mut records: Vec<Record>) -> Vec<Record> {
     let mut by_instance: BTreeMap<&str, Vec<(&str, &mut Verdict)>> = BTreeMap::new();
     for Record { fingerprint, solver, verdict, .. } in &mut records {

@@ -235,7 +235,7 @@ impl Scale {
     }
 }
 
-/// A number as short as it can be told.
+/// A number in as few digits as distinguish it.
 fn number(value: f64) -> String {
     match value {
         v if v >= 1e6 || (v < 1e-3 && v > 0.0) => format!("{v:e}"),

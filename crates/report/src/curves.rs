@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, STRONG, TITLE, Tag, WIDTH, at};
-use crate::gantt::Table;
 use crate::page::document;
+use crate::table::Table;
 use crate::theme;
 
 /// A picture of curves that share their axes' meaning.
@@ -260,9 +260,7 @@ mod tests {
         let lines = document.descendants().filter(|node| node.has_tag_name("polyline"));
         assert!(lines.filter(|line| line.attribute("class") == Some("s0")).count() >= 2);
         assert!(drawn.contains("a&lt;b") && !drawn.contains("NaN"), "{drawn}");
-        let rows = vec![vec!["x<y".into(), "1".into()]];
-        let columns = vec!["case".into(), "number>".into()];
-        let table = Table { heading: "h".into(), columns, rows };
+        let table = Table::new(["case", "number>"]).headed("h").with_rows([["x<y", "1"]]);
         let page = html(&[curves.clone(), curves], &[table], "edgeplan test");
         assert_eq!(page.matches("<svg").count(), 2);
         assert!(page.contains("x&lt;y") && page.contains("edgeplan test"), "{page}");

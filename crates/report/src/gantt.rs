@@ -3,8 +3,9 @@
 use edgeplan_problem::Nanos;
 
 use crate::draw::{Canvas, Frame, INNER, MARGIN, SOFT, STRONG, TITLE, Tag, WIDTH, at};
-use crate::page::{document, section, table};
+use crate::page::document;
 use crate::picture::sheet;
+use crate::table::Table;
 use crate::theme::SHADES_MAX;
 use crate::timeline::{step, unit};
 
@@ -31,7 +32,7 @@ pub struct Gantt {
 pub struct Chart {
     /// What it is.
     pub heading: String,
-    /// What came of it.
+    /// Its result, in a sentence.
     pub remark: String,
     /// A row each, top to bottom.
     pub rows: Vec<Row>,
@@ -63,25 +64,6 @@ pub struct Bar {
     pub start: Nanos,
     /// Until when.
     pub end: Nanos,
-}
-
-/// A table of a page: columns whose heading ends in `>` stand to the right.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// What it shows.
-    pub heading: String,
-    /// By column.
-    pub columns: Vec<String>,
-    /// By row, by column.
-    pub rows: Vec<Vec<String>>,
-}
-
-impl Table {
-    /// As a part of a page.
-    pub(crate) fn section(&self) -> Tag {
-        let columns: Vec<&str> = self.columns.iter().map(String::as_str).collect();
-        section(&self.heading, table(&columns, self.rows.clone()))
-    }
 }
 
 /// The charts as a file of their own.

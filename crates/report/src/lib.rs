@@ -6,6 +6,10 @@
 //! about it; everything drawn comes from `evaluate`. A [`gantt::Gantt`] shows what a simulation did
 //! when; [`experiments`] makes tables and plots of records. The same picture gives the same bytes.
 
+pub mod answer;
+pub mod batch;
+pub mod bench;
+pub mod bill;
 pub mod chart;
 pub mod curves;
 mod draw;
@@ -18,6 +22,7 @@ pub mod picture;
 mod route;
 mod scene;
 pub mod schedule;
+pub mod table;
 pub mod text;
 mod theme;
 mod timeline;

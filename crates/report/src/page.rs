@@ -6,6 +6,7 @@ use edgeplan_problem::{Evaluation, Problem as _};
 use crate::draw::Tag;
 use crate::picture::{Picture, scene, tag};
 use crate::scene::Scene;
+use crate::table::Table;
 
 const STYLE: &str = "\
     :root{color-scheme:light dark}\
@@ -68,21 +69,8 @@ pub(crate) fn section(heading: &str, content: Tag) -> Tag {
     Tag::new("section").add(Tag::new("h2").text(heading)).add(content)
 }
 
-/// A table; columns whose heading ends in `>` hold numbers and stand to the right.
-pub(crate) fn table(headings: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> Tag {
-    let cell = |name: &str, column: usize, text: &str| {
-        let tag = Tag::new(name).text(text);
-        if headings[column].ends_with('>') { tag.class("n") } else { tag }
-    };
-    let head = (headings.iter().enumerate())
-        .map(|(column, heading)| cell("th", column, heading.trim_end_matches('>')));
-    let rows = rows.into_iter().map(|row| {
-        let cells = row.iter().enumerate().map(|(column, text)| cell("td", column, text));
-        Tag::new("tr").all(cells.collect::<Vec<_>>())
-    });
-    Tag::new("table")
-        .add(Tag::new("thead").add(Tag::new("tr").all(head)))
-        .add(Tag::new("tbody").all(rows))
+fn table<const N: usize>(columns: [&str; N], rows: impl IntoIterator<Item = [String; N]>) -> Tag {
+    Table::new(columns).with_rows(rows).tag()
 }
 
 fn violations(evaluation: &Evaluation<Deployment>) -> Option<Tag> {
@@ -94,7 +82,7 @@ fn violations(evaluation: &Evaluation<Deployment>) -> Option<Tag> {
 fn requests(scene: &Scene<'_>) -> Tag {
     let headings = ["model", "per round>", "time>", "there>", "back>", "loss>", "loss allowed>"];
     let rows = scene.instance.models.iter().zip(&scene.account.models).map(|(model, bill)| {
-        vec![
+        [
             model.name.clone(),
             model.weight.to_string(),
             bill.latency.to_string(),
@@ -104,7 +92,7 @@ fn requests(scene: &Scene<'_>) -> Tag {
             model.loss_max.map_or("any".into(), |max| max.to_string()),
         ]
     });
-    table(&headings, rows)
+    table(headings, rows)
 }
 
 fn stages(scene: &Scene<'_>) -> Tag {
@@ -114,9 +102,9 @@ fn stages(scene: &Scene<'_>) -> Tag {
         bill.stages.iter().map(move |stage| (index, model, stage))
     });
     let rows = stages.map(|(index, model, stage)| {
-        let recipes = scene.recipes(index, stage.first, stage.last);
+        let recipes = scene.recipes(index, stage.first..=stage.last);
         let recipes = recipes.iter().map(|(count, recipe)| format!("{count} × {recipe}"));
-        vec![
+        [
             model.name.clone(),
             scene.name(stage.device).to_owned(),
             scene.run(index, stage.first, stage.last),
@@ -126,7 +114,7 @@ fn stages(scene: &Scene<'_>) -> Tag {
             stage.bytes.to_string(),
         ]
     });
-    table(&headings, rows)
+    table(headings, rows)
 }
 
 /// Devices in the order of visits, then those without layers.
@@ -145,7 +133,7 @@ fn devices(scene: &Scene<'_>) -> Tag {
     let idle = scene.instance.device_ids().filter(|id| scene.number(*id).is_none());
     let rows = scene.used.iter().copied().chain(idle).map(|id| {
         let bill = &scene.account.devices[id.index()];
-        vec![
+        [
             scene.name(id).to_owned(),
             bill.weights.to_string(),
             bill.kv.to_string(),
@@ -157,7 +145,7 @@ fn devices(scene: &Scene<'_>) -> Tag {
             bill.sending.to_string(),
         ]
     });
-    table(&headings, rows)
+    table(headings, rows)
 }
 
 /// Every layer of a model, folded away.
@@ -166,7 +154,7 @@ fn layers(scene: &Scene<'_>, model: usize) -> Tag {
     let rows = chain.layers.iter().enumerate().map(|(index, layer)| {
         let choice = scene.plan.models[model][index];
         let compute = chain.compute(index, choice.device, choice.option);
-        vec![
+        [
             layer.role.to_string(),
             scene.name(choice.device).to_owned(),
             scene.recipe(model, index),
@@ -177,6 +165,6 @@ fn layers(scene: &Scene<'_>, model: usize) -> Tag {
     });
     let headings = ["layer", "device", "recipe", "compute>", "weights and KV cache>", "loss>"];
     let summary = Tag::new("summary").text(&format!("Layers of {}", chain.name));
-    let details = Tag::new("details").add(summary).add(table(&headings, rows));
+    let details = Tag::new("details").add(summary).add(table(headings, rows));
     Tag::new("section").add(details)
 }

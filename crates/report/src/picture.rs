@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use edgeplan_problem::deployment::{Account, Deployment, Objective, Plan, Violation};
-use edgeplan_problem::{Bytes, Cost, Evaluation, Nanos, Problem as _, gap};
+use edgeplan_problem::{Cost, Evaluation, Problem as _, gap};
 
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, TITLE, Tag, WIDTH, at};
 use crate::scene::{Scene, count};
@@ -49,7 +49,7 @@ impl Picture<'_> {
     /// Cost and bound.
     fn proof(&self, evaluation: &Evaluation<Deployment>) -> String {
         let cost = evaluation.cost;
-        let bound = self.lower_bound.map(|bound| amount(self.instance.objective, bound));
+        let bound = self.lower_bound.map(|bound| self.instance.objective.amount(bound));
         let below = bound.map(|bound| format!("no plan is below {bound}")).unwrap_or_default();
         if !evaluation.is_feasible() {
             let broken = count(evaluation.violations.len(), "constraint");
@@ -62,7 +62,7 @@ impl Picture<'_> {
             gap => format!(", {below} (gap {gap:.2} %)"),
         });
         let gap = gap.unwrap_or_else(|| ", no lower bound known".to_owned());
-        format!("{}{gap}", amount(self.instance.objective, cost))
+        format!("{}{gap}", self.instance.objective.amount(cost))
     }
 
     /// Who and how fast.
@@ -192,13 +192,5 @@ fn goal(instance: &Deployment) -> &'static str {
         (Objective::Latency, _) => "the weighted time of one request each",
         (Objective::Bottleneck, _) => "the busiest device's time per round",
         (Objective::Memory, _) => "the bytes in use",
-    }
-}
-
-/// A cost in the objective's unit.
-pub(crate) fn amount(objective: Objective, cost: Cost) -> String {
-    match objective {
-        Objective::Latency | Objective::Bottleneck => Nanos(cost.0).to_string(),
-        Objective::Memory => Bytes(cost.0).to_string(),
     }
 }

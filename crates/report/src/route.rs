@@ -32,7 +32,7 @@ impl Grid {
     fn new(scene: &Scene<'_>, model: usize, top: f64) -> Self {
         let visits = scene.visits(model);
         let stages = &scene.account.models[model].stages;
-        let recipes = |stage: &Stage| scene.recipes(model, stage.first, stage.last).len();
+        let recipes = |stage: &Stage| scene.recipes(model, stage.first..=stage.last).len();
         let alone = visits.iter().filter(|visit| visit.devices.len() == 1);
         let most = alone.map(|visit| recipes(&stages[visit.stages.start])).max().unwrap_or(0);
         let devices = visits.iter().map(|visit| visit.devices.len()).max().unwrap_or(1);
@@ -168,7 +168,7 @@ fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, place: (usize, usiz
     let frame = grid.card(index);
     let marked = scene.busiest == Some(stage.device);
     let run = scene.run(model, stage.first, stage.last);
-    let recipes = scene.recipes(model, stage.first, stage.last);
+    let recipes = scene.recipes(model, stage.first..=stage.last);
     let name = scene.name(stage.device);
     let title = format!("{name}: {run}, {} of compute, {}", stage.compute, stage.bytes);
     canvas.group("", &title, |canvas| {
@@ -217,12 +217,13 @@ fn host(scene: &Scene<'_>, canvas: &mut Canvas, (frame, model): (Frame, usize), 
         for &device in &visit.devices {
             y += 20.0;
             let here = stages.iter().filter(|stage| stage.device == device);
-            let compute: Nanos = here.clone().map(|stage| stage.compute).sum();
-            let bytes: Bytes = here.clone().map(|stage| stage.bytes).sum();
+            let here: Vec<&Stage> = here.collect();
+            let compute: Nanos = here.iter().map(|stage| stage.compute).sum();
+            let bytes: Bytes = here.iter().map(|stage| stage.bytes).sum();
             let badge = canvas.badge(x, y, scene.number(device).unwrap_or_default()) + 7.0;
             let own = scene.name(device);
             let own = own.strip_prefix(name).and_then(|own| own.strip_prefix('/')).unwrap_or(own);
-            let text = format!("{own}: {}", scene.parts(model, here));
+            let text = format!("{own}: {}", scene.parts(model, &here));
             canvas.shrink(at(x + badge, y, room - badge), BODY, &text);
             y += 14.0;
             canvas.shrink(at(x + badge, y, room - badge), SOFT, &format!("{compute} · {bytes}"));

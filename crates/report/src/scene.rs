@@ -56,10 +56,14 @@ impl<'a> Scene<'a> {
         self.instance.models[model].layers[layer].options[option.index()].recipe.to_string()
     }
 
-    /// The recipes of a run of layers with how many layers use each, commonest first.
-    pub(crate) fn recipes(&self, model: usize, first: usize, last: usize) -> Vec<(usize, String)> {
+    /// The recipes of these layers with how many of them use each, commonest first.
+    pub(crate) fn recipes(
+        &self,
+        model: usize,
+        layers: impl IntoIterator<Item = usize>,
+    ) -> Vec<(usize, String)> {
         let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for layer in first..=last {
+        for layer in layers {
             *counts.entry(self.recipe(model, layer)).or_default() += 1;
         }
         let mut counts: Vec<(usize, String)> =
@@ -86,16 +90,13 @@ impl<'a> Scene<'a> {
         self.instance.visits(&self.account.models[model].stages)
     }
 
-    /// The layers of stages of one device: kinds and ranges.
-    pub(crate) fn parts<'s>(
-        &self,
-        model: usize,
-        stages: impl Iterator<Item = &'s Stage> + Clone,
-    ) -> String {
+    /// The layers of stages of one device: kinds and ranges, or how many runs of layers that are
+    /// parts of no transformer.
+    pub(crate) fn parts(&self, model: usize, stages: &[&Stage]) -> String {
         let layers = &self.instance.models[model].layers;
-        let here = stages.clone().flat_map(|stage| &layers[stage.first..=stage.last]);
+        let here = stages.iter().flat_map(|stage| &layers[stage.first..=stage.last]);
         let parts: Option<Vec<Part>> = here.map(|layer| layer.role.part()).collect();
-        parts.map_or_else(|| count(stages.count(), "run"), |parts| part_names(&parts))
+        parts.map_or_else(|| count(stages.len(), "run"), |parts| part_names(&parts))
     }
 
     /// The class that colours a recipe.

@@ -1,7 +1,8 @@
 //! A Gantt chart stays on its sheet, whatever it is told.
 
 use edgeplan_problem::Nanos;
-use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, Table, html, svg};
+use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, html, svg};
+use edgeplan_report::table::Table;
 use roxmltree::Document;
 
 fn bar(row: usize, batch: usize, start: u64, end: u64) -> Bar {
@@ -62,11 +63,7 @@ fn only_what_is_shown_is_drawn() {
 
 #[test]
 fn a_page_shows_tables_and_escapes() {
-    let table = Table {
-        heading: "Latency".into(),
-        columns: vec!["policy".into(), "p50>".into()],
-        rows: vec![vec!["<fcfs>".into(), "3 s".into()]],
-    };
+    let table = Table::new(["policy", "p50>"]).headed("Latency").with_rows([["<fcfs>", "3 s"]]);
     let page = html(&gantt(charts()), &[table], "edgeplan simulate");
     assert!(page.contains("&lt;fcfs&gt;") && page.contains("<th class=\"n\">p50</th>"), "{page}");
     assert!(page.contains("Made by edgeplan simulate."));

@@ -1,12 +1,14 @@
 //! EdgeShard's times and throughputs, each with logits and with a token id on the way back.
 
 use anyhow::{Context as _, Result, ensure};
-use edgeplan_families::published::{Evidence, Known, edgeshard, edgeshard_70b, known};
+use edgeplan_families::published::{
+    Evidence, PublishedFigure, edgeshard, edgeshard_70b, published_figures,
+};
 use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Deployment, Objective};
 use edgeplan_problem::{Limits, Nanos, Verdict};
 
-use super::throughput::{self, COUNTS, Case, Found, SEQUENCES};
+use super::throughput::{self, COUNTS, Case, SEQUENCES, Throughput};
 use super::{Finding, Mark, Ours, Published, answer, difference};
 
 const PAPER: &str = "EdgeShard, arXiv 2405.14371";
@@ -32,7 +34,7 @@ fn convention(returns: Returns) -> String {
 }
 
 pub(crate) fn findings() -> Result<Vec<Finding>> {
-    let cases = known()?;
+    let cases = published_figures()?;
     let mut findings = Vec::new();
     for case in &cases {
         for returns in READINGS {
@@ -61,7 +63,7 @@ pub(crate) fn findings() -> Result<Vec<Finding>> {
 }
 
 /// A known case's testbed in that reading.
-fn instance(case: &Known, returns: Returns) -> Result<Deployment> {
+fn instance(case: &PublishedFigure, returns: Returns) -> Result<Deployment> {
     let testbed = edgeplan_families::published::EdgeShard { returns, ..case.case };
     Ok(edgeshard(testbed, Objective::Latency)?)
 }
@@ -92,7 +94,7 @@ fn ours(returns: Returns, value: String, difference: String, by: &str, remark: &
     }
 }
 
-fn time_per_token(case: &Known, returns: Returns) -> Result<Finding> {
+fn time_per_token(case: &PublishedFigure, returns: Returns) -> Result<Finding> {
     let found = needed(&instance(case, returns)?, &case.solver)?;
     let published = case.published.to_string();
     let (value, mark, off, remark) = match case.evidence {
@@ -120,7 +122,7 @@ fn time_per_token(case: &Known, returns: Returns) -> Result<Finding> {
 
 /// The headline with messages as in the scripts that the profile comes from: of four tokens, and
 /// 2.1 ms each.
-fn as_scripts_charge(case: &Known, returns: Returns) -> Result<Finding> {
+fn as_scripts_charge(case: &PublishedFigure, returns: Returns) -> Result<Finding> {
     let mut instance = instance(case, returns)?;
     let devices = instance.devices.len();
     // The last kind is the prompt's way in, which the source has already.
@@ -148,7 +150,7 @@ fn as_scripts_charge(case: &Known, returns: Returns) -> Result<Finding> {
 }
 
 /// The abstract's claims, and what the summary says of Edge-Solo.
-fn headlines(case: &Known, returns: Returns) -> Result<Vec<Finding>> {
+fn headlines(case: &PublishedFigure, returns: Returns) -> Result<Vec<Finding>> {
     let instance = instance(case, returns)?;
     let own = needed(&instance, OWN)?.as_f64();
     let mut baselines = Vec::new();
@@ -203,7 +205,7 @@ fn headlines(case: &Known, returns: Returns) -> Result<Vec<Finding>> {
 }
 
 /// Tokens per second of the same plans: micro-batches of four, one at a time.
-fn throughputs(case: &Known, returns: Returns) -> Result<Vec<Finding>> {
+fn throughputs(case: &PublishedFigure, returns: Returns) -> Result<Vec<Finding>> {
     let instance = instance(case, returns)?;
     let speed = |time: Nanos| f64::from(SEQUENCES) * 1e9 / time.as_f64();
     let published = Published { value: "52.45", mark: Mark::V2, source: EVALUATION };
@@ -239,7 +241,7 @@ fn throughputs(case: &Known, returns: Returns) -> Result<Vec<Finding>> {
 /// The plan of the paper's throughput objective, with as many micro-batches as were simulated.
 fn pipelined(returns: Returns, published: Published) -> Result<Finding> {
     let case = Case { objective: Objective::Bottleneck, returns, message: 1 };
-    let found = Found::of(case)?;
+    let found = Throughput::of(case)?;
     let (most, filled) =
         (COUNTS[COUNTS.len() - 1], found.no_bubbles_tokens_per_s[COUNTS.len() - 1]);
     let remark = format!(

@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use edgeplan::ask;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_problem::{Limits, Outcome};
+use edgeplan_report::table::Table;
 use edgeplan_solvers::find;
 use serde::Serialize;
 
@@ -110,6 +111,24 @@ impl Finding {
         };
         Self::new(paper, what, published, ours)
     }
+}
+
+/// Findings as a table.
+pub fn table(findings: &[Finding]) -> Table {
+    let columns =
+        ["paper", "what", "published>", "mark", "convention", "ours>", "difference>", "remark"];
+    Table::new(columns).with_rows(findings.iter().map(|finding| {
+        [
+            finding.paper.to_owned(),
+            finding.what.clone(),
+            finding.published.clone(),
+            finding.mark.to_string(),
+            finding.convention.clone(),
+            finding.ours.clone(),
+            finding.difference.clone(),
+            finding.remark.clone(),
+        ]
+    }))
 }
 
 impl std::fmt::Display for Mark {

@@ -1,12 +1,15 @@
 //! EdgeShard's throughput of Llama2-7B: what the bottleneck model promises, and what pipelines with
 //! and without bubbles deliver, on the paper's 15 devices.
 
+use std::fmt::{Display, Formatter};
+
 use anyhow::{Context as _, Result};
 use edgeplan_families::published::{EdgeShard, edgeshard};
 use edgeplan_pricing::workload::Returns;
 use edgeplan_problem::deployment::{Account, Deployment, Objective};
 use edgeplan_problem::{Limits, Nanos, Problem as _};
 use edgeplan_report::gantt::{Bar, Chart, Gantt, Row, svg};
+use edgeplan_report::table::Table;
 use edgeplan_simulator::{
     Hop, Keep, Layout, LinkRate, MicroBatches, Release, Roofline, Run, Server, StageRate, pipeline,
 };
@@ -15,13 +18,13 @@ use serde::Serialize;
 use super::answer;
 
 /// Tokens per second that the paper reports (arXiv 2405.14371, Llama2-7B).
-pub const PUBLISHED: f64 = 52.45;
+pub(crate) const PUBLISHED: f64 = 52.45;
 /// Requests of a micro-batch: the profile was taken with 4.
-pub const SEQUENCES: u32 = 4;
+pub(crate) const SEQUENCES: u32 = 4;
 /// Tokens that each request generates (the paper's workload).
-pub const GENERATE: u32 = 96;
+pub(crate) const GENERATE: u32 = 96;
 /// Micro-batches on their way at once.
-pub const COUNTS: [u32; 4] = [1, 2, 4, 8];
+pub(crate) const COUNTS: [u32; 4] = [1, 2, 4, 8];
 const SOLVER: &str = "chain-exact";
 
 /// What the paper leaves open.
@@ -39,21 +42,53 @@ pub(crate) struct Case {
 ///
 /// # Errors
 /// A case without a plan.
-pub fn every_reading() -> Result<Vec<Found>> {
-    let mut found = Vec::new();
+pub fn every_reading() -> Result<Throughputs> {
+    let mut cases = Vec::new();
     for objective in [Objective::Latency, Objective::Bottleneck] {
         for returns in [Returns::Logits, Returns::Token] {
             for message in [1, u64::from(SEQUENCES)] {
-                found.push(Found::of(Case { objective, returns, message })?);
+                cases.push(Throughput::of(Case { objective, returns, message })?);
             }
         }
     }
-    Ok(found)
+    Ok(Throughputs { paper_tokens_per_s: PUBLISHED, cases })
+}
+
+/// EdgeShard's throughput in every reading. Field names are the keys of JSON.
+#[derive(Debug, Clone, Serialize)]
+pub struct Throughputs {
+    /// As published.
+    pub paper_tokens_per_s: f64,
+    /// By reading.
+    pub cases: Vec<Throughput>,
+}
+
+impl Display for Throughputs {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let columns = ["plan for", "returns", "message", "stages>", "model>"].map(String::from);
+        let bubbles = COUNTS.map(|count| format!("bubbles {count}>"));
+        let none = COUNTS.map(|count| format!("no bubbles {count}>"));
+        let table = Table::new(columns.into_iter().chain(bubbles).chain(none));
+        let table = table.with_rows(self.cases.iter().map(|case| {
+            let first = [case.plan_for, case.returns].map(str::to_owned);
+            let numbers = [format!("{} x", case.message_tokens), case.stages.to_string()];
+            let speeds = case.bubbles_tokens_per_s.iter().chain(&case.no_bubbles_tokens_per_s);
+            let speeds = std::iter::once(&case.model_tokens_per_s).chain(speeds);
+            let speeds = speeds.map(|speed| format!("{speed:.1}"));
+            first.into_iter().chain(numbers).chain(speeds).collect::<Vec<_>>()
+        }));
+        write!(
+            f,
+            "EdgeShard, Llama2-7B on 12 AGX Orin, 2 Orin NX and an RTX 3090: generated tokens per \
+             second.\nThe paper: {PUBLISHED}. {SEQUENCES} requests per micro-batch, {GENERATE} \
+             tokens each.\n\n{table}"
+        )
+    }
 }
 
 /// Tokens per second of a case. The names are the keys of JSON.
 #[derive(Debug, Clone, Serialize)]
-pub struct Found {
+pub struct Throughput {
     /// What the plan minimises.
     pub plan_for: &'static str,
     /// What returns to the source.
@@ -117,7 +152,7 @@ fn speed(count: u32, run: &Run) -> f64 {
     f64::from(count * SEQUENCES * GENERATE) * 1e9 / run.makespan().as_f64()
 }
 
-impl Found {
+impl Throughput {
     pub(crate) fn of(case: Case) -> Result<Self> {
         let planned = Planned::of(case)?;
         let (bill, bottleneck) = (&planned.account.models[0], planned.account.bottleneck);

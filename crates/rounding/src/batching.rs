@@ -1,4 +1,4 @@
-//! Repair of batches: whoever breaks a limit leaves, then whoever fits comes in.
+//! Repair of batches: requests that break a limit are removed, then those that fit are added.
 
 use edgeplan_problem::batching::{Batching, FormatId, NodeId, Plan, RequestId, Violation};
 use edgeplan_problem::{Run, Stop};

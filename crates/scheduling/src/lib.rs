@@ -6,10 +6,10 @@
 
 mod deployed;
 mod frame;
+mod message_time;
 mod plan;
 mod settings;
 mod topology;
-mod way;
 mod wire;
 
 pub use deployed::{Offer, offer};

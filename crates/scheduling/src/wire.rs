@@ -46,7 +46,7 @@ use edgeplan_files::quantity::{Percent, Time};
 use edgeplan_files::{InputError, nearest, parse_json, parse_toml, read_text, to_json};
 use edgeplan_files::{check_schema, digest};
 
-use crate::way::Way;
+use crate::message_time::MessageTime;
 
 const SCHEMA: &str = "edgeplan-scheduling/1";
 
@@ -104,7 +104,7 @@ struct WireMessage {
     communication: u64,
     /// To another server and back, by `[from][to]` in the order of servers; `-` where there is no
     /// way.
-    time: Vec<Vec<Way>>,
+    time: Vec<Vec<MessageTime>>,
 }
 
 /// What can be asked for.
@@ -375,7 +375,7 @@ fn wire(instance: &Scheduling) -> WireScheduling {
         time: message
             .time
             .chunks(servers)
-            .map(|row| row.iter().map(|&t| Way(t)).collect())
+            .map(|row| row.iter().map(|&t| MessageTime(t)).collect())
             .collect(),
     };
     WireScheduling {

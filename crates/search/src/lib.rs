@@ -1,4 +1,4 @@
-//! The exact chain solver, tree searches for batching ([`batching`]), and a search for schedules.
+//! The exact chain solver.
 //!
 //! A Lagrangian relaxation (quality, limited time and "each device at most once" priced) is a
 //! shortest path over (layer, device, memory left to the run), solved by dynamic programming. A
@@ -9,10 +9,7 @@
 //!
 //! Where hosts have several devices, memories are priced as well, and the search branches on how
 //! many layers of a kind a device holds.
-//!
-//! [`ScheduleSearch`] bounds schedules in the same way, with a price on every capacity.
 
-pub mod batching;
 mod bottleneck;
 mod bounding;
 mod branching;
@@ -26,10 +23,8 @@ pub mod inner;
 mod joint_bounds;
 mod labels;
 mod primal;
-mod schedule;
 mod solver;
 mod tuning;
 
 pub use certify::{Climbing, uncertified};
-pub use schedule::ScheduleSearch;
 pub use solver::ChainSearch;

@@ -15,7 +15,6 @@ use crate::hosts::{HOSTS, HostTuning};
 pub(crate) struct Tuning {
     pub(crate) solver: SolverTuning,
     pub(crate) grid: GridTuning,
-    pub(crate) bundle: BundleTuning,
     pub(crate) ascent: AscentTuning,
     pub(crate) dual: DualTuning,
     pub(crate) labels: LabelTuning,
@@ -48,34 +47,6 @@ pub(crate) struct GridTuning {
     /// Units that are tried between the least and a quarter more: a unit that divides the
     /// differences between options rounds less. Not measured.
     pub(crate) unit_trials: u64,
-}
-
-/// The proximal bundle method. The rules are Kiwiel's (Math. Prog. 46, 1990); its numbers were set
-/// when the method replaced subgradient steps (9236028), which left 11.6 % open on random-42x12x6
-/// with memory at 1.05 of its need, where the bundle closes it in 0.2 s. Not measured one by one.
-#[derive(Debug)]
-pub(crate) struct BundleTuning {
-    /// Cuts that are kept: the quadratic program takes time in proportion.
-    pub(crate) cuts_max: usize,
-    /// Exchanges of weight between two cuts per trial.
-    pub(crate) exchanges_max: u32,
-    /// Difference of two cuts' heights, relative to the value, below which weights are settled.
-    pub(crate) height_tolerance: f64,
-    /// Share of the predicted gain above which a step is a serious one.
-    pub(crate) serious_share: f64,
-    /// Share of the predicted gain above which the model is trusted further out.
-    pub(crate) trusted_share: f64,
-    /// What the proximity is multiplied by after a step that deserves trust.
-    pub(crate) trust_factor: f64,
-    /// Null steps in a row after which the model is trusted less far out.
-    pub(crate) null_steps_max: u32,
-    /// What the proximity is multiplied by then.
-    pub(crate) distrust_factor: f64,
-    /// What the proximity is multiplied by where the model predicts nothing within it: what looks
-    /// like the maximum may be a pull that is too tight (e084cd3).
-    pub(crate) loosening_factor: f64,
-    /// A proximity above this does not pull at all; then the predicted gain is the true one.
-    pub(crate) proximity_max: f64,
 }
 
 /// Climbs of the dual bound.
@@ -280,18 +251,6 @@ pub(crate) const OTHER_PRICES: usize = 4;
 pub(crate) static TUNING: Tuning = Tuning {
     solver: SolverTuning { start_share: 10, limit_share: 4 },
     grid: GridTuning { unit_trials: 64 },
-    bundle: BundleTuning {
-        cuts_max: 60,
-        exchanges_max: 300,
-        height_tolerance: 1e-9,
-        serious_share: 0.1,
-        trusted_share: 0.5,
-        trust_factor: 1.6,
-        null_steps_max: 3,
-        distrust_factor: 0.6,
-        loosening_factor: 8.0,
-        proximity_max: 1e3,
-    },
     ascent: AscentTuning { predicted_gain_min: 2e-5, proximity: 0.02 },
     dual: DualTuning {
         first_evaluations_per_device: 3,

@@ -5,7 +5,7 @@ use edgeplan_problem::scheduling::{Scheduling, Tier};
 use edgeplan_problem::{Bytes, Limits, Nanos, Silent, Solver, solve};
 
 use crate::hosting::{Hosting, singly};
-use crate::load::{Asked, Load};
+use crate::load::{Load, UserRequest};
 use crate::question::{Offered, Question, Standing, traffic};
 
 /// A request on its way to who serves it.
@@ -32,15 +32,15 @@ pub enum Rule {
     InTurn,
 }
 
-/// Sends every request by a rule; `None` where nobody hosts its service.
+/// Sends every request by a rule; `None` where no site hosts its service.
 pub fn by_rule(
     platform: &Platform,
     hosting: &Hosting<'_>,
-    requests: &[Asked],
+    requests: &[UserRequest],
     rule: Rule,
 ) -> Vec<Option<Ticket>> {
     let mut turn = 0;
-    let send = |asked: &Asked| {
+    let send = |asked: &UserRequest| {
         let hosts: Vec<(usize, usize)> = (hosting.iter().enumerate())
             .filter_map(|(site, offered)| {
                 Some((site, offered.as_ref()?.equipment.model_of(asked.service)?))
@@ -70,7 +70,7 @@ pub fn by_rule(
 /// Sent to a site's model at that time.
 fn ticket(
     platform: &Platform,
-    asked: &Asked,
+    asked: &UserRequest,
     (site, model): (usize, usize),
     sent: Nanos,
 ) -> Ticket {
@@ -82,10 +82,10 @@ fn ticket(
 /// Seconds that a frame's schedule may take at most; it takes milliseconds.
 const LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
-/// Assigns requests frame by frame: those that came in a frame, and those that nobody took before
-/// and that are not yet too late, become a question when it ends. A site promises no more than its
-/// batches hold and one more frame of work. `None` for those whom nobody took in time, and for the
-/// rest of a load that is stopped.
+/// Assigns requests frame by frame: those that came in a frame, and those that were not taken
+/// before and that are not yet too late, become a question when it ends. A site promises no more
+/// than its batches hold and one more frame of work. `None` for those whom nobody took in time, and
+/// for the rest of a load that is stopped.
 ///
 /// # Complexity
 /// One schedule per frame with requests.
@@ -118,7 +118,7 @@ pub fn scheduled(
             arriving.next_if(|&index| requests[index].arrival < now)
         }));
         waiting.retain(|&index| now < requests[index].arrival + requests[index].deadline);
-        let asked: Vec<(Asked, Nanos)> =
+        let asked: Vec<(UserRequest, Nanos)> =
             waiting.iter().map(|&index| (requests[index], now - requests[index].arrival)).collect();
         if asked.is_empty() {
             continue;
@@ -153,9 +153,9 @@ pub fn scheduled(
 }
 
 /// The computation of a site's batches while they are full of the longest of these requests.
-fn held(hosting: &Hosting<'_>, site: usize, asked: &[(Asked, Nanos)]) -> Nanos {
+fn held(hosting: &Hosting<'_>, site: usize, asked: &[(UserRequest, Nanos)]) -> Nanos {
     let Some(Offered { equipment, batch }) = &hosting[site] else { return Nanos::ZERO };
-    let held = |(asked, _): &(Asked, Nanos)| {
+    let held = |(asked, _): &(UserRequest, Nanos)| {
         let model = equipment.model_of(asked.service)?;
         let host = equipment.host(model, asked.size, (*batch, None));
         Some(Nanos(host.computation) * equipment.places(model, *batch))

@@ -5,10 +5,10 @@ use std::sync::atomic::AtomicBool;
 use crate::platform::Platform;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_problem::{Limits, Nanos, Problem as _, Share, Silent, Solver, solve};
-use edgeplan_search::ScheduleSearch;
+use edgeplan_schedule_search::ScheduleSearch;
 
 use crate::equipment::{Equipment, Grade};
-use crate::load::{Asked, Load};
+use crate::load::{Load, UserRequest};
 use crate::question::{Offered, Question, Standing};
 
 /// By site, its equipment and batches; `None` where nothing is hosted.
@@ -52,7 +52,7 @@ const THOROUGH: ScheduleSearch = ScheduleSearch { evaluations: 400, patience: 10
 pub struct Expected<'a> {
     platform: &'a Platform,
     stop: &'a AtomicBool,
-    sample: Vec<(Asked, Nanos)>,
+    sample: Vec<(UserRequest, Nanos)>,
     period: Nanos,
 }
 
@@ -62,7 +62,7 @@ impl<'a> Expected<'a> {
     pub fn new(Load { platform, requests, stop }: Load<'a>) -> Self {
         let step = requests.len().div_ceil(SAMPLE_MAX).max(1);
         let waited = Nanos(platform.frame.0 / 2);
-        let sample: Vec<(Asked, Nanos)> =
+        let sample: Vec<(UserRequest, Nanos)> =
             requests.iter().step_by(step).map(|asked| (*asked, waited)).collect();
         let last = requests.iter().map(|asked| asked.arrival).max().unwrap_or_default();
         let gaps = requests.len().saturating_sub(1).max(1) as u128;
@@ -109,7 +109,7 @@ impl<'a> Expected<'a> {
     pub fn computation(&self, offered: &Offered<'_>, model: usize) -> Option<f64> {
         let service = offered.equipment.hosted[model].service;
         let mine = self.sample.iter().filter(|(asked, _)| asked.service == service);
-        let host = |(asked, _): &(Asked, Nanos)| {
+        let host = |(asked, _): &(UserRequest, Nanos)| {
             offered.equipment.host(model, asked.size, (offered.batch, None)).computation as f64
         };
         let all: Vec<f64> = mine.map(host).collect();

@@ -23,13 +23,15 @@ mod planned;
 pub mod platform;
 mod question;
 mod replay;
+mod study;
 
 pub use dispatch::{Rule, Ticket, by_rule, scheduled};
 pub use equipment::{Equipment, Grade, Hosted, Planner, equipments};
 pub use hosting::{Chosen, Expected, Hosting, Worth, choose, singly, uniform};
-pub use load::{Asked, Load, mean_size, requests};
+pub use load::{Load, UserRequest, mean_size, requests};
 pub use operation::{Router, Run, Way, denser, rate, ways};
 pub use pace::Pace;
 pub use planned::Planned;
 pub use question::{Offered, Question, Standing};
 pub use replay::{Batching, Levels, Replay, Served, SiteRun, replay};
+pub use study::{AllLevels, LoadLevels, Step, Study, decision_frame};

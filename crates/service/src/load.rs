@@ -12,7 +12,7 @@ use rand_pcg::Pcg64Mcg;
 
 /// A user's request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Asked {
+pub struct UserRequest {
     /// When it is made, since the first one.
     pub arrival: Nanos,
     /// Index of the site that covers the user.
@@ -33,20 +33,20 @@ pub struct Load<'a> {
     /// Sites and services.
     pub platform: &'a Platform,
     /// Who asks for what, and when.
-    pub requests: &'a [Asked],
+    pub requests: &'a [UserRequest],
     /// Ends planning and simulation once it is set.
     pub stop: &'a AtomicBool,
 }
 
 impl<'a> Load<'a> {
     /// A load that nobody stops.
-    pub fn new(platform: &'a Platform, requests: &'a [Asked]) -> Self {
+    pub fn new(platform: &'a Platform, requests: &'a [UserRequest]) -> Self {
         static NEVER: AtomicBool = AtomicBool::new(false);
         Self { platform, requests, stop: &NEVER }
     }
 
     /// Other requests on the same platform.
-    pub fn with<'b>(self, requests: &'b [Asked]) -> Load<'b>
+    pub fn with<'b>(self, requests: &'b [UserRequest]) -> Load<'b>
     where
         'a: 'b,
     {
@@ -64,7 +64,7 @@ impl<'a> Load<'a> {
 ///
 /// # Errors
 /// A trace that cannot be read, with its row.
-pub fn requests(platform: &Platform) -> Result<Vec<Asked>, InputError> {
+pub fn requests(platform: &Platform) -> Result<Vec<UserRequest>, InputError> {
     let load = &platform.load;
     let (mut arrivals, drawn) = match &load.arrivals {
         Arrivals::Trace(path) => {
@@ -94,7 +94,7 @@ pub fn requests(platform: &Platform) -> Result<Vec<Asked>, InputError> {
         };
         let shares: Vec<u32> = demands.iter().map(|demand| demand.share).collect();
         let Demand { accuracy_min, deadline, per_token, .. } = demands[pick(&shares, &mut random)];
-        Asked {
+        UserRequest {
             arrival: stretched(request.arrival, load.stretch),
             site,
             service,
@@ -124,7 +124,7 @@ fn pick(shares: &[u32], random: &mut Pcg64Mcg) -> usize {
 }
 
 /// The mean tokens of these requests, rounded up; at least one of each prompt.
-pub fn mean_size(requests: &[Asked]) -> Size {
+pub fn mean_size(requests: &[UserRequest]) -> Size {
     let count = requests.len().max(1) as u64;
     let mean = |tokens: fn(&Size) -> u32| {
         let sum: u64 = requests.iter().map(|request| u64::from(tokens(&request.size))).sum();

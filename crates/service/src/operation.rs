@@ -6,7 +6,7 @@ use edgeplan_solvers::{Entry, SCHEDULING};
 
 use crate::dispatch::{Rule, Ticket, by_rule, scheduled};
 use crate::hosting::Hosting;
-use crate::load::{Asked, Load, stretched};
+use crate::load::{Load, UserRequest, stretched};
 use crate::replay::{Batching, Levels, Replay, replay};
 
 /// A way to operate: what is hosted, who sends requests where, how batches are formed.
@@ -31,7 +31,7 @@ pub enum Router {
     Rule(Rule),
 }
 
-/// What came of it.
+/// A simulated load, operated one way.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// Where each request was sent.
@@ -114,13 +114,16 @@ pub fn ways<'a>(load: Load<'_>, (planned, uniform): (&Hosting<'a>, &Hosting<'a>)
 }
 
 /// The same requests, so many times as dense.
-pub fn denser(requests: &[Asked], load: f64) -> Vec<Asked> {
-    let sooner = |asked: &Asked| Asked { arrival: stretched(asked.arrival, 1.0 / load), ..*asked };
+pub fn denser(requests: &[UserRequest], load: f64) -> Vec<UserRequest> {
+    let sooner = |asked: &UserRequest| UserRequest {
+        arrival: stretched(asked.arrival, 1.0 / load),
+        ..*asked
+    };
     requests.iter().map(sooner).collect()
 }
 
 /// Requests per second of a load.
-pub fn rate(requests: &[Asked]) -> f64 {
+pub fn rate(requests: &[UserRequest]) -> f64 {
     let last = requests.iter().map(|asked| asked.arrival).max().unwrap_or(Nanos::ZERO);
     requests.len().saturating_sub(1) as f64 * 1e9 / last.as_f64().max(1.0)
 }

@@ -84,8 +84,8 @@ impl Rates {
         }
     }
 
-    /// Whether all of a batch that begins now end in time. Who is done leaves it, and the passes of
-    /// the others get shorter.
+    /// Whether all of a batch that begins now end in time. A request that is done leaves it, and
+    /// the passes of the others get shorter.
     fn in_time(&self, batch: &[&Request], now: Nanos) -> bool {
         let count = batch.len() as u64;
         let tokens: u64 = batch.iter().map(|request| u64::from(request.size.prompt)).sum();

@@ -9,7 +9,7 @@ use edgeplan_problem::{Bytes, Nanos, Share};
 use edgeplan_simulator::Size;
 
 use crate::equipment::Equipment;
-use crate::load::Asked;
+use crate::load::UserRequest;
 
 /// Equipment of a site, and how many requests a batch may have there.
 #[derive(Debug, Clone, Copy)]
@@ -53,9 +53,9 @@ impl Question {
         platform: &Platform,
         offers: &[Vec<Offered<'_>>],
         (standing, period): (&[Standing], Nanos),
-        requests: &[(Asked, Nanos)],
+        requests: &[(UserRequest, Nanos)],
     ) -> Self {
-        let key = |asked: &Asked| (asked.service, asked.size.prompt, asked.size.generate);
+        let key = |asked: &UserRequest| (asked.service, asked.size.prompt, asked.size.generate);
         let mut kinds: Vec<_> = requests.iter().map(|(asked, _)| key(asked)).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -68,7 +68,7 @@ impl Question {
             messages.push(message);
             variants.push(meant);
         }
-        let request = |(asked, waited): &(Asked, Nanos)| Request {
+        let request = |(asked, waited): &(UserRequest, Nanos)| Request {
             service: kinds.partition_point(|kind| *kind < key(asked)),
             covered_by: ServerId(asked.site as u16),
             accuracy_min: asked.accuracy_min,

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::dispatch::Ticket;
 use crate::hosting::Hosting;
-use crate::load::{Asked, Load};
+use crate::load::{Load, UserRequest};
 use crate::planned::Planned;
 use crate::question::Offered;
 
@@ -211,7 +211,7 @@ pub struct Levels {
 
 impl Replay {
     /// Sums up what became of these of the requests.
-    pub fn levels(&self, requests: &[Asked], which: impl Fn(&Asked) -> bool) -> Levels {
+    pub fn levels(&self, requests: &[UserRequest], which: impl Fn(&UserRequest) -> bool) -> Levels {
         let pairs = requests.iter().zip(&self.served).filter(|(asked, _)| which(asked));
         let (mut first, mut per_token, mut end) = (Vec::new(), Vec::new(), Vec::new());
         let (mut count, mut satisfied, mut inaccurate, mut missed, mut tokens) = (0, 0, 0, 0, 0);

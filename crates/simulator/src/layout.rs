@@ -29,6 +29,17 @@ pub enum Server {
     },
 }
 
+impl Server {
+    /// `laptop`, or `laptop > desktop`.
+    pub fn name(self, deployment: &Deployment) -> String {
+        let name = |device| deployment.device(device).name.as_str();
+        match self {
+            Self::Device(device) => name(device).to_owned(),
+            Self::Link { from, to } => format!("{} > {}", name(from), name(to)),
+        }
+    }
+}
+
 /// What a pass does on a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

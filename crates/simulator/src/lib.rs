@@ -8,7 +8,7 @@
 //! so that a request that is alone takes exactly as long as `evaluate()` says.
 //!
 //! [`operate`] runs a trace of [`Request`]s under a batching [`Policy`], [`pipeline`] EdgeShard's
-//! micro-batches with and without bubbles, [`summarize`] says what came of it. Times are whole
+//! micro-batches with and without bubbles, [`summarize`] computes its figures. Times are whole
 //! nanoseconds; the same input gives the same events on every machine.
 
 mod lane;

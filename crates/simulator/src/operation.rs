@@ -59,7 +59,7 @@ pub enum Refusal {
     Dropped,
     /// The policy never took it.
     NeverChosen,
-    /// Somebody ended the run before it was served.
+    /// The run was interrupted before it was served.
     BrokenOff,
 }
 
@@ -353,7 +353,7 @@ impl<'a> Operation<'a> {
         }
     }
 
-    /// Whoever was not served was refused for that reason.
+    /// A request that was not served was refused for that reason.
     fn finish(mut self, why: Refusal) -> Record {
         for id in 0..self.requests.len() {
             if self.progress[id].outcome.is_none() {

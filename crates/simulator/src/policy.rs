@@ -56,7 +56,7 @@ pub trait Policy: Debug {
 }
 
 /// Batches that begin and end together: only an idle lane takes requests, up to `size` of those
-/// that wait. Who ends early leaves a place that nobody fills. With size 1: first come, first
+/// that wait. The place of a request that ends early stays empty. With size 1: first come, first
 /// served, one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StaticBatch {

@@ -12,7 +12,7 @@ pub struct Size {
 }
 
 impl Size {
-    /// Most tokens of either kind: more is a slip of the pen.
+    /// Most tokens of either kind: more is a typing error.
     pub const TOKENS_MAX: u32 = 10_000_000;
 
     /// Passes through the line: the prompt's and one for each generated token.

@@ -17,7 +17,7 @@ pub struct Summary {
     pub too_large: usize,
     /// Those that the policy turned away or never took.
     pub dropped: usize,
-    /// Those that were not served when somebody ended the run.
+    /// Those that were not served when the run was interrupted.
     pub broken_off: usize,
     /// Those that ended after their deadline, or never, those that were broken off aside.
     pub missed: usize,
@@ -39,9 +39,12 @@ pub struct Summary {
     pub per_token_ns: Quantiles,
     /// From arrival until the last token.
     pub end_to_end_ns: Quantiles,
-    /// Share of the duration in which it was busy, by server of the layout.
+    /// Share of the duration in which it was busy, by server of the layout. Files name servers,
+    /// which only the layout can.
+    #[serde(skip)]
     pub utilisation: Vec<f64>,
-    /// Most bytes of KV cache at once, by device.
+    /// Most bytes of KV cache at once, by device; as above.
+    #[serde(skip)]
     pub cache_peak_bytes: Vec<Bytes>,
     /// Computations and messages.
     pub events: u64,

@@ -32,7 +32,7 @@ impl Pass {
     }
 }
 
-/// A cost model: how long each step of a pass takes where nobody else is in the way.
+/// A cost model: how long each step of a pass takes without contention.
 pub trait ServiceTimes: Debug + Sync {
     /// Time that a stage of a model's line computes.
     fn compute(&self, model: usize, stage: usize, pass: &Pass) -> Nanos;

@@ -13,12 +13,14 @@ use edgeplan_search::ChainSearch;
 mod batching;
 mod enumeration;
 mod opinion;
+mod portfolio;
 mod scheduling;
 
 pub use edgeplan_ilp::FORMULATION;
 
 pub use batching::{BATCHING, find_batching};
 pub use opinion::{Effort, Opinion, second_opinion};
+use portfolio::{Portfolio, shares_memory};
 pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.
@@ -81,6 +83,23 @@ fn started(ilp: Ilp<Deployment>) -> Ilp<Deployment> {
     ilp.starting_from(ChainExact::default()).starting_from(Policy::new(Kind::FastestFirst))
 }
 
+fn chain_search() -> ChainSearch {
+    let search = ChainSearch::default().starting_from(Policy::new(Kind::FastestFirst));
+    let quick = ChainExact { states_max: QUICK_STATES, ..ChainExact::default() };
+    search.starting_from(quick)
+}
+
+fn joint() -> Joint {
+    Joint::default().starting_from(Policy::new(Kind::FastestFirst))
+}
+
+/// The solver that suits a question best: `chain-search`, or, where a device's memory is not one
+/// run's alone, `portfolio`.
+pub fn suited(deployment: &Deployment) -> &'static Entry {
+    let name = if shares_memory(deployment) { "portfolio" } else { "chain-search" };
+    find(name).expect("it is registered")
+}
+
 /// Every solver of deployment problems.
 pub const DEPLOYMENT: &[Entry] = &[
     Entry {
@@ -88,18 +107,21 @@ pub const DEPLOYMENT: &[Entry] = &[
         guarantee: Guarantee::Exact,
         about: "Lagrangian bounds by dynamic programming, then label setting",
         reference: "this project, crates/search",
-        make: &|| {
-            let search = ChainSearch::default().starting_from(Policy::new(Kind::FastestFirst));
-            let quick = ChainExact { states_max: QUICK_STATES, ..ChainExact::default() };
-            Box::new(search.starting_from(quick))
-        },
+        make: &|| Box::new(chain_search()),
+    },
+    Entry {
+        name: "portfolio",
+        guarantee: Guarantee::Exact,
+        about: "chain-search and joint at once, each knowing what the other finds",
+        reference: "this project; portfolios: Huberman, Lukose and Hogg, Science 275, 1997",
+        make: &|| Box::new(Portfolio { chain: chain_search(), joint: joint() }),
     },
     Entry {
         name: "joint",
         guarantee: Guarantee::Exact,
         about: "branch and price over what devices hold: several models, free placement",
         reference: "this project, crates/joint; Barnhart et al., Operations Research 46, 1998",
-        make: &|| Box::new(Joint::default().starting_from(Policy::new(Kind::FastestFirst))),
+        make: &|| Box::new(joint()),
     },
     Entry {
         name: "highs",

@@ -56,7 +56,7 @@ pub struct Opinion {
 /// bound, or that there is no plan. The first of these that the effort allows is asked: every plan
 /// in turn, the count-vector program, the integer program on HiGHS (chain-search where the first
 /// answer came from that program). If one answer has a feasible plan that the other's claim
-/// excludes, the claim becomes [`Verdict::Wrong`], which names both. `None` if nobody was asked.
+/// excludes, the claim becomes [`Verdict::Wrong`], which names both. `None` if no solver was asked.
 pub fn second_opinion(
     problem: &Deployment,
     asked: (&str, &mut Outcome<Plan>),

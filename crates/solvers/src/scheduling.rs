@@ -5,7 +5,7 @@ use edgeplan_ilp::Ilp;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_rounding::Rounding;
-use edgeplan_search::ScheduleSearch;
+use edgeplan_schedule_search::ScheduleSearch;
 
 use crate::{Entry, Guarantee};
 

@@ -27,7 +27,7 @@ struct Run {
     split: Split,
     /// Who holds what; `None` where there is no such cut.
     plan: Option<String>,
-    /// What came of it, or why nothing was run.
+    /// The result, or why nothing was run.
     result: Result<Trial, String>,
 }
 

@@ -66,7 +66,7 @@ impl Question {
     fn task(solver: &str) -> Result<Task<'static>> {
         let solver = find(solver).with_context(|| format!("no solver is called {solver}"))?;
         let limits = Limits { time: Some(TIME), ..Task::default().limits };
-        Ok(Task { solver, limits, ..Task::default() })
+        Ok(Task { solver: Some(solver), limits, ..Task::default() })
     }
 
     /// Writes a plan for llama.cpp; without one, the reason.

@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Relay {
-    /// Listens, and leads connections on to the server; at full speed until told otherwise.
+    /// Listens, and leads connections on to the server; at full speed by default.
     pub(crate) fn start(listen: SocketAddr, server: SocketAddr, shape: Shape) -> Result<Self> {
         let listener = TcpListener::bind(listen).with_context(|| listen.to_string())?;
         listener.set_nonblocking(true)?;

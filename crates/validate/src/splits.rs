@@ -10,7 +10,7 @@ use crate::suite::SOURCE;
 pub(crate) enum Split {
     /// `edgeplan plan --for llama.cpp`.
     Plan,
-    /// What llama.cpp does when it is only told of its servers: shares by free memory, which is the
+    /// What llama.cpp does with its list of servers alone: shares by free memory, which is the
     /// same for all of them on one machine, none for the source.
     Default,
     /// As many blocks for each device, the source included.

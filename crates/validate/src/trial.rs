@@ -38,7 +38,7 @@ pub(crate) struct Places {
     pub(crate) work: PathBuf,
 }
 
-/// What came of it.
+/// The result of a trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Trial {
     pub(crate) timings: Vec<Timings>,
@@ -53,7 +53,7 @@ pub(crate) struct Trial {
 pub(crate) enum Command<'a> {
     /// The scripts of an export.
     Export(&'a Path),
-    /// llama.cpp, told of its servers and nothing else.
+    /// llama.cpp with its list of servers alone.
     Plain,
 }
 
@@ -170,7 +170,7 @@ pub(crate) fn links(setting: &Setting) -> Result<String> {
     Ok(text)
 }
 
-/// The link to a worker, at full speed until told otherwise.
+/// The link to a worker, at full speed by default.
 fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
     let shape = Shape {
         bits_per_second: worker.bandwidth.0,
@@ -179,7 +179,7 @@ fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
     Relay::start(address(index).parse()?, ([127, 0, 0, 1], port).into(), shape)
 }
 
-/// Addresses of the servers that llama.cpp is told of when it gets no export.
+/// Addresses of the servers that llama.cpp gets where it gets no export.
 fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
     let all = setting.worker.keys().enumerate().filter(|(_, name)| command.wants(name, used));
     all.map(|(index, _)| address(index)).collect::<Vec<_>>().join(",")

@@ -33,7 +33,7 @@ impl<'a> Clock<'a> {
         self.limits.interrupted() || self.left() == Some(Duration::ZERO)
     }
 
-    /// Limits of one of a number of solves that nobody knows.
+    /// Limits of one solve, where the number of solves is unknown.
     pub(crate) fn small(&self) -> Limits<'a> {
         let whole = self.limits.time;
         let each = whole.map(|whole| (whole / PARTS).clamp(LEAST, MOST));

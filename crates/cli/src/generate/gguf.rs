@@ -8,9 +8,9 @@ use edgeplan_engine::random::Random;
 use edgeplan_files::check_writable;
 use edgeplan_model::gguf::draft::Draft;
 use edgeplan_problem::recipe::FormatMix;
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::reply::Reply;
+use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -45,10 +45,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     let random = Random { name, shape, recipe: recipe.clone(), seed: *seed };
     let bytes = random.bytes()?;
     check_writable(out)?;
-    let bar = ProgressBar::new(bytes);
-    bar.set_style(ProgressStyle::with_template("{bar:30} {bytes}/{total_bytes} {elapsed}")?);
+    let bar = watch::bar(bytes, "{bytes}/{total_bytes} {elapsed}");
     let written = random.write(out, |bytes| bar.inc(bytes));
-    bar.finish_and_clear();
+    drop(bar);
     written?;
     Ok(Reply::raw(String::new()))
 }

@@ -7,11 +7,9 @@ use clap::value_parser;
 use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_model::Shape;
 use edgeplan_quality::teacher::{Progress, Training};
-use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::question::learning_rate;
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch;
 
 /// 2.5 million parameters; every row is a whole number of blocks of every format.
@@ -64,9 +62,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
         rate: arguments.rate,
         seed: arguments.seed,
     };
-    let bar = ProgressBar::new(training.steps as u64);
-    let template = "{bar:30} {pos}/{len} steps, {elapsed} of {duration} {msg}";
-    bar.set_style(ProgressStyle::with_template(template)?);
+    let bar = watch::bar(training.steps as u64, "{pos}/{len} steps, {elapsed} of {duration} {msg}");
     let mut rows = format!("# {}\nstep,loss_nats,held_out_nats\n", command_line());
     watch::listen();
     let trained = training.run(text, held_out, out, &mut |step, seen| {
@@ -77,7 +73,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
         }
         !watch::interrupted()
     });
-    bar.finish_and_clear();
+    drop(bar);
     trained?;
     if let Some(path) = losses {
         write_atomic(path, &rows)?;

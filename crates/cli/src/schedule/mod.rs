@@ -1,18 +1,16 @@
 //! `edgeplan schedule`: which server serves each request, with which variant of its service.
 
 mod question;
-mod view;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Result;
-use edgeplan::{ask, ranked};
-use edgeplan_files::{check_writable, read_text, to_json, write_atomic};
-use edgeplan_problem::scheduling::{Plan, Scheduling};
-use edgeplan_problem::{Limits, Outcome, Problem as _};
-use edgeplan_report::schedule::svg;
-use edgeplan_scheduling::{ScheduleFile, write_schedule};
+use edgeplan::schedule::{check, compare, schedule};
+use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_problem::Limits;
+use edgeplan_problem::scheduling::Scheduling;
+use edgeplan_scheduling::write_schedule;
 use edgeplan_solvers::{Entry, SCHEDULING};
 
 use crate::question::{find_among, fraction, seconds};
@@ -69,34 +67,29 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         write_atomic(path, &write_schedule(&instance))?;
     }
     if let Some(path) = &arguments.check {
-        let file = path.display().to_string();
-        let plan = ScheduleFile::parse(&file, &read_text(path)?)?.resolve(&file, &instance)?;
-        let evaluation = instance.evaluate(&plan);
-        let json = view::checked_json(&instance, &evaluation);
-        let text = view::checked(&instance, &evaluation);
-        return Ok(Reply::either(arguments.json, &json, &text).found(evaluation.is_feasible()));
+        let checked = check(&instance, path)?;
+        let reply = Reply::either(arguments.json, &checked.keys(), &checked.text());
+        return Ok(reply.found(checked.evaluation.is_feasible()));
     }
     watch::listen();
     if arguments.compare {
-        return Ok(compare(arguments, &instance));
+        let mut busy = watch::Steps::default();
+        let ranking = compare(&instance, limits(arguments), &mut |solver| busy.begin(solver));
+        drop(busy);
+        let reply = Reply::either(arguments.json, &ranking.keys(), &ranking.text());
+        return Ok(reply.of_all(&ranking.outcomes));
     }
-    let outcome = answer(arguments, &instance, entry);
-    if let (Some(path), Some(plan)) = (&arguments.out, &outcome.plan) {
-        write_atomic(path, &to_json(&ScheduleFile::new(&instance, plan)))?;
+    let busy = watch::busy(entry.name);
+    let scheduled = schedule(&instance, entry, limits(arguments));
+    drop(busy);
+    if let (Some(path), Some(file)) = (&arguments.out, scheduled.file()) {
+        write_atomic(path, &to_json(&file))?;
     }
-    let mut json = view::outcome_json(&instance, entry.name, &outcome);
-    let mut text = view::headline(&instance, entry.name, &outcome);
-    if let Some(plan) = &outcome.plan {
-        let account = instance.evaluate(plan).account;
-        json.append(&mut view::account_json(&instance, &account));
-        if let Some(path) = &arguments.svg {
-            let line = text.strip_prefix(&format!("{}: ", instance.name)).unwrap_or(&text);
-            write_atomic(path, &svg(&instance, &account, line))?;
-        }
-        text = format!("{text}\n{}", view::account(&instance, &account));
+    if let (Some(path), Some(picture)) = (&arguments.svg, scheduled.picture()) {
+        write_atomic(path, &picture)?;
     }
-    let reply = Reply::either(arguments.json, &json, &text).found(outcome.cost().is_some());
-    Ok(reply.wrong(outcome.verdict.is_wrong()))
+    let reply = Reply::either(arguments.json, &scheduled.keys(), &scheduled.text());
+    Ok(reply.of(&scheduled.outcome))
 }
 
 /// The solver of that name, or an error with the nearest one.
@@ -116,27 +109,4 @@ fn limits(arguments: &Arguments) -> Limits<'static> {
         interrupt: Some(watch::flag()),
         ..Limits::default()
     }
-}
-
-/// A solver's answer, a line telling who thinks.
-fn answer(
-    arguments: &Arguments,
-    instance: &Scheduling,
-    entry: &'static Entry<Scheduling>,
-) -> Outcome<Plan> {
-    let _busy = watch::busy(entry.name);
-    ask(instance, entry, limits(arguments))
-}
-
-/// Every solver, the most satisfying first. Wrong answers are shown, never ranked.
-fn compare(arguments: &Arguments, instance: &Scheduling) -> Reply {
-    let one = |entry| answer(arguments, instance, entry);
-    let outcomes = ranked(SCHEDULING, limits(arguments), one);
-    let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
-    let wrong = outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong());
-    let reply = match arguments.json {
-        true => Reply::json(&view::ranking_json(instance, &outcomes)),
-        false => Reply::text(&view::ranking(instance, &outcomes)),
-    };
-    reply.found(found).wrong(wrong)
 }

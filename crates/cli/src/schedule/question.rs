@@ -6,11 +6,9 @@ use anyhow::{Result, bail};
 use clap::builder::PossibleValuesParser;
 use edgeplan_files::quantity::Time;
 use edgeplan_problem::scheduling::{Mode, Scheduling};
-use edgeplan_scheduling::{Frame, Settings, Topology, frame, parse_schedule, read_schedule};
+use edgeplan_scheduling::{Frame, Settings, Topology, frame, read_schedule};
 
 use crate::service;
-
-const EXAMPLE: &str = include_str!("../../../../bench-data/schedules/campus.toml");
 
 /// Which question.
 #[derive(Debug, clap::Args)]
@@ -77,7 +75,7 @@ impl Question {
             (Some(path), ..) => read_schedule(path)?,
             (None, Some(family), _) => return self.draw(family),
             (None, None, Some(path)) => service::Question::of_file(path).schedule()?,
-            (None, None, None) => parse_schedule("example", EXAMPLE, true)?,
+            (None, None, None) => edgeplan::schedule::example(),
         };
         if let Some(mode) = self.mode {
             instance.mode = mode.into();

@@ -13,7 +13,7 @@ use edgeplan_simulator::{Continuous, Epochs, Layout, Policy, ServiceTimes, Size,
 use crate::batch::find_solver;
 use crate::question::{Question, seconds};
 
-/// More requests or bars than this are a slip of the pen.
+/// More requests or bars than this are a typing error.
 const COUNT_MAX: u64 = 20_000_000;
 
 #[derive(Debug, clap::Args)]
@@ -23,9 +23,9 @@ pub(crate) struct Arguments {
     /// Plan file (JSON) of the instance [default: the solver's plan]
     #[arg(long)]
     pub(crate) plan: Option<PathBuf>,
-    /// Solver of the plan, one of `edgeplan solvers`
-    #[arg(long, default_value = "chain-search")]
-    pub(crate) solver: String,
+    /// Solver of the plan, one of `edgeplan solvers` [default: the one that suits the question]
+    #[arg(long)]
+    pub(crate) solver: Option<String>,
     /// Request trace: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSON lines (timestamp in
     /// ms, input_length, output_length)
     #[arg(long)]

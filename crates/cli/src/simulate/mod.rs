@@ -1,30 +1,21 @@
 //! `edgeplan simulate`: run a trace of requests on a plan, event by event.
 
 mod arguments;
-mod picture;
-mod show;
 
 use anyhow::Result;
-use edgeplan::{Session, Simulation, Task, answer, believed};
+use edgeplan::{PolicyRun, Session, Simulated, Simulation, Task, answer, believed};
 use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
-use edgeplan_simulator::{Keep, Record, Request, Size, Summary, trace};
+use edgeplan_simulator::trace::Shape;
+use edgeplan_simulator::{Keep, Request, Size, trace};
 use serde_json::json;
 
 pub(crate) use self::arguments::Arguments;
 use crate::question::find_solver;
-use crate::reply::Reply;
-use crate::report::command_line;
+use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
-
-/// A run under one policy.
-struct Run {
-    policy: String,
-    record: Record,
-    summary: Summary,
-}
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = &arguments.question;
@@ -51,20 +42,20 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     for policy in &arguments.policies {
         let mut maker = arguments.policy(*policy, (layout, times))?;
         let (record, summary) = simulation.run(&requests, maker.as_mut(), watch::flag());
-        runs.push(Run { policy: arguments.name(*policy), record, summary });
+        runs.push(PolicyRun { policy: arguments.name(*policy), record, summary });
         if watch::interrupted() {
             break;
         }
     }
-    let told = show::Told { instance, layout, requests: &requests, runs: &runs };
-    let gantt = picture::gantt(&told, &origin, from);
+    let simulated = Simulated { deployment: instance, layout, requests: &requests, runs, origin };
+    let gantt = simulated.gantt(from);
     if let Some(path) = &arguments.svg {
         write_atomic(path, &gantt::svg(&gantt))?;
     }
     if let Some(path) = &arguments.html {
-        write_atomic(path, &gantt::html(&gantt, &told.tables(), &command_line()))?;
+        write_atomic(path, &gantt::html(&gantt, &simulated.tables(), &command_line()))?;
     }
-    Ok(Reply::either(arguments.json, &told.json(&origin), &told.text(&origin)))
+    Ok(Reply::either(arguments.json, &simulated.keys(), &simulated.text()))
 }
 
 /// The plan of a file, or the solver's; and where it comes from. `None` where there is none.
@@ -72,19 +63,20 @@ fn plan(arguments: &Arguments, session: &Session) -> Result<Option<(Plan, String
     if let Some(path) = &arguments.plan {
         return Ok(Some((session.check(path)?.plan, path.display().to_string())));
     }
-    let solver = find_solver(&arguments.solver)?;
+    let solver = arguments.solver.as_deref().map(find_solver).transpose()?;
     watch::listen();
     let task = Task { solver, ..arguments.question.task() };
     let deployment = session.deployment();
     let (outcome, _) = answer(deployment, &task, &mut Watcher::new(deployment.objective));
-    let outcome = believed(solver.name, outcome)?;
-    let origin = format!("{} plan of {}", outcome.verdict.word(), solver.name);
+    let solver = task.solver(deployment).name;
+    let outcome = believed(solver, outcome)?;
+    let origin = format!("{} plan of {solver}", outcome.verdict.word());
     Ok(outcome.plan.map(|plan| (plan, origin)))
 }
 
 /// The trace that was asked for: models take turns, as often as their weights say.
 fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<Vec<Request>> {
-    let mut requests = match &arguments.trace {
+    let requests = match &arguments.trace {
         Some(path) => {
             let mut requests = trace::parse(&path.display().to_string(), &read_text(path)?)?;
             requests.truncate(arguments.requests.unwrap_or(usize::MAX));
@@ -92,21 +84,12 @@ fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<
         }
         None => arguments.poisson(size).requests(),
     };
-    let weights = instance.models.iter().map(|model| model.weight as usize);
-    let turns: Vec<usize> = weights
-        .enumerate()
-        .flat_map(|(model, weight)| std::iter::repeat_n(model, weight.min(1000)))
-        .collect();
-    let deadline = arguments.deadline.map(nanos);
-    for (index, request) in requests.iter_mut().enumerate() {
-        let stretched = request.arrival.as_f64() * arguments.stretch;
-        request.model = turns[index % turns.len()];
-        request.deadline = deadline;
-        if arguments.stretch != 1.0 {
-            request.arrival = Nanos(stretched as u64);
-        }
+    Ok(Shape {
+        weights: instance.models.iter().map(|model| model.weight as usize).collect(),
+        stretch: arguments.stretch,
+        deadline: arguments.deadline.map(nanos),
     }
-    Ok(requests)
+    .applied(requests))
 }
 
 /// When the first request comes.

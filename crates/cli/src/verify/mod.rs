@@ -1,29 +1,22 @@
 //! `edgeplan verify`: a model runs on this machine, and is held against what plans expect of it.
 
 mod quality;
-mod table;
 
 use std::path::PathBuf;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::Result;
 use clap::value_parser;
-use edgeplan::expectation;
+use edgeplan::{Runs, verify};
 use edgeplan_engine::Device;
-use edgeplan_engine::measure::{Runs, measure};
+use edgeplan_engine::measure::measure;
 use edgeplan_files::{check_writable, to_json, write_atomic};
-use edgeplan_machines::device::{self, DeviceProfile};
-use edgeplan_measure::machine::{Machine, load_average};
-use edgeplan_problem::Bytes;
-use indicatif::{ProgressBar, ProgressStyle};
-use serde_json::Value;
+use serde_json::{Value, to_value};
 
-use self::table::Comparison;
 use crate::reply::Reply;
+use crate::watch;
 
-/// More positions than these are a slip of the pen.
+/// More positions than these are a typing error.
 const TOKENS_MAX: i64 = 65_536;
-/// From this many processes per core on, somebody else is working.
-const IDLE: f64 = 0.25;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -56,7 +49,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         check_writable(out)?;
     }
     let (json, text) = match arguments.quality.measured(&arguments.model)? {
-        Some(found) => found,
+        Some(found) => (to_value(&found)?, found.to_string()),
         None => times(arguments)?,
     };
     if let Some(out) = &arguments.out {
@@ -65,60 +58,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     Ok(Reply::either(arguments.json, &json, &text))
 }
 
-/// Runs the model, and what came of it as data and for people.
+/// Runs the model: the result as JSON and as text.
 fn times(arguments: &Arguments) -> Result<(Value, String)> {
-    let known = device::load(&arguments.profile)?;
     let path = &arguments.model;
-    let spec = edgeplan_model::load(&path.display().to_string())?.as_stored();
-    if spec.stored_bytes().is_none() {
-        bail!("{}: a GGUF file with its weights is needed", path.display());
-    }
-    let predicted = expectation(&spec, &arguments.profile, (arguments.prompt, arguments.generate))?;
-    let (machine, load) = (Machine::here(), load_average());
-    let (needed, free) = (predicted.memory, Bytes(machine.free_bytes));
-    if needed > free {
-        bail!("{}: takes {needed} of memory, but only {free} is free", path.display());
-    }
     let runs = Runs {
         prompt: arguments.prompt as usize,
         generate: arguments.generate as usize,
         repeats: arguments.repeats as usize,
     };
-    let bar = ProgressBar::new(runs.passes() as u64);
-    let template = "{bar:30} {pos}/{len} passes, {elapsed}";
-    bar.set_style(ProgressStyle::with_template(template).context("the progress bar")?);
-    bar.tick();
-    let measured = measure(path, &Device::Cpu, runs, &mut || bar.inc(1));
-    bar.finish_and_clear();
-    let measured = measured?;
-    let mut notes = predicted.notes.clone();
-    notes.extend(stranger(&known, &machine));
-    if load > IDLE * f64::from(machine.cores) {
-        notes.push(format!(
-            "{load:.1} processes ran or waited for {} cores in the minute before: other work",
-            machine.cores
-        ));
-    }
-    let comparison = Comparison { spec: &spec, runs, predicted: &predicted, measured, notes };
-    Ok((comparison.json(), comparison.text()))
-}
-
-/// Says so if the profile is another machine's.
-fn stranger(known: &DeviceProfile, here: &Machine) -> Option<String> {
-    let told = match known {
-        DeviceProfile::Measured(measured) => {
-            let there = &measured.profile.machine;
-            if let Some(accelerator) = &there.accelerator {
-                return Some(format!(
-                    "the profile is that of {accelerator}; this ran on the processor"
-                ));
-            }
-            &there.processor
-        }
-        DeviceProfile::Published(_) => {
-            return Some("the profile was published, not measured here".into());
-        }
-    };
-    (*told != here.processor)
-        .then(|| format!("the profile was measured on {told}; this is {}", here.processor))
+    let bar = watch::bar(runs.passes() as u64, "{pos}/{len} passes, {elapsed}");
+    let run = |runs| -> Result<_> { Ok(measure(path, &Device::Cpu, runs, &mut || bar.inc(1))?) };
+    let verified = verify(path, &arguments.profile, runs, run)?;
+    drop(bar);
+    Ok((to_value(verified.keys())?, verified.text()))
 }

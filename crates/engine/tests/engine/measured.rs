@@ -1,7 +1,8 @@
 //! A model that is run for its times.
 
 use edgeplan_engine::Device;
-use edgeplan_engine::measure::{Runs, measure};
+use edgeplan_engine::measure::measure;
+use edgeplan_pricing::Runs;
 use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use super::keys::List;
 use super::{Case, Source, parameters};
 
-/// Waiting requests that anybody would try to choose among.
+/// Most waiting requests of an instance.
 const REQUESTS_MAX: u64 = 100_000;
 
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -72,7 +72,7 @@ enum Source {
     File(Kind, PathBuf),
 }
 
-/// More instances than anybody measures are a slip of the pen.
+/// Most instances of a suite: more is a typing error.
 const CASES_MAX: usize = 10_000;
 
 /// A suite, as it is written.

@@ -128,6 +128,13 @@ impl<'a> Pricing<'a> {
         }
     }
 
+    /// The best prices of a byte and of a nanosecond of compute within the device's limits.
+    pub(crate) fn within_prices(&self) -> (u64, u64) {
+        let Some(capacity) = self.capacity else { return (0, 0) };
+        let scarcity = self.climb(capacity).relaxed.scarcity;
+        (scarcity.byte, scarcity.time)
+    }
+
     /// Each choice that the device may make, by place and index, and what no configuration with
     /// that choice costs less than.
     pub(crate) fn choices(&self) -> Vec<(usize, usize, i64)> {

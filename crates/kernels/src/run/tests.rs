@@ -54,7 +54,7 @@ impl Engine for Machine {
             let (from, to) = state.slow.get();
             let slow = (from..to).contains(&now);
             state.now.set(now + cost(&work) * if slow { 2 } else { 1 });
-            state.ran.borrow_mut().push(name(&work));
+            state.ran.borrow_mut().push(work.name());
             Ok(())
         }))
     }
@@ -192,7 +192,7 @@ fn throttling_is_noticed() {
     let found = recording.notes.iter().any(|note| note.contains("100 % slower"));
     assert!(found, "{:?}", recording.notes);
     let references =
-        machine.0.ran.borrow().iter().filter(|ran| **ran == name(&drift::REFERENCE)).count();
+        machine.0.ran.borrow().iter().filter(|ran| **ran == drift::REFERENCE.name()).count();
     assert!(references >= 6 * 10, "{references}");
     let doubts = recording.notes.iter().any(|note| note.contains("while other work ran"));
     assert!(doubts, "{:?}", recording.notes);

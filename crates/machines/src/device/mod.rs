@@ -29,7 +29,7 @@ const GIB: f64 = 1_073_741_824.0;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// Somebody ran it.
+    /// Measured on the device.
     Measured,
     /// The vendor says so.
     Specified,
@@ -51,7 +51,7 @@ impl Status {
 /// What is known of a machine, and from whom.
 #[derive(Debug, Clone)]
 pub enum DeviceProfile {
-    /// Numbers that somebody published.
+    /// Published numbers.
     Published(Device),
     /// What `edgeplan profile` measured on the machine itself.
     Measured(Box<Measured>),
@@ -131,7 +131,7 @@ pub struct Device {
     /// Published speeds by format.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub speed: Vec<Speed>,
-    /// Rates by format that somebody timed directly; they go before speeds.
+    /// Rates by format that were timed directly; they override speeds.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub rate: Vec<Rate>,
 }

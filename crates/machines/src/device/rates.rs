@@ -2,7 +2,7 @@
 //!
 //! Decoding one token reads every weight once: bandwidth = tokens per second * bytes of the model.
 //! Prefill computes two operations per weight and token: rate = tokens per second * 2 * parameters.
-//! Rates that somebody timed directly are taken as they are.
+//! Rates that were timed directly are used unchanged.
 //! A format without either has no rate unless the caller asks for an estimate: the
 //! specified bandwidth or compute times the efficiency that other formats reach on this device.
 
@@ -33,7 +33,7 @@ pub struct Rates {
     layer_overhead: Nanos,
 }
 
-/// Nobody published how fast a device is in a format.
+/// No rate of a device in a format was published.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("no published speed for {0}; `estimate = true` in the workload derives one")]
 pub struct MissingRate(pub Format);

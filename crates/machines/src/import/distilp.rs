@@ -147,7 +147,7 @@ impl Profile {
     }
 }
 
-/// Six digits after the point: more than anybody can time, and a person may read it.
+/// Six digits after the point: finer than any measurement, and readable.
 fn rounded(number: f64) -> f64 {
     (number * 1e6).round() / 1e6
 }

@@ -32,7 +32,7 @@ pub struct Options {
     pub unit: Time,
     /// Round-trip times and distilp, which know no bandwidth: that of every link.
     pub bandwidth: Bandwidth,
-    /// distilp: time of a message from a device that nobody timed.
+    /// distilp: time of a message from a device that was not timed.
     pub latency: Time,
     /// Round-trip times: profiles, dealt out to the nodes in turn. Helix: `TYPE=PROFILE` for
     /// machine types that are unknown here or meant otherwise.
@@ -74,7 +74,7 @@ pub fn import(
 }
 
 /// One-way times in nanoseconds by `[from][to]` of a matrix of round-trip times, `None` where
-/// nobody timed the pair; `unit` is how long a 1 in it is.
+/// the pair was not timed; `unit` is how long a 1 in it is.
 ///
 /// # Errors
 /// A file that cannot be read or is no square matrix.

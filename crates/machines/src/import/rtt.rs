@@ -4,7 +4,7 @@
 //!
 //! Used: half a round trip is a latency. Where both directions of a pair were timed, a link gets
 //! their mean, or each its own with `one_way`. Zero, negative and absent entries (``, `-`, `nan`)
-//! mean that nobody timed the pair: no link. Bandwidth and devices are not in such files and come
+//! mean that the pair was not timed: no link. Bandwidth and devices are not in such files and come
 //! from the caller. Nodes do not forward for each other, so those that the source has no link to
 //! are left out, and a comment names them.
 
@@ -131,7 +131,7 @@ fn parse(file: &TextFile, unit: Time) -> Result<Matrix, InputError> {
     Ok(matrix)
 }
 
-/// Half of a round trip; `None` if nobody timed it.
+/// Half of a round trip; `None` if it was not timed.
 fn half(text: &str, unit: Time) -> Result<Option<u64>, String> {
     if matches!(text, "" | "-") {
         return Ok(None);

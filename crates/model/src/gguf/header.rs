@@ -51,7 +51,7 @@ pub struct Pair {
     pub span: Range<u64>,
 }
 
-/// A value of the metadata, as far as anybody asks for it.
+/// A value of the metadata, of the kinds that are read.
 #[derive(Debug, Clone)]
 pub(super) enum Value {
     /// Of any width and sign; a truth value is 0 or 1.

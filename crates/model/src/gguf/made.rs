@@ -1,4 +1,4 @@
-//! The header of a file that nobody has made yet: a shape, stored by a recipe.
+//! The header of a file that does not exist yet: a shape, stored by a recipe.
 
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::FormatMix;

@@ -31,7 +31,7 @@ pub struct Header {
     pub model: String,
     /// Where the numbers come from: a text, or another project's measurements.
     pub source: String,
-    /// Tokens that were measured; 0 where nobody said.
+    /// Tokens that were measured; 0 where that is unknown.
     pub tokens: u64,
     /// Tokens of a window.
     pub context: u64,
@@ -88,7 +88,7 @@ pub enum Line {
 
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Sensed {
+pub struct MeasuredSensitivity {
     /// For errors.
     pub file: String,
     /// What it is about.
@@ -100,7 +100,7 @@ pub struct Sensed {
     of_tensor: BTreeMap<String, Vec<usize>>,
 }
 
-impl Sensed {
+impl MeasuredSensitivity {
     /// Reads a file; `file` is only named in errors.
     ///
     /// # Errors
@@ -280,7 +280,8 @@ mod tests {
             row("q2_K", 4e-2, ""),
             row("f16", 1e-6, ""),
         ];
-        let sensed = Sensed::parse("s", &(HEADER.to_owned() + &rows.concat())).unwrap();
+        let sensed =
+            MeasuredSensitivity::parse("s", &(HEADER.to_owned() + &rows.concat())).unwrap();
         let cases =
             [(Format::Q4_0, 0.4), (Format::Q6K, 0.02), (Format::Q2K, 1.6), (Format::F16, 1e-5)];
         for (format, expected) in cases {
@@ -296,7 +297,7 @@ mod tests {
         let rows = ["q8_0", "q4_0", "q6_K"].map(|f| row(f, 1e-3, ",\"kl_nats\":1e-3")).concat();
         let of = |tensor| rows.replace("\"t\"", &format!("\"blk.{tensor}.ffn_down.weight\""));
         let text = HEADER.to_owned() + &(0..TENSORS).map(of).collect::<String>();
-        let sensed = Sensed::parse("s", &text).unwrap();
+        let sensed = MeasuredSensitivity::parse("s", &text).unwrap();
         assert_eq!(sensed.rows().len(), 3 * TENSORS);
         for row in sensed.rows() {
             assert_eq!(sensed.of_tensor(&row.tensor).count(), 3);
@@ -307,7 +308,7 @@ mod tests {
     #[test]
     fn a_line_that_was_cut_off_was_not_written() {
         let text = format!("{HEADER}{}{{\"tensor\":\"u\",\"for", row("q8_0", 0.1, ""));
-        assert_eq!(Sensed::parse("s", &text).unwrap().rows.len(), 1);
+        assert_eq!(MeasuredSensitivity::parse("s", &text).unwrap().rows.len(), 1);
     }
 
     #[test]
@@ -324,7 +325,7 @@ mod tests {
             ),
         ];
         for (text, expected) in cases {
-            let error = Sensed::parse("s", &text).unwrap_err().to_string();
+            let error = MeasuredSensitivity::parse("s", &text).unwrap_err().to_string();
             assert!(error.starts_with(expected), "{error}");
         }
     }
@@ -347,8 +348,13 @@ mod tests {
         let sensed = |rows: &[Row]| {
             let (mixes, of_tensor) = (Vec::new(), BTreeMap::new());
             let file = "s".into();
-            let mut sensed =
-                Sensed { file, header: header.clone(), mixes, rows: vec![], of_tensor };
+            let mut sensed = MeasuredSensitivity {
+                file,
+                header: header.clone(),
+                mixes,
+                rows: vec![],
+                of_tensor,
+            };
             rows.iter().for_each(|row| sensed.add("s", row.clone()).unwrap());
             sensed
         };

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 
 use edgeplan_problem::format::Format;
 
-use super::measured::{Header, Row, SCHEMA, Sensed};
+use super::measured::{Header, MeasuredSensitivity, Row, SCHEMA};
 use crate::ModelSpec;
 use edgeplan_files::{InputError, read_text};
 
@@ -77,7 +77,7 @@ pub fn import(
         }
     }
     let text = lines.concat();
-    Sensed::parse(&format!("sensitivity file made of {}", by_tensor.file), &text)?;
+    MeasuredSensitivity::parse(&format!("sensitivity file made of {}", by_tensor.file), &text)?;
     Ok(text)
 }
 
@@ -175,7 +175,7 @@ mod tests {
         std::fs::write(&whole, "QTYPE,group0\nbf16,0\nq2_k_r4,0.8\nq4_0,0.08\nq4_K,0.04\n")
             .unwrap();
         let made = import(&model, &table, &whole, "q2_k_r4").unwrap();
-        let sensed = Sensed::parse("s", &made).unwrap();
+        let sensed = MeasuredSensitivity::parse("s", &made).unwrap();
         assert!(sensed.header.source.contains("Thireus"));
         let row = |name: &str, format| sensed.divergence(name, format);
         for (name, format, expected) in [

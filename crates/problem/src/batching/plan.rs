@@ -16,7 +16,7 @@ pub struct Plan {
 pub struct Batch {
     /// The format of its model; means nothing while the batch is empty.
     pub format: FormatId,
-    /// Who is served; the order means nothing.
+    /// The requests that are served, in any order.
     pub members: Vec<RequestId>,
 }
 

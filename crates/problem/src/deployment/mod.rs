@@ -26,7 +26,7 @@ pub use violation::Violation;
 
 use crate::id::id;
 use crate::recipe::Recipe;
-use crate::{Bytes, Loss, Nanos};
+use crate::{Bytes, Cost, Loss, Nanos};
 
 id! {
     /// Index of a device in [`Deployment::devices`].
@@ -54,6 +54,16 @@ pub enum Objective {
     Bottleneck,
     /// Bytes in use over all devices.
     Memory,
+}
+
+impl Objective {
+    /// A cost in the unit of this objective, for people: a time, or bytes.
+    pub fn amount(self, cost: Cost) -> String {
+        match self {
+            Self::Latency | Self::Bottleneck => Nanos(cost.0).to_string(),
+            Self::Memory => Bytes(cost.0).to_string(),
+        }
+    }
 }
 
 /// Where a model's layers may lie.

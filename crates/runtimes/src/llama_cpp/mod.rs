@@ -21,7 +21,7 @@ use crate::chain::Placed;
 use crate::export::{Order, Written};
 use crate::shell::{option, quoted, script};
 
-/// Where `rpc-server` listens unless told otherwise.
+/// Default port of `rpc-server`.
 const PORT: u16 = 50052;
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {

@@ -14,7 +14,7 @@ use crate::dual::relaxation::Relaxation;
 use crate::dual::state::DualState;
 use crate::effort::{Beam, Round};
 use crate::labels::contiguous::{ContiguousLabels, Relaxations};
-use crate::labels::{Found, Width};
+use crate::labels::{LabelOutcome, Width};
 use crate::solver::ChainSearch;
 use crate::tuning::TUNING;
 use dual_problem::{DualProblem, Maximised};
@@ -138,7 +138,7 @@ impl<'a> CaseSearch<'a> {
         run: &mut Run<'_, Deployment>,
         relaxations: Relaxations<'_>,
         values: u64,
-    ) -> Result<Found, Stop> {
+    ) -> Result<LabelOutcome, Stop> {
         let tuning = &TUNING.labels;
         let labels = values as usize / (tuning.values_per_label * self.chain.layers);
         let labels = labels.clamp(tuning.balanced_min, tuning.balanced_max);
@@ -160,7 +160,7 @@ impl<'a> CaseSearch<'a> {
         run: &mut Run<'_, Deployment>,
         relaxations: Relaxations<'_>,
         width: Width,
-    ) -> Result<Found, Stop> {
+    ) -> Result<LabelOutcome, Stop> {
         let traces_max = TUNING.labels.traces_max / self.chain.layers;
         let labels_max = self.solver.labels_max.min(traces_max);
         let width = Width { labels: width.labels.min(labels_max), ..width };

@@ -1,9 +1,8 @@
 //! The tree: what rounds leave open is split, the part of the least bound first.
 
-use std::cmp::Ordering;
-use std::collections::BinaryHeap;
 use std::rc::Rc;
 
+use edgeplan_methods::frontier::Frontier;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Run, Stop};
 
@@ -17,8 +16,6 @@ use crate::tuning::TUNING;
 struct Node {
     /// No plan of it costs less, scaled.
     bound: f64,
-    /// Counts nodes, so that their order is one.
-    number: usize,
     /// The part that this one is a side of, as it was left, and which side.
     part: Rc<Part>,
     side: Option<Decision>,
@@ -89,8 +86,9 @@ impl CaseSearch<'_> {
 
 /// The open nodes.
 struct Tree {
-    nodes: BinaryHeap<Node>,
-    made: usize,
+    /// Of equal bounds the last made is next.
+    nodes: Frontier<Node>,
+    made: u64,
     /// Bytes of the nodes' chains, those that two nodes share counted twice.
     bytes: usize,
     /// The least bound of what no effort closed.
@@ -99,7 +97,7 @@ struct Tree {
 
 impl Default for Tree {
     fn default() -> Self {
-        Self { nodes: BinaryHeap::new(), made: 0, bytes: 0, stuck: f64::INFINITY }
+        Self { nodes: Frontier::default(), made: 0, bytes: 0, stuck: f64::INFINITY }
     }
 }
 
@@ -112,7 +110,7 @@ impl Tree {
             self.made += 1;
             self.bytes += size(&part.chain);
             let (bound, part) = (left.bound, Rc::clone(&part));
-            self.nodes.push(Node { bound, number: self.made, part, side, effort });
+            self.nodes.push(bound, self.made, Node { bound, part, side, effort });
         };
         match sides {
             Some(sides) => sides.into_iter().for_each(|side| push(Some(side), effort)),
@@ -128,27 +126,6 @@ fn size(chain: &Chain) -> usize {
     let hops: usize = chain.hops.iter().map(Vec::len).sum();
     choices * size_of::<Choice>() + hops * size_of::<Hop>()
 }
-
-/// The next node is the one of the least bound, of these the last made.
-impl Ord for Node {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.bound.total_cmp(&self.bound).then(self.number.cmp(&other.number))
-    }
-}
-
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other).is_eq()
-    }
-}
-
-impl Eq for Node {}
 
 #[cfg(test)]
 mod tests {
@@ -191,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_least_bound_comes_first_and_of_equals_the_last_made() {
+    fn the_least_bound_comes_first() {
         let chain = Chain::new(
             &random(&Random { layers: 2, devices: 2, ..Random::default() })
                 .checked()
@@ -205,8 +182,8 @@ mod tests {
             tree.grow(chain.clone(), left, 0);
         }
         // Nothing is undecided in an empty mixture: each is to be tried again with more effort.
-        let order: Vec<(f64, usize)> =
-            std::iter::from_fn(|| tree.nodes.pop().map(|node| (node.bound, node.number))).collect();
-        assert_eq!(order, [(3.0, 3), (3.0, 2), (4.0, 4), (5.0, 1)]);
+        let order: Vec<f64> =
+            std::iter::from_fn(|| tree.nodes.pop().map(|node| node.bound)).collect();
+        assert_eq!(order, [3.0, 3.0, 4.0, 5.0]);
     }
 }

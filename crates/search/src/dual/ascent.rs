@@ -3,12 +3,12 @@
 use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::Assignment;
 
-use super::bundle::Bundle;
 use super::path::{Mixture, WeightedPath, visits};
 use super::prices::Prices;
 use super::relaxation::Relaxation;
 use crate::chain::{Chain, Limit, Room};
 use crate::tuning::TUNING;
+use edgeplan_methods::bundle::Bundle;
 
 /// What a climb begins with, and how far it goes.
 #[derive(Debug)]

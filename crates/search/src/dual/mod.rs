@@ -3,7 +3,6 @@
 //! programming; a bundle method finds the prices at which that bound is highest.
 
 pub(crate) mod ascent;
-pub(crate) mod bundle;
 pub(crate) mod fixing;
 pub(crate) mod grid;
 pub(crate) mod ng_sets;

@@ -27,7 +27,7 @@ pub(crate) struct WeightedVisits {
 }
 
 impl NgSets {
-    /// Nobody remembers anything.
+    /// Empty ng-sets: no device is remembered.
     pub(crate) fn empty(devices: usize) -> Self {
         Self::of(vec![Vec::new(); devices])
     }

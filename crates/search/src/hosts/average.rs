@@ -86,7 +86,8 @@ fn spread(
     let given: usize = counts.iter().map(|(_, count, _)| count).sum();
     let mut order: Vec<usize> = (0..counts.len()).collect();
     order.sort_by(|&a, &b| counts[b].2.total_cmp(&counts[a].2).then(a.cmp(&b)));
-    for &index in order.iter().cycle().take(layers.len().saturating_sub(given).min(layers.len())) {
+    // Rounding down leaves less than one layer for each.
+    for &index in order.iter().take(layers.len().saturating_sub(given)) {
         counts[index].1 += 1;
     }
     let can = |layer: usize, at: Assignment| network.chain.choice(layer, at).is_some();

@@ -1,7 +1,6 @@
 //! Splitting a node: a count that the relaxed paths mix is at most this, or at least one more;
 //! where no count is mixed, a layer lies there or not.
 
-use std::cmp::Ordering;
 use std::rc::Rc;
 
 use edgeplan_problem::deployment::Assignment;
@@ -94,27 +93,6 @@ impl Node {
         }
     }
 }
-
-/// Nodes of least bound come first; of equal ones the deeper.
-impl Ord for Node {
-    fn cmp(&self, other: &Self) -> Ordering {
-        other.bound.total_cmp(&self.bound).then(self.depth.cmp(&other.depth))
-    }
-}
-
-impl PartialOrd for Node {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl PartialEq for Node {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl Eq for Node {}
 
 /// The children of a node; none where nothing is left to decide.
 pub(super) fn split(

@@ -19,7 +19,7 @@ pub(super) struct Weighted {
     pub(super) share: f64,
 }
 
-/// What a climb is told of.
+/// An event of a climb.
 pub(super) struct Event<'p> {
     /// The best bound so far, scaled.
     pub(super) bound: f64,
@@ -46,8 +46,8 @@ pub(super) struct Ascent<'a> {
     evaluations: u32,
 }
 
-/// Told of progress; gives the scaled cost above which plans do not matter.
-pub(super) type Told<'t> = dyn FnMut(Event<'_>) -> Result<f64, Stop> + 't;
+/// OnEvent of progress; gives the scaled cost above which plans do not matter.
+pub(super) type OnEvent<'t> = dyn FnMut(Event<'_>) -> Result<f64, Stop> + 't;
 
 impl<'a> Ascent<'a> {
     pub(super) fn of(network: &'a Network<'a>, node: &'a Node) -> Self {
@@ -60,7 +60,7 @@ impl<'a> Ascent<'a> {
     }
 
     /// Climbs, and where relaxed paths return to a host, climbs again with hosts remembered.
-    pub(super) fn maximise(self, told: &mut Told<'_>) -> Result<Solved, Stop> {
+    pub(super) fn maximise(self, on_event: &mut OnEvent<'_>) -> Result<Solved, Stop> {
         let mut prices = self.node.prices.clone();
         prices.resize(self.rows.len(), 0.0);
         let mut solved = Solved {
@@ -70,7 +70,7 @@ impl<'a> Ascent<'a> {
             ng_sets: self.node.ng_sets.clone(),
         };
         for growth in 0..=TUNING.hosts.growths {
-            self.climb(&mut solved, told)?;
+            self.climb(&mut solved, on_event)?;
             let returns = solved.mixture.iter().filter(|part| !part.path.is_contiguous());
             let visits = returns.map(|part| WeightedVisits {
                 devices: self.hosts_of(&part.path),
@@ -92,7 +92,7 @@ impl<'a> Ascent<'a> {
         hosts
     }
 
-    fn climb(&self, solved: &mut Solved, told: &mut Told<'_>) -> Result<(), Stop> {
+    fn climb(&self, solved: &mut Solved, on_event: &mut OnEvent<'_>) -> Result<(), Stop> {
         let network = self.network;
         let mut tables = Tables::new(network, solved.ng_sets.clone(), self.node.barred.as_deref());
         let prices = Prices::new(network, &self.rows, &solved.prices);
@@ -103,7 +103,7 @@ impl<'a> Ascent<'a> {
         };
         let mut paths = vec![Rc::new(Path::of(network, path))];
         let event = Event { bound: best.0.max(solved.bound), mixture: None };
-        let mut cutoff = told(event)?;
+        let mut cutoff = on_event(event)?;
         let target = if cutoff < network.chain.cost_max { cutoff } else { paths[0].cost };
         let target = target.clamp(TARGET_MIN, network.chain.cost_max.max(TARGET_MIN));
         let sizes: Vec<f64> = self.rows.iter().map(|row| row.size(network)).collect();
@@ -144,7 +144,7 @@ impl<'a> Ascent<'a> {
             let every = TUNING.hosts.rounded_every;
             let mixed = (self.node.depth == 0 && evaluation.is_multiple_of(every))
                 .then(|| mixture(&solution.shares, &paths));
-            cutoff = told(Event { bound: best.0, mixture: mixed.as_deref() })?;
+            cutoff = on_event(Event { bound: best.0, mixture: mixed.as_deref() })?;
             let excess = excess(&path);
             // What the master's own prices make of the path: nothing new where that is its value.
             let priced: f64 = excess.iter().zip(&solution.prices).map(|(a, price)| a * price).sum();

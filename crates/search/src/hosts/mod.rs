@@ -19,8 +19,7 @@ mod rows;
 mod tables;
 mod tuning;
 
-use std::collections::BinaryHeap;
-
+use edgeplan_methods::frontier::Frontier;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Cost, Run, Stop, gap};
 
@@ -86,7 +85,8 @@ impl HostSearch<'_> {
     /// Splits until every node is closed, or so many were bounded.
     fn prove(&self, run: &mut Run<'_, Deployment>, nodes_max: Option<usize>) -> Result<Cost, Stop> {
         let network = Network::new(self.chain, run.problem());
-        let mut open = BinaryHeap::new();
+        // Of equal bounds the deepest node is next.
+        let mut open: Frontier<Node> = Frontier::default();
         let mut node = Node::root(&network);
         let mut rounding = Rounding::new(&network);
         for _ in 0..nodes_max.unwrap_or(usize::MAX) {
@@ -94,7 +94,9 @@ impl HostSearch<'_> {
             let mut children = self.solve(run, &mut rounding, node)?.unwrap_or_default();
             // Down to a plan first, on the side that the mixture is nearer to.
             if let Some(first) = children.pop() {
-                open.extend(children);
+                for node in children {
+                    open.push(node.bound, node.depth.into(), node);
+                }
                 node = first;
                 continue;
             }
@@ -105,7 +107,7 @@ impl HostSearch<'_> {
             self.goal.report(run, unscaled(next.bound, self.chain.scale));
             node = next;
         }
-        let waiting = open.peek().map_or(node.bound, |next: &Node| next.bound.min(node.bound));
+        let waiting = open.peek().map_or(node.bound, |next| next.bound.min(node.bound));
         Ok(unscaled(waiting, self.chain.scale))
     }
 

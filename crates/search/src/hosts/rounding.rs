@@ -2,7 +2,7 @@
 //! single moves and pairs of moves make the plan cheaper.
 
 use edgeplan_problem::deployment::Assignment;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::average::average;
 use super::dual::Weighted;
@@ -14,14 +14,14 @@ use crate::tuning::TUNING;
 #[derive(Debug)]
 pub(super) struct Rounding<'a> {
     pub(super) network: &'a Network<'a>,
-    tried: Vec<Vec<Assignment>>,
+    tried: FxHashSet<Vec<Assignment>>,
     /// The least cost of a plan so far, scaled.
     best: f64,
 }
 
 impl<'a> Rounding<'a> {
     pub(super) fn new(network: &'a Network<'a>) -> Self {
-        Self { network, tried: Vec::new(), best: f64::INFINITY }
+        Self { network, tried: FxHashSet::default(), best: f64::INFINITY }
     }
 
     /// A plan near the average of a mixture; none if its heaviest path returns to a host, if the
@@ -35,11 +35,10 @@ impl<'a> Rounding<'a> {
             return None;
         }
         let path = average(self.network, mixture)?;
-        if self.tried.contains(&path) {
+        let mut draft = Draft::new(self.network, &path);
+        if !self.tried.insert(path) {
             return None;
         }
-        let mut draft = Draft::new(self.network, &path);
-        self.tried.push(path);
         if !draft.cost().is_finite() {
             return None;
         }

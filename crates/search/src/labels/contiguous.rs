@@ -4,7 +4,7 @@ use edgeplan_problem::Stop;
 use edgeplan_problem::deployment::{Assignment, DeviceId};
 
 use super::dominance::{Kind, Rule, dominate};
-use super::{Expansion, Found, Layer, Trace, Width};
+use super::{Expansion, LabelOutcome, Layer, Trace, Width};
 use crate::chain::{Chain, Choice, DeviceSet, Limit, Scarce};
 use crate::dual::relaxation::{Place, Relaxation};
 use crate::dual::ticks::TableRow;
@@ -43,8 +43,8 @@ pub(crate) struct Label {
 pub(crate) struct Relaxations<'a> {
     /// The one at the best prices.
     pub(crate) best: &'a Relaxation<'a>,
-    /// The same at other prices of loss, [`OTHER_PRICES`] at most: whoever has spent little or much
-    /// of the budget is bounded best by another price.
+    /// The same at other prices of loss, [`OTHER_PRICES`] at most: labels that have spent little or
+    /// much of the budget is bounded best by another price.
     pub(crate) others: &'a [Relaxation<'a>],
 }
 
@@ -93,7 +93,7 @@ impl<'a> ContiguousLabels<'a> {
         &self,
         width: Width,
         tick: &mut dyn FnMut() -> Result<(), Stop>,
-    ) -> Result<Found, Stop> {
+    ) -> Result<LabelOutcome, Stop> {
         super::search(self, width, tick)
     }
 
@@ -333,7 +333,7 @@ mod tests {
 
     const ALL: Width = Width { labels: usize::MAX / 4, per_kind: None };
 
-    fn search(question: &Deployment, limit: f64, width: Width) -> Found {
+    fn search(question: &Deployment, limit: f64, width: Width) -> LabelOutcome {
         let chain = Chain::new(question, Measure::Latency, None);
         let relaxation = relaxation(&chain, &Prices::zero(chain.devices));
         let relaxations = Relaxations { best: &relaxation, others: &[] };

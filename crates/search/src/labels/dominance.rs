@@ -96,7 +96,8 @@ struct Numbered {
     index: usize,
 }
 
-/// The kinds that occur, and the labels, cheapest first: whoever dominates comes first.
+/// The kinds that occur, and the labels, cheapest first: a label that dominates comes before those
+/// that it dominates.
 struct ByCost {
     kinds: Vec<Kind>,
     order: Vec<Numbered>,

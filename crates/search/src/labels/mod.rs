@@ -27,7 +27,7 @@ pub(crate) struct Width {
 
 /// What a search found.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Found {
+pub(crate) struct LabelOutcome {
     /// The best plan: all layers' assignments, model by model.
     pub(crate) plan: Option<Vec<Assignment>>,
     /// The least bound of a label that was dropped for want of room; none if none was.
@@ -117,7 +117,7 @@ fn search<E: Expansion>(
     expansion: &E,
     width: Width,
     tick: &mut dyn FnMut() -> Result<(), Stop>,
-) -> Result<Found, Stop> {
+) -> Result<LabelOutcome, Stop> {
     let layers = expansion.layers();
     let crowd = expansion.crowding().labels_max(width.labels);
     let mut extended = 0;
@@ -145,7 +145,7 @@ fn search<E: Expansion>(
     }
     let best = expansion.best(&reached);
     let plan = best.map(|index| assignments(expansion, index, &traces));
-    Ok(Found { plan, dropped: reached.dropped, labels: extended })
+    Ok(LabelOutcome { plan, dropped: reached.dropped, labels: extended })
 }
 
 /// The plan of a label of the last layer.

@@ -43,7 +43,7 @@ pub struct Platform {
     pub name: String,
     /// How often requests are assigned; each waits for the end of the frame in which it came.
     pub frame: Nanos,
-    /// What missed demands mean to whoever assigns.
+    /// What missed demands mean for the assignment.
     pub mode: Mode,
     /// The format in which those who plan nothing hold every model.
     pub uniform: Format,

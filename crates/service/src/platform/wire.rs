@@ -209,7 +209,7 @@ fn at_once() -> Time {
     Time(0)
 }
 
-/// More users, shares or requests than this are a slip of the pen.
+/// More users, shares or requests than this are a typing error.
 const COUNT_MAX: u64 = 1_000_000;
 const TOKENS_MAX: u64 = 1_000_000;
 /// More sites or services than this are not compared in every combination.

@@ -22,6 +22,33 @@ const ROWS_MAX: usize = 20_000_000;
 /// A trace that is longer than this (about 3 years) has a wrong unit.
 const SECONDS_MAX: u64 = 100_000_000;
 
+/// What is made of a trace before it is run on a plan.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    /// By model, how often it is asked before the next one's turn; more than 1000 count as that.
+    pub weights: Vec<usize>,
+    /// Factor on all arrival times; above 1 lowers the load.
+    pub stretch: f64,
+    /// Deadline of every request.
+    pub deadline: Option<Nanos>,
+}
+
+impl Shape {
+    /// The trace, with models in turns.
+    pub fn applied(&self, mut requests: Vec<Request>) -> Vec<Request> {
+        let turn = |(model, &weight): (usize, &usize)| std::iter::repeat_n(model, weight.min(1000));
+        let turns: Vec<usize> = self.weights.iter().enumerate().flat_map(turn).collect();
+        for (index, request) in requests.iter_mut().enumerate() {
+            request.model = turns[index % turns.len()];
+            request.deadline = self.deadline;
+            if self.stretch != 1.0 {
+                request.arrival = Nanos((request.arrival.as_f64() * self.stretch) as u64);
+            }
+        }
+        requests
+    }
+}
+
 /// A row as it was read: nanoseconds of whatever clock, and tokens.
 struct Row {
     time: i128,

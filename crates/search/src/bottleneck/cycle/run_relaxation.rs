@@ -5,10 +5,10 @@ use edgeplan_problem::Stop;
 
 use super::runs::{Runs, Visit};
 use crate::chain::{Chain, DeviceSet, Hop};
-use crate::dual::bundle::Bundle;
 use crate::dual::ng_sets::{NgSets, WeightedVisits};
 use crate::dual::ticks::{TickSize, Ticks, least_sum};
 use crate::tuning::TUNING;
+use edgeplan_methods::bundle::Bundle;
 
 /// The tables of one cycle time.
 #[derive(Debug)]

@@ -34,7 +34,7 @@ pub(crate) struct Runs {
 
 /// A way to hold the layers of a run so far.
 #[derive(Debug, Clone, Copy)]
-struct Way {
+struct RunLabel {
     time: u64,
     bytes: u64,
     loss: u64,
@@ -44,7 +44,7 @@ struct Way {
 }
 
 /// The way to hold no layer.
-const START: Way = Way { time: 0, bytes: 0, loss: 0, parent: 0, choice: 0 };
+const START: RunLabel = RunLabel { time: 0, bytes: 0, loss: 0, parent: 0, choice: 0 };
 
 impl Runs {
     /// The runs of a chain within its rooms.
@@ -99,7 +99,7 @@ impl Runs {
     ) -> Option<Vec<Assignment>> {
         let mut plan = Vec::with_capacity(chain.layers);
         for visit in visits {
-            let mut steps: Vec<Vec<Way>> = Vec::new();
+            let mut steps: Vec<Vec<RunLabel>> = Vec::new();
             let start = vec![START];
             for layer in visit.first..visit.end {
                 let ways = steps.last().unwrap_or(&start);
@@ -122,14 +122,14 @@ impl Runs {
 }
 
 /// The undominated ways to hold one more layer.
-fn longer(chain: &Chain, device: usize, layer: usize, ways: &[Way]) -> Vec<Way> {
+fn longer(chain: &Chain, device: usize, layer: usize, ways: &[RunLabel]) -> Vec<RunLabel> {
     let room = chain.room[device];
     let choices = &chain.choices[chain.at(layer, device)];
     let is_limited = chain.loss_max != Limit::NONE;
     let mut longer = Vec::with_capacity(ways.len() * choices.len());
     for (parent, way) in ways.iter().enumerate() {
         longer.extend(choices.iter().enumerate().filter_map(|(index, choice)| {
-            let next = Way {
+            let next = RunLabel {
                 time: way.time + choice.time,
                 bytes: way.bytes + choice.bytes,
                 loss: way.loss + if is_limited { choice.loss } else { 0 },
@@ -154,7 +154,7 @@ struct Stair {
 }
 
 /// Whether no earlier way has as little loss and as few bytes. Stairs: rising loss, falling bytes.
-fn climbs(stairs: &mut Vec<Stair>, way: &Way) -> bool {
+fn climbs(stairs: &mut Vec<Stair>, way: &RunLabel) -> bool {
     let after = stairs.partition_point(|stair| stair.loss <= way.loss);
     if after > 0 && stairs[after - 1].bytes <= way.bytes {
         return false;
@@ -166,13 +166,13 @@ fn climbs(stairs: &mut Vec<Stair>, way: &Way) -> bool {
 }
 
 /// At most so many ways: neighbours in time become one with the best of both.
-fn thin(ways: &mut Vec<Way>, most: usize) {
+fn thin(ways: &mut Vec<RunLabel>, most: usize) {
     if ways.len() <= most {
         return;
     }
-    let best = |group: &[Way]| {
-        let least = |amount: fn(&Way) -> u64| group.iter().map(amount).min().unwrap_or(0);
-        Way {
+    let best = |group: &[RunLabel]| {
+        let least = |amount: fn(&RunLabel) -> u64| group.iter().map(amount).min().unwrap_or(0);
+        RunLabel {
             time: least(|way| way.time),
             bytes: least(|way| way.bytes),
             loss: least(|way| way.loss),
@@ -183,7 +183,7 @@ fn thin(ways: &mut Vec<Way>, most: usize) {
 }
 
 /// What remains of ways when a run ends.
-fn front(ways: &[Way]) -> Front {
+fn front(ways: &[RunLabel]) -> Front {
     let mut front = Front::new();
     for way in ways {
         if front.last().is_none_or(|last| way.loss < last.loss) {
@@ -215,7 +215,7 @@ mod tests {
             }
             open.extend(chain.choices[chain.at(layer, visit.device)].iter().map(|choice| {
                 let (time, bytes) = (way.time + choice.time, way.bytes + choice.bytes);
-                (layer + 1, Way { time, bytes, loss: way.loss + choice.loss, ..way })
+                (layer + 1, RunLabel { time, bytes, loss: way.loss + choice.loss, ..way })
             }));
         }
         least

@@ -11,7 +11,7 @@ use edgeplan_problem::deployment::{
 };
 use rustc_hash::FxHashMap;
 
-use super::{Expansion, Found, Layer, Trace, Width};
+use super::{Expansion, LabelOutcome, Layer, Trace, Width};
 use crate::chain::{Chain, DeviceSet};
 use crate::dual::relaxation::Relaxation;
 use crate::effort::Crowding;
@@ -90,7 +90,7 @@ impl<'a> JointLabels<'a> {
         &self,
         width: Width,
         tick: &mut dyn FnMut() -> Result<(), Stop>,
-    ) -> Result<Found, Stop> {
+    ) -> Result<LabelOutcome, Stop> {
         tick()?;
         super::search(self, width, tick)
     }

@@ -1,0 +1,229 @@
+//! A survey of a model's sensitivity: every tensor in every format, into a file that grows row by
+//! row, so that an interrupted survey goes on where it ended.
+
+use std::fmt::{Display, Formatter};
+use std::ops::Range;
+use std::path::Path;
+
+use edgeplan_engine::EngineError;
+use edgeplan_files::{InputError, read_text};
+use edgeplan_model::sensitivity::measured::{Header, Line, MeasuredSensitivity, SCHEMA};
+use edgeplan_model::{ModelSpec, TensorClass};
+use edgeplan_problem::format::Format;
+use edgeplan_report::table::{Table, or_dash};
+use serde::Serialize;
+
+use crate::additivity::Additivity;
+use crate::fidelity::Excerpt;
+use crate::journal::{self, Journal};
+use crate::measure::Reference;
+use crate::sense::{self, Trial, predicted, sense, sense_mix, trials};
+use crate::text::Text;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub struct Survey<'a> {
+    /// The unquantized model: a GGUF file, or a folder of safetensors.
+    pub model: &'a Path,
+    /// The text.
+    pub excerpt: Excerpt<'a>,
+    /// Formats to measure.
+    pub formats: &'a [Format],
+    /// Formats in which the model is run; divergence in others is scaled from their error variance.
+    pub probes: &'a [Format],
+    /// Random format mixes to run in all.
+    pub mixes: u64,
+    /// The file.
+    pub out: &'a Path,
+}
+
+/// Progress of a survey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// The original runs over so many pieces of text.
+    Original(usize),
+    /// So many tensors in a format are measured.
+    Tensors(usize),
+    /// So many random mixes are measured.
+    Mixes(usize),
+    /// One of them is done.
+    Done,
+}
+
+/// A model's sensitivity, as far as it is measured.
+#[derive(Debug)]
+pub struct Surveyed {
+    /// The model.
+    pub spec: ModelSpec,
+    /// Its file.
+    pub sensed: MeasuredSensitivity,
+}
+
+/// What a file still lacks.
+struct Missing {
+    trials: Vec<Trial>,
+    /// Numbers of random mixes.
+    mixes: Range<u64>,
+}
+
+impl Survey<'_> {
+    /// Measures what the file lacks, a row at a time.
+    ///
+    /// # Errors
+    /// A model or text that cannot be read or run; a file of another model or text; nothing to
+    /// measure.
+    pub fn run(
+        &self,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Surveyed, EngineError> {
+        let Excerpt { text, tokens, context } = self.excerpt;
+        let file = self.model.display().to_string();
+        let spec = edgeplan_model::load(&file)?;
+        sense::check(&spec, &file)?;
+        let pieces = Text::read(text, self.model)?.pieces(tokens, context)?;
+        let tokens: usize = pieces.iter().map(|piece| piece.elem_count()).sum();
+        let header = Header {
+            schema: SCHEMA.into(),
+            model: spec.name.clone(),
+            source: text.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            tokens: tokens as u64,
+            context: context as u64,
+            loss_nats: None,
+        };
+        let known = journal::read(self.out, &header)?;
+        let wanted = trials(&spec, self.formats, self.probes).into_iter();
+        let is_known = |trial: &Trial| known.as_ref().is_some_and(|known| trial.is_in(known));
+        let trials: Vec<Trial> = wanted.filter(|trial| !is_known(trial)).collect();
+        let measured = known.as_ref().map_or(0, |known| known.mixes.len() as u64);
+        let missing = Missing { trials, mixes: measured..self.mixes.max(measured) };
+        if !missing.trials.is_empty() || !missing.mixes.is_empty() {
+            let original = crate::load(self.model, context)?;
+            progress(Progress::Original(pieces.len()));
+            let done = &mut || progress(Progress::Done);
+            let reference = Reference::new(&original, pieces, original.kept_max(), done)?;
+            let header = Header { loss_nats: Some(reference.loss), ..header };
+            self.measure(&reference, &header, missing, progress)?;
+        }
+        let out = self.out.display().to_string();
+        if !self.out.exists() {
+            return Err(InputError::file(out, "nothing was measured").into());
+        }
+        Ok(Surveyed { spec, sensed: MeasuredSensitivity::parse(&out, &read_text(self.out)?)? })
+    }
+
+    /// Measures what is missing, a line each.
+    fn measure(
+        &self,
+        reference: &Reference<'_>,
+        header: &Header,
+        Missing { trials, mixes }: Missing,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), EngineError> {
+        let mut journal = Journal::open(self.out, header)?;
+        progress(Progress::Tensors(trials.len()));
+        sense(reference, &trials, &mut |row| {
+            journal.add(&Line::Row(row))?;
+            progress(Progress::Done);
+            Ok(())
+        })?;
+        let sensed =
+            MeasuredSensitivity::parse(&self.out.display().to_string(), &read_text(self.out)?)?;
+        progress(Progress::Mixes((mixes.end - mixes.start) as usize));
+        for number in mixes {
+            journal.add(&Line::Mix(sense_mix(reference, &sensed, number)?))?;
+            progress(Progress::Done);
+        }
+        Ok(())
+    }
+}
+
+/// A surveyed model. Field names are stable keys.
+#[derive(Serialize)]
+struct SurveyedKeys<'a> {
+    model: &'a str,
+    rows: usize,
+    mixes: Vec<MixKeys>,
+    rank_correlation: Option<f64>,
+    median_error: Option<f64>,
+    calibrated_median_error: Option<f64>,
+    scale: Option<f64>,
+    power: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct MixKeys {
+    predicted_nats: f64,
+    measured_nats: f64,
+}
+
+impl Surveyed {
+    /// Divergence of each random mix, predicted by adding up and measured, in nats.
+    fn mixes(&self) -> Vec<(f64, f64)> {
+        let sensed = &self.sensed;
+        let mixes = sensed.mixes.iter();
+        mixes
+            .filter_map(|mix| Some((predicted(sensed, &sense::mix(sensed, mix.mix))?, mix.kl_nats)))
+            .collect()
+    }
+
+    /// The survey for programs, under stable keys.
+    pub fn keys(&self) -> impl Serialize {
+        let pairs = self.mixes();
+        let found = Additivity::of(&pairs);
+        let key = |(predicted_nats, measured_nats)| MixKeys { predicted_nats, measured_nats };
+        SurveyedKeys {
+            model: &self.sensed.header.model,
+            rows: self.sensed.rows().len(),
+            mixes: pairs.into_iter().map(key).collect(),
+            rank_correlation: found.map(|found| found.rank_correlation),
+            median_error: found.map(|found| found.error),
+            calibrated_median_error: found.map(|found| found.calibrated_error),
+            scale: found.map(|found| found.scale),
+            power: found.map(|found| found.power),
+        }
+    }
+
+    /// Sums over tensors by class and format.
+    fn sums(&self) -> Table {
+        let mut formats: Vec<Format> = self.sensed.rows().iter().map(|row| row.format).collect();
+        formats.sort();
+        formats.dedup();
+        let names = formats.iter().map(|format| format!("{format}>"));
+        let mut table = Table::new(std::iter::once("nats, summed over".to_owned()).chain(names));
+        for class in TensorClass::MATRICES {
+            let tensors: Vec<&str> = (self.spec.layers.iter().flat_map(|layer| &layer.tensors))
+                .filter(|tensor| tensor.class == class && tensor.quantizable)
+                .map(|tensor| tensor.name.as_str())
+                .collect();
+            if tensors.is_empty() {
+                continue;
+            }
+            let sums = formats.iter().map(|&format| {
+                let divergences = tensors.iter().map(|t| self.sensed.divergence(t, format));
+                or_dash(divergences.sum::<Option<f64>>().map(|sum| format!("{sum:.5}")))
+            });
+            table.row(std::iter::once(class.name().to_owned()).chain(sums));
+        }
+        table
+    }
+}
+
+impl Display for Surveyed {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Header { model, source, tokens, loss_nats, .. } = &self.sensed.header;
+        let loss = loss_nats.map(|loss| format!(", loss {loss:.4} nats")).unwrap_or_default();
+        writeln!(f, "{model} on {tokens} tokens of {source}{loss}\n\n{}", self.sums())?;
+        let Some(found) = Additivity::of(&self.mixes()) else { return Ok(()) };
+        writeln!(
+            f,
+            "\n{} random mixes, divergence predicted by adding up and measured:\n\
+             rank correlation {:.4}, median error {:.1} %, calibrated ({:.3} sum^{:.3}) {:.1} %",
+            found.mixes,
+            found.rank_correlation,
+            100.0 * found.error,
+            found.scale,
+            found.power,
+            100.0 * found.calibrated_error
+        )
+    }
+}
