@@ -194,7 +194,8 @@ fn mistakes_get_one_clear_error() {
         std::fs::write(&suite, text).unwrap();
         refused(&["bench", &suite, "--out", &out], expected);
     };
-    bad("analysis = \"\"\nsolver = []", "bad.toml: solver: unknown field");
+    bad("analysis = \"\"\nsolvres = []", "bad.toml: solvres: unknown field");
+    bad("analysis = \"\"\nsolver = []", "bad.toml: solver: invalid type: sequence");
     bad("analysis = \"\"\nsolvers = [\"hihgs\"]\nfamily = []", "family: empty");
     let family = "[[family]]\nname = \"homelab\"";
     bad(&format!("analysis = \"\"\nsolvers = [\"highs\"]\n{family}"), "did you mean `home-lab`?");

@@ -308,7 +308,7 @@ mod tests {
             loop {
                 match self {
                     Self::Plans => {
-                        drop(run.incumbent(&10_u64.max(1_000_000_u64.saturating_sub(at))))
+                        run.incumbent(&10_u64.max(1_000_000_u64.saturating_sub(at)));
                     }
                     Self::Bounds => run.lower_bound(Cost(10.min(at))),
                     Self::Fails => return Err(SolverError::Engine("broken".into())),
