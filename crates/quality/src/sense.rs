@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
-use edgeplan_engine::{EngineError, Observer};
+use edgeplan_reference_llama::{LlamaError, Observer};
 use edgeplan_files::InputError;
 use edgeplan_model::sensitivity::measured::{MeasuredSensitivity, Mix, Row};
 use edgeplan_model::{ModelSpec, TensorClass};
@@ -93,7 +93,7 @@ pub fn sense(
     reference: &Reference<'_>,
     trials: &[Trial],
     done: &mut (dyn FnMut(Row) -> std::result::Result<(), InputError> + Send),
-) -> std::result::Result<(), EngineError> {
+) -> std::result::Result<(), LlamaError> {
     let original = reference.original;
     let mut states = reference.tokens();
     let last = trials.iter().map(|trial| trial.layer).max().unwrap_or_default();
@@ -116,7 +116,7 @@ pub fn sense(
                 let row = trial.run(reference, &states, &inputs)?;
                 // A thread that panicked while it wrote ends the program anyway.
                 let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                Ok::<(), EngineError>((*done)(row)?)
+                Ok::<(), LlamaError>((*done)(row)?)
             })?;
         }
         states = next;

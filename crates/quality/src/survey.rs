@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter};
 use std::ops::Range;
 use std::path::Path;
 
-use edgeplan_engine::EngineError;
+use edgeplan_reference_llama::LlamaError;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::sensitivity::measured::{Header, Line, MeasuredSensitivity, SCHEMA};
 use edgeplan_model::{ModelSpec, TensorClass};
@@ -75,7 +75,7 @@ impl Survey<'_> {
     pub fn run(
         &self,
         progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Surveyed, EngineError> {
+    ) -> Result<Surveyed, LlamaError> {
         let Excerpt { text, tokens, context } = self.excerpt;
         let file = self.model.display().to_string();
         let spec = edgeplan_model::load(&file)?;
@@ -118,7 +118,7 @@ impl Survey<'_> {
         header: &Header,
         Missing { trials, mixes }: Missing,
         progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), LlamaError> {
         let mut journal = Journal::open(self.out, header)?;
         progress(Progress::Tensors(trials.len()));
         sense(reference, &trials, &mut |row| {

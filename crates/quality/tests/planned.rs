@@ -10,7 +10,7 @@ use std::process::Command;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
-use edgeplan_engine::{Model, Positions};
+use edgeplan_reference_llama::{Model, Positions};
 use edgeplan_files::deployment::{PlannedLayer, PlannedModel};
 use edgeplan_model::TensorClass;
 use edgeplan_problem::format::Format;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use anyhow::{Context as _, Result};
-use edgeplan_engine::random::Random;
+use edgeplan_reference_llama::random::Random;
 use edgeplan_files::check_writable;
 use edgeplan_model::gguf::draft::Draft;
 use edgeplan_problem::recipe::FormatMix;

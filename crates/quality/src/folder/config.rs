@@ -1,7 +1,7 @@
 //! What `config.json` says of how a model computes, beside the lengths of its parts.
 
 use candle_core::{Result as Computed, Tensor};
-use edgeplan_engine::turns;
+use edgeplan_reference_llama::turns;
 use edgeplan_files::{InputError, parse_json};
 use edgeplan_model::Shape;
 use serde::Deserialize;

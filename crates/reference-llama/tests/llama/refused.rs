@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use edgeplan_engine::random::Random;
-use edgeplan_engine::{Device, Model};
+use edgeplan_reference_llama::random::Random;
+use edgeplan_reference_llama::{Device, Model};
 use edgeplan_model::gguf::draft::{Draft, Tensor, Value};
 use edgeplan_model::{Shape, gguf};
 use edgeplan_problem::format::Format;

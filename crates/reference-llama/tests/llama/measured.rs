@@ -1,7 +1,7 @@
 //! A model that is run for its times.
 
-use edgeplan_engine::Device;
-use edgeplan_engine::measure::measure;
+use edgeplan_reference_llama::Device;
+use edgeplan_reference_llama::measure::measure;
 use edgeplan_pricing::Runs;
 use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
