@@ -35,8 +35,7 @@ impl Bounded {
         let tables: Vec<Tables> = (0..question.models()).map(|model| ways.tables(model)).collect();
         let device = |device| {
             check()?;
-            Ok(Pricing::new(question, domain, terms, device)
-                .configurations(labels_max))
+            Ok(Pricing::new(question, domain, terms, device).configurations(labels_max))
         };
         let priced: Vec<Priced> = (0..question.devices).map(device).collect::<Result<_, Stop>>()?;
         let never = tables.iter().any(|tables| tables.least >= NEVER);

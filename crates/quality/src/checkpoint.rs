@@ -6,10 +6,10 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use edgeplan_reference_llama::{LlamaError, Llama};
 use edgeplan_files::InputError;
 use edgeplan_model::gguf::{self, Header, Pair};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::{Llama, LlamaError};
 
 use crate::decoder::{Architecture, Decoder};
 use crate::quantize::dequantize;

@@ -306,8 +306,8 @@ mod tests {
     use std::path::Path;
 
     use candle_core::Var;
-    use edgeplan_reference_llama::{Model, Positions};
     use edgeplan_problem::format::Format;
+    use edgeplan_reference_llama::{Model, Positions};
 
     use super::*;
     use crate::apply::{apply, from_mix};

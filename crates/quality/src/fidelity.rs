@@ -3,12 +3,12 @@
 use std::fmt::{Display, Formatter};
 use std::path::Path;
 
-use edgeplan_reference_llama::LlamaError;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::Bytes;
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::LlamaError;
 use serde::Serialize;
 
 use crate::apply::{Formats, bytes};

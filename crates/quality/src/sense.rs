@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
-use edgeplan_reference_llama::{LlamaError, Observer};
 use edgeplan_files::InputError;
 use edgeplan_model::sensitivity::measured::{MeasuredSensitivity, Mix, Row};
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::{LlamaError, Observer};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;

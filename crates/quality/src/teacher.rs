@@ -6,11 +6,11 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
-use edgeplan_reference_llama::LlamaError;
 use edgeplan_files::{InputError, read_text, stream_atomic};
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_model::{Shape, TensorClass};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::LlamaError;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 

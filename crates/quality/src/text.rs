@@ -7,8 +7,8 @@ use std::path::Path;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::quantized::tokenizer::TokenizerFromGguf as _;
 use candle_core::{Device, Tensor};
-use edgeplan_reference_llama::LlamaError;
 use edgeplan_files::{InputError, read_text};
+use edgeplan_reference_llama::LlamaError;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{PreTokenizerWrapper, Tokenizer};
 

@@ -18,8 +18,8 @@ mod tensors;
 
 use std::path::Path;
 
-pub(crate) use self::blocks::has_windows;
 use self::blocks::BlockCounts;
+pub(crate) use self::blocks::has_windows;
 use self::header::Value;
 pub use self::header::{Header, Pair, Tensor, read};
 pub use self::metadata::WRITTEN;
@@ -148,11 +148,7 @@ impl Header {
     }
 
     /// Index of the layer that a tensor belongs to; none for a block that is not loaded.
-    fn layer_of(
-        &self,
-        tensor: &Tensor,
-        blocks: BlockCounts,
-    ) -> Result<Option<usize>, InputError> {
+    fn layer_of(&self, tensor: &Tensor, blocks: BlockCounts) -> Result<Option<usize>, InputError> {
         if let Some(rest) = tensor.name.strip_prefix("blk.") {
             let block = rest.split('.').next().and_then(|block| block.parse::<u64>().ok());
             return match block.filter(|&block| block < blocks.all()) {
@@ -167,6 +163,6 @@ impl Header {
             return Err(self.error(&tensor.name, "only decoders in one chain can be read"));
         }
         let head = tensor.name.starts_with("output");
-        Ok(Some(if head { 1 + blocks as usize } else { 0 }))
+        Ok(Some(if head { 1 + blocks.loaded as usize } else { 0 }))
     }
 }

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Tensor;
-use edgeplan_reference_llama::LlamaError;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::{ModelSpec, Shape, TensorSpec};
+use edgeplan_reference_llama::LlamaError;
 
 use self::config::Config;
 use self::names::Names;

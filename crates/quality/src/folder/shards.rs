@@ -7,8 +7,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use edgeplan_reference_llama::LlamaError;
 use edgeplan_files::{InputError, parse_json, read_text};
+use edgeplan_reference_llama::LlamaError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 

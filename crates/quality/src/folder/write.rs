@@ -5,11 +5,11 @@ use std::io::Error;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use edgeplan_reference_llama::LlamaError;
 use edgeplan_files::{InputError, stream_atomic};
 use edgeplan_model::TensorSpec;
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::LlamaError;
 
 use super::{Folder, vocabulary};
 use crate::apply::Formats;

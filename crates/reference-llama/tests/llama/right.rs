@@ -1,8 +1,10 @@
 //! Right answers.
 
-use edgeplan_reference_llama::{CHUNK, Device, LlamaError, Model, Observer, Positions, Stopwatch, Tensor};
 use edgeplan_model::TensorClass;
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::{
+    CHUNK, Device, LlamaError, Model, Observer, Positions, Stopwatch, Tensor,
+};
 
 use crate::equations::Plain;
 use crate::made::{Made, tiny, tokens, wide};
