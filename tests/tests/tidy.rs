@@ -207,10 +207,10 @@ fn native_engines_have_one_door_each() {
 
 #[test]
 fn candle_stays_with_those_that_run_kernels() {
-    let own = ["engine", "kernels", "quality"];
+    let own = ["reference-llama", "kernels", "quality"];
     only(&own, |name| name.starts_with("candle"));
     // And only the command line, the sweep of bits for loss, and fuzzing reach it through these.
-    only(&["engine", "kernels", "quality", "pareto", "cli", "fuzz"], |name| {
+    only(&["reference-llama", "kernels", "quality", "pareto", "cli", "fuzz"], |name| {
         own.iter().any(|o| name == member_name(o))
     });
 }

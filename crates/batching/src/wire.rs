@@ -1,12 +1,14 @@
 //! A `batch.toml` as it is written, and what may stand in it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::quantity::{Memory, Time};
-use edgeplan_files::{InputError, nearest};
+use edgeplan_files::{InputError, nearest, within};
 
 /// Who waits at which edge nodes, and what an epoch is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -148,8 +150,8 @@ const LONGEST: u64 = 86_400_000_000_000;
 /// Checks every number, whether it comes from a file or not.
 pub(super) fn check(file: &str, scenario: &Scenario) -> Result<(), InputError> {
     let bounds = Bounds { file };
-    bounds.whole("token-bits", scenario.token_bits, (1, 1_000_000))?;
-    bounds.number("noise-dbm-per-hz", scenario.noise_dbm_per_hz, (-300.0, 100.0))?;
+    bounds.within("token-bits", scenario.token_bits, 1..=1_000_000)?;
+    bounds.within("noise-dbm-per-hz", scenario.noise_dbm_per_hz, -300.0..=100.0)?;
     let phases = &scenario.epoch;
     for (key, phase) in
         [("uplink", phases.uplink), ("compute", phases.compute), ("downlink", phases.downlink)]
@@ -179,22 +181,13 @@ struct Bounds<'a> {
 }
 
 impl Bounds<'_> {
-    fn number(&self, key: &str, value: f64, (least, most): (f64, f64)) -> Result<(), InputError> {
-        if (least..=most).contains(&value) {
-            return Ok(());
-        }
-        Err(InputError::key(
-            self.file,
-            key,
-            format!("{value:?}; {least:?} to {most:?} are allowed"),
-        ))
-    }
-
-    fn whole(&self, key: &str, value: u32, (least, most): (u32, u32)) -> Result<(), InputError> {
-        if (least..=most).contains(&value) {
-            return Ok(());
-        }
-        Err(InputError::key(self.file, key, format!("{value}; {least} to {most} are allowed")))
+    fn within<T: PartialOrd + Debug>(
+        &self,
+        key: &str,
+        value: T,
+        allowed: RangeInclusive<T>,
+    ) -> Result<(), InputError> {
+        within(self.file, key, value, &allowed)
     }
 
     fn time(&self, key: &str, time: Time) -> Result<(), InputError> {
@@ -206,20 +199,20 @@ impl Bounds<'_> {
 
     fn node(&self, key: &str, node: &WireNode) -> Result<(), InputError> {
         let numbers = [
-            ("tflops", node.tflops, (1e-6, 1e6)),
-            ("uplink-mhz", node.uplink_mhz, (1e-6, 1e6)),
-            ("downlink-mhz", node.downlink_mhz, (1e-6, 1e6)),
-            ("transmit-dbm", node.transmit_dbm, (-200.0, 200.0)),
+            ("tflops", node.tflops, 1e-6..=1e6),
+            ("uplink-mhz", node.uplink_mhz, 1e-6..=1e6),
+            ("downlink-mhz", node.downlink_mhz, 1e-6..=1e6),
+            ("transmit-dbm", node.transmit_dbm, -200.0..=200.0),
         ];
         for (name, value, allowed) in numbers {
-            self.number(&format!("{key}.{name}"), value, allowed)?;
+            self.within(&format!("{key}.{name}"), value, allowed)?;
         }
-        self.whole(&format!("{key}.devices"), node.devices, (1, 1_000_000))?;
+        self.within(&format!("{key}.devices"), node.devices, 1..=1_000_000)?;
         for (index, format) in node.format.iter().enumerate() {
             let key = format!("{key}.format[{index}]");
-            self.number(&format!("{key}.memory-factor"), format.memory_factor, (0.0, 100.0))?;
-            self.number(&format!("{key}.time-factor"), format.time_factor, (1e-6, 1e3))?;
-            self.number(&format!("{key}.kl"), format.kl, (0.0, 100.0))?;
+            self.within(&format!("{key}.memory-factor"), format.memory_factor, 0.0..=100.0)?;
+            self.within(&format!("{key}.time-factor"), format.time_factor, 1e-6..=1e3)?;
+            self.within(&format!("{key}.kl"), format.kl, 0.0..=100.0)?;
         }
         Ok(())
     }
@@ -230,12 +223,12 @@ impl Bounds<'_> {
         request: &WireRequest,
         scenario: &Scenario,
     ) -> Result<(), InputError> {
-        self.whole(&format!("{key}.prompt"), request.prompt, (1, 10_000_000))?;
-        self.whole(&format!("{key}.output"), request.output, (1, 10_000_000))?;
+        self.within(&format!("{key}.prompt"), request.prompt, 1..=10_000_000)?;
+        self.within(&format!("{key}.output"), request.output, 1..=10_000_000)?;
         self.time(&format!("{key}.deadline"), request.deadline)?;
         self.time(&format!("{key}.waited"), request.waited)?;
-        self.number(&format!("{key}.accuracy"), request.accuracy, (0.0, 1.0))?;
-        self.number(&format!("{key}.transmit-dbm"), request.transmit_dbm, (-200.0, 200.0))?;
+        self.within(&format!("{key}.accuracy"), request.accuracy, 0.0..=1.0)?;
+        self.within(&format!("{key}.transmit-dbm"), request.transmit_dbm, -200.0..=200.0)?;
         for (name, &gain) in &request.gain_db {
             let key = format!("{key}.gain-db.{name}");
             if !scenario.node.contains_key(name) {
@@ -247,7 +240,7 @@ impl Bounds<'_> {
                     format!("there is no such node{hint}"),
                 ));
             }
-            self.number(&key, gain, (-1_000.0, 100.0))?;
+            self.within(&key, gain, -1_000.0..=100.0)?;
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ mod seen;
 mod write;
 
 use std::borrow::Cow;
+use std::fmt::Debug;
 use std::fs::File;
 use std::io::{Error, ErrorKind, Read as _};
 use std::ops::RangeInclusive;
@@ -195,16 +196,17 @@ pub fn digest(text: &str) -> String {
 ///
 /// # Errors
 /// When it is not; the error names the key, the value and what is allowed.
-pub fn within(
+pub fn within<T: PartialOrd + Debug>(
     file: &str,
     key: &str,
-    value: u64,
-    allowed: &RangeInclusive<u64>,
+    value: T,
+    allowed: &RangeInclusive<T>,
 ) -> Result<(), InputError> {
     if allowed.contains(&value) {
         return Ok(());
     }
-    let problem = format!("{value}; {} to {} are allowed", allowed.start(), allowed.end());
+    let (least, most) = (allowed.start(), allowed.end());
+    let problem = format!("{value:?}; {least:?} to {most:?} are allowed");
     Err(InputError::key(file, key, problem))
 }
 

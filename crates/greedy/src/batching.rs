@@ -7,9 +7,9 @@ use edgeplan_problem::{Answer, Evaluation, Nanos, Problem as _, Run, Solver, Sol
 /// How a node picks its batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchPolicy {
-    /// In order of arrival, whoever still fits.
+    /// Requests in order of arrival, as long as they fit.
     FirstCome,
-    /// The cheapest first (operations per weight, at their own length), whoever still fits.
+    /// The cheapest first (operations per weight, at their own length), as long as they fit.
     Cheapest,
     /// Static batching (the paper's StB): the first so many in order of arrival; without a number,
     /// as many as fit if all were as long as the longest waiting prompt and answer. While they need

@@ -10,6 +10,7 @@ mod batching;
 mod by_arrival;
 mod llama_cpp;
 mod one_format;
+mod placing;
 mod policy;
 mod quantize_then_place;
 mod runs;

@@ -1,10 +1,10 @@
 //! One format for the whole model: what people download, placed as well as a placement solver can.
 
-use edgeplan_problem::deployment::{Assignment, Deployment, Layer, Mix, OptionId, Plan};
+use edgeplan_problem::deployment::{Deployment, Layer, Mix, OptionId, Plan};
 use edgeplan_problem::recipe::Recipe;
-use edgeplan_problem::{Answer, Limits, Run, Silent, Solver, SolverError, Unsupported, solve};
+use edgeplan_problem::{Answer, Run, Solver, SolverError, Unsupported};
 
-use crate::quantize_then_place::with_formats;
+use crate::placing::{placed, supports};
 
 /// The best placement by `place` of any recipe that all layers have and that loses no more than
 /// allowed. What choosing per layer wins over it is the value of mixing formats.
@@ -21,26 +21,14 @@ impl std::fmt::Debug for OneFormat {
 
 impl Solver<Deployment> for OneFormat {
     fn supports(&self, problem: &Deployment) -> Result<(), Unsupported> {
-        if problem.models.len() != 1 {
-            let models = problem.models.len();
-            return Err(Unsupported(format!("places one model, this has {models}")));
-        }
-        self.place.supports(problem)
+        supports(self.place.as_ref(), problem)
     }
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
-        let instance = run.problem();
-        for mix in uniform_mixes(instance) {
+        for mix in uniform_mixes(run.problem()) {
             run.step()?;
-            let given = with_formats(instance, &mix);
-            let limits = Limits { time: run.remaining(), ..run.limits() };
-            let outcome = solve(&given, self.place.as_ref(), limits, &mut Silent);
-            if let Some(placed) = outcome.plan {
-                let layers = placed.models[0].iter().zip(&mix);
-                let layers = layers
-                    .map(|(layer, &option)| Assignment { device: layer.device, option })
-                    .collect();
-                run.incumbent(&Plan::single(layers));
+            if let Some(plan) = placed(self.place.as_ref(), run, &mix) {
+                run.incumbent(&plan);
             }
         }
         // No bound: other mixes were not looked at.

@@ -2,8 +2,10 @@
 //! placed as well as a placement solver can. What the joint problem wins over it is the value of
 //! deciding both at once.
 
-use edgeplan_problem::deployment::{Assignment, Deployment, Mix, OptionId, Plan, mixes};
-use edgeplan_problem::{Answer, Limits, Run, Silent, Solver, SolverError, Unsupported, solve};
+use edgeplan_problem::deployment::{Deployment, Plan, mixes};
+use edgeplan_problem::{Answer, Run, Solver, SolverError, Unsupported};
+
+use crate::placing::{placed, supports};
 
 /// The smallest mix within the quality budget, placed by `place`.
 pub struct QuantizeThenPlace {
@@ -19,40 +21,16 @@ impl std::fmt::Debug for QuantizeThenPlace {
 
 impl Solver<Deployment> for QuantizeThenPlace {
     fn supports(&self, problem: &Deployment) -> Result<(), Unsupported> {
-        if problem.models.len() != 1 {
-            let models = problem.models.len();
-            return Err(Unsupported(format!("places one model, this has {models}")));
-        }
-        self.place.supports(problem)
+        supports(self.place.as_ref(), problem)
     }
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
-        let instance = run.problem();
-        let Some(mix) = mixes(instance, 0, 1).pop() else {
-            return Ok(Answer::Unknown { lower_bound: None });
-        };
-        let given = with_formats(instance, &mix);
-        let limits = Limits { time: run.remaining(), ..run.limits() };
-        let outcome = solve(&given, self.place.as_ref(), limits, &mut Silent);
-        Ok(match outcome.plan {
-            // The bound holds for this mix only.
-            Some(placed) => {
-                let layers = placed.models[0].iter().zip(&mix);
-                let layers = layers
-                    .map(|(layer, &option)| Assignment { device: layer.device, option })
-                    .collect();
-                Answer::Plan { plan: Plan::single(layers), lower_bound: None }
-            }
-            None => Answer::Unknown { lower_bound: None },
-        })
+        let mix = mixes(run.problem(), 0, 1).pop();
+        let plan = mix.and_then(|mix| placed(self.place.as_ref(), run, &mix));
+        // A bound would hold for this mix only.
+        Ok(plan.map_or(Answer::Unknown { lower_bound: None }, |plan| Answer::Plan {
+            plan,
+            lower_bound: None,
+        }))
     }
-}
-
-/// The same question with one option per layer.
-pub(crate) fn with_formats(instance: &Deployment, mix: &Mix) -> Deployment {
-    let mut given = instance.clone();
-    for (layer, &OptionId(option)) in given.models[0].layers.iter_mut().zip(mix) {
-        layer.options = vec![layer.options.swap_remove(usize::from(option))];
-    }
-    given
 }

@@ -4,7 +4,7 @@ use edgeplan_problem::Stop;
 
 use crate::domain::Domain;
 use crate::paths::{Tables, Ways};
-use crate::prices::{Ceilings, Prices};
+use crate::prices::Terms;
 use crate::pricing::{LabelsMax, Priced, Pricing};
 use crate::question::{NEVER, Question};
 
@@ -26,16 +26,16 @@ impl Bounded {
     pub(crate) fn new(
         question: &Question<'_>,
         domain: &Domain,
-        (prices, ceilings): (&Prices, &Ceilings),
+        terms: Terms<'_>,
         labels_max: LabelsMax,
         check: &dyn Fn() -> Result<(), Stop>,
     ) -> Result<Self, Stop> {
+        let Terms { prices, ceilings } = terms;
         let ways = Ways::new(question, domain, prices, ceilings);
         let tables: Vec<Tables> = (0..question.models()).map(|model| ways.tables(model)).collect();
         let device = |device| {
             check()?;
-            Ok(Pricing::new(question, domain, (prices, ceilings), device)
-                .configurations(labels_max))
+            Ok(Pricing::new(question, domain, terms, device).configurations(labels_max))
         };
         let priced: Vec<Priced> = (0..question.devices).map(device).collect::<Result<_, Stop>>()?;
         let never = tables.iter().any(|tables| tables.least >= NEVER);
@@ -55,13 +55,14 @@ impl Bounded {
 pub(crate) fn fix(
     question: &Question<'_>,
     domain: &mut Domain,
-    (prices, ceilings): (&Prices, &Ceilings),
-    (bounded, cutoff): (&Bounded, u64),
+    terms: Terms<'_>,
+    bounded: &Bounded,
+    cutoff: u64,
 ) -> u64 {
     let limit = i128::from(cutoff) << question.shift;
     let mut fixed = 0;
     for device in 0..question.devices {
-        let pricing = Pricing::new(question, domain, (prices, ceilings), device);
+        let pricing = Pricing::new(question, domain, terms, device);
         let least = bounded.priced[device].least;
         for (place, choice, value) in pricing.choices() {
             let slot = place / question.devices;

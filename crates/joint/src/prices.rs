@@ -30,6 +30,15 @@ pub(crate) struct Prices {
     pub(crate) traffic: Vec<u64>,
 }
 
+/// What a node is bounded by.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terms<'a> {
+    /// Any prices bound.
+    pub(crate) prices: &'a Prices,
+    /// What plans that are no better than the incumbent may break.
+    pub(crate) ceilings: &'a Ceilings,
+}
+
 /// Limits on devices that every plan better than the incumbent keeps.
 #[derive(Debug, Clone)]
 pub(crate) struct Ceilings {

@@ -16,7 +16,7 @@ use crate::improve::improved;
 use crate::master::{Master, Mixture};
 use crate::paths::{Arc, Ways};
 use crate::place::placement;
-use crate::prices::{Ceilings, Prices};
+use crate::prices::{Ceilings, Prices, Terms};
 use crate::pricing::LabelsMax;
 use crate::propagate::propagate;
 use crate::question::Question;
@@ -159,8 +159,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         Ok(())
     }
 
-    fn bounded(&self, domain: &Domain, priced: (&Prices, &Ceilings)) -> Result<Bounded, Stop> {
-        Bounded::new(self.question, domain, priced, LABELS, &|| self.run.check())
+    fn bounded(&self, domain: &Domain, terms: Terms<'_>) -> Result<Bounded, Stop> {
+        Bounded::new(self.question, domain, terms, LABELS, &|| self.run.check())
     }
 
     /// Adds a plan's columns.
@@ -202,9 +202,10 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             let mut added = 0;
             if let Some(tried) = tried {
                 let exact = last.as_ref().map(|mixture| &mixture.prices);
-                let bounded = self.bounded(domain, (&tried, &ceilings))?;
+                let terms = Terms { prices: &tried, ceilings: &ceilings };
+                let bounded = self.bounded(domain, terms)?;
                 self.run.count("labels", bounded.priced.iter().map(|p| p.labels).sum());
-                added = self.add(domain, &ceilings, (&bounded, &tried), exact)?;
+                added = self.add(domain, terms, &bounded, exact)?;
                 if bounded.scaled > best || first {
                     best = best.max(bounded.scaled);
                     center = Rc::new(tried);
@@ -245,7 +246,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             last = Some(mixture);
         }
         let mixture = last.expect("the master was solved");
-        self.fix(domain, &center, &ceilings)?;
+        self.fix(domain, Terms { prices: &center, ceilings: &ceilings })?;
         self.round(domain, &mixture, &center, Care::Thorough)?;
         let bound = unscaled(self.question, best).max(bound);
         if bound >= self.cutoff() {
@@ -264,16 +265,10 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     }
 
     /// Takes out of a domain what reduced costs at these prices show to be useless.
-    fn fix(
-        &mut self,
-        domain: &mut Domain,
-        prices: &Prices,
-        ceilings: &Ceilings,
-    ) -> Result<(), SolverError> {
-        let bounded = self.bounded(domain, (prices, ceilings))?;
+    fn fix(&mut self, domain: &mut Domain, terms: Terms<'_>) -> Result<(), SolverError> {
+        let bounded = self.bounded(domain, terms)?;
         if bounded.scaled < i128::MAX {
-            let known = (&bounded, self.cutoff());
-            let fixed = fix(self.question, domain, (prices, ceilings), known);
+            let fixed = fix(self.question, domain, terms, &bounded, self.cutoff());
             self.run.count("fixed", fixed);
         }
         Ok(())
@@ -283,8 +278,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     fn add(
         &mut self,
         domain: &Domain,
-        ceilings: &Ceilings,
-        (bounded, tried): (&Bounded, &Prices),
+        Terms { prices: tried, ceilings }: Terms<'_>,
+        bounded: &Bounded,
         exact: Option<&Prices>,
     ) -> Result<usize, SolverError> {
         let question = self.question;

@@ -4,11 +4,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use edgeplan_cost_model::profile::{Machine as Described, Profile, SCHEMA};
-use edgeplan_engine::on_worker;
 use edgeplan_files::InputError;
 use edgeplan_measure::clock::Monotonic;
 use edgeplan_measure::machine::{Machine, date, load_average, revision};
 use edgeplan_problem::{Bytes, Nanos};
+use edgeplan_reference_llama::on_worker;
 
 use crate::engine::{Candle, EngineError};
 use crate::grid::{Scope, Size, grid};

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use candle_core::quantized::{QMatMul, QStorage, QTensor};
 use candle_core::{DType, Device, Module as _, Result, Tensor};
-use edgeplan_engine::ggml_type;
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::ggml_type;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 

@@ -5,7 +5,6 @@ use std::io::{Error, Write};
 use std::path::Path;
 
 use candle_core::Tensor;
-use edgeplan_engine::EngineError;
 use edgeplan_files::deployment::PlannedModel;
 use edgeplan_files::{InputError, stream_atomic};
 use edgeplan_model::gguf::Tensor as Stored;
@@ -13,6 +12,7 @@ use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_model::{ModelSpec, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::{FormatMix, Recipe};
+use edgeplan_reference_llama::LlamaError;
 use rayon::prelude::*;
 
 use crate::checkpoint::Checkpoint;
@@ -156,7 +156,7 @@ pub fn write(
     trained: &BTreeMap<String, Tensor>,
     out: &Path,
     progress: impl FnMut(u64),
-) -> Result<(), EngineError> {
+) -> Result<(), LlamaError> {
     match model.is_dir() {
         true => Folder::open(model)?.write(formats, trained, out, progress),
         false => Ok(apply(&mut Checkpoint::open(model)?, formats, trained, out, progress)?),

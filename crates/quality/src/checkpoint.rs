@@ -6,10 +6,10 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use edgeplan_engine::{EngineError, Llama};
 use edgeplan_files::InputError;
 use edgeplan_model::gguf::{self, Header, Pair};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::{Llama, LlamaError};
 
 use crate::decoder::{Architecture, Decoder};
 use crate::quantize::dequantize;
@@ -97,7 +97,7 @@ impl Checkpoint {
     ///
     /// # Errors
     /// Those of reading, a type that cannot be widened, numbers that are none.
-    pub fn widened(&mut self, name: &str) -> Result<Tensor, EngineError> {
+    pub fn widened(&mut self, name: &str) -> Result<Tensor, LlamaError> {
         let tensor = self.tensor(name)?.clone();
         let format = self.format(&tensor)?;
         let bytes = self.bytes(&tensor, 0, tensor.bytes.0)?;
@@ -119,7 +119,7 @@ impl Checkpoint {
     /// # Errors
     /// Another architecture, a missing or superfluous tensor, a wrong shape, and those of
     /// [`Checkpoint::widened`].
-    pub fn decoder(&mut self, room: usize) -> Result<Decoder, EngineError> {
+    pub fn decoder(&mut self, room: usize) -> Result<Decoder, LlamaError> {
         let llama = Llama::read(&self.header)?;
         let vocab = self.tensor("token_embd.weight")?.rows();
         let mut expected = shapes(&llama, vocab);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use candle_nn::ops;
-use edgeplan_engine::{Llama, Observer};
+use edgeplan_reference_llama::{Llama, Observer};
 
 /// Where a decoder and its equations differ from another's.
 #[derive(Debug, Clone)]
@@ -306,8 +306,8 @@ mod tests {
     use std::path::Path;
 
     use candle_core::Var;
-    use edgeplan_engine::{Model, Positions};
     use edgeplan_problem::format::Format;
+    use edgeplan_reference_llama::{Model, Positions};
 
     use super::*;
     use crate::apply::{apply, from_mix};

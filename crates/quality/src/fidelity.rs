@@ -3,12 +3,12 @@
 use std::fmt::{Display, Formatter};
 use std::path::Path;
 
-use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::Bytes;
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::LlamaError;
 use serde::Serialize;
 
 use crate::apply::{Formats, bytes};
@@ -59,7 +59,7 @@ pub fn fidelity(
     excerpt: Excerpt<'_>,
     sensitivity: Option<&Path>,
     progress: &mut dyn FnMut(usize),
-) -> Result<Fidelity, EngineError> {
+) -> Result<Fidelity, LlamaError> {
     let name = |path: &Path| path.display().to_string();
     let spec = edgeplan_model::load(&name(path))?;
     let original_spec = edgeplan_model::load(&name(original))?;

@@ -22,7 +22,7 @@ mod text;
 
 pub use checkpoint::Checkpoint;
 pub use decoder::Decoder;
-pub use edgeplan_engine::EngineError;
+pub use edgeplan_reference_llama::LlamaError;
 pub use folder::Folder;
 pub use measure::{Distance, Reference};
 pub use quantize::{dequantize, quantize, stored};
@@ -34,7 +34,7 @@ pub use text::Text;
 /// # Errors
 /// Files that cannot be read or are cut off, an architecture that cannot be run, a missing or
 /// superfluous tensor.
-pub fn load(path: &Path, room: usize) -> Result<Decoder, EngineError> {
+pub fn load(path: &Path, room: usize) -> Result<Decoder, LlamaError> {
     match path.is_dir() {
         true => Folder::open(path)?.decoder(room),
         false => Checkpoint::open(path)?.decoder(room),

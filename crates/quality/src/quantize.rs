@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use candle_core::quantized::{QStorage, QTensor};
 use candle_core::{Device, Result, Tensor};
-use edgeplan_engine::ggml_type;
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::ggml_type;
 
 /// The bytes of weights in a format; whole rows of `row_len` elements, which is a whole number of
 /// blocks.

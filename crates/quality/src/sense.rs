@@ -9,11 +9,11 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
-use edgeplan_engine::{EngineError, Observer};
 use edgeplan_files::InputError;
 use edgeplan_model::sensitivity::measured::{MeasuredSensitivity, Mix, Row};
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::{LlamaError, Observer};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
@@ -93,7 +93,7 @@ pub fn sense(
     reference: &Reference<'_>,
     trials: &[Trial],
     done: &mut (dyn FnMut(Row) -> std::result::Result<(), InputError> + Send),
-) -> std::result::Result<(), EngineError> {
+) -> std::result::Result<(), LlamaError> {
     let original = reference.original;
     let mut states = reference.tokens();
     let last = trials.iter().map(|trial| trial.layer).max().unwrap_or_default();
@@ -116,7 +116,7 @@ pub fn sense(
                 let row = trial.run(reference, &states, &inputs)?;
                 // A thread that panicked while it wrote ends the program anyway.
                 let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                Ok::<(), EngineError>((*done)(row)?)
+                Ok::<(), LlamaError>((*done)(row)?)
             })?;
         }
         states = next;

@@ -5,11 +5,11 @@ use std::fmt::{Display, Formatter};
 use std::ops::Range;
 use std::path::Path;
 
-use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::sensitivity::measured::{Header, Line, MeasuredSensitivity, SCHEMA};
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::LlamaError;
 use edgeplan_report::table::{Table, or_dash};
 use serde::Serialize;
 
@@ -72,10 +72,7 @@ impl Survey<'_> {
     /// # Errors
     /// A model or text that cannot be read or run; a file of another model or text; nothing to
     /// measure.
-    pub fn run(
-        &self,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<Surveyed, EngineError> {
+    pub fn run(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<Surveyed, LlamaError> {
         let Excerpt { text, tokens, context } = self.excerpt;
         let file = self.model.display().to_string();
         let spec = edgeplan_model::load(&file)?;
@@ -118,7 +115,7 @@ impl Survey<'_> {
         header: &Header,
         Missing { trials, mixes }: Missing,
         progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), LlamaError> {
         let mut journal = Journal::open(self.out, header)?;
         progress(Progress::Tensors(trials.len()));
         sense(reference, &trials, &mut |row| {

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use candle_core::{Device, Tensor, Var};
 use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
-use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, read_text, stream_atomic};
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_model::{Shape, TensorClass};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::LlamaError;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 
@@ -64,7 +64,7 @@ impl Training {
         held_out: &Path,
         out: &Path,
         progress: &mut dyn FnMut(usize, Option<Progress>) -> bool,
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), LlamaError> {
         let (text, held_out) = (self.read(text)?, self.read(held_out)?);
         let (decoder, vars) = self.start()?;
         let parameters = ParamsAdamW { beta2: 0.95, weight_decay: 0.01, ..ParamsAdamW::default() };
@@ -93,10 +93,10 @@ impl Training {
     }
 
     /// A loss that is a number: weights that are none stay so, and are no model.
-    fn finite(&self, step: usize, loss: f64) -> Result<f64, EngineError> {
+    fn finite(&self, step: usize, loss: f64) -> Result<f64, LlamaError> {
         match loss.is_finite() {
             true => Ok(loss),
-            false => Err(EngineError::Diverged { step, rate: self.rate }),
+            false => Err(LlamaError::Diverged { step, rate: self.rate }),
         }
     }
 
@@ -151,7 +151,7 @@ impl Training {
     }
 
     /// Random weights, and the same as variables.
-    fn start(&self) -> Result<(Decoder, BTreeMap<String, Var>), EngineError> {
+    fn start(&self) -> Result<(Decoder, BTreeMap<String, Var>), LlamaError> {
         let mut rng = Pcg64::seed_from_u64(self.seed.wrapping_add(1));
         let model = self.shape.model("teacher");
         let mut vars = BTreeMap::new();

@@ -7,8 +7,8 @@ use std::path::Path;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::quantized::tokenizer::TokenizerFromGguf as _;
 use candle_core::{Device, Tensor};
-use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, read_text};
+use edgeplan_reference_llama::LlamaError;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{PreTokenizerWrapper, Tokenizer};
 
@@ -31,7 +31,7 @@ impl Text {
     ///
     /// # Errors
     /// Files that cannot be read, a file without a vocabulary of byte pairs.
-    pub fn read(text: &Path, model: &Path) -> Result<Self, EngineError> {
+    pub fn read(text: &Path, model: &Path) -> Result<Self, LlamaError> {
         let words = read_text(text)?;
         let tokenizer = match model.is_dir() {
             true => folder::tokenizer(model)?,
@@ -59,7 +59,7 @@ impl Text {
     ///
     /// # Errors
     /// A text that is shorter than one window.
-    pub fn pieces(&self, count: usize, context: usize) -> Result<Vec<Tensor>, EngineError> {
+    pub fn pieces(&self, count: usize, context: usize) -> Result<Vec<Tensor>, LlamaError> {
         let windows = (self.tokens.len() / context).min(count.div_ceil(context));
         if windows == 0 {
             let problem = format!("{} tokens; {context} or more are needed", self.tokens.len());

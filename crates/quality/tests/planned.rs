@@ -10,13 +10,13 @@ use std::process::Command;
 use candle_core::quantized::gguf_file::Content;
 use candle_core::{Device, Tensor};
 use candle_transformers::models::quantized_llama::ModelWeights;
-use edgeplan_engine::{Model, Positions};
 use edgeplan_files::deployment::{PlannedLayer, PlannedModel};
 use edgeplan_model::TensorClass;
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::FormatMix;
 use edgeplan_quality::Checkpoint;
 use edgeplan_quality::apply::{Formats, apply, from_mix, from_plan};
+use edgeplan_reference_llama::{Model, Positions};
 
 const TEACHER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/teacher/teacher.gguf");
 const PROMPT: &[u8] = b"And the angel of the LORD ";

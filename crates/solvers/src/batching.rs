@@ -75,14 +75,14 @@ pub const BATCHING: &[Entry<Batching>] = &[
     Entry {
         name: "cheapest-first",
         guarantee: Guarantee::Heuristic,
-        about: "the request of the least work first, whoever still fits",
+        about: "requests in order of work, least first, as long as they fit",
         reference: "folklore",
         make: &|| Box::new(BatchPolicy::Cheapest),
     },
     Entry {
         name: "first-come",
         guarantee: Guarantee::Heuristic,
-        about: "in order of arrival, whoever still fits",
+        about: "requests in order of arrival, as long as they fit",
         reference: "folklore",
         make: &|| Box::new(BatchPolicy::FirstCome),
     },

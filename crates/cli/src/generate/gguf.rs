@@ -4,10 +4,10 @@ use std::path::PathBuf;
 use std::str::FromStr as _;
 
 use anyhow::{Context as _, Result};
-use edgeplan_engine::random::Random;
 use edgeplan_files::check_writable;
 use edgeplan_model::gguf::draft::Draft;
 use edgeplan_problem::recipe::FormatMix;
+use edgeplan_reference_llama::random::Random;
 
 use crate::reply::Reply;
 use crate::watch;

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::value_parser;
 use edgeplan::{Runs, verify};
-use edgeplan_engine::Device;
-use edgeplan_engine::measure::measure;
 use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_reference_llama::Device;
+use edgeplan_reference_llama::measure::measure;
 use serde_json::{Value, to_value};
 
 use crate::reply::Reply;

@@ -6,7 +6,7 @@ mod relaxed;
 
 use crate::configuration::Configuration;
 use crate::domain::Domain;
-use crate::prices::{Ceilings, Prices};
+use crate::prices::Terms;
 use crate::question::Question;
 
 /// Bits of fraction of the prices of memory and time.
@@ -78,7 +78,7 @@ impl<'a> Pricing<'a> {
     pub(crate) fn new(
         question: &'a Question<'a>,
         domain: &Domain,
-        (prices, ceilings): (&Prices, &Ceilings),
+        Terms { prices, ceilings }: Terms<'_>,
         device: usize,
     ) -> Self {
         let machine = &question.deployment.devices[device];

@@ -85,7 +85,9 @@ impl Drift {
             Sample::of(&self.times[self.times.len() - third..]),
             Sample::of(&self.times),
         ) else {
-            return vec!["no reference kernel ran: nobody knows whether the machine slowed".into()];
+            return vec![
+                "no reference kernel ran: it is unknown whether the machine slowed".into(),
+            ];
         };
         let change = last.median.as_f64() / first.median.as_f64().max(1.0) - 1.0;
         let quiet = self.quiet();

@@ -93,24 +93,39 @@ pub(crate) fn has_windows(architecture: &str) -> bool {
     WINDOWS.iter().any(|rule| rule.architecture == architecture)
 }
 
+/// Blocks of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct BlockCounts {
+    /// Blocks that are loaded.
+    pub(super) loaded: u64,
+    /// Blocks behind these that only predict further tokens.
+    pub(super) further: u64,
+}
+
+impl BlockCounts {
+    pub(super) fn all(self) -> u64 {
+        self.loaded + self.further
+    }
+}
+
 impl Header {
-    /// Blocks that are loaded, and blocks behind these that only predict further tokens.
-    pub(super) fn block_counts(&self, architecture: &str) -> Result<(u64, u64), InputError> {
+    /// The blocks of a file.
+    pub(super) fn block_counts(&self, architecture: &str) -> Result<BlockCounts, InputError> {
         let all = self.needed(&format!("{architecture}.block_count"), 1..=BLOCKS_MOST)?;
         let key = format!("{architecture}.nextn_predict_layers");
         let further = self.number(&key, 0..=all - 1)?.unwrap_or(0);
-        Ok((all - further, further))
+        Ok(BlockCounts { loaded: all - further, further })
     }
 
     /// Embedding, blocks and head, without their tensors.
     pub(super) fn layers(
         &self,
         architecture: &str,
-        (blocks, further): (u64, u64),
+        blocks: BlockCounts,
         hidden: u64,
     ) -> Result<Vec<LayerSpec>, InputError> {
         let key = |name: &str| format!("{architecture}.attention.{name}");
-        let all = blocks + further;
+        let all = blocks.all();
         let heads = self.by_block(&key("head_count"), all)?;
         if heads.is_none() && !RECURRENT.contains(&architecture) {
             return Err(self.error(&key("head_count"), "is missing"));
@@ -118,18 +133,18 @@ impl Header {
         let heads = heads.unwrap_or_else(|| vec![0; all as usize]);
         let kv_heads = self.by_block(&key("head_count_kv"), all)?;
         let kv_heads = kv_heads.as_ref().unwrap_or(&heads);
-        let windows = self.windows(architecture, (blocks, further))?;
+        let windows = self.windows(architecture, blocks)?;
         let lengths = Lengths::of(self, architecture, (hidden, &heads))?;
         let latent = self.number(&key("key_length_mla"), 1..=MOST)?.is_some();
-        let recurrent = self.recurrent(architecture, (blocks, further), kv_heads)?;
+        let recurrent = self.recurrent(architecture, blocks, kv_heads)?;
         let state = self.state(architecture, hidden, &heads)?;
         let index = match INDEXED.contains(&architecture) {
             true => self.number(&key("indexer.key_length"), 0..=MOST)?.unwrap_or(0),
             false => 0,
         };
-        let own = self.own_caches(architecture, blocks)?;
+        let own = self.own_caches(architecture, blocks.loaded)?;
         let mut layers = vec![layer(Part::Embedding)];
-        for block in 0..blocks as usize {
+        for block in 0..blocks.loaded as usize {
             let (window, query, keys) = (windows[block], heads[block], kv_heads[block]);
             let (key, value) = lengths.in_block(window.is_some());
             // Some blocks of Nemotron-H are feed-forward networks alone.
@@ -164,9 +179,9 @@ impl Header {
     fn windows(
         &self,
         architecture: &str,
-        (blocks, further): (u64, u64),
+        blocks: BlockCounts,
     ) -> Result<Vec<Option<u64>>, InputError> {
-        let none = vec![None; blocks as usize];
+        let none = vec![None; blocks.loaded as usize];
         let key = |name: &str| format!("{architecture}.attention.{name}");
         let said = self.number(&key("sliding_window"), 0..=u32::MAX.into())?;
         let Some(rule) = WINDOWS.iter().find(|rule| rule.architecture == architecture) else {
@@ -177,14 +192,14 @@ impl Header {
             "llama4" if said != Some(0) => Some(8192),
             "smallthinker" if said.is_some_and(|window| window > 0) => Some(4096),
             // Only the 32 B model has windows.
-            "exaone4" if blocks != 64 => None,
+            "exaone4" if blocks.loaded != 64 => None,
             _ => said.or(rule.default),
         };
         let Some(window) = window.filter(|&window| window > 0) else { return Ok(none) };
         let pattern = key("sliding_window_pattern");
         if let Some(Value::Integers(_)) = self.metadata.get(&pattern) {
-            let windowed = self.by_block(&pattern, blocks + further)?.unwrap_or_default();
-            let windowed = windowed.into_iter().take(blocks as usize);
+            let windowed = self.by_block(&pattern, blocks.all())?.unwrap_or_default();
+            let windowed = windowed.into_iter().take(blocks.loaded as usize);
             return Ok(windowed.map(|yes| (yes != 0).then_some(window)).collect());
         }
         let every = self.number(&pattern, 0..=MOST)?.unwrap_or(rule.every);
@@ -193,17 +208,17 @@ impl Header {
             _ if rule.first => block.is_multiple_of(every),
             _ => (block + 1).is_multiple_of(every),
         };
-        Ok((0..blocks).map(|block| (!sees_all(block)).then_some(window)).collect())
+        Ok((0..blocks.loaded).map(|block| (!sees_all(block)).then_some(window)).collect())
     }
 
     /// Whether each block is a recurrence, and whether it has attention.
     fn recurrent(
         &self,
         architecture: &str,
-        (blocks, further): (u64, u64),
+        blocks: BlockCounts,
         kv_heads: &[u64],
     ) -> Result<Vec<(bool, bool)>, InputError> {
-        let count = blocks as usize;
+        let count = blocks.loaded as usize;
         if RECURRENT.contains(&architecture) {
             return Ok(vec![(true, false); count]);
         }
@@ -215,7 +230,7 @@ impl Header {
             let alone = match architecture.starts_with("nemotron_h") {
                 true => {
                     let key = format!("{architecture}.feed_forward_length");
-                    self.by_block(&key, blocks + further)?
+                    self.by_block(&key, blocks.all())?
                 }
                 false => None,
             };
@@ -229,13 +244,13 @@ impl Header {
         }
         if RECURRENT_BETWEEN.contains(&architecture) {
             let listed = format!("{architecture}.attention.recurrent_layers");
-            if let Some(recurrent) = self.by_block(&listed, blocks + further)? {
+            if let Some(recurrent) = self.by_block(&listed, blocks.all())? {
                 return Ok(recurrent[..count].iter().map(|&yes| (yes != 0, yes == 0)).collect());
             }
             let key = format!("{architecture}.full_attention_interval");
             let every = self.number(&key, 1..=BLOCKS_MOST)?.unwrap_or(4);
             let attends = |block: u64| (block + 1).is_multiple_of(every);
-            return Ok((0..blocks).map(|block| (!attends(block), attends(block))).collect());
+            return Ok((0..blocks.loaded).map(|block| (!attends(block), attends(block))).collect());
         }
         Ok(vec![(false, true); count])
     }

@@ -18,6 +18,7 @@ mod tensors;
 
 use std::path::Path;
 
+use self::blocks::BlockCounts;
 pub(crate) use self::blocks::has_windows;
 use self::header::Value;
 pub use self::header::{Header, Pair, Tensor, read};
@@ -84,19 +85,19 @@ impl Header {
     }
 
     fn model(&self, name: String, architecture: &str) -> Result<ModelSpec, InputError> {
-        let (blocks, further) = self.block_counts(architecture)?;
+        let blocks = self.block_counts(architecture)?;
         let hidden = self.needed(&format!("{architecture}.embedding_length"), 1..=MOST)?;
-        let mut layers = self.layers(architecture, (blocks, further), hidden)?;
+        let mut layers = self.layers(architecture, blocks, hidden)?;
         let tensors = &self.tensors;
         let embedding = tensors.iter().find(|tensor| tensor.name == EMBEDDING);
         let embedding = embedding.ok_or_else(|| self.error(EMBEDDING, "is missing"))?;
         let tied = tensors.iter().all(|tensor| tensor.name != HEAD);
         let quantized = tensors.iter().any(|tensor| tensor.stored.is_quantized());
         let used = format!("{architecture}.expert_used_count");
-        let used = self.by_block(&used, blocks + further)?;
+        let used = self.by_block(&used, blocks.all())?;
         let mut skipped = 0u64;
         for tensor in tensors {
-            let Some(layer) = self.layer_of(tensor, (blocks, further))? else {
+            let Some(layer) = self.layer_of(tensor, blocks)? else {
                 skipped = skipped.saturating_add(tensor.bytes.0);
                 continue;
             };
@@ -107,7 +108,7 @@ impl Header {
         if tied {
             let (name, class) = (HEAD.into(), TensorClass::Output);
             let head = TensorSpec { name, class, ..tensors::spec(embedding, quantized, None) };
-            layers[1 + blocks as usize].tensors.push(head);
+            layers[1 + blocks.loaded as usize].tensors.push(head);
         }
         // Pruned models of one architecture have blocks that do nothing.
         let empty = layers.iter().find(|layer| layer.tensors.is_empty());
@@ -122,11 +123,12 @@ impl Header {
         if skipped > 0 {
             let bytes = edgeplan_problem::Bytes(skipped);
             notes.push(format!(
-                "{further} of {} blocks only predict further tokens and are not loaded ({bytes})",
-                blocks + further
+                "{} of {} blocks only predict further tokens and are not loaded ({bytes})",
+                blocks.further,
+                blocks.all()
             ));
         }
-        let further_blocks = further;
+        let further_blocks = blocks.further;
         let mut model =
             ModelSpec { name, hidden, vocab, layers, tied, further_blocks, context_max, notes };
         model.notes.extend(tensors::kept(&model, quantized));
@@ -146,17 +148,13 @@ impl Header {
     }
 
     /// Index of the layer that a tensor belongs to; none for a block that is not loaded.
-    fn layer_of(
-        &self,
-        tensor: &Tensor,
-        (blocks, further): (u64, u64),
-    ) -> Result<Option<usize>, InputError> {
+    fn layer_of(&self, tensor: &Tensor, blocks: BlockCounts) -> Result<Option<usize>, InputError> {
         if let Some(rest) = tensor.name.strip_prefix("blk.") {
             let block = rest.split('.').next().and_then(|block| block.parse::<u64>().ok());
-            return match block.filter(|&block| block < blocks + further) {
-                Some(block) => Ok((block < blocks).then_some(1 + block as usize)),
+            return match block.filter(|&block| block < blocks.all()) {
+                Some(block) => Ok((block < blocks.loaded).then_some(1 + block as usize)),
                 None => {
-                    let problem = format!("the model has blocks 0 to {}", blocks + further - 1);
+                    let problem = format!("the model has blocks 0 to {}", blocks.all() - 1);
                     Err(self.error(&tensor.name, problem))
                 }
             };
@@ -165,6 +163,6 @@ impl Header {
             return Err(self.error(&tensor.name, "only decoders in one chain can be read"));
         }
         let head = tensor.name.starts_with("output");
-        Ok(Some(if head { 1 + blocks as usize } else { 0 }))
+        Ok(Some(if head { 1 + blocks.loaded as usize } else { 0 }))
     }
 }

@@ -1,9 +1,9 @@
 //! What `config.json` says of how a model computes, beside the lengths of its parts.
 
 use candle_core::{Result as Computed, Tensor};
-use edgeplan_engine::turns;
 use edgeplan_files::{InputError, parse_json};
 use edgeplan_model::Shape;
+use edgeplan_reference_llama::turns;
 use serde::Deserialize;
 
 use super::names::{LLAMA, Names, OPT};

@@ -11,9 +11,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::Tensor;
-use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::{ModelSpec, Shape, TensorSpec};
+use edgeplan_reference_llama::LlamaError;
 
 use self::config::Config;
 use self::names::Names;
@@ -59,7 +59,7 @@ impl Folder {
     /// # Errors
     /// A missing or superfluous tensor, one of another shape or of numbers that are none, too few
     /// learned positions.
-    pub fn decoder(&mut self, room: usize) -> Result<Decoder, EngineError> {
+    pub fn decoder(&mut self, room: usize) -> Result<Decoder, LlamaError> {
         if let Some(most) = Config::positions(&self.shape).filter(|&most| room > most) {
             let problem = format!("{most}; windows of {room} tokens do not fit");
             let key = "max_position_embeddings";
@@ -113,7 +113,7 @@ impl Folder {
         }
     }
 
-    fn widened(&mut self, tensor: &TensorSpec, theirs: &str) -> Result<Tensor, EngineError> {
+    fn widened(&mut self, tensor: &TensorSpec, theirs: &str) -> Result<Tensor, LlamaError> {
         let (rows, row_len) = (tensor.rows as usize, tensor.row_len as usize);
         let vector = tensor.rows == 1 && !tensor.quantizable;
         let shape = if vector { vec![row_len] } else { vec![rows, row_len] };

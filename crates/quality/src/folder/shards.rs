@@ -7,8 +7,8 @@ use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device, Tensor};
-use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, parse_json, read_text};
+use edgeplan_reference_llama::LlamaError;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo};
 use serde::Deserialize;
 
@@ -133,7 +133,7 @@ impl Shards {
     ///
     /// # Errors
     /// When it is missing, has another shape, a type that is no float, or an element that is none.
-    pub(super) fn widened(&mut self, tensor: &str, shape: &[usize]) -> Result<Tensor, EngineError> {
+    pub(super) fn widened(&mut self, tensor: &str, shape: &[usize]) -> Result<Tensor, LlamaError> {
         let Some((file, info)) = self.tensors.get(tensor).cloned() else {
             return Err(self.error(tensor, "is missing").into());
         };

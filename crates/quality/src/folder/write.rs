@@ -5,11 +5,11 @@ use std::io::Error;
 use std::path::Path;
 
 use candle_core::{Device, Tensor};
-use edgeplan_engine::EngineError;
 use edgeplan_files::{InputError, stream_atomic};
 use edgeplan_model::TensorSpec;
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::LlamaError;
 
 use super::{Folder, vocabulary};
 use crate::apply::Formats;
@@ -35,7 +35,7 @@ impl Folder {
         trained: &BTreeMap<String, Tensor>,
         out: &Path,
         mut progress: impl FnMut(u64),
-    ) -> Result<(), EngineError> {
+    ) -> Result<(), LlamaError> {
         let (tensors, draft) = self.draft(formats)?;
         let mut failed = None;
         let written = stream_atomic(out, |file| {
@@ -68,7 +68,7 @@ impl Folder {
     }
 
     /// What divides the angles of pairs, as a tensor.
-    fn factors(&self) -> Result<Tensor, EngineError> {
+    fn factors(&self) -> Result<Tensor, LlamaError> {
         let factors = self.config.factors(self.shape.head_dim as usize).unwrap_or_default();
         Ok(Tensor::new(factors, &Device::Cpu)?)
     }

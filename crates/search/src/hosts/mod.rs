@@ -164,7 +164,7 @@ mod tests {
 
     /// Small instances whose devices are grouped to hosts, and some of whose layers are parts of
     /// one block.
-    fn grouped(seed: u64) -> Deployment {
+    pub(super) fn grouped(seed: u64) -> Deployment {
         let (layers, devices) = (4 + seed as usize % 2, 3 + seed as usize / 2 % 2);
         let family = Random { layers, devices, formats: 2, seed, ..Random::default() };
         let mut instance = random(&family);

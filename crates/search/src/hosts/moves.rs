@@ -336,3 +336,35 @@ impl<'a> Draft<'a> {
         (class, self.spots[step.layer], step.to, neighbour(before), neighbour(after))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hosts::cases;
+    use crate::hosts::tests::grouped;
+
+    #[test]
+    fn a_move_changes_what_it_is_priced_at() {
+        let mut tried = 0;
+        for seed in 0..60 {
+            let instance = grouped(seed);
+            let Some((_, plan)) = instance.brute_force() else { continue };
+            let Some(chains) = cases(&instance) else { continue };
+            let network = Network::new(&chains[0], &instance);
+            let draft = Draft::new(&network, &plan.models[0]);
+            for step in draft.moves() {
+                let mut moved = draft.clone();
+                moved.apply(&step);
+                let fresh = Draft::new(&network, &moved.assignments());
+                let near = |a: f64, b: f64| (a - b).abs() <= 1e-6 * b.abs().max(1.0);
+                assert!(near(moved.cost(), fresh.cost()), "seed {seed}: {step:?}");
+                let excess = draft.excess() + draft.excess_of(&step);
+                assert!(near(excess, fresh.excess()), "seed {seed}: {step:?}");
+                let fits = draft.fits_after(std::slice::from_ref(&step));
+                assert_eq!(fits, fresh.excess() == 0.0, "seed {seed}: {step:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried > 100, "{tried}");
+    }
+}

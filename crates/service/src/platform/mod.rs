@@ -219,6 +219,6 @@ mod tests {
         assert!(error.contains("site.library.cluster: beside `device`"), "{error}");
         let none = EXAMPLE.replace("users = ", "users = 0 # ");
         let error = Platform::parse("s.toml", &none).unwrap_err().to_string();
-        assert!(error.contains("s.toml: site: nobody asks"), "{error}");
+        assert!(error.contains("s.toml: site: no site has users"), "{error}");
     }
 }

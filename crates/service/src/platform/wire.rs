@@ -1,6 +1,8 @@
 //! A `service.toml` as it is written, and what may stand in it.
 
 use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use edgeplan_problem::scheduling::{Mode, Tier};
@@ -10,7 +12,7 @@ use serde::Deserialize;
 
 use super::{Arrivals, Demand, Load, Platform, Service, Site, Uplink};
 use edgeplan_files::quantity::{Bandwidth, Memory, Percent, Time};
-use edgeplan_files::{InputError, read_text};
+use edgeplan_files::{InputError, read_text, within};
 use edgeplan_machines::cluster::{Cluster, ClusterDevice, ClusterFile, Link, Switch};
 use edgeplan_machines::device::Device;
 use edgeplan_model::sensitivity::mix_named;
@@ -229,18 +231,13 @@ impl Bounds<'_> {
         Err(InputError::key(self.file, key, problem))
     }
 
-    fn whole(&self, key: &str, value: u64, (least, most): (u64, u64)) -> Result<(), InputError> {
-        match (least..=most).contains(&value) {
-            true => Ok(()),
-            false => self.refuse(key, format!("{value}; {least} to {most} are allowed")),
-        }
-    }
-
-    fn number(&self, key: &str, value: f64, (least, most): (f64, f64)) -> Result<(), InputError> {
-        match (least..=most).contains(&value) {
-            true => Ok(()),
-            false => self.refuse(key, format!("{value:?}; {least:?} to {most:?} are allowed")),
-        }
+    fn within<T: PartialOrd + Debug>(
+        &self,
+        key: &str,
+        value: T,
+        allowed: RangeInclusive<T>,
+    ) -> Result<(), InputError> {
+        within(self.file, key, value, &allowed)
     }
 
     fn time(&self, key: &str, time: Time, least: u64) -> Result<(), InputError> {
@@ -254,13 +251,18 @@ impl Bounds<'_> {
     }
 
     /// A list that holds at least one number within these bounds.
-    fn list(&self, key: &str, values: &[u32], bounds: (u64, u64)) -> Result<(), InputError> {
+    fn list(
+        &self,
+        key: &str,
+        values: &[u32],
+        allowed: &RangeInclusive<u64>,
+    ) -> Result<(), InputError> {
         if values.is_empty() || values.len() > 1000 {
             let has =
                 if values.is_empty() { "there is none".into() } else { values.len().to_string() };
             return self.refuse(key, format!("{has}; 1 to 1000 numbers are allowed"));
         }
-        values.iter().try_for_each(|&value| self.whole(key, u64::from(value), bounds))
+        values.iter().try_for_each(|&value| within(self.file, key, u64::from(value), allowed))
     }
 
     fn count(&self, key: &str, has: usize, most: usize) -> Result<(), InputError> {
@@ -276,13 +278,13 @@ impl WirePlatform {
     pub(super) fn platform(self, file: &str) -> Result<Platform, InputError> {
         let bounds = Bounds { file };
         bounds.time("frame", self.frame, 1_000_000)?;
-        bounds.list("batch", &self.batch, (1, 4096))?;
+        bounds.list("batch", &self.batch, &(1..=4096))?;
         bounds.count("batch", self.batch.len(), 5)?;
-        bounds.whole("headroom-percent", u64::from(self.headroom_percent), (0, 1000))?;
+        bounds.within("headroom-percent", u64::from(self.headroom_percent), 0..=1000)?;
         bounds.count("site", self.site.len(), SITES_MAX)?;
         bounds.count("service", self.service.len(), SERVICES_MAX)?;
         if self.site.values().all(|site| site.users == 0) {
-            return bounds.refuse("site", "nobody asks; one of them needs `users`");
+            return bounds.refuse("site", "no site has users; one of them needs `users`");
         }
         let load = self.load.load(&bounds)?;
         let site = |(name, site): (String, WireSite)| site.site(&bounds, name);
@@ -304,8 +306,8 @@ impl WirePlatform {
 
 impl WireLoad {
     fn load(self, bounds: &Bounds<'_>) -> Result<Load, InputError> {
-        bounds.whole("load.requests", self.requests as u64, (1, COUNT_MAX))?;
-        bounds.number("load.stretch", self.stretch, (1e-6, 1e6))?;
+        bounds.within("load.requests", self.requests as u64, 1..=COUNT_MAX)?;
+        bounds.within("load.stretch", self.stretch, 1e-6..=1e6)?;
         let arrivals = match (self.trace, self.rate) {
             (Some(_), Some(_)) => {
                 return bounds.refuse("load.rate", "beside `load.trace`; one of them is allowed");
@@ -313,7 +315,7 @@ impl WireLoad {
             (None, None) => return bounds.refuse("load", "`rate` or `trace` is needed"),
             (Some(trace), None) => Arrivals::Trace(Path::new(bounds.file).with_file_name(trace)),
             (None, Some(rate)) => {
-                bounds.number("load.rate", rate, (1e-6, 1e6))?;
+                bounds.within("load.rate", rate, 1e-6..=1e6)?;
                 Arrivals::Poisson(rate)
             }
         };
@@ -325,7 +327,7 @@ impl WireLoad {
 impl WireSite {
     fn site(self, bounds: &Bounds<'_>, name: String) -> Result<Site, InputError> {
         let place = format!("site.{name}");
-        bounds.whole(&format!("{place}.users"), u64::from(self.users), (0, COUNT_MAX))?;
+        bounds.within(&format!("{place}.users"), u64::from(self.users), 0..=COUNT_MAX)?;
         if self.uplink.bandwidth.0 == 0 {
             return bounds.refuse(&format!("{place}.uplink.bandwidth"), "0; more is needed");
         }
@@ -373,9 +375,9 @@ impl WireSite {
 impl WireService {
     fn service(self, bounds: &Bounds<'_>, name: String) -> Result<Service, InputError> {
         let place = |key: &str| format!("service.{name}.{key}");
-        bounds.whole(&place("share"), u64::from(self.share), (0, COUNT_MAX))?;
-        bounds.list(&place("prompt"), &self.prompt, (1, TOKENS_MAX))?;
-        bounds.list(&place("generate"), &self.generate, (0, TOKENS_MAX))?;
+        bounds.within(&place("share"), u64::from(self.share), 0..=COUNT_MAX)?;
+        bounds.list(&place("prompt"), &self.prompt, &(1..=TOKENS_MAX))?;
+        bounds.list(&place("generate"), &self.generate, &(0..=TOKENS_MAX))?;
         bounds.count(&place("quality"), self.quality.len(), FLOORS_MAX)?;
         bounds.count(&place("demand"), self.demand.len(), 1000)?;
         for floor in &self.quality {
@@ -389,7 +391,7 @@ impl WireService {
             .or_else(|error| bounds.refuse(&place("model"), error.to_string()))?;
         let demand = |(index, demand): (usize, WireDemand)| {
             let place = |key: &str| place(&format!("demand[{index}].{key}"));
-            bounds.whole(&place("share"), u64::from(demand.share), (1, COUNT_MAX))?;
+            bounds.within(&place("share"), u64::from(demand.share), 1..=COUNT_MAX)?;
             bounds.time(&place("deadline"), demand.deadline, 1)?;
             bounds.time(&place("deadline-per-token"), demand.deadline_per_token, 0)?;
             Ok(Demand {

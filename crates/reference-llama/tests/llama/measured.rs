@@ -1,10 +1,10 @@
 //! A model that is run for its times.
 
-use edgeplan_engine::Device;
-use edgeplan_engine::measure::measure;
 use edgeplan_pricing::Runs;
 use edgeplan_problem::format::Format;
 use edgeplan_problem::{Bytes, Nanos};
+use edgeplan_reference_llama::Device;
+use edgeplan_reference_llama::measure::measure;
 
 use crate::made::{Made, tiny};
 

@@ -4,7 +4,7 @@ use edgeplan_files::InputError;
 
 /// Why a model does not load or run.
 #[derive(Debug, thiserror::Error)]
-pub enum EngineError {
+pub enum LlamaError {
     /// The file, with the key or tensor that makes no sense and what is allowed.
     #[error(transparent)]
     Input(#[from] InputError),

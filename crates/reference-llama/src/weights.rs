@@ -14,7 +14,7 @@ use edgeplan_model::gguf::{self, Header};
 use edgeplan_problem::format::Format;
 
 use crate::block::Norm;
-use crate::error::EngineError;
+use crate::error::LlamaError;
 use crate::matrix::{Matrix, Projection};
 
 /// A file whose tensors are being taken.
@@ -59,7 +59,7 @@ impl Weights {
         name: &str,
         rows: usize,
         row_len: usize,
-    ) -> Result<Matrix, EngineError> {
+    ) -> Result<Matrix, LlamaError> {
         let (format, bytes) = self.take(name, rows, row_len)?;
         let float = |dtype: DType| {
             let tensor = Tensor::from_raw_buffer(&bytes, dtype, &[rows, row_len], &self.device)?;
@@ -81,7 +81,7 @@ impl Weights {
         stem: &str,
         rows: usize,
         row_len: usize,
-    ) -> Result<Projection, EngineError> {
+    ) -> Result<Projection, LlamaError> {
         let (name, bias) = (format!("{stem}.weight"), format!("{stem}.bias"));
         let matrix = self.matrix(&name, rows, row_len)?;
         let bias = if self.has(&bias) { Some(self.vector(&bias, rows)?) } else { None };
@@ -89,7 +89,7 @@ impl Weights {
     }
 
     /// The vector of that name and length, in f32.
-    pub(crate) fn vector(&mut self, name: &str, length: usize) -> Result<Tensor, EngineError> {
+    pub(crate) fn vector(&mut self, name: &str, length: usize) -> Result<Tensor, LlamaError> {
         let vector = match self.matrix(name, 1, length)? {
             Matrix::Float(vector) => vector.to_dtype(DType::F32)?,
             Matrix::Quantized(vector) => vector.dequantize(&self.device)?,
@@ -103,7 +103,7 @@ impl Weights {
         stem: &str,
         length: usize,
         epsilon: f32,
-    ) -> Result<Norm, EngineError> {
+    ) -> Result<Norm, LlamaError> {
         Ok(Norm { weight: self.vector(&format!("{stem}.weight"), length)?, epsilon })
     }
 

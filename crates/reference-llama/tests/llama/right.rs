@@ -1,8 +1,10 @@
 //! Right answers.
 
-use edgeplan_engine::{CHUNK, Device, EngineError, Model, Observer, Positions, Stopwatch, Tensor};
 use edgeplan_model::TensorClass;
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::{
+    CHUNK, Device, LlamaError, Model, Observer, Positions, Stopwatch, Tensor,
+};
 
 use crate::equations::Plain;
 use crate::made::{Made, tiny, tokens, wide};
@@ -156,7 +158,7 @@ fn a_session_keeps_its_limits() {
     let made = Made::new(&tiny(false), Format::F32, &[]);
     let model = load(&made);
     let mut session = model.session(4).unwrap();
-    let complaint = |error: EngineError| error.to_string();
+    let complaint = |error: LlamaError| error.to_string();
     assert_eq!(complaint(session.prefill(&[]).unwrap_err()), "no tokens; 1 or more are needed");
     assert_eq!(complaint(session.prefill(&[50]).unwrap_err()), "token 50; 0 to 49 are allowed");
     let error = session.prefill(&[1; 5]).unwrap_err();

@@ -9,7 +9,7 @@ use edgeplan_measure::sample::{Sample, quick};
 use edgeplan_pricing::{MeasuredPasses, PhaseTimes, Runs};
 use edgeplan_problem::{Bytes, Nanos};
 
-use crate::error::EngineError;
+use crate::error::LlamaError;
 use crate::model::Model;
 use crate::observe::Stopwatch;
 use crate::session::{Positions, Session};
@@ -31,7 +31,7 @@ pub fn measure(
     device: &Device,
     runs: Runs,
     progress: &mut (dyn FnMut() + Send),
-) -> Result<MeasuredPasses, EngineError> {
+) -> Result<MeasuredPasses, LlamaError> {
     assert!(runs.prompt > 0 && runs.repeats > 0, "{runs:?}");
     on_worker(|| measure_here(path, device, runs, progress))
 }
@@ -41,7 +41,7 @@ fn measure_here(
     device: &Device,
     runs: Runs,
     progress: &mut dyn FnMut(),
-) -> Result<MeasuredPasses, EngineError> {
+) -> Result<MeasuredPasses, LlamaError> {
     let before = resident_bytes();
     let model = Model::load(path, device)?;
     let mut session = model.session(runs.prompt + runs.generate.max(WARM_UP))?;
@@ -93,9 +93,9 @@ fn repeat(
     prompt: &[u32],
     generate: usize,
     progress: &mut dyn FnMut(),
-) -> Result<(Pass, Vec<Pass>), EngineError> {
+) -> Result<(Pass, Vec<Pass>), LlamaError> {
     session.clear();
-    let mut timed = |tokens: &[u32]| -> Result<_, EngineError> {
+    let mut timed = |tokens: &[u32]| -> Result<_, LlamaError> {
         let mut watch = Stopwatch::default();
         let begin = Instant::now();
         let logits = session.run(tokens, Positions::Last, &mut watch)?;

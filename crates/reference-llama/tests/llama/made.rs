@@ -4,13 +4,13 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use edgeplan_engine::random::Random;
-use edgeplan_engine::{Device, Tensor};
 use edgeplan_model::gguf;
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
 use edgeplan_model::{Shape, TensorClass};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::FormatMix;
+use edgeplan_reference_llama::random::Random;
+use edgeplan_reference_llama::{Device, Tensor};
 use tempfile::TempDir;
 
 /// A folder with a model in it.

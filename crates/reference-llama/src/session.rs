@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use crate::attention::Cache;
 use crate::block::Place;
-use crate::error::EngineError;
+use crate::error::LlamaError;
 use crate::model::Model;
 use crate::observe::Observer;
 use crate::rope::Table;
@@ -32,12 +32,12 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    pub(crate) fn new(model: &'a Model, room: usize) -> Result<Self, EngineError> {
+    pub(crate) fn new(model: &'a Model, room: usize) -> Result<Self, LlamaError> {
         let (llama, device) = (&model.llama, &model.device);
         // More than memory can address would overflow before it is refused.
         let most = llama.window.unwrap_or(1 << 24);
         if !(1..=most).contains(&room) {
-            return Err(EngineError::NoRoom { positions: room, room: most });
+            return Err(LlamaError::NoRoom { positions: room, room: most });
         }
         let cache = || Cache::new(llama.kv_heads, room, llama.head_dim, device);
         let caches = (0..llama.blocks).map(|_| cache()).collect::<Result<_, _>>()?;
@@ -59,7 +59,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// No tokens, one that the model does not know, or no room for them.
-    pub fn prefill(&mut self, tokens: &[u32]) -> Result<Tensor, EngineError> {
+    pub fn prefill(&mut self, tokens: &[u32]) -> Result<Tensor, LlamaError> {
         Ok(self.run(tokens, Positions::Last, &mut ())?.squeeze(0)?)
     }
 
@@ -67,7 +67,7 @@ impl<'a> Session<'a> {
     ///
     /// # Errors
     /// As [`Session::prefill`].
-    pub fn decode(&mut self, token: u32) -> Result<Tensor, EngineError> {
+    pub fn decode(&mut self, token: u32) -> Result<Tensor, LlamaError> {
         self.prefill(&[token])
     }
 
@@ -81,10 +81,10 @@ impl<'a> Session<'a> {
         tokens: &[u32],
         wanted: Positions,
         observer: &mut dyn Observer,
-    ) -> Result<Tensor, EngineError> {
+    ) -> Result<Tensor, LlamaError> {
         let positions = self.position + tokens.len();
         if positions > self.room {
-            return Err(EngineError::NoRoom { positions, room: self.room });
+            return Err(LlamaError::NoRoom { positions, room: self.room });
         }
         self.model.tokens(tokens)?;
         let mut logits = Vec::new();
@@ -102,7 +102,7 @@ impl<'a> Session<'a> {
             }
         }
         if logits.is_empty() {
-            return Err(EngineError::NoTokens);
+            return Err(LlamaError::NoTokens);
         }
         self.position = first;
         Ok(Tensor::cat(&logits, 0)?)
@@ -114,7 +114,7 @@ impl<'a> Session<'a> {
         tokens: &[u32],
         first: usize,
         observer: &mut dyn Observer,
-    ) -> Result<Tensor, EngineError> {
+    ) -> Result<Tensor, LlamaError> {
         let tokens = self.model.tokens(tokens)?;
         observer.enters(0, &tokens);
         let mut hidden = self.model.embedding.look_up(&tokens)?;
@@ -128,7 +128,7 @@ impl<'a> Session<'a> {
         Ok(hidden)
     }
 
-    fn head(&self, hidden: &Tensor, observer: &mut dyn Observer) -> Result<Tensor, EngineError> {
+    fn head(&self, hidden: &Tensor, observer: &mut dyn Observer) -> Result<Tensor, LlamaError> {
         let layer = self.model.layers() - 1;
         observer.enters(layer, hidden);
         let logits = self.model.head.apply(&self.model.norm.apply(hidden)?, observer)?;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use edgeplan_engine::random::Random;
-use edgeplan_engine::{Device, Model};
 use edgeplan_model::gguf::draft::{Draft, Tensor, Value};
 use edgeplan_model::{Shape, gguf};
 use edgeplan_problem::format::Format;
+use edgeplan_reference_llama::random::Random;
+use edgeplan_reference_llama::{Device, Model};
 
 use crate::made::{Made, tiny};
 

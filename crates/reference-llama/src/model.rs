@@ -6,7 +6,7 @@ use candle_core::{Device, Tensor};
 use edgeplan_files::InputError;
 
 use crate::block::{Block, Norm};
-use crate::error::EngineError;
+use crate::error::LlamaError;
 use crate::llama::Llama;
 use crate::matrix::{Matrix, Projection};
 use crate::session::Session;
@@ -31,7 +31,7 @@ impl Model {
     /// # Errors
     /// A file that is cut off or another model's, a missing or superfluous tensor, a wrong shape,
     /// a type that cannot be run: with file, key or tensor, and what is allowed.
-    pub fn load(path: &Path, device: &Device) -> Result<Self, EngineError> {
+    pub fn load(path: &Path, device: &Device) -> Result<Self, LlamaError> {
         let mut weights = Weights::open(path, device)?;
         let llama = Llama::read(&weights.header)?;
         let vocab = weights.rows("token_embd.weight")?;
@@ -73,21 +73,21 @@ impl Model {
     ///
     /// # Errors
     /// No room at all, or more than the model's window: nothing is ever forgotten here.
-    pub fn session(&self, room: usize) -> Result<Session<'_>, EngineError> {
+    pub fn session(&self, room: usize) -> Result<Session<'_>, LlamaError> {
         Session::new(self, room)
     }
 
     /// The token ids, checked.
-    pub(crate) fn tokens(&self, tokens: &[u32]) -> Result<Tensor, EngineError> {
+    pub(crate) fn tokens(&self, tokens: &[u32]) -> Result<Tensor, LlamaError> {
         let vocab = self.vocab();
         match tokens.iter().find(|&&token| token as usize >= vocab) {
-            Some(&token) => Err(EngineError::Token { token, vocab }),
+            Some(&token) => Err(LlamaError::Token { token, vocab }),
             None => Ok(Tensor::new(tokens, &self.device)?),
         }
     }
 }
 
-fn block(weights: &mut Weights, llama: &Llama, index: usize) -> Result<Block, EngineError> {
+fn block(weights: &mut Weights, llama: &Llama, index: usize) -> Result<Block, LlamaError> {
     let &Llama { hidden, ffn, epsilon, .. } = llama;
     let (heads, kv) = (llama.heads * llama.head_dim, llama.kv_heads * llama.head_dim);
     let name = |stem: &str| format!("blk.{index}.{stem}");
@@ -104,7 +104,7 @@ fn block(weights: &mut Weights, llama: &Llama, index: usize) -> Result<Block, En
     })
 }
 
-fn factors(weights: &mut Weights, llama: &Llama) -> Result<Option<Vec<f32>>, EngineError> {
+fn factors(weights: &mut Weights, llama: &Llama) -> Result<Option<Vec<f32>>, LlamaError> {
     const NAME: &str = "rope_freqs.weight";
     if !weights.has(NAME) {
         return Ok(None);

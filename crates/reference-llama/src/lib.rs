@@ -21,7 +21,7 @@ mod worker;
 
 pub use candle_core::{Device, Tensor};
 
-pub use error::EngineError;
+pub use error::LlamaError;
 pub use llama::Llama;
 pub use model::Model;
 pub use observe::{Observer, Stopwatch};
