@@ -4,7 +4,7 @@ use edgeplan_certificate::{ConfigurationCertificate, Rejected, Resource, check_c
 use edgeplan_problem::deployment::{Deployment, DeviceId, Objective};
 use edgeplan_problem::{Cost, Run, Solver as _, SolverError, Stop};
 
-use crate::prices::{Ceilings, Prices};
+use crate::prices::{Ceilings, Prices, Terms};
 use crate::pricing::Pricing;
 use crate::question::Question;
 use crate::search::Search;
@@ -72,7 +72,7 @@ fn improve(
             if counted == Resource::Compute && ceilings.compute.contains(&None) {
                 continue;
             }
-            let certificate = certificate(question, (prices, &ceilings), counted);
+            let certificate = certificate(question, Terms { prices, ceilings: &ceilings }, counted);
             let proven = proven(deployment, &certificate, target);
             if best.as_ref().is_none_or(|best| best.lower_bound < proven) {
                 *best = Some(ConfigurationCertificate { lower_bound: proven, ..certificate });
@@ -104,9 +104,10 @@ fn proven(
 
 fn certificate(
     question: &Question<'_>,
-    (prices, ceilings): (&Prices, &Ceilings),
+    terms: Terms<'_>,
     counted: Resource,
 ) -> ConfigurationCertificate {
+    let Terms { prices, ceilings } = terms;
     let domain = question.whole();
     let by_place = |prices: &[i64]| {
         let layer = |slot: usize| {
@@ -116,7 +117,7 @@ fn certificate(
         (0..question.models()).map(model).collect()
     };
     let within = |device: usize| {
-        let pricing = Pricing::new(question, &domain, (prices, ceilings), device);
+        let pricing = Pricing::new(question, &domain, terms, device);
         match (counted, ceilings.compute[device]) {
             (Resource::Compute, _) => pricing.within_prices().0,
             (Resource::Memory, Some(_)) => pricing.within_prices().1,
