@@ -265,14 +265,10 @@ fn who_needs_no_engine_builds_none() {
         }));
     }
     // Nor do solvers and kernels build each other: a profile needs no HiGHS, a plan no candle.
-    let foreign = builds("kernels").1;
-    settle(
-        foreign.iter().filter(|name| name.starts_with("highs")).map(|n| format!("kernels: {n}")),
-    );
-    let foreign = builds("solvers").1;
-    settle(
-        foreign.iter().filter(|name| name.starts_with("candle")).map(|n| format!("solvers: {n}")),
-    );
+    for (folder, engine) in [("kernels", "highs"), ("solvers", "candle")] {
+        let foreign = builds(folder).1.into_iter().filter(|name| name.starts_with(engine));
+        settle(foreign.map(|name| format!("{folder}: {name}")));
+    }
 }
 
 #[test]
