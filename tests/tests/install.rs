@@ -1,4 +1,4 @@
-//! What is installed: a binary by itself, pages of the manual, and the lists of packages that several
+//! What is installed: a binary by itself, pages of the manual, and lists of packages that several
 //! files name.
 
 use std::fs;

@@ -49,7 +49,7 @@ pub use crate::started::Program;
 /// Plans which device runs each layer of a large language model, and in which quantization format;
 /// proves a lower bound beside every plan
 #[derive(Debug, Parser)]
-#[command(version, max_term_width = 100)]
+#[command(name = "edgeplan", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,

@@ -90,7 +90,7 @@ merge) merge ;;
 *)
     # $PARALLEL may name machines that share this folder: --sshloginfile nodes.txt
     if parallel --version 2>/dev/null | grep -q GNU; then
-        seq "$shards" | parallel --jobs "${JOBS:-1}" sh "$script" task '{}'
+        seq "$shards" | parallel --quote --jobs "${JOBS:-1}" sh "$script" task '{}'
     else
         seq "$shards" | xargs -n 1 -P "${JOBS:-1}" sh "$script" task
     fi
