@@ -81,8 +81,9 @@ const GIVEN: &str = "given";
 /// Arguments that are not understood, a trace that cannot be read, a plan that violates the
 /// problem.
 pub fn given(
+    session: &Session,
+    plan: &Plan,
     arguments: &[String],
-    (session, plan): (&Session, &Plan),
     stop: &AtomicBool,
 ) -> Result<answers::Simulated> {
     // The session stands for the instance file.
