@@ -106,8 +106,9 @@ impl Simulation {
 }
 
 impl Simulation {
-    /// Runs a trace under each of these policies, by name, until `stop` is set. See
-    /// [`Session::simulation`] for an example of one run.
+    /// Runs a trace under each of these policies, by name, until `stop` is set.
+    ///
+    /// See [`Session::simulation`] for an example of one run.
     pub fn run_each(
         &self,
         requests: &[Request],
