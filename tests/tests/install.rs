@@ -1,5 +1,5 @@
-//! What is installed: a binary by itself, pages of the manual, and lists of packages that several
-//! files name.
+//! What is installed: a binary by itself, pages of the manual, and the lists of packages that
+//! several files name.
 
 use std::fs;
 use std::path::Path;

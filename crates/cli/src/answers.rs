@@ -5,17 +5,18 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Parser as _;
-use edgeplan::{
-    Checked, Deployment, Document, Limits, OwnAnswer, Plan, Planned, Quiet, Session, Task,
-};
+use edgeplan::{Checked, Deployment, Document, Limits, OwnAnswer, Planned, Quiet, Session, Task};
 use edgeplan_problem::Solver;
-use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_simulator::{Record, Request};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::question::Asked;
-use crate::{fit, schedule, simulate, solvers};
+
+pub use crate::fit::given as fit;
+pub use crate::schedule::given as schedule;
+pub use crate::simulate::given as simulate;
+pub use crate::solvers::all as solvers;
 
 /// Keys and values.
 pub type Keys = Map<String, Value>;
@@ -119,53 +120,13 @@ pub fn solve_with<'a>(
     Ok((answer, keys))
 }
 
-/// As `edgeplan schedule`, and the schedule's file under `plan`; `frame` is in place of a file.
-///
-/// # Errors
-/// Arguments that are not understood, and a frame that makes no sense.
-pub fn schedule(
-    frame: Option<Scheduling>,
-    arguments: &[String],
-    stop: &AtomicBool,
-) -> Result<Keys> {
-    schedule::given(frame, arguments, stop)
-}
-
-/// As `edgeplan fit`.
-///
-/// # Errors
-/// Arguments that are not understood, machines that make no sense.
-pub fn fit(arguments: &[String], stop: &AtomicBool) -> Result<Keys> {
-    Ok(keys(&fit::given(arguments, stop)?))
-}
-
-/// As `edgeplan solvers`.
-pub fn solvers() -> Value {
-    json!(solvers::all())
-}
-
-/// What came of a simulation.
+/// A simulation.
 #[derive(Debug)]
 pub struct Simulated {
     /// As `edgeplan simulate`.
     pub answer: Keys,
     /// The requests, by arrival.
     pub requests: Vec<Request>,
-    /// What became of them under each policy.
+    /// How they were served under each policy.
     pub records: Vec<Record>,
-}
-
-/// Simulates requests on a plan of this session, as `edgeplan simulate` does with these arguments,
-/// until the end or until `stop` is set.
-///
-/// # Errors
-/// Arguments that are not understood, a trace that cannot be read, a plan that violates the
-/// problem.
-pub fn simulate(
-    session: &Session,
-    plan: &Plan,
-    arguments: &[String],
-    stop: &AtomicBool,
-) -> Result<Simulated> {
-    simulate::given(arguments, (session, plan), stop)
 }

@@ -1,18 +1,16 @@
 //! `edgeplan batch`: which waiting requests an edge node serves in the epoch that begins now.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Result;
 use edgeplan::batch::{batch, compare, example};
 use edgeplan_batching::Scenario;
 use edgeplan_batching::paper::{self, Band, Setting};
 use edgeplan_files::{read_text, write_atomic};
-use edgeplan_problem::Limits;
 use edgeplan_problem::batching::Batching;
 use edgeplan_solvers::{BATCHING, Entry};
 
-use crate::question::{find_among, seconds};
+use crate::question::{Effort, find_among};
 use crate::reply::Reply;
 use crate::solvers::{listed, rows};
 use crate::watch;
@@ -44,15 +42,8 @@ pub(crate) struct Arguments {
     /// List the batching solvers
     #[arg(long)]
     solvers: bool,
-    /// Time limit per solver, in seconds
-    #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
-    time: f64,
-    /// Random seed
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    seed: u64,
-    /// Threads of HiGHS and CBC; other solvers use one
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: u32,
+    #[command(flatten)]
+    effort: Effort,
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -102,14 +93,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     watch::listen();
     if arguments.compare {
         let mut busy = watch::Steps::default();
-        let ranking = compare(&instance, arguments.limits(), &mut |solver| busy.begin(solver));
+        let ranking =
+            compare(&instance, arguments.effort.limits(), &mut |solver| busy.begin(solver));
         drop(busy);
         let reply = Reply::either(arguments.json, &ranking.keys(), &ranking.text());
         return Ok(reply.of_all(&ranking.outcomes));
     }
     let entry = find_solver(&arguments.solver)?;
     let busy = watch::busy(entry.name);
-    let batched = batch(&instance, entry, arguments.limits());
+    let batched = batch(&instance, entry, arguments.effort.limits());
     drop(busy);
     let reply = Reply::either(arguments.json, &batched.keys(), &batched.text());
     Ok(reply.of(&batched.outcome))
@@ -125,21 +117,11 @@ impl Arguments {
     fn scenario(&self) -> Result<(String, Scenario)> {
         if let Some(model) = &self.draw {
             let setting = self.radio.setting(model);
-            return Ok(("draw".into(), setting.scenario(self.requests as usize, self.seed)));
+            return Ok(("draw".into(), setting.scenario(self.requests as usize, self.effort.seed)));
         }
         let Some(path) = &self.file else { return Ok(("example".into(), example())) };
         let file = path.display().to_string();
         let scenario = Scenario::parse(&file, &read_text(path)?)?;
         Ok((file, scenario))
-    }
-
-    fn limits(&self) -> Limits<'static> {
-        Limits {
-            time: Some(Duration::from_secs_f64(self.time)),
-            seed: self.seed,
-            threads: self.threads,
-            interrupt: Some(watch::flag()),
-            ..Limits::default()
-        }
     }
 }

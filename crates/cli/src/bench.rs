@@ -3,10 +3,10 @@
 mod job;
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use edgeplan_files::quantity::Memory;
+use edgeplan_harness::job::until;
 use edgeplan_harness::registry::ALL;
 use edgeplan_harness::runner::{Bench, Progress};
 use edgeplan_harness::shard::Shard;
@@ -194,14 +194,4 @@ fn measure(arguments: &Arguments) -> Result<Measured> {
         eprintln!("interrupted; the same command goes on from here");
     }
     Ok(Measured::Records(folder.records().to_vec()))
-}
-
-/// A time to come, to the minute or second.
-fn until(left: Duration) -> String {
-    let seconds = left.as_secs();
-    match (seconds / 3600, seconds / 60 % 60) {
-        (0, 0) => format!("{seconds} s"),
-        (0, minutes) => format!("{minutes} min"),
-        (hours, minutes) => format!("{hours} h {minutes} min"),
-    }
 }

@@ -7,9 +7,8 @@ use anyhow::Result;
 use clap::value_parser;
 use edgeplan_files::check_writable;
 use edgeplan_quality::apply::{bytes, check, write};
-use edgeplan_quality::distill::{DistillationSettings, distill};
+use edgeplan_quality::distill::{Distillation, DistillationSettings, distill};
 use edgeplan_quality::{Reference, Text, load};
-use serde_json::json;
 
 use crate::quantize::Wanted;
 use crate::question::learning_rate;
@@ -97,24 +96,14 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     drop(bar);
     let distilled = distilled?;
     write(path, &formats, &distilled.values, out, |_| {})?;
-    let size = bytes(&spec, &formats);
-    let text = format!(
-        "{}: divergence {:.5} nats per token on held-out text, {:.5} before: {:.1} % recovered in \
-         {} steps, at no byte more\n",
-        spec.name,
-        distilled.after,
-        distilled.before,
-        100.0 * distilled.recovered(),
-        distilled.steps
-    );
-    let json = json!({
-        "model": spec.name,
-        "bytes": size,
-        "kl_before_nats": distilled.before,
-        "kl_after_nats": distilled.after,
-        "recovered": distilled.recovered(),
-        "steps": distilled.steps,
-        "interrupted": watch::interrupted(),
-    });
-    Ok(Reply::either(arguments.json, &json, &text))
+    let distillation = Distillation {
+        bytes: bytes(&spec, &formats),
+        model: spec.name,
+        kl_before_nats: distilled.before,
+        kl_after_nats: distilled.after,
+        recovered: distilled.recovered(),
+        steps: distilled.steps,
+        interrupted: watch::interrupted(),
+    };
+    Ok(Reply::shown(arguments.json, &distillation))
 }

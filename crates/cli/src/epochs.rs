@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 use edgeplan::Limits;
-use edgeplan::epochs::{Case, Records, simulate};
+use edgeplan::epochs::Sweep;
 use edgeplan_batching::paper::MODELS;
 use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_report::curves::svg;
 
 use crate::batch::{Radio, find_solver};
-use crate::question::seconds;
+use crate::question::{number, seconds};
 use crate::reply::{Reply, command_line};
 use crate::watch;
 
@@ -52,10 +52,7 @@ pub(crate) struct Arguments {
 
 /// A rate of an argument.
 fn per_second(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if (1e-6..=1e4).contains(&rate) => Ok(rate),
-        _ => Err("a number of arrivals per second from 0.000001 to 10000 is allowed".into()),
-    }
+    number(text, 1e-6..=1e4, "of arrivals per second from 0.000001 to 10000")
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -69,31 +66,26 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         false => arguments.model.clone(),
     };
     watch::listen();
-    let mut records = Vec::new();
-    for model in &models {
-        for &rate in &arguments.rate {
-            for &entry in &entries {
-                let case = Case {
-                    setting: arguments.radio.setting(model),
-                    rate,
-                    epochs: arguments.epochs,
-                    seed: arguments.seed,
-                    limits: Limits {
-                        time: Some(Duration::from_secs_f64(arguments.time)),
-                        seed: arguments.seed,
-                        interrupt: Some(watch::flag()),
-                        ..Limits::default()
-                    },
-                };
-                let _busy = watch::busy(entry.name);
-                records.push(simulate(&case, entry)?);
-                if watch::interrupted() {
-                    bail!("interrupted after {} cases; nothing is written", records.len());
-                }
-            }
-        }
+    let limits = Limits {
+        time: Some(Duration::from_secs_f64(arguments.time)),
+        seed: arguments.seed,
+        interrupt: Some(watch::flag()),
+        ..Limits::default()
+    };
+    let sweep = Sweep {
+        settings: models.iter().map(|model| arguments.radio.setting(model)).collect(),
+        rates: arguments.rate.clone(),
+        entries,
+        epochs: arguments.epochs,
+        seed: arguments.seed,
+        limits,
+    };
+    let mut busy = watch::Steps::default();
+    let records = sweep.run(&mut |solver| busy.begin(solver))?;
+    drop(busy);
+    if watch::interrupted() {
+        bail!("interrupted after {} cases; nothing is written", records.0.len());
     }
-    let records = Records(records);
     if let Some(path) = &arguments.csv {
         write_atomic(path, &format!("# {}\n{}", command_line(), records.csv()))?;
     }

@@ -104,7 +104,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     Ok(Reply::either(arguments.json, &ranked, &ranked.text(rows)).found(found))
 }
 
-/// As [`crate::answers::fit`].
-pub(crate) fn given(arguments: &[String], stop: &AtomicBool) -> Result<Ranked> {
+/// As `edgeplan fit`.
+///
+/// # Errors
+/// Arguments that are not understood, machines that make no sense.
+pub fn given(arguments: &[String], stop: &AtomicBool) -> Result<Ranked> {
     ranked(&Given::<Arguments>::try_parse_from(arguments)?.arguments, stop)
 }

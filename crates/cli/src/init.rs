@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::detect::Detected;
-use serde_json::{Map, json};
+use serde_json::json;
 
 use crate::reply::Reply;
 
@@ -36,10 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     write_atomic(out, &text)?;
     let names: Vec<&str> = cluster.devices.iter().map(|(name, _)| name.as_str()).collect();
     if *json {
-        let mut answer = Map::new();
-        answer.insert("file".into(), json!(out));
-        answer.insert("devices".into(), json!(names));
-        answer.insert("notes".into(), json!(found.notes));
+        let answer = json!({ "file": out, "devices": names, "notes": found.notes });
         return Ok(Reply::json(&answer));
     }
     let mut lines = vec![format!("{}: {}", out.display(), names.join(", "))];

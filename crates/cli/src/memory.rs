@@ -3,16 +3,12 @@
 use std::path::PathBuf;
 use std::str::FromStr as _;
 
-use anyhow::{Context as _, Result, bail};
-use edgeplan_memory::{Comparison, Engine, Placement, devices, dry_run, estimate, runnable};
-use edgeplan_model::Allocation;
+use anyhow::Result;
+use edgeplan_memory::{Placement, Question};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::FormatMix;
 
 use crate::reply::Reply;
-
-/// What most people start with.
-const CONTEXT: u64 = 8192;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -48,31 +44,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let model = edgeplan_model::load(&arguments.model)?;
-    let (keys, values) = (arguments.kv, arguments.kv);
-    let Arguments { sequences, ubatch, .. } = *arguments;
-    let usual = model.context_max.map_or(CONTEXT, |most| most.min(CONTEXT));
-    let context = arguments.context.unwrap_or(usual);
-    if let Some(most) = model.context_max.filter(|&most| context > most) {
-        bail!("--context {context}: {} was made for up to {most} tokens", model.name);
-    }
-    if !model.caches_in(keys) {
-        let block = keys.block_elements();
-        bail!("--kv {keys}: rows of its KV cache are no whole number of blocks of {block}");
-    }
-    let allocation = Allocation { context, sequences, ubatch, keys, values };
-    let placement = Placement { gpu_layers: arguments.gpu_layers, cpu_moe: arguments.n_cpu_moe };
-    let ours = estimate(&model, &arguments.recipe, &allocation, placement);
-    let theirs = match &arguments.engine {
-        None => None,
-        Some(folder) => {
-            let engine = Engine::in_folder(folder)?;
-            let place = tempfile::tempdir().context("a folder for the header")?;
-            let file = runnable(&arguments.model, &arguments.recipe, place.path())?;
-            Some(dry_run(&engine, &file, &allocation, placement)?)
-        }
+    let &Arguments { context, sequences, ubatch, kv, gpu_layers, n_cpu_moe, json, .. } = arguments;
+    let question = Question {
+        model: &arguments.model,
+        recipe: &arguments.recipe,
+        context,
+        sequences,
+        ubatch,
+        kv,
+        placement: Placement { gpu_layers, cpu_moe: n_cpu_moe },
     };
-    let devices = devices(placement, ours, theirs);
-    let found = Comparison { model: model.name, context, devices, notes: model.notes };
-    Ok(Reply::shown(arguments.json, &found))
+    Ok(Reply::shown(json, &question.compare(arguments.engine.as_deref())?))
 }

@@ -8,12 +8,9 @@ use anyhow::{Result, bail};
 use edgeplan_files::deployment::PlannedModel;
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_model::ModelSpec;
-use edgeplan_problem::Bytes;
 use edgeplan_problem::recipe::FormatMix;
 use edgeplan_quality::apply::{Formats, bytes, from_mix, from_plan, write};
-use edgeplan_quality::shards::{planned_model, shards};
-use edgeplan_report::table::Table;
-use serde_json::json;
+use edgeplan_quality::shards::{Quantized, planned_model, shards};
 
 use crate::reply::Reply;
 use crate::watch;
@@ -74,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let spec = edgeplan_model::load(&path.display().to_string())?;
     let (formats, planned) = wanted.formats(&spec)?;
     let mut stored = spec.layers.iter().flat_map(|layer| &layer.tensors).map(|t| t.native);
-    let quantized = stored.any(|stored| stored.is_some_and(|stored| stored.is_quantized()));
+    let was_quantized = stored.any(|stored| stored.is_some_and(|stored| stored.is_quantized()));
     let total = bytes(&spec, &formats);
     let bar = watch::bar(total, "{bytes}/{total_bytes} {elapsed}");
     write(path, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes))?;
@@ -84,14 +81,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if let Some(path) = lists {
         write_atomic(path, &to_json(&devices))?;
     }
-    let types = made.stored_types().into_iter();
-    let types = types
-        .map(|(name, tensors, bytes)| [name.to_owned(), tensors.to_string(), bytes.to_string()]);
-    let types = Table::new(["type", "tensors>", "bytes>"]).with_rows(types);
-    let mut text = format!("{}: {}\n\n{types}\n", made.name, Bytes(total));
-    if quantized {
-        text += "\nnote: the model was quantized before, and lost something then, too\n";
-    }
-    let json = json!({"model": made.name, "bytes": total, "devices": devices});
-    Ok(Reply::either(arguments.json, &json, &text))
+    let quantized = Quantized::new(&made, total, devices, was_quantized);
+    Ok(Reply::shown(arguments.json, &quantized))
 }

@@ -1,6 +1,8 @@
 //! The question that a command is asked: an instance file, or a model on a cluster.
 
+use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -8,7 +10,7 @@ use clap::builder::NonEmptyStringValueParser;
 use edgeplan::{Changes, Entry, Limits, Problem, Quiet, Runtime, Session, Sources, Task};
 use edgeplan_external::External;
 use edgeplan_files::nearest;
-use edgeplan_model::sensitivity::{Quality, mix_named};
+use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::Goal;
 use edgeplan_runtimes::RUNTIMES;
 use edgeplan_solvers::DEPLOYMENT;
@@ -34,7 +36,7 @@ pub(crate) struct Question {
     request: RequestKeys,
     /// What is minimised: latency, decode, throughput, memory; or made as good as the limits
     /// allow: quality, context
-    #[arg(long, value_parser = goal, help_heading = KEYS)]
+    #[arg(long, value_parser = Goal::from_str, help_heading = KEYS)]
     objective: Option<Goal>,
     /// Workload: a workload.toml [default: 512 prompt tokens, 128 generated tokens, quality of
     /// q4_K_M]
@@ -113,7 +115,7 @@ pub(crate) struct RequestKeys {
     #[arg(long, value_name = "TOKENS", help_heading = KEYS)]
     context: Option<u32>,
     /// Quality floor: a format or mix such as q4_K_M, a KL divergence in nats, or any
-    #[arg(long, value_parser = floor, help_heading = KEYS)]
+    #[arg(long, value_parser = Quality::from_str, help_heading = KEYS)]
     quality: Option<Quality>,
     /// Least speed in generated tokens per second, without the time of the prompt
     #[arg(long, value_name = "RATE", help_heading = KEYS)]
@@ -131,31 +133,6 @@ impl RequestKeys {
             quality: self.quality.clone(),
             decode_min: self.decode_min,
         }
-    }
-}
-
-fn goal(text: &str) -> Result<Goal, String> {
-    const GOALS: [(&str, Goal); 6] = [
-        ("latency", Goal::Latency),
-        ("decode", Goal::Decode),
-        ("throughput", Goal::Throughput),
-        ("memory", Goal::Memory),
-        ("quality", Goal::Quality),
-        ("context", Goal::Context),
-    ];
-    let known = GOALS.iter().find(|(name, _)| *name == text).map(|&(_, goal)| goal);
-    known.ok_or_else(|| format!("{} are allowed", GOALS.map(|(name, _)| name).join(", ")))
-}
-
-/// A quality floor of an argument.
-fn floor(text: &str) -> Result<Quality, String> {
-    match text.parse::<f64>() {
-        Ok(nats) => Ok(Quality::MaxKl(nats)),
-        Err(_) if text == "any" => Ok(Quality::Any),
-        Err(_) => match mix_named(text) {
-            Ok(_) => Ok(Quality::Like(text.to_owned())),
-            Err(error) => Err(error.problem),
-        },
     }
 }
 
@@ -262,26 +239,46 @@ fn cores() -> u32 {
     u32::try_from(cores).unwrap_or(1)
 }
 
+/// What solvers of schedules and of batches may take.
+#[derive(Debug, Clone, Copy, clap::Args)]
+pub(crate) struct Effort {
+    /// Time limit per solver, in seconds
+    #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
+    time: f64,
+    /// Random seed
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    pub(crate) seed: u64,
+    /// Threads of HiGHS and CBC; other solvers use one
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
+    threads: u32,
+}
+
+impl Effort {
+    /// The limits of the command line; Ctrl-C ends a run.
+    pub(crate) fn limits(self) -> Limits<'static> {
+        let Self { time, seed, threads } = self;
+        let (time, interrupt) = (Some(Duration::from_secs_f64(time)), Some(watch::flag()));
+        Limits { time, seed, threads, interrupt, ..Limits::default() }
+    }
+}
+
+/// A number of an argument within a range; the error says that a number `what` is allowed.
+pub(crate) fn number(text: &str, range: impl RangeBounds<f64>, what: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| format!("a number {what} is allowed"))
+}
+
 /// Seconds of an argument.
 pub(crate) fn seconds(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(seconds) if (0.0..=1e7).contains(&seconds) => Ok(seconds),
-        _ => Err("a number of seconds from 0 to 10000000 is allowed".into()),
-    }
+    number(text, 0.0..=1e7, "of seconds from 0 to 10000000")
 }
 
 /// A rate of learning of an argument.
 pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate <= 1.0 => Ok(rate),
-        _ => Err("a number above 0, up to 1, is allowed".into()),
-    }
+    number(text, (Bound::Excluded(0.0), Bound::Included(1.0)), "above 0, up to 1,")
 }
 
 /// A gap of an argument.
 pub(crate) fn fraction(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(gap) if (0.0..1.0).contains(&gap) => Ok(gap),
-        _ => Err("a number from 0 to below 1 is allowed".into()),
-    }
+    number(text, 0.0..1.0, "from 0 to below 1")
 }

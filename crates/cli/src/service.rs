@@ -15,7 +15,7 @@ use edgeplan_service::{
     requests,
 };
 
-use crate::question::{find_solver, seconds};
+use crate::question::{find_solver, number, seconds};
 use crate::reply::{Reply, command_line};
 use crate::watch;
 
@@ -67,10 +67,7 @@ pub(crate) struct Arguments {
 
 /// A load of an argument.
 fn load(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(load) if (1e-3..=1e3).contains(&load) => Ok(load),
-        _ => Err("a number of times the expected load from 0.001 to 1000 is allowed".into()),
-    }
+    number(text, 1e-3..=1e3, "of times the expected load from 0.001 to 1000")
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {

@@ -20,13 +20,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 }
 
 /// The solvers of `plan` and `schedule`.
-pub(crate) fn all() -> Vec<Row> {
+pub fn all() -> Vec<Row> {
     rows(Some("plan"), DEPLOYMENT).chain(rows(Some("schedule"), SCHEDULING)).collect()
 }
 
 /// A solver. Field names are stable keys.
-#[derive(Serialize)]
-pub(crate) struct Row {
+#[derive(Debug, Serialize)]
+pub struct Row {
     #[serde(skip_serializing_if = "Option::is_none")]
     command: Option<&'static str>,
     name: &'static str,

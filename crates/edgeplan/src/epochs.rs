@@ -190,6 +190,64 @@ impl Tally {
     }
 }
 
+/// Several nodes, rates and solvers, each with each.
+///
+/// ```
+/// use edgeplan::epochs::Sweep;
+/// use edgeplan_batching::paper::Setting;
+///
+/// let sweep = Sweep {
+///     settings: vec![Setting::of("bloom-3b")],
+///     rates: vec![2.0, 4.0],
+///     entries: edgeplan_solvers::find_batching("static").into_iter().collect(),
+///     epochs: 3,
+///     seed: 0,
+///     limits: edgeplan::Limits::default(),
+/// };
+/// println!("{}", sweep.run(&mut |solver| println!("{solver} ..."))?);
+/// # Ok::<(), edgeplan::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+pub struct Sweep<'a> {
+    /// The nodes.
+    pub settings: Vec<Setting>,
+    /// Arrivals per second.
+    pub rates: Vec<f64>,
+    /// The solvers that form batches.
+    pub entries: Vec<&'static Entry<Batching>>,
+    /// Epochs of each case.
+    pub epochs: u32,
+    /// Of the arrivals.
+    pub seed: u64,
+    /// Of the solvers, for each epoch's batch.
+    pub limits: Limits<'a>,
+}
+
+impl Sweep<'_> {
+    /// Simulates every case, until the limits are interrupted; `asking` is called with the name of
+    /// each solver before it runs. See [`Sweep`] for an example.
+    ///
+    /// # Errors
+    /// As [`simulate`].
+    pub fn run(&self, asking: &mut dyn FnMut(&'static str)) -> Result<Records, Error> {
+        let &Self { epochs, seed, limits, .. } = self;
+        let mut records = Vec::new();
+        for setting in &self.settings {
+            for &rate in &self.rates {
+                for &entry in &self.entries {
+                    asking(entry.name);
+                    let case = Case { setting: setting.clone(), rate, epochs, seed, limits };
+                    records.push(simulate(&case, entry)?);
+                    if limits.interrupted() {
+                        return Ok(Records(records));
+                    }
+                }
+            }
+        }
+        Ok(Records(records))
+    }
+}
+
 /// Results for several nodes, rates and solvers.
 ///
 /// See [`simulate`] for an example.

@@ -1,6 +1,6 @@
 //! Requests on a plan, event by event.
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
@@ -102,6 +102,28 @@ impl Simulation {
         let record = operate_until(&setup, requests, policy, stop);
         let summary = summarize(requests, &record);
         (record, summary)
+    }
+}
+
+impl Simulation {
+    /// Runs a trace under each of these policies, by name, until `stop` is set.
+    ///
+    /// See [`Session::simulation`] for an example of one run.
+    pub fn run_each(
+        &self,
+        requests: &[Request],
+        policies: Vec<(String, Box<dyn Policy>)>,
+        stop: &AtomicBool,
+    ) -> Vec<PolicyRun> {
+        let mut runs = Vec::new();
+        for (policy, mut maker) in policies {
+            let (record, summary) = self.run(requests, maker.as_mut(), stop);
+            runs.push(PolicyRun { policy, record, summary });
+            if stop.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        runs
     }
 }
 

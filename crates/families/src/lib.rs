@@ -6,6 +6,7 @@
 //! machines of GPUs and RAM; [`packing`] hides bins that must be filled to the brim; [`tight`]
 //! takes memory away from any instance, [`strict`] quality.
 
+mod draw;
 mod hosts;
 mod packing;
 pub mod published;
@@ -13,6 +14,7 @@ mod random;
 mod realistic;
 mod tight;
 
+pub use draw::Draw;
 pub use hosts::{Hosts, hosts};
 pub use packing::{Items, Packing, packing};
 pub use random::{Random, random, several};

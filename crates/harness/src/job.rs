@@ -4,10 +4,16 @@
 //! It merges the shards when each of them has ended.
 
 use std::ffi::OsString;
-use std::path::Path;
+use std::fmt::{Display, Formatter};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use edgeplan_problem::Bytes;
+use edgeplan_records::row::Record;
+use serde::Serialize;
+
+use crate::runner::{Bench, Count};
+use crate::shard::Shard;
 
 /// What starts the tasks of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +47,90 @@ pub struct Job<'a> {
     pub memory: Bytes,
     /// What the longest task takes at most.
     pub time: Duration,
+}
+
+/// What a bench takes, alone or as the tasks of a job. Field names are stable keys.
+#[derive(Debug, Clone, Serialize)]
+pub struct Estimate {
+    /// Instances.
+    pub instances: usize,
+    /// Trials in all.
+    pub trials: usize,
+    /// Trials that have no record.
+    pub left: usize,
+    /// Hours if each of these takes all that it may.
+    pub hours_at_most: f64,
+    /// Hours if every solver goes on as in the records; none without records.
+    pub hours_expected: Option<f64>,
+    /// Tasks of a job.
+    pub tasks: Option<u16>,
+    /// Hours of the longest task.
+    pub task_hours_at_most: Option<f64>,
+    /// The script of a job that was written.
+    pub script: Option<PathBuf>,
+    #[serde(skip)]
+    count: Count,
+    /// What the longest task takes at most.
+    #[serde(skip)]
+    pub task: Option<Duration>,
+}
+
+impl Estimate {
+    /// Of a bench whose trials are recorded as far as these records say; `shards` are those of a
+    /// job.
+    pub fn new(bench: &Bench<'_>, records: &[Record], shards: Option<u16>) -> Self {
+        let hours = |time: Duration| time.as_secs_f64() / 3600.0;
+        let count = bench.count(records);
+        let longest = |shards: u16| {
+            let shards = (1..=shards).filter_map(|index| {
+                let shard: Shard = format!("{index}/{shards}").parse().ok()?;
+                Some(Bench { shard, ..bench.clone() }.count(&[]).at_most)
+            });
+            shards.max()
+        };
+        let task = shards.and_then(longest);
+        Self {
+            instances: count.instances,
+            trials: count.trials,
+            left: count.left,
+            hours_at_most: hours(count.at_most),
+            hours_expected: count.expected.map(hours),
+            tasks: shards,
+            task_hours_at_most: task.map(hours),
+            script: None,
+            count,
+            task,
+        }
+    }
+}
+
+impl Display for Estimate {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Count { instances, trials, left, at_most, expected } = self.count;
+        let recorded = trials - left;
+        let expected = expected.map(|time| format!(", {} at the pace so far", until(time)));
+        write!(
+            f,
+            "{trials} trials on {instances} instances, {recorded} recorded; {left} to run: {} at \
+             most{}",
+            until(at_most),
+            expected.unwrap_or_default()
+        )?;
+        match self.tasks.zip(self.task) {
+            Some((shards, time)) => write!(f, "\n{shards} tasks of at most {} each", until(time)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A time to come, to the minute or second.
+pub fn until(left: Duration) -> String {
+    let seconds = left.as_secs();
+    match (seconds / 3600, seconds / 60 % 60) {
+        (0, 0) => format!("{seconds} s"),
+        (0, minutes) => format!("{minutes} min"),
+        (hours, minutes) => format!("{hours} h {minutes} min"),
+    }
 }
 
 /// What any launcher's script does: a task, and the end.

@@ -1,12 +1,19 @@
 //! What is computed beside what the engine's dry run says.
 
 use std::fmt::{Display, Formatter};
+use std::path::Path;
 
+use edgeplan_files::InputError;
+use edgeplan_model::Allocation;
 use edgeplan_problem::Bytes;
+use edgeplan_problem::format::Format;
+use edgeplan_problem::recipe::FormatMix;
 use edgeplan_report::table::Table;
 use serde::Serialize;
 
-use crate::estimate::{Account, Placement};
+use crate::engine::{Engine, dry_run};
+use crate::estimate::{Account, Placement, estimate};
+use crate::header::runnable;
 
 /// Memory of a model by device. Field names are stable keys.
 #[derive(Debug, Clone, Serialize)]
@@ -32,20 +39,71 @@ pub struct DeviceMemory {
     pub dry_run_bytes: Option<Account>,
 }
 
-/// The devices of a placement: the host alone where no layer lies elsewhere.
-pub fn devices(
-    placement: Placement,
-    ours: [Account; 2],
-    theirs: Option<[Account; 2]>,
-) -> Vec<DeviceMemory> {
-    let count = if placement.gpu_layers > 0 { 2 } else { 1 };
-    let names = ["host", "device"].into_iter().enumerate().take(count);
-    let memory = |(place, device): (usize, &'static str)| DeviceMemory {
-        device,
-        bytes: ours[place],
-        dry_run_bytes: theirs.map(|all| all[place]),
-    };
-    names.map(memory).collect()
+/// Which model is to be held, how, and where.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// `catalog:NAME`, a GGUF file or its header, a `config.json` or its folder.
+    pub model: &'a str,
+    /// Formats of matrices that may be quantized.
+    pub recipe: &'a FormatMix,
+    /// Tokens of a sequence; [`CONTEXT`] or the model's own limit if none.
+    pub context: Option<u64>,
+    /// Sequences at once.
+    pub sequences: u64,
+    /// Tokens of a physical batch.
+    pub ubatch: u64,
+    /// Format of the KV cache.
+    pub kv: Format,
+    /// Where layers lie.
+    pub placement: Placement,
+}
+
+/// The context that is allocated by default.
+pub const CONTEXT: u64 = 8192;
+
+impl Question<'_> {
+    /// Computes the memory, and asks the dry run of the engine in that folder as well.
+    ///
+    /// # Errors
+    /// A model that cannot be read, a context that it was not made for, a format that does not fit
+    /// its cache; a dry run that fails.
+    pub fn compare(&self, engine: Option<&Path>) -> Result<Comparison, InputError> {
+        let &Self { recipe, placement, kv, sequences, ubatch, .. } = self;
+        let model = edgeplan_model::load(self.model)?;
+        let usual = model.context_max.map_or(CONTEXT, |most| most.min(CONTEXT));
+        let context = self.context.unwrap_or(usual);
+        if let Some(most) = model.context_max.filter(|&most| context > most) {
+            let problem = format!("{} was made for up to {most} tokens", model.name);
+            return Err(InputError::file(format!("--context {context}"), problem));
+        }
+        if !model.caches_in(kv) {
+            let block = kv.block_elements();
+            let problem = format!("rows of its KV cache are no whole number of blocks of {block}");
+            return Err(InputError::file(format!("--kv {kv}"), problem));
+        }
+        let allocation = Allocation { context, sequences, ubatch, keys: kv, values: kv };
+        let ours = estimate(&model, recipe, &allocation, placement);
+        let ask = |folder| self.dry_run(folder, &allocation);
+        let theirs = engine.map(ask).transpose()?;
+        // The host alone where no layer lies elsewhere.
+        let count = if placement.gpu_layers > 0 { 2 } else { 1 };
+        let names = ["host", "device"].into_iter().enumerate().take(count);
+        let devices = names.map(|(place, device)| DeviceMemory {
+            device,
+            bytes: ours[place],
+            dry_run_bytes: theirs.map(|all| all[place]),
+        });
+        let devices = devices.collect();
+        Ok(Comparison { model: model.name, context, devices, notes: model.notes })
+    }
+
+    fn dry_run(&self, folder: &Path, allocation: &Allocation) -> Result<[Account; 2], InputError> {
+        let engine = Engine::in_folder(folder)?;
+        let place = tempfile::tempdir();
+        let place = place.map_err(|error| InputError::file(self.model, error.to_string()))?;
+        let file = runnable(self.model, self.recipe, place.path())?;
+        dry_run(&engine, &file, allocation, self.placement)
+    }
 }
 
 impl Display for Comparison {

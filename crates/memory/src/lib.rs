@@ -8,7 +8,7 @@ mod estimate;
 mod header;
 pub mod record;
 
-pub use comparison::{Comparison, DeviceMemory, devices};
+pub use comparison::{CONTEXT, Comparison, DeviceMemory, Question};
 pub use engine::{Engine, dry_run};
 pub use estimate::{Account, Placement, estimate};
 pub use header::runnable;

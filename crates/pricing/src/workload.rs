@@ -1,6 +1,7 @@
 //! The workload: what is asked of a deployment, as a person writes it in `workload.toml`.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -111,6 +112,28 @@ pub enum Goal {
     Quality,
     /// The longest context with which every limit holds, then the time.
     Context,
+}
+
+impl Goal {
+    /// All of them, with their words in files and arguments.
+    const ALL: [(&'static str, Self); 6] = [
+        ("latency", Self::Latency),
+        ("decode", Self::Decode),
+        ("throughput", Self::Throughput),
+        ("memory", Self::Memory),
+        ("quality", Self::Quality),
+        ("context", Self::Context),
+    ];
+}
+
+impl FromStr for Goal {
+    type Err = String;
+
+    /// Errs with the words that are allowed.
+    fn from_str(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.iter().find(|(name, _)| *name == text).map(|&(_, goal)| goal);
+        known.ok_or_else(|| format!("{} are allowed", Self::ALL.map(|(name, _)| name).join(", ")))
+    }
 }
 
 /// Whether a device may be visited twice.

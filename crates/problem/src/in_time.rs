@@ -12,9 +12,10 @@ use crate::{Answer, Limits, Observer, Outcome, Problem, Run, Silent, Solver, Sto
 /// A solver that has not noticed a limit by this long after it is not waited for.
 const GRACE: Duration = Duration::from_millis(150);
 
-/// As [`solve`](crate::solve()), but back soon after a limit of time or an interrupt, also while the
-/// solver is deep inside an engine that looks at neither (HiGHS's presolve of a large program takes
-/// seconds). What the solver had found by then is the answer; its thread ends at its next step.
+/// As [`solve`](crate::solve()), but back soon after a limit of time or an interrupt, also while
+/// the solver is deep inside an engine that looks at neither (HiGHS's presolve of a large program
+/// takes seconds). What the solver had found by then is the answer; its thread ends at its next
+/// step.
 pub fn solve_in_time<P: Problem + Clone + Send + 'static>(
     problem: &P,
     solver: Box<dyn Solver<P> + Send>,

@@ -8,6 +8,7 @@
 //! least divergence on held-out text is kept; the undistilled one is the first of them.
 
 use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
 
 use candle_core::backprop::GradStore;
 use candle_core::{D, DType, Result, Tensor, Var};
@@ -16,6 +17,7 @@ use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
 use edgeplan_problem::format::Format;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
+use serde::Serialize;
 
 use crate::decoder::Decoder;
 use crate::measure::Reference;
@@ -63,6 +65,40 @@ impl Distilled {
     /// Share of the divergence that distillation took away.
     pub fn recovered(&self) -> f64 {
         if self.before > 0.0 { 1.0 - self.after / self.before } else { 0.0 }
+    }
+}
+
+/// A distilled file. Field names are stable keys.
+#[derive(Debug, Clone, Serialize)]
+pub struct Distillation {
+    /// The model.
+    pub model: String,
+    /// Bytes of all tensors: as many as before.
+    pub bytes: u64,
+    /// Divergence on held-out text before, in nats per token.
+    pub kl_before_nats: f64,
+    /// And after.
+    pub kl_after_nats: f64,
+    /// Share of the divergence that distillation took away.
+    pub recovered: f64,
+    /// Steps of the optimizer.
+    pub steps: usize,
+    /// Whether it was interrupted.
+    pub interrupted: bool,
+}
+
+impl Display for Distillation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{}: divergence {:.5} nats per token on held-out text, {:.5} before: {:.1} % recovered \
+             in {} steps, at no byte more",
+            self.model,
+            self.kl_after_nats,
+            self.kl_before_nats,
+            100.0 * self.recovered,
+            self.steps
+        )
     }
 }
 

@@ -2,11 +2,14 @@
 //! each device needs.
 
 use std::collections::BTreeMap;
+use std::fmt::{Display, Formatter};
 use std::path::Path;
 
 use edgeplan_files::deployment::{PlanFile, PlannedModel};
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::ModelSpec;
+use edgeplan_problem::Bytes;
+use edgeplan_report::table::Table;
 use serde::Serialize;
 
 /// The part of a plan file that speaks of this model, the model of that name or the only one, and
@@ -52,4 +55,49 @@ pub fn shards(plan: &PlannedModel, file: &ModelSpec) -> BTreeMap<String, Shard> 
         }
     }
     shards
+}
+
+/// A quantized file. Field names are stable keys.
+#[derive(Debug, Serialize)]
+pub struct Quantized {
+    /// The model.
+    pub model: String,
+    /// Bytes of all tensors.
+    pub bytes: u64,
+    /// What each device of the plan needs; empty without a plan.
+    pub devices: BTreeMap<String, Shard>,
+    #[serde(skip)]
+    types: Vec<(&'static str, usize, Bytes)>,
+    #[serde(skip)]
+    was_quantized: bool,
+}
+
+impl Quantized {
+    /// Of a file of so many bytes; `was_quantized` says that the model was quantized before.
+    pub fn new(
+        file: &ModelSpec,
+        bytes: u64,
+        devices: BTreeMap<String, Shard>,
+        was_quantized: bool,
+    ) -> Self {
+        let types = file.stored_types();
+        Self { model: file.name.clone(), bytes, devices, types, was_quantized }
+    }
+}
+
+impl Display for Quantized {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let types = self.types.iter();
+        let types = types.map(|(name, tensors, bytes)| {
+            [(*name).to_owned(), tensors.to_string(), bytes.to_string()]
+        });
+        let types = Table::new(["type", "tensors>", "bytes>"]).with_rows(types);
+        writeln!(f, "{}: {}\n\n{types}", self.model, Bytes(self.bytes))?;
+        match self.was_quantized {
+            true => {
+                writeln!(f, "\nnote: the model was quantized before, and lost something then, too")
+            }
+            false => Ok(()),
+        }
+    }
 }

@@ -23,6 +23,21 @@ const EVERY: usize = 100;
 /// Tokens of held-out text that it is taken of.
 const HELD_OUT: usize = 16 * 1024;
 
+/// The shape of the teacher that measurements are made with: 2.5 million parameters, bytes as
+/// tokens; every row is a whole number of blocks of every format.
+pub fn shape() -> Shape {
+    Shape {
+        blocks: 4,
+        hidden: 256,
+        ffn: 512,
+        heads: 4,
+        kv_heads: 2,
+        head_dim: 64,
+        vocab: 256,
+        ..Shape::default()
+    }
+}
+
 /// How a teacher is made.
 #[derive(Debug, Clone)]
 pub struct Training {

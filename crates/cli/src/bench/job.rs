@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use edgeplan_files::write_atomic;
-use edgeplan_harness::job::{Job, Launcher};
-use edgeplan_harness::runner::{Bench, Count};
-use edgeplan_harness::shard::Shard;
+use edgeplan_harness::job::{Estimate, Job, Launcher};
+use edgeplan_harness::runner::Bench;
 use edgeplan_problem::Bytes;
 use edgeplan_records::folder::Folder;
-use serde_json::json;
 
-use super::{Arguments, until};
+use super::Arguments;
 use crate::reply::Reply;
 
 /// A job instead of a run.
@@ -50,42 +48,15 @@ pub(super) fn reply(arguments: &Arguments, bench: &Bench<'_>, out: &Path) -> Res
         true => Folder::read(out)?,
         false => Vec::new(),
     };
-    let count = bench.count(&records);
-    let longest = (1..=*shards).filter_map(|index| {
-        let shard: Shard = format!("{index}/{shards}").parse().ok()?;
-        Some(Bench { shard, ..bench.clone() }.count(&[]).at_most)
-    });
-    let task = job.and(longest.max());
-    let mut lines = vec![said(&count)];
-    lines.extend(task.map(|time| format!("{shards} tasks of at most {} each", until(time))));
-    if let (Some(launcher), Some(time), false) = (job, task, dry_run) {
+    let mut estimate = Estimate::new(bench, &records, job.map(|_| *shards));
+    let mut text = estimate.to_string();
+    if let (Some(launcher), Some(time), false) = (job, estimate.task, dry_run) {
         write(arguments, bench, (*launcher, time), out)?;
         let start = launcher.command(&script.display().to_string());
-        lines.push(format!("{} is written; start it: {start}", script.display()));
+        text += &format!("\n{} is written; start it: {start}", script.display());
+        estimate.script = Some(script.clone());
     }
-    let hours = |time: Duration| time.as_secs_f64() / 3600.0;
-    let json = json!({
-        "instances": count.instances,
-        "trials": count.trials,
-        "left": count.left,
-        "hours_at_most": hours(count.at_most),
-        "hours_expected": count.expected.map(hours),
-        "tasks": job.map(|_| shards),
-        "task_hours_at_most": task.map(hours),
-        "script": job.filter(|_| !dry_run).map(|_| script),
-    });
-    Ok(Reply::either(arguments.json, &json, &lines.join("\n")))
-}
-
-fn said(count: &Count) -> String {
-    let Count { instances, trials, left, at_most, expected } = *count;
-    let recorded = trials - left;
-    let expected = expected.map(|time| format!(", {} at the pace so far", until(time)));
-    format!(
-        "{trials} trials on {instances} instances, {recorded} recorded; {left} to run: {} at most{}",
-        until(at_most),
-        expected.unwrap_or_default()
-    )
+    Ok(Reply::either(arguments.json, &estimate, &text))
 }
 
 fn write(

@@ -5,10 +5,10 @@ mod teacher;
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use edgeplan_families::{Network, Random, Realistic, random, realistic, tight};
+use anyhow::Result;
+use edgeplan_families::{Draw, Network};
 use edgeplan_files::deployment::write_instance;
-use edgeplan_problem::deployment::{Deployment, Objective, Placement};
+use edgeplan_problem::deployment::{Objective, Placement};
 
 use crate::reply::Reply;
 
@@ -104,62 +104,27 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 }
 
 fn instance(arguments: &Instance) -> Result<Reply> {
-    arguments.check()?;
-    let mut instance = arguments.instance()?;
-    if let Some(percent) = arguments.tight {
-        instance = tight(instance, percent)?;
-    }
-    Reply::file(write_instance(&instance), arguments.out.as_deref())
-}
-
-impl Instance {
-    fn check(&self) -> Result<()> {
-        let ranges = [
-            ("layers", self.layers as u64, 1024),
-            ("devices", self.devices as u64, 1024),
-            ("formats", self.formats as u64, 8),
-            ("memory-percent", self.memory_percent, 100_000),
-            ("tight", self.tight.unwrap_or(1), 100_000),
-        ];
-        for (name, value, most) in ranges {
-            if !(1..=most).contains(&value) {
-                bail!("--{name} {value}: 1 to {most} are allowed");
-            }
-        }
-        Ok(())
-    }
-
-    fn instance(&self) -> Result<Deployment> {
-        let objective = match self.objective {
+    let draw = Draw {
+        network: match arguments.family {
+            Family::Random => None,
+            Family::HomeLab => Some(Network::HomeLab),
+            Family::EdgeSites => Some(Network::EdgeSites),
+            Family::Classes => Some(Network::Classes(arguments.classes)),
+        },
+        model: arguments.model.clone(),
+        layers: arguments.layers,
+        devices: arguments.devices,
+        formats: arguments.formats,
+        recipes: arguments.recipes,
+        memory_percent: arguments.memory_percent,
+        tight: arguments.tight,
+        objective: match arguments.objective {
             Goal::Latency => Objective::Latency,
             Goal::Bottleneck => Objective::Bottleneck,
             Goal::Memory => Objective::Memory,
-        };
-        let placement = if self.free { Placement::Free } else { Placement::Contiguous };
-        let &Self { layers, devices, formats, seed, recipes, .. } = self;
-        let network = match self.family {
-            Family::Random => {
-                let memory_percent = self.memory_percent;
-                let family =
-                    Random { layers, devices, formats, memory_percent, objective, placement, seed };
-                return Ok(random(&family).checked()?);
-            }
-            Family::HomeLab => Network::HomeLab,
-            Family::EdgeSites => Network::EdgeSites,
-            Family::Classes => Network::Classes(self.classes),
-        };
-        let model = self.model.clone();
-        let family = Realistic {
-            network,
-            model,
-            layers,
-            devices,
-            formats,
-            recipes,
-            objective,
-            placement,
-            seed,
-        };
-        Ok(realistic(&family)?)
-    }
+        },
+        placement: if arguments.free { Placement::Free } else { Placement::Contiguous },
+        seed: arguments.seed,
+    };
+    Reply::file(write_instance(&draw.instance()?), arguments.out.as_deref())
 }

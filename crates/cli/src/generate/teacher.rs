@@ -5,15 +5,11 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::value_parser;
 use edgeplan_files::{check_writable, write_atomic};
-use edgeplan_model::Shape;
-use edgeplan_quality::teacher::{Progress, Training};
+use edgeplan_quality::teacher::{Progress, Training, shape};
 
 use crate::question::learning_rate;
 use crate::reply::{Reply, command_line};
 use crate::watch;
-
-/// 2.5 million parameters; every row is a whole number of blocks of every format.
-const SHAPE: [u64; 6] = [4, 256, 512, 4, 2, 64];
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
@@ -51,11 +47,8 @@ pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     for path in [Some(out), losses.as_ref()].into_iter().flatten() {
         check_writable(path)?;
     }
-    let [blocks, hidden, ffn, heads, kv_heads, head_dim] = SHAPE;
-    let shape =
-        Shape { blocks, hidden, ffn, heads, kv_heads, head_dim, vocab: 256, ..Shape::default() };
     let training = Training {
-        shape,
+        shape: shape(),
         steps: arguments.steps as usize,
         batch: arguments.batch as usize,
         context: arguments.context as usize,

@@ -4,7 +4,6 @@ mod question;
 
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use anyhow::Result;
 use clap::Parser as _;
@@ -17,7 +16,7 @@ use edgeplan_solvers::{Entry, SCHEDULING};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Given, keys};
-use crate::question::{find_among, fraction, seconds};
+use crate::question::{Effort, find_among, fraction};
 use crate::reply::Reply;
 use crate::watch;
 use question::Question;
@@ -35,18 +34,11 @@ pub(crate) struct Arguments {
     /// Evaluate this schedule file (JSON) instead of solving
     #[arg(long, conflicts_with_all = ["solver", "out"])]
     check: Option<PathBuf>,
-    /// Time limit per solver, in seconds
-    #[arg(long, default_value_t = 60.0, allow_negative_numbers = true, value_parser = seconds)]
-    time: f64,
     /// Relative gap, in missed satisfaction, at which a schedule counts as optimal
     #[arg(long, default_value_t = 1e-4, allow_negative_numbers = true, value_parser = fraction)]
     gap: f64,
-    /// Random seed of the solvers
-    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
-    seed: u64,
-    /// Threads of HiGHS and CBC; other solvers use one
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
-    threads: u32,
+    #[command(flatten)]
+    effort: Effort,
     /// Write the schedule to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
@@ -96,8 +88,11 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     Ok(reply.of(&scheduled.outcome))
 }
 
-/// As [`crate::answers::schedule`].
-pub(crate) fn given(
+/// As `edgeplan schedule`, and the schedule's file under `plan`; `frame` is in place of a file.
+///
+/// # Errors
+/// Arguments that are not understood, and a frame that makes no sense.
+pub fn given(
     frame: Option<Scheduling>,
     arguments: &[String],
     stop: &AtomicBool,
@@ -124,12 +119,5 @@ fn find(name: &str) -> Result<&'static Entry<Scheduling>> {
 
 /// The limits of the command line.
 fn limits(arguments: &Arguments) -> Limits<'static> {
-    Limits {
-        time: Some(Duration::from_secs_f64(arguments.time)),
-        gap: arguments.gap,
-        seed: arguments.seed,
-        threads: arguments.threads,
-        interrupt: Some(watch::flag()),
-        ..Limits::default()
-    }
+    Limits { gap: arguments.gap, ..arguments.effort.limits() }
 }

@@ -1,7 +1,6 @@
 //! What a simulation is asked.
 
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use anyhow::Result;
 use clap::builder::RangedU64ValueParser;
@@ -11,7 +10,7 @@ use edgeplan_simulator::trace::Poisson;
 use edgeplan_simulator::{Continuous, Epochs, Layout, Policy, ServiceTimes, Size, StaticBatch};
 
 use crate::batch::find_solver;
-use crate::question::{Question, seconds};
+use crate::question::{Question, number, seconds};
 
 /// More requests or bars than this are a typing error.
 const COUNT_MAX: u64 = 20_000_000;
@@ -163,22 +162,15 @@ fn tokens(least: u64) -> RangedU64ValueParser<u32> {
 }
 
 fn rate(text: &str) -> Result<f64, String> {
-    within(text, 1e-6..=1e6, "requests per second from 0.000001 to 1000000")
+    number(text, 1e-6..=1e6, "of requests per second from 0.000001 to 1000000")
 }
 
 fn factor(text: &str) -> Result<f64, String> {
-    within(text, 1e-6..=1e6, "factor from 0.000001 to 1000000")
+    number(text, 1e-6..=1e6, "from 0.000001 to 1000000")
 }
 
 fn epoch(text: &str) -> Result<f64, String> {
-    within(text, 1e-3..=1e6, "seconds from 0.001 to 1000000")
-}
-
-fn within(text: &str, range: std::ops::RangeInclusive<f64>, what: &str) -> Result<f64, String> {
-    match f64::from_str(text) {
-        Ok(number) if range.contains(&number) => Ok(number),
-        _ => Err(format!("a number of {what} is allowed")),
-    }
+    number(text, 1e-3..=1e6, "of seconds from 0.001 to 1000000")
 }
 
 fn size(text: &str) -> Result<Size, String> {

@@ -2,7 +2,7 @@
 
 mod arguments;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Parser as _;
@@ -15,7 +15,7 @@ use edgeplan_simulator::trace::Shape;
 use edgeplan_simulator::{Keep, Layout, Request, Size, trace};
 use serde_json::json;
 
-pub(crate) use self::arguments::Arguments;
+pub(crate) use self::arguments::{Arguments, Name};
 use crate::answers::{self, Given, keys};
 use crate::question::find_solver;
 use crate::reply::{Reply, command_line};
@@ -39,7 +39,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let (layout, runs) = serve(arguments, (&session, &plan), &requests, watch::flag())?;
     let layout = &layout;
     let simulated = Simulated { deployment: instance, layout, requests: &requests, runs, origin };
-    let gantt = simulated.gantt(begin(&requests) + nanos(arguments.from));
+    let gantt = simulated.gantt(trace::begin(&requests) + nanos(arguments.from));
     if let Some(path) = &arguments.svg {
         write_atomic(path, &gantt::svg(&gantt))?;
     }
@@ -58,30 +58,32 @@ fn serve(
 ) -> Result<(Layout, Vec<PolicyRun>)> {
     let size = session.request_size().unwrap_or(arguments.priced);
     let drawn = arguments.svg.is_some() || arguments.html.is_some();
-    let from = begin(requests) + nanos(arguments.from);
+    let from = trace::begin(requests) + nanos(arguments.from);
     let keep = if drawn { Keep { from, count: arguments.bars } } else { Keep::default() };
     let lanes = arguments.lanes;
     let simulation = Simulation { lanes, keep, ..session.simulation(plan, size)? };
     let Simulation { layout, times, .. } = &simulation;
-    let mut runs = Vec::new();
-    for policy in &arguments.policies {
-        let mut maker = arguments.policy(*policy, (layout, times))?;
-        let (record, summary) = simulation.run(requests, maker.as_mut(), stop);
-        runs.push(PolicyRun { policy: arguments.name(*policy), record, summary });
-        if stop.load(Ordering::Relaxed) {
-            break;
-        }
-    }
+    let named = |&name: &Name| -> Result<_> {
+        Ok((arguments.name(name), arguments.policy(name, (layout, times))?))
+    };
+    let policies = arguments.policies.iter().map(named).collect::<Result<_>>()?;
+    let runs = simulation.run_each(requests, policies, stop);
     Ok((simulation.layout, runs))
 }
 
 /// What an instance and a plan are called that a program hands over.
 const GIVEN: &str = "given";
 
-/// As [`crate::answers::simulate`].
-pub(crate) fn given(
+/// Simulates requests on a plan of this session, as `edgeplan simulate` does with these arguments,
+/// until the end or until `stop` is set.
+///
+/// # Errors
+/// Arguments that are not understood, a trace that cannot be read, a plan that violates the
+/// problem.
+pub fn given(
+    session: &Session,
+    plan: &Plan,
     arguments: &[String],
-    (session, plan): (&Session, &Plan),
     stop: &AtomicBool,
 ) -> Result<answers::Simulated> {
     // The session stands for the instance file.
@@ -130,11 +132,6 @@ fn requests(arguments: &Arguments, instance: &Deployment, size: Size) -> Result<
         deadline: arguments.deadline.map(nanos),
     }
     .applied(requests))
-}
-
-/// When the first request comes.
-fn begin(requests: &[Request]) -> Nanos {
-    requests.iter().map(|request| request.arrival).min().unwrap_or_default()
 }
 
 fn nanos(seconds: f64) -> Nanos {

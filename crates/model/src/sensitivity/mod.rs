@@ -11,6 +11,8 @@
 pub mod measured;
 pub mod suite;
 
+use std::str::FromStr;
+
 use edgeplan_problem::Loss;
 
 use crate::{ModelSpec, TensorClass, TensorSpec};
@@ -35,6 +37,22 @@ pub enum Quality {
     Like(String),
     /// No floor.
     Any,
+}
+
+impl FromStr for Quality {
+    type Err = String;
+
+    /// A KL divergence in nats, a format or mix by name, or `any`; errs with what is wrong with the
+    /// name.
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<f64>() {
+            Ok(nats) => Ok(Self::MaxKl(nats)),
+            Err(_) if text == "any" => Ok(Self::Any),
+            Err(_) => {
+                mix_named(text).map(|_| Self::Like(text.to_owned())).map_err(|error| error.problem)
+            }
+        }
+    }
 }
 
 /// A measure of loss for one model.

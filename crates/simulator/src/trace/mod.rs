@@ -49,6 +49,11 @@ impl Shape {
     }
 }
 
+/// When the first request comes; zero without requests.
+pub fn begin(requests: &[Request]) -> Nanos {
+    requests.iter().map(|request| request.arrival).min().unwrap_or_default()
+}
+
 /// A row as it was read: nanoseconds of whatever clock, and tokens.
 struct Row {
     time: i128,
