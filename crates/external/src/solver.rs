@@ -20,6 +20,10 @@ const GLANCE: Duration = Duration::from_millis(100);
 const COMMAND_MAX: usize = 200;
 
 impl Solver<Deployment> for External {
+    fn has_own_process(&self) -> bool {
+        true
+    }
+
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         let problem = run.problem();
         let files =

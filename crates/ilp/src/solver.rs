@@ -61,6 +61,10 @@ impl<P: Formulation> Solver<P> for Ilp<P> {
         self.engine.available().map_err(|error| Unsupported(error.to_string()))
     }
 
+    fn has_own_process(&self) -> bool {
+        self.engine.has_own_process()
+    }
+
     fn solve(&self, run: &mut Run<'_, P>) -> Result<Answer<P::Plan>, SolverError> {
         let problem = run.problem();
         run.start_from(&self.starts, START_SHARE);

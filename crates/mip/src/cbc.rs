@@ -52,6 +52,10 @@ impl Engine for Cbc {
         self.find().map(|_| ())
     }
 
+    fn has_own_process(&self) -> bool {
+        true
+    }
+
     fn solve(
         &self,
         program: &Program,

@@ -139,6 +139,11 @@ pub trait Engine: Send + Sync {
         Ok(())
     }
 
+    /// Whether it works in a process of its own, which it ends in time itself.
+    fn has_own_process(&self) -> bool {
+        false
+    }
+
     /// Solves a program. `progress` is called a few times a second or more and ends the run by
     /// breaking.
     ///

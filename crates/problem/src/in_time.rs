@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use crate::race::{Exchange, STACK, Seat, WAIT, report};
 use crate::verdict::judged;
-use crate::{Answer, Limits, Observer, Outcome, Problem, Run, Silent, Solver, Stop, judge};
+use crate::{Answer, Limits, Observer, Outcome, Problem, Run, Silent, Solver, Stop, judge, solve};
 
 /// A solver that has not noticed a limit by this long after it is not waited for.
 const GRACE: Duration = Duration::from_millis(150);
 
-/// As [`solve`](crate::solve()), but back soon after a limit of time or an interrupt, also while
-/// the solver is deep inside an engine that looks at neither (HiGHS's presolve of a large program
-/// takes seconds). What the solver had found by then is the answer; its thread ends at its next
-/// step.
+/// As [`solve`], but back soon after a limit of time or an interrupt, also while the solver is deep
+/// inside an engine that looks at neither (HiGHS's presolve of a large program takes seconds). What
+/// the solver had found by then is the answer; its thread ends at its next step. A solver with a
+/// process of its own is waited for: it ends that process.
 pub fn solve_in_time<P: Problem + Clone + Send + 'static>(
     problem: &P,
     solver: Box<dyn Solver<P> + Send>,
@@ -25,6 +25,9 @@ pub fn solve_in_time<P: Problem + Clone + Send + 'static>(
 where
     P::Plan: 'static,
 {
+    if solver.has_own_process() {
+        return solve(problem, solver.as_ref(), limits, observer);
+    }
     let mut run = Run::new(problem, limits, observer);
     // The solver says itself when it is done: no gap ends its run from outside.
     let (exchange, news) = Exchange::new(1, Limits { gap: -1.0, ..limits });

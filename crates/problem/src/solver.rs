@@ -46,6 +46,11 @@ pub trait Solver<P: Problem>: Sync {
         Ok(())
     }
 
+    /// Whether it works in a process of its own, which it ends in time itself.
+    fn has_own_process(&self) -> bool {
+        false
+    }
+
     /// Answers as well as the limits allow.
     ///
     /// # Errors
