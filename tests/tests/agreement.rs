@@ -89,7 +89,8 @@ fn check(entry: &Entry, instance: &Deployment, truth: &Optimum) -> Result<Worth,
         Verdict::Optimal { .. } | Verdict::Infeasible => Ok(Worth::Proven),
         Verdict::Unsupported(_) if entry.guarantee != Guarantee::Exact => Ok(Worth::Nothing),
         Verdict::Unsupported(_)
-            if ["chain-search", "joint"].contains(&entry.name) && is_huge(instance) =>
+            if ["chain-search", "joint", "portfolio"].contains(&entry.name)
+                && is_huge(instance) =>
         {
             Ok(Worth::Refused)
         }
@@ -242,7 +243,7 @@ fn solvers_without_an_engine_agree_on_many_more() {
 
 /// A linear program for each question takes too long for tens of thousands.
 fn is_slow(entry: &Entry) -> bool {
-    entry.name == "joint"
+    ["joint", "portfolio"].contains(&entry.name)
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Several solvers on one question at once: what one finds, the others know at their next step.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -16,6 +16,8 @@ pub(crate) struct Exchange<P: Problem> {
     bound: AtomicU64,
     /// Nothing is left to do.
     is_over: AtomicBool,
+    /// Solvers that have ended.
+    ended: AtomicUsize,
     gap: f64,
     /// Wakes the one who waits for news.
     news: Mutex<Sender<()>>,
@@ -65,6 +67,7 @@ impl<P: Problem> Exchange<P> {
             best: Mutex::new(None),
             bound: AtomicU64::new(0),
             is_over: AtomicBool::new(false),
+            ended: AtomicUsize::new(0),
             gap: limits.gap,
             news: Mutex::new(sender),
             turns,
@@ -187,7 +190,10 @@ pub fn race<P: Problem>(
             let builder = thread::Builder::new().stack_size(STACK);
             running.push(builder.spawn_scoped(scope, work).expect("the system has threads"));
         }
-        while running.iter().any(|thread| !thread.is_finished()) {
+        // A solver that panics has ended, too, and does not say so.
+        while exchange.ended.load(Ordering::Acquire) < solvers.len()
+            && running.iter().any(|thread| !thread.is_finished())
+        {
             let _ = news.recv_timeout(WAIT);
             report(run, exchange);
             if run.check().is_err() {
@@ -200,6 +206,8 @@ pub fn race<P: Problem>(
         running.into_iter().map(join).collect()
     });
     report(run, &exchange);
+    // No cost is below zero, which may be all that there is to prove.
+    run.lower_bound(exchange.bound());
     for end in &ends {
         end.work.iter().for_each(|&(what, amount)| run.count(what, amount));
     }
@@ -232,6 +240,8 @@ fn ends<P: Problem>(
         Err(_) => {}
     }
     let work = run.work().iter().map(|(&what, &amount)| (what, amount)).collect();
+    exchange.ended.fetch_add(1, Ordering::AcqRel);
+    let _ = locked(&exchange.news).send(());
     End { said, work }
 }
 
