@@ -15,7 +15,7 @@ fn main() {
     let folder = tempfile::tempdir().expect("a folder for temporary files");
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (chain, free) = (path("chain.json"), path("free.json"));
-    let (record, loss) = (path("record"), path("loss.csv"));
+    let record = path("record");
     let sizes = ["--layers", "128", "--devices", "64", "--formats", "8"];
     let free_sizes = ["--layers", "60", "--devices", "16", "--formats", "8", "--free"];
     for (out, sizes) in [(&chain, &sizes[..]), (&free, &free_sizes[..])] {
@@ -23,7 +23,6 @@ fn main() {
     }
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
     let suite = format!("{root}/bench-data/suites/chain.toml");
-    let text = format!("{root}/bench-data/teacher/romans.txt");
     let long = ["--time", "300", "--gap", "0"];
     let mut commands: Vec<Vec<&str>> = Vec::new();
     for solver in ["chain-search", "highs", "cbc", "lp-rounding"] {
@@ -36,16 +35,6 @@ fn main() {
     commands.push([&["compare", &chain][..], &long].concat());
     commands.push(vec!["simulate", "--poisson", "0.1", "--requests", "1000000"]);
     commands.push(vec!["bench", &suite, "--time", "60", "--out", &record]);
-    commands.push(vec![
-        "generate",
-        "teacher",
-        "--text",
-        &text,
-        "--held-out",
-        &text,
-        "--losses",
-        &loss,
-    ]);
     println!("command,solver,milliseconds,exit_status,answered");
     for arguments in commands {
         let solver = arguments.iter().position(|&word| word == "--solver");
