@@ -133,7 +133,11 @@ fn usable(deployment: &Deployment, model: usize, layer: usize, device: DeviceId)
         .filter_map(|id| {
             let option = &held.options[id.index()];
             let time = owner.compute(layer, device, id)?.0;
-            let fits = owner.bytes(layer, id) <= room;
+            // What alone breaks a limit is in no plan, and its row would have a coefficient beyond
+            // what HiGHS takes.
+            let fits = owner.bytes(layer, id) <= room
+                && owner.loss_max.is_none_or(|max| option.loss <= max)
+                && deployment.latency_max.is_none_or(|max| time <= max.0);
             let bytes = (held.kv + option.bytes).0;
             let choice =
                 Choice { option: id, bytes, shared: option.shared, loss: option.loss.0, time };

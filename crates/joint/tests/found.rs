@@ -31,3 +31,13 @@ fn out_of_steps_is_an_answer_with_a_bound() {
     let outcome = solve(&question, &Joint::default(), limits, &mut Silent);
     assert!(outcome.lower_bound().is_some_and(|bound| bound <= Cost(42_684_097)));
 }
+
+/// A coefficient of days over a limit of nothing is more than HiGHS takes: agreement, seed 518181.
+#[test]
+fn an_option_that_alone_breaks_a_limit_is_left_out() {
+    let text = include_str!("data/latency-limit-of-zero.json");
+    let question = read_instance("latency-limit-of-zero", text).expect("an instance");
+    let outcome = solve(&question, &Joint::default(), Limits::default(), &mut Silent);
+    let optimal = Verdict::Optimal { cost: Cost(0), lower_bound: Cost(0) };
+    assert_eq!(outcome.verdict, optimal);
+}

@@ -294,8 +294,11 @@ impl<'a> Priced<'a> {
             let bytes = option.bytes.0 + spec.kv.0 + shared;
             let weighted = u128::from(time.0) * u128::from(model.weight);
             let max = self.compute_max[device.index()];
+            // What alone breaks a limit is in no plan.
             let fits = room.is_some_and(|room| bytes <= room.0)
-                && max.is_none_or(|max| weighted <= max.into());
+                && max.is_none_or(|max| weighted <= max.into())
+                && model.loss_max.is_none_or(|max| option.loss <= max)
+                && self.instance.latency_max.is_none_or(|max| time <= max);
             let own = match self.instance.objective {
                 Objective::Latency => self.scaled(weighted),
                 Objective::Memory => self.scaled(bytes.into()),
