@@ -47,7 +47,8 @@ pub struct TimeConfidence {
     pub origin: String,
     /// Compute time of one request of every model.
     pub compute_ns: Nanos,
-    /// Lower end of its interval; none where it was not measured, or too little to say.
+    /// Lower end of its interval; none where too little is known to say. All layers are off
+    /// together: their ends are added.
     pub low_ns: Option<Nanos>,
     /// Upper end.
     pub high_ns: Option<Nanos>,
@@ -117,8 +118,9 @@ impl PricedDeployment {
         }
     }
 
-    /// The problem with all times at one end of their intervals; those that were not measured stay
-    /// as they are, because nobody knows their error.
+    /// The problem with all times at one end of their intervals. Errors of one device are those of
+    /// its rates, the same in every layer; those of several devices are taken to lie on the same side,
+    /// which is the widest that their sum can be.
     pub fn at(&self, end: End) -> Deployment {
         let mut deployment = self.deployment.clone();
         for (index, model) in deployment.models.iter_mut().enumerate() {
@@ -138,8 +140,8 @@ impl PricedDeployment {
         deployment
     }
 
-    /// Latency of each model under `plan` at both ends of the intervals; `None` if nothing that the
-    /// plan uses was measured.
+    /// Latency of each model under `plan` at both ends of the intervals; `None` if nothing is known
+    /// of what the plan uses.
     pub fn latency(&self, plan: &Plan) -> Option<Vec<(Nanos, Nanos)>> {
         self.confidence(plan).iter().find(|device| device.low_ns.is_some())?;
         let ends = [End::Low, End::High].map(|end| self.at(end).evaluate(plan).account.models);
@@ -167,15 +169,18 @@ impl PricedDeployment {
     /// How well these times, all on one device, are known.
     fn on(&self, device: DeviceId, times: &[Prediction]) -> TimeConfidence {
         let Origin { measured, text } = &self.origins[device.index()];
+        // An embedding alone takes no time, and nothing was published of that.
+        let timed = times.iter().filter(|time| time.median > Nanos::ZERO).count();
         let estimated = times.iter().filter(|time| time.estimated).count();
         let known = if *measured { "measured" } else { "published" };
         let sum: Prediction = times.iter().copied().sum();
-        let bounded = *measured && sum.high < Nanos::MAX;
+        let bounded = sum.high < Nanos::MAX;
         TimeConfidence {
             device: self.deployment.device(device).name.clone(),
             basis: match estimated {
+                0 if timed == 0 && !measured => "estimated".into(),
                 0 => known.into(),
-                some if some == times.len() && !measured => "estimated".into(),
+                some if some >= timed && !measured => "estimated".into(),
                 _ => format!("{known}, partly estimated"),
             },
             origin: text.clone(),
