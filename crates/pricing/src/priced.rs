@@ -122,6 +122,11 @@ impl PricedDeployment {
     /// its rates, the same in every layer; those of several devices are taken to lie on the same side,
     /// which is the widest that their sum can be.
     pub fn at(&self, end: End) -> Deployment {
+        self.at_each(&vec![end; self.deployment.devices.len()])
+    }
+
+    /// The problem with the times of each device at an end of its own.
+    pub fn at_each(&self, ends: &[End]) -> Deployment {
         let mut deployment = self.deployment.clone();
         for (index, model) in deployment.models.iter_mut().enumerate() {
             for layer in &mut model.layers {
@@ -129,7 +134,7 @@ impl PricedDeployment {
                     let Some(known) = self.times(index, &layer.role, &option.recipe) else {
                         continue;
                     };
-                    for (time, interval) in option.compute.iter_mut().zip(known) {
+                    for ((time, interval), &end) in option.compute.iter_mut().zip(known).zip(ends) {
                         let Some(interval) = interval else { continue };
                         let value = if end == End::Low { interval.low } else { interval.high };
                         *time = time.map(|_| value);

@@ -11,8 +11,8 @@ use edgeplan_model::ModelSpec;
 use super::alone::{Parts, parts};
 use super::rows::PublicSpeed;
 
-/// A class has an efficiency of its own with so many machines, and bands with so many rows.
-const MACHINES_MIN: usize = 3;
+/// A class has an efficiency of its own with so many machines.
+pub(super) const MACHINES_MIN: usize = 2;
 
 /// The stages, in the order of tables.
 pub(super) const STAGES: [Stage; 2] = [Stage::Decode, Stage::Prefill];
@@ -83,8 +83,12 @@ pub(super) fn is_within(name: &str, of: &str) -> bool {
     of.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Efficiencies by class from these samples, without bands.
-pub(super) fn efficiencies(samples: &[&Sample<'_>]) -> Result<Classes, InputError> {
+/// Efficiencies by class from these samples, without bands; a class has its own with so many
+/// machines.
+pub(super) fn efficiencies(
+    samples: &[&Sample<'_>],
+    least: usize,
+) -> Result<Classes, InputError> {
     let neutral = Classes { class: vec![class("", [1.0; 4])] };
     let mut needed: Vec<(&Sample<'_>, f64)> = Vec::new();
     for sample in samples.iter().filter(|sample| !sample.experts) {
@@ -92,7 +96,7 @@ pub(super) fn efficiencies(samples: &[&Sample<'_>]) -> Result<Classes, InputErro
         needed.push((sample, parts.dense / left(sample.seconds(), parts.fixed)));
     }
     let dense = |name: &str, stage| {
-        reached(&needed, name, stage).expect("some dense model was timed on some device")
+        reached(&needed, name, stage, least).expect("some dense model was timed on some device")
     };
     let names = names();
     let of = |name: &String| {
@@ -108,7 +112,7 @@ pub(super) fn efficiencies(samples: &[&Sample<'_>]) -> Result<Classes, InputErro
         needed.push((sample, parts.experts / rest));
     }
     for class in &mut classes.class {
-        let experts = |stage| reached(&needed, &class.name, stage).unwrap_or(1.0);
+        let experts = |stage| reached(&needed, &class.name, stage, least).unwrap_or(1.0);
         let (decode, prefill) = (experts(Stage::Decode), experts(Stage::Prefill));
         class.experts_decode.efficiency = decode;
         class.experts_prefill.efficiency = prefill;
@@ -124,7 +128,12 @@ fn left(seconds: f64, without: f64) -> f64 {
 
 /// The median over machines of what their speeds need, in the class or the nearest one that holds
 /// it and has enough of them; rounded to what can be told apart.
-fn reached(needed: &[(&Sample<'_>, f64)], name: &str, stage: Stage) -> Option<f64> {
+fn reached(
+    needed: &[(&Sample<'_>, f64)],
+    name: &str,
+    stage: Stage,
+    least: usize,
+) -> Option<f64> {
     let mut machines: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (sample, value) in needed {
         if sample.stage == stage && is_within(&sample.class, name) {
@@ -132,7 +141,7 @@ fn reached(needed: &[(&Sample<'_>, f64)], name: &str, stage: Stage) -> Option<f6
         }
     }
     match holder(name) {
-        Some(wider) if machines.len() < MACHINES_MIN => reached(needed, wider, stage),
+        Some(wider) if machines.len() < least => reached(needed, wider, stage, least),
         _ => {
             let medians: Vec<f64> = machines.into_values().filter_map(median).collect();
             median(medians).map(|value| (1000.0 * value).round() / 1000.0)

@@ -6,7 +6,7 @@ use edgeplan_files::InputError;
 use edgeplan_machines::device::{Band, Class, Classes, Phase, Stage, holder};
 use serde::Serialize;
 
-use super::fit::{STAGES, Sample, efficiencies, is_within, median, names, samples};
+use super::fit::{self, STAGES, Sample, efficiencies, is_within, median, names, samples};
 use super::rows::PublicSpeed;
 
 /// A class has bands of its own with so many rows, of so many machines.
@@ -57,7 +57,8 @@ pub fn held_out(rows: &[PublicSpeed]) -> Result<Vec<HeldOut>, InputError> {
     for machine in machines {
         let (own, others): (Vec<_>, Vec<_>) =
             samples.iter().partition(|sample| sample.row.machine() == machine);
-        let classes = efficiencies(&others)?;
+        // One less than where the machine is among them.
+        let classes = efficiencies(&others, fit::MACHINES_MIN - 1)?;
         for sample in own {
             found.push(predicted(sample, false, sample.ratio(&sample.row.bare()?, &classes)?));
             if let Some(device) = sample.row.otherwise_known(sample.stage)? {
@@ -128,7 +129,7 @@ impl Kind {
 /// A row that names what no catalog holds.
 pub fn fitted(rows: &[PublicSpeed], held_out: &[HeldOut]) -> Result<Classes, InputError> {
     let samples = samples(rows)?;
-    let mut classes = efficiencies(&samples.iter().collect::<Vec<_>>())?;
+    let mut classes = efficiencies(&samples.iter().collect::<Vec<_>>(), fit::MACHINES_MIN)?;
     for class in &mut classes.class {
         for kind in Kind::all() {
             let name = class.name.clone();
@@ -138,27 +139,45 @@ pub fn fitted(rows: &[PublicSpeed], held_out: &[HeldOut]) -> Result<Classes, Inp
     Ok(classes)
 }
 
-/// The band of a class, or of the nearest one that holds it and has enough rows. Where all devices
-/// have too few, models with and without experts count together.
+/// The band of a class, or of the nearest one that holds it and has enough rows, as wide as the few
+/// of the class itself ask for. Where all devices have too few, models with and without experts
+/// count together.
 fn band(rows: &[HeldOut], name: &str, kind: Kind) -> Band {
     let within = |row: &&HeldOut| is_within(&row.class, name);
     let mut of: Vec<&HeldOut> = rows.iter().filter(within).filter(|row| kind.has(row)).collect();
+    let mut few = Vec::new();
     if of.len() < ROWS_MIN || machines(&of) < MACHINES_MIN {
         if let Some(wider) = holder(name) {
-            return band(rows, wider, kind);
+            let wider = band(rows, wider, kind);
+            let (low, high) = ends(&of, (wider.low, wider.high));
+            return Band { low, high, ..wider };
         }
+        few.clone_from(&of);
         let other = Kind { experts: !kind.experts, ..kind };
         of.extend(rows.iter().filter(|row| other.has(row)));
     }
-    let (low, high) = nine_tenths(of.iter().map(|row| row.ratio()).collect());
-    let thousandths = |ratio: f64| (1000.0 * ratio).round() / 1000.0;
+    let of_nine = nine_tenths(of.iter().map(|row| row.ratio()).collect());
+    let (low, high) =
+        ends(&few, (thousandths(of_nine.0, -5e-4), thousandths(of_nine.1, 5e-4)));
     Band {
-        low: thousandths(low - 5e-4),
-        high: thousandths(high + 5e-4),
+        low,
+        high,
         rows: of.len() as u32,
         devices: machines(&of) as u32,
         of: name.to_owned(),
     }
+}
+
+/// Rounded away from the middle of a band.
+fn thousandths(ratio: f64, outwards: f64) -> f64 {
+    (1000.0 * (ratio + outwards)).round() / 1000.0
+}
+
+/// The ends of a band that is wide enough for these rows, too.
+fn ends(rows: &[&HeldOut], band: (f64, f64)) -> (f64, f64) {
+    rows.iter().fold(band, |(low, high), row| {
+        (low.min(thousandths(row.ratio(), -5e-4)), high.max(thousandths(row.ratio(), 5e-4)))
+    })
 }
 
 fn machines(rows: &[&HeldOut]) -> usize {
