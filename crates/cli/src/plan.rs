@@ -7,7 +7,7 @@ use edgeplan::{Planned, Session, Task, certify};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_problem::Cost;
-use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::deployment::Plan;
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
 

@@ -81,9 +81,9 @@ impl Session {
         let tried = if outcome.plan.is_some() { baselines(deployment) } else { Vec::new() };
         let best = tried.iter().filter_map(|(one, plan)| Some((one, plan.as_ref()?)));
         let best = best.min_by_key(|(one, _)| one.cost);
-        let unsure = best.zip(outcome.plan.as_ref()).and_then(|((one, other), plan)| {
-            Unsure::of(self.priced(), plan, (one.policy, other))
-        });
+        let unsure = best
+            .zip(outcome.plan.as_ref())
+            .and_then(|((one, other), plan)| Unsure::of(self.priced(), plan, (one.policy, other)));
         let baselines = tried.into_iter().map(|(one, _)| one).collect();
         let solver = task.solver(deployment).name;
         Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines, unsure }

@@ -106,7 +106,9 @@ impl Session {
         }
         let whole = requests.whole.evaluate(plan).account.models;
         let prompt = requests.prompt.evaluate(plan).account.models;
-        Ok(Some(whole.iter().zip(&prompt).map(|(all, first)| (all.latency, first.latency)).collect()))
+        Ok(Some(
+            whole.iter().zip(&prompt).map(|(all, first)| (all.latency, first.latency)).collect(),
+        ))
     }
 }
 

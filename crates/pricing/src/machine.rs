@@ -67,7 +67,8 @@ impl Passes {
         let mut time = pass(self.batch, Stage::Decode)? * self.generate;
         // Only the last position of a prompt needs logits.
         if layer.part == Part::Head {
-            let last = if self.prefill { pass(self.batch, Stage::Decode)? } else { Prediction::ZERO };
+            let last =
+                if self.prefill { pass(self.batch, Stage::Decode)? } else { Prediction::ZERO };
             return Ok(time + last);
         }
         for (positions, _) in self.chunks() {

@@ -94,11 +94,7 @@ impl Rates {
                 device.bandwidth_gb_s * 1e9,
                 class.decode.efficiency,
             ),
-            compute_estimate: estimate(
-                &compute,
-                device.tflops * 1e12,
-                class.prefill.efficiency,
-            ),
+            compute_estimate: estimate(&compute, device.tflops * 1e12, class.prefill.efficiency),
             layer_overhead: device
                 .layer_overhead_us
                 .map_or(LAYER_OVERHEAD, |time| Nanos((1e3 * time).round() as u64)),

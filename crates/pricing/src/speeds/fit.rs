@@ -85,10 +85,7 @@ pub(super) fn is_within(name: &str, of: &str) -> bool {
 
 /// Efficiencies by class from these samples, without bands; a class has its own with so many
 /// machines.
-pub(super) fn efficiencies(
-    samples: &[&Sample<'_>],
-    least: usize,
-) -> Result<Classes, InputError> {
+pub(super) fn efficiencies(samples: &[&Sample<'_>], least: usize) -> Result<Classes, InputError> {
     let neutral = Classes { class: vec![class("", [1.0; 4])] };
     let mut needed: Vec<(&Sample<'_>, f64)> = Vec::new();
     for sample in samples.iter().filter(|sample| !sample.experts) {
@@ -128,12 +125,7 @@ fn left(seconds: f64, without: f64) -> f64 {
 
 /// The median over machines of what their speeds need, in the class or the nearest one that holds
 /// it and has enough of them; rounded to what can be told apart.
-fn reached(
-    needed: &[(&Sample<'_>, f64)],
-    name: &str,
-    stage: Stage,
-    least: usize,
-) -> Option<f64> {
+fn reached(needed: &[(&Sample<'_>, f64)], name: &str, stage: Stage, least: usize) -> Option<f64> {
     let mut machines: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (sample, value) in needed {
         if sample.stage == stage && is_within(&sample.class, name) {

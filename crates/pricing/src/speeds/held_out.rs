@@ -157,15 +157,8 @@ fn band(rows: &[HeldOut], name: &str, kind: Kind) -> Band {
         of.extend(rows.iter().filter(|row| other.has(row)));
     }
     let of_nine = nine_tenths(of.iter().map(|row| row.ratio()).collect());
-    let (low, high) =
-        ends(&few, (thousandths(of_nine.0, -5e-4), thousandths(of_nine.1, 5e-4)));
-    Band {
-        low,
-        high,
-        rows: of.len() as u32,
-        devices: machines(&of) as u32,
-        of: name.to_owned(),
-    }
+    let (low, high) = ends(&few, (thousandths(of_nine.0, -5e-4), thousandths(of_nine.1, 5e-4)));
+    Band { low, high, rows: of.len() as u32, devices: machines(&of) as u32, of: name.to_owned() }
 }
 
 /// Rounded away from the middle of a band.
