@@ -67,3 +67,59 @@ impl Unsure {
         format!("not sure: within these bands {policy} may be better; measure {device}: {measure}")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use edgeplan_machines::cluster::Cluster;
+    use edgeplan_pricing::workload::Workload;
+    use edgeplan_problem::deployment::{Assignment, OptionId};
+    use edgeplan_problem::format::Format;
+
+    use super::*;
+    use crate::session::{Inputs, Origin, Session, View};
+
+    const TWINS: &str = r#"
+source = "a"
+[device.a]
+profile = "catalog:rtx-3060-12"
+[device.b]
+profile = "catalog:rtx-3060-12"
+[[link]]
+between = ["a", "b"]
+bandwidth = "10 Gbit/s"
+latency = "10 us"
+"#;
+
+    /// The question on two cards alike, with a plan on each of them.
+    fn twins() -> (Session, [Plan; 2]) {
+        let inputs = Inputs {
+            names: vec!["catalog:llama-3.2-1b".into()],
+            models: vec![edgeplan_model::load("catalog:llama-3.2-1b").unwrap()],
+            cluster: Cluster::parse("twins.toml", TWINS).unwrap(),
+            workload: Workload {
+                formats: vec![Format::Q8_0],
+                privacy: false,
+                ..Workload::default()
+            },
+            workload_file: None,
+        };
+        let session = Session::new(Origin::Built(Arc::new(inputs)), View::Open).unwrap();
+        let layers = session.deployment().models[0].layers.len();
+        let on = |device| {
+            Plan::single(vec![Assignment { device: DeviceId(device), option: OptionId(0) }; layers])
+        };
+        let plans = [on(0), on(1)];
+        (session, plans)
+    }
+
+    #[test]
+    fn a_plan_on_another_card_may_be_better_and_the_same_plan_may_not() {
+        let (session, [own, other]) = twins();
+        let unsure = Unsure::of(session.priced(), &own, ("fastest-first", &other)).unwrap();
+        assert!(["a", "b"].contains(&unsure.device.as_str()), "{unsure:?}");
+        assert!(unsure.text().starts_with("not sure: "), "{}", unsure.text());
+        assert_eq!(Unsure::of(session.priced(), &own, ("fastest-first", &own)), None);
+    }
+}

@@ -119,8 +119,8 @@ impl PricedDeployment {
     }
 
     /// The problem with all times at one end of their intervals. Errors of one device are those of
-    /// its rates, the same in every layer; those of several devices are taken to lie on the same side,
-    /// which is the widest that their sum can be.
+    /// its rates, the same in every layer; those of several devices are taken to lie on the same
+    /// side, which is the widest that their sum can be.
     pub fn at(&self, end: End) -> Deployment {
         self.at_each(&vec![end; self.deployment.devices.len()])
     }
@@ -162,7 +162,9 @@ impl PricedDeployment {
                 for (assignment, layer) in assignments.iter().zip(layers) {
                     if assignment.device == device {
                         let recipe = &layer.options[assignment.option.index()].recipe;
-                        times.push(self.times(index, &layer.role, recipe)?[device.index()]?);
+                        let time = self.times(index, &layer.role, recipe)?[device.index()]?;
+                        // Look-ups are not what was published of a device.
+                        times.push((time, layer.role != Part::Embedding.into()));
                     }
                 }
             }
@@ -171,21 +173,19 @@ impl PricedDeployment {
         self.deployment.device_ids().filter_map(of).collect()
     }
 
-    /// How well these times, all on one device, are known.
-    fn on(&self, device: DeviceId, times: &[Prediction]) -> TimeConfidence {
+    /// How well these times, all on one device, are known; with each whether it is of products.
+    fn on(&self, device: DeviceId, times: &[(Prediction, bool)]) -> TimeConfidence {
         let Origin { measured, text } = &self.origins[device.index()];
-        // An embedding alone takes no time, and nothing was published of that.
-        let timed = times.iter().filter(|time| time.median > Nanos::ZERO).count();
-        let estimated = times.iter().filter(|time| time.estimated).count();
+        let products = times.iter().filter(|(_, products)| *products).count();
+        let estimated = times.iter().filter(|(time, _)| time.estimated).count();
         let known = if *measured { "measured" } else { "published" };
-        let sum: Prediction = times.iter().copied().sum();
+        let sum: Prediction = times.iter().map(|(time, _)| *time).sum();
         let bounded = sum.high < Nanos::MAX;
         TimeConfidence {
             device: self.deployment.device(device).name.clone(),
             basis: match estimated {
-                0 if timed == 0 && !measured => "estimated".into(),
+                some if some >= products && !measured => "estimated".into(),
                 0 => known.into(),
-                some if some >= timed && !measured => "estimated".into(),
                 _ => format!("{known}, partly estimated"),
             },
             origin: text.clone(),

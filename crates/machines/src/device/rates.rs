@@ -17,8 +17,8 @@ use edgeplan_files::InputError;
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
 
-/// What part of the specified bandwidth and compute a device reaches where classes are not asked: the
-/// rounded medians over the catalog's published speeds (0.747 and 0.362 in November 2026).
+/// What part of the specified bandwidth and compute a device reaches where classes are not asked:
+/// the rounded medians over the catalog's published speeds (0.747 and 0.362 in November 2026).
 pub(super) const DECODE_EFFICIENCY: f64 = 0.75;
 pub(super) const PREFILL_EFFICIENCY: f64 = 0.36;
 

@@ -1,5 +1,5 @@
-//! Speeds that others published, beside what the catalog predicts for devices that it does not know:
-//! the errors by class, and the classes that follow from them.
+//! Speeds that others published, beside what the catalog predicts for devices that it does not
+//! know: the errors by class, and the classes that follow from them.
 
 mod alone;
 mod fit;
