@@ -163,9 +163,14 @@ impl Summary {
     }
 }
 
-/// An interval for people; one number where both ends read the same.
+/// An interval for people: one number where both ends read the same, one unit where they share it.
 pub(crate) fn span(low: &str, high: &str) -> String {
-    if low == high { low.to_owned() } else { format!("{low} to {high}") }
+    let units = low.split_once(' ').zip(high.split_once(' '));
+    match units {
+        _ if low == high => low.to_owned(),
+        Some(((number, unit), (_, other))) if unit == other => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
+    }
 }
 
 /// Three digits, as a person reads a rate.
