@@ -7,7 +7,7 @@ use edgeplan::{Planned, Session, Task, certify};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_problem::Cost;
-use edgeplan_problem::deployment::{Deployment, Plan};
+use edgeplan_problem::deployment::Plan;
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
 
@@ -56,7 +56,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     };
     drop(progress);
     if let Some(plan) = &planned.outcome.plan {
-        write_files(arguments, instance, plan, &planned)?;
+        write_files(arguments, &session, plan, &planned)?;
     }
     let found = planned.outcome.cost().is_some() && !matches!(certified, Some(Err(_)));
     let wrong = planned.outcome.verdict.is_wrong();
@@ -94,14 +94,17 @@ fn certified(
 /// The plan file, the picture and the page, those of them that are asked for.
 fn write_files(
     arguments: &Arguments,
-    instance: &Deployment,
+    session: &Session,
     plan: &Plan,
     planned: &Planned,
 ) -> Result<()> {
-    let outcome = &planned.outcome;
+    let (instance, outcome) = (session.deployment(), &planned.outcome);
     if let Some(path) = &arguments.out {
         write_atomic(path, &to_json(&PlanFile::new(instance, plan)))?;
     }
+    let said = session.summary(plan)?.into_iter();
+    let said: Vec<String> =
+        said.map(|model| format!("{}: {}", model.model, model.sentence())).collect();
     let picture = Picture {
         instance,
         plan,
@@ -109,6 +112,7 @@ fn write_files(
         lower_bound: outcome.lower_bound(),
         solver: planned.solver,
         elapsed: Some(outcome.elapsed),
+        said: &said,
     };
     if let Some(path) = &arguments.svg {
         write_atomic(path, &svg(&picture))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_report::table::csv;
-use edgeplan_reproduction::{findings, table, throughput};
+use edgeplan_reproduction::{findings, speeds, table, throughput};
 
 use crate::reply::{Reply, command_line};
 
@@ -17,7 +17,10 @@ pub(crate) struct Arguments {
     /// throughput: write the pipelines' first passes to this SVG file
     #[arg(long, requires = "throughput")]
     svg: Option<PathBuf>,
-    /// Write the table to this CSV file
+    /// Public speeds of devices that were not measured, predicted without them, by class
+    #[arg(long, conflicts_with = "throughput")]
+    speeds: bool,
+    /// Write the table to this CSV file; with --speeds the classes to this TOML file
     #[arg(long, conflicts_with = "throughput")]
     out: Option<PathBuf>,
     /// Print JSON instead of text
@@ -35,6 +38,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     if let Some(path) = &arguments.out {
         check_writable(path)?;
+    }
+    if arguments.speeds {
+        let speeds = speeds::speeds()?;
+        if let Some(path) = &arguments.out {
+            write_atomic(path, &format!("# {}\n{}", command_line(), speeds.classes))?;
+        }
+        return Ok(Reply::either(arguments.json, &speeds, &speeds.table().to_string()));
     }
     let findings = findings()?;
     if let Some(path) = &arguments.out {

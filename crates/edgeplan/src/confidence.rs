@@ -54,7 +54,7 @@ impl Confidence {
                 .push("* passes of more rows, or layers of other sizes, than were measured".into());
         }
         for (model, &ends) in self.models.iter().zip(self.latency_interval_ns.iter().flatten()) {
-            lines.push(format!("{model}: {} per request, as far as measured", span(ends)));
+            lines.push(format!("{model}: {} per request", span(ends)));
         }
         lines.extend(self.notes.iter().cloned());
         lines.join("\n")

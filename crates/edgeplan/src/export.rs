@@ -154,7 +154,9 @@ impl Session {
             Some(path) => self.given(export_to, path, task, progress)?,
             None => self.planned_for(engine, task, progress)?,
         };
-        let Some(Chosen { session, deployment, plan, remarks }) = chosen else { return Ok(None) };
+        let Some(Chosen { session, deployment, plan, mut remarks }) = chosen else {
+            return Ok(None);
+        };
         let evaluation = deployment.evaluate(&plan);
         if !evaluation.is_feasible() {
             let broken: Vec<String> =
@@ -164,6 +166,8 @@ impl Session {
                 "as {name} runs it, the plan is infeasible: {broken}"
             )));
         }
+        let said = session.summary(&plan)?.into_iter().map(|model| model.sentence());
+        remarks.extend(said.map(|said| format!("Predicted: {said}")));
         let requests = session.requests()?;
         let (mut request, mut backends) = (None, Vec::new());
         if let (Some(inputs), Some(workload), Some(requests)) =

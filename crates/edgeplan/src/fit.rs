@@ -243,8 +243,8 @@ impl Ranked {
             [
                 model.model.clone(),
                 format!("{:.1} B", model.parameters as f64 / 1e9),
-                or_dash(summary.decode_tokens_per_s.map(|rate| format!("{rate:.1}"))),
-                summary.first_token_ns.to_string(),
+                or_dash(summary.rate_cell()),
+                summary.first_text(),
                 summary.like.unwrap_or("-").to_owned(),
                 format!("{:.4}", summary.loss),
                 or_dash(best.context_max),

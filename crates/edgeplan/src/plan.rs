@@ -15,6 +15,7 @@ use crate::Error;
 
 use crate::answer::{Progress, Task, answer};
 use crate::certificate::{CertifiedKey, bound_text};
+use crate::choice::Unsure;
 use crate::confidence::Confidence;
 use crate::diagnosis::{Diagnosis, DiagnosisKeys};
 use crate::opinion::{self, OpinionKeys};
@@ -58,6 +59,8 @@ pub struct Planned {
     pub diagnosis: Option<Diagnosis>,
     /// Policies that need no solver; none without a plan.
     pub baselines: Vec<Baseline>,
+    /// The best of them, where it may be better than the plan as far as times are known.
+    pub unsure: Option<Unsure>,
 }
 
 impl Session {
@@ -75,21 +78,29 @@ impl Session {
         let rederived = Rederived::of(deployment, task, &mut outcome, progress);
         let diagnosis = (outcome.verdict == Verdict::Infeasible)
             .then(|| Diagnosis::of(deployment, task, progress));
-        let baselines = if outcome.plan.is_some() { baselines(deployment) } else { Vec::new() };
+        let tried = if outcome.plan.is_some() { baselines(deployment) } else { Vec::new() };
+        let best = tried.iter().filter_map(|(one, plan)| Some((one, plan.as_ref()?)));
+        let best = best.min_by_key(|(one, _)| one.cost);
+        let unsure = best
+            .zip(outcome.plan.as_ref())
+            .and_then(|((one, other), plan)| Unsure::of(self.priced(), plan, (one.policy, other)));
+        let baselines = tried.into_iter().map(|(one, _)| one).collect();
         let solver = task.solver(deployment).name;
-        Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines }
+        Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines, unsure }
     }
 }
 
-fn baselines(deployment: &Deployment) -> Vec<Baseline> {
+/// What people do today, with the plans that it comes to.
+fn baselines(deployment: &Deployment) -> Vec<(Baseline, Option<Plan>)> {
     let limits = Limits { time: Some(POLICY_TIME), ..Limits::default() };
     let one = |&policy: &&'static str| {
         let solver = (find(policy)?.make)();
         if deployment.has_hosts() {
             solver.supports(deployment).ok()?;
         }
-        let cost = solve(deployment, solver.as_ref(), limits, &mut Silent).cost();
-        Some(Baseline { policy, cost })
+        let outcome = solve(deployment, solver.as_ref(), limits, &mut Silent);
+        let cost = outcome.cost();
+        Some((Baseline { policy, cost }, outcome.plan.filter(|_| cost.is_some())))
     };
     let policies = if deployment.has_hosts() { &ON_HOSTS } else { &POLICIES };
     policies.iter().filter_map(one).collect()
@@ -122,6 +133,8 @@ struct PlanKeys {
     confidence: Confidence,
     #[serde(skip_serializing_if = "Option::is_none")]
     baselines: Option<BTreeMap<&'static str, Option<Cost>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unsure: Option<Unsure>,
 }
 
 impl Planned {
@@ -163,6 +176,7 @@ impl Planned {
             bill: Bill::new(deployment, plan, &deployment.evaluate(plan).account),
             confidence: Confidence::of(session.priced(), plan),
             baselines: self.outcome.cost().map(|_| costs()),
+            unsure: self.unsure.clone(),
         })
     }
 
@@ -195,6 +209,7 @@ impl Planned {
             parts.push(bill::text(deployment, plan, &deployment.evaluate(plan).account));
             parts.push(Confidence::of(session.priced(), plan).text());
             parts.extend(outcome.cost().map(|cost| self.baselines_text(deployment, cost)));
+            parts.extend(self.unsure.as_ref().map(Unsure::text));
         }
         parts.extend(self.diagnosis.as_ref().map(|diagnosis| diagnosis.text(deployment)));
         let rederived = self.rederived.as_ref();

@@ -3,6 +3,7 @@
 
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::{Quality, Sensitivity};
+use edgeplan_pricing::End;
 use edgeplan_problem::deployment::Plan;
 use edgeplan_problem::{Loss, Nanos, Problem as _};
 use serde::Serialize;
@@ -20,10 +21,13 @@ pub struct Summary {
     /// Generated tokens per second of each request, after its prompt; none where none is
     /// generated.
     pub decode_tokens_per_s: Option<f64>,
-    /// The same at both ends of the plan's interval of times; none where nothing was measured.
+    /// The same at both ends of the plan's interval of times, which holds nine of ten; none where
+    /// too little is known to say.
     pub decode_interval: Option<(f64, f64)>,
     /// Time to the first token (TTFT), in nanoseconds.
     pub first_token_ns: Nanos,
+    /// The same at both ends; none where too little is known to say.
+    pub first_token_interval_ns: Option<(Nanos, Nanos)>,
     /// Prompt tokens of a request.
     pub prompt: u32,
     /// Requests that are served together.
@@ -64,23 +68,22 @@ impl Session {
         let account = self.deployment().evaluate(plan).account;
         let whole = requests.whole.evaluate(plan).account;
         let prompt = requests.prompt.evaluate(plan).account;
-        let ends = self.priced().latency(plan);
+        let ends = [self.ends(plan, End::Low)?, self.ends(plan, End::High)?];
         let summary = |(index, model): (usize, &ModelSpec)| {
-            let (whole, first) = (whole.models[index].latency, prompt.models[index].latency);
-            let each = whole.saturating_sub(first).as_f64() / f64::from(workload.generate.max(1));
-            let rate = (workload.generate > 0 && each > 0.0).then(|| 1e9 / each);
-            let middle = account.models[index].latency.as_f64();
-            let (low, high) = ends.as_ref().map(|ends| ends[index]).unzip();
-            let at = |end: Option<Nanos>| {
-                let end = end.filter(|&end| end != Nanos::MAX && end.0 > 0)?;
-                Some(rate? * middle / end.as_f64())
+            let rate = |(whole, first): (Nanos, Nanos)| {
+                let decode = whole.saturating_sub(first).as_f64();
+                let rate = 1e9 * f64::from(workload.generate) / decode;
+                (workload.generate > 0 && decode > 0.0).then_some(rate)
             };
+            let middle = (whole.models[index].latency, prompt.models[index].latency);
+            let [low, high] = ends.each_ref().map(|end| end.as_ref().map(|end| end[index]));
             let loss = account.models[index].loss;
             Ok(Summary {
                 model: model.name.clone(),
-                decode_tokens_per_s: rate,
-                decode_interval: at(high).zip(at(low)),
-                first_token_ns: first,
+                decode_tokens_per_s: rate(middle),
+                decode_interval: high.and_then(rate).zip(low.and_then(rate)),
+                first_token_ns: middle.1,
+                first_token_interval_ns: low.zip(high).map(|(low, high)| (low.1, high.1)),
                 prompt: workload.prompt,
                 batch: workload.batch,
                 context: workload.context(model)?,
@@ -89,6 +92,23 @@ impl Session {
             })
         };
         inputs.models.iter().enumerate().map(summary).collect()
+    }
+}
+
+impl Session {
+    /// Of each model: the times of a whole request and of its prompt at one end of their intervals;
+    /// none where nothing is known of some device's.
+    fn ends(&self, plan: &Plan, end: End) -> Result<Option<Vec<(Nanos, Nanos)>>, Error> {
+        let known = self.priced().confidence(plan);
+        let Some(requests) = self.requests_at(end)? else { return Ok(None) };
+        if known.is_empty() || known.iter().any(|device| device.low_ns.is_none()) {
+            return Ok(None);
+        }
+        let whole = requests.whole.evaluate(plan).account.models;
+        let prompt = requests.prompt.evaluate(plan).account.models;
+        Ok(Some(
+            whole.iter().zip(&prompt).map(|(all, first)| (all.latency, first.latency)).collect(),
+        ))
     }
 }
 
@@ -110,17 +130,46 @@ impl Summary {
         let mut parts = Vec::new();
         if let Some(rate) = self.decode_tokens_per_s {
             let each = if self.batch > 1 { " for each request" } else { "" };
-            let span = match self.decode_interval {
-                Some((low, high)) => format!("{} to {}", digits(low), digits(high)),
-                None => digits(rate),
-            };
-            parts.push(format!("{span} tokens/s{each}"));
+            parts.push(format!("{} tokens/s{each}", self.rate_text(rate)));
         }
-        parts.push(format!("first token in {} after {} tokens", self.first_token_ns, self.prompt));
+        parts.push(format!("first token in {} after {} tokens", self.first_text(), self.prompt));
         parts.push(format!("{} tokens of context", self.context));
         let like = self.like.map(|mix| format!(" (like {mix})")).unwrap_or_default();
         parts.push(format!("loss {}{like}", digits(self.loss)));
         parts.join(", ")
+    }
+}
+
+impl Summary {
+    /// Generated tokens per second with their band, as far as it is known.
+    fn rate_text(&self, rate: f64) -> String {
+        match self.decode_interval {
+            Some((low, high)) => span(&digits(low), &digits(high)),
+            None => digits(rate),
+        }
+    }
+
+    /// Generated tokens per second for a table; none where none is generated.
+    pub(crate) fn rate_cell(&self) -> Option<String> {
+        self.decode_tokens_per_s.map(|rate| self.rate_text(rate))
+    }
+
+    /// The time to the first token with its band, as far as it is known.
+    pub(crate) fn first_text(&self) -> String {
+        match self.first_token_interval_ns {
+            Some((low, high)) => span(&low.to_string(), &high.to_string()),
+            None => self.first_token_ns.to_string(),
+        }
+    }
+}
+
+/// An interval for people: one number where both ends read the same, one unit where they share it.
+pub(crate) fn span(low: &str, high: &str) -> String {
+    let units = low.split_once(' ').zip(high.split_once(' '));
+    match units {
+        _ if low == high => low.to_owned(),
+        Some(((number, unit), (_, other))) if unit == other => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
     }
 }
 

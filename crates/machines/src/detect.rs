@@ -240,6 +240,7 @@ fn estimated(machine: &Machine, bandwidth_gb_s: f64) -> Device {
         source: format!("memory read for a moment on {}; operations by cores", machine.processor),
         status: Status::Estimated,
         backend: Some(Backend::Cpu),
+        class: None,
         unified: false,
         layer_overhead_us: None,
         speed: Vec::new(),

@@ -129,6 +129,11 @@ impl TensorSpec {
 }
 
 impl ModelSpec {
+    /// Whether a token uses some of a layer's matrices only.
+    pub fn has_experts(&self) -> bool {
+        self.tensors().any(|tensor| tensor.experts.is_some())
+    }
+
     /// Parameters; a tied tensor counts once.
     pub fn parameters(&self) -> u64 {
         self.tensors().map(TensorSpec::elements).fold(0, u64::saturating_add)

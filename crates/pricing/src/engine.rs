@@ -20,6 +20,9 @@ pub struct EngineTraits {
     /// are allocated as llama.cpp does: a window has room for a ubatch more, and sums are rounded
     /// up to 256.
     pub exact_cache: bool,
+    /// Whether rates that nobody published follow from the device's class. Otherwise they do from
+    /// what the whole catalog reaches.
+    pub classes: bool,
 }
 
 /// Rows of activations from which on llama.cpp computes weights of the host's RAM on an accelerator
@@ -35,10 +38,11 @@ impl EngineTraits {
         embedding_in_ram: false,
         logits_rows: 0,
         exact_cache: false,
+        classes: true,
     };
 
     /// The reference engine of this project, and the instances of the recorded suites.
-    pub const REFERENCE: Self = Self { exact_cache: true, ..Self::PLAIN };
+    pub const REFERENCE: Self = Self { exact_cache: true, classes: false, ..Self::PLAIN };
 }
 
 impl Default for EngineTraits {

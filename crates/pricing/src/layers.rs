@@ -167,7 +167,8 @@ impl Builder<'_> {
             let fixed = machine.fixed(passes, model, spec, used)?;
             let mut time = Some(fixed + self.graphs_time(spec, device));
             for tensor in tensors {
-                let product = Product { layer: spec, tensor, format: format_of(tensor) };
+                let (format, experts) = (format_of(tensor), model.has_experts());
+                let product = Product { layer: spec, tensor, format, experts };
                 let more = self.tensor_time(device, product)?;
                 time = time.zip(more).map(|(time, more)| time + more);
             }
@@ -191,7 +192,7 @@ impl Builder<'_> {
             }
             let bytes = self.stored(model, layer, tensor, format);
             let loss: Loss = sensitivity.loss(tensor, format);
-            let product = Product { layer, tensor, format };
+            let product = Product { layer, tensor, format, experts: model.has_experts() };
             let known: Vec<Option<Prediction>> = (0..self.machines.len())
                 .map(|device| self.tensor_time(device, product))
                 .collect::<Result<_, _>>()?;

@@ -18,6 +18,7 @@ pub mod pins;
 mod priced;
 mod prompt;
 mod rpc;
+pub mod speeds;
 pub mod workload;
 
 use std::borrow::Cow;
@@ -34,7 +35,7 @@ pub use self::measured::compute;
 pub use self::phases::{MeasuredPasses, PhaseTimes, Runs};
 pub use self::priced::{End, PricedDeployment, TimeConfidence};
 use self::priced::{Origin, Times};
-pub use self::prompt::{prompt_alone, whole_requests};
+pub use self::prompt::{prompt_alone, prompt_alone_at, whole_requests, whole_requests_at};
 use crate::workload::{Goal, Placement, Returns, Workload};
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::{Cluster, ClusterDevice, Internal};
@@ -188,7 +189,7 @@ impl<'a> Builder<'a> {
     fn new(cluster: &'a Cluster, workload: &'a Workload) -> Result<Self, InputError> {
         let devices = || cluster.devices.iter().enumerate();
         let machine = |(index, (name, device)): (usize, &'a (String, ClusterDevice))| {
-            Machine::new(name, device, cluster.profile(index)?)
+            Machine::new(name, device, cluster.profile(index)?, workload.engine)
         };
         let backends: Vec<Option<Backend>> =
             devices().map(|(index, _)| cluster.backend(index)).collect::<Result<_, _>>()?;

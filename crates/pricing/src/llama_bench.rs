@@ -319,6 +319,7 @@ fn text(first: &Test, fits: &[(&Vec<Passes>, &Fit); 2], left_out: usize, options
         source: format!("llama-bench, {} threads on {on}, {day}", first.n_threads),
         status: Status::Measured,
         backend: None,
+        class: None,
         unified: false,
         layer_overhead_us: Some(round(generating.layer / 1e3)),
         speed: Vec::new(),

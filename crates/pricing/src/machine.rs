@@ -5,11 +5,11 @@ use edgeplan_problem::{Bytes, Nanos};
 
 use super::measured::Kernels;
 use super::memory::Matrix;
-use crate::engine::OFFLOAD_ROWS;
+use crate::engine::{EngineTraits, OFFLOAD_ROWS};
 use crate::workload::Workload;
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::{ClusterDevice, Internal};
-use edgeplan_machines::device::{DeviceProfile, Measured, Rates};
+use edgeplan_machines::device::{Band, DeviceProfile, Measured, Pass, Rates, Stage, classes};
 use edgeplan_model::{LayerSpec, ModelSpec, Part, StoredType, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
 
@@ -62,15 +62,17 @@ impl Passes {
     pub(super) fn sum<E>(
         &self,
         layer: &LayerSpec,
-        mut pass: impl FnMut(u64) -> Result<Prediction, E>,
+        mut pass: impl FnMut(u64, Stage) -> Result<Prediction, E>,
     ) -> Result<Prediction, E> {
-        let mut time = pass(self.batch)? * self.generate;
+        let mut time = pass(self.batch, Stage::Decode)? * self.generate;
         // Only the last position of a prompt needs logits.
         if layer.part == Part::Head {
-            return Ok(if self.prefill { time + pass(self.batch)? } else { time });
+            let last =
+                if self.prefill { pass(self.batch, Stage::Decode)? } else { Prediction::ZERO };
+            return Ok(time + last);
         }
         for (positions, _) in self.chunks() {
-            time += pass(self.batch * positions)?;
+            time += pass(self.batch * positions, Stage::Prefill)?;
         }
         Ok(time)
     }
@@ -111,12 +113,23 @@ impl<'a> Machine<'a> {
         name: &'a str,
         device: &'a ClusterDevice,
         profile: &'a DeviceProfile,
+        engine: EngineTraits,
     ) -> Result<Self, InputError> {
         let speed = match profile {
-            DeviceProfile::Published(device) => Speed::Published(Rates::new(device)?),
+            DeviceProfile::Published(device) if engine.classes => {
+                Speed::Published(Rates::new(device)?)
+            }
+            DeviceProfile::Published(device) => {
+                Speed::Published(Rates::with(device, &classes().flat())?)
+            }
             DeviceProfile::Measured(machine) => Speed::Measured(machine),
         };
         Ok(Self { name, formats: &device.formats, speed })
+    }
+
+    /// One of which these rates are known, and that runs every format.
+    pub(super) fn rated(name: &'a str, rates: Rates) -> Self {
+        Self { name, formats: &[], speed: Speed::Published(rates) }
     }
 
     /// What was measured on it, if anything was.
@@ -176,7 +189,8 @@ impl<'a> Machine<'a> {
                 let starting = rates.layer_overhead() * passes.answers();
                 // Published overheads are those of whole blocks.
                 let starting = if layer.part.is_half() { Nanos(starting.0 / 2) } else { starting };
-                Ok(Prediction::exact(starting + Nanos(reading.ceil() as u64)))
+                let time = starting + Nanos(reading.ceil() as u64);
+                Ok(within(time, rates.band(Stage::Decode, model.has_experts())))
             }
         }
     }
@@ -189,26 +203,35 @@ impl<'a> Machine<'a> {
         product: Product,
         offload: Option<Offload>,
     ) -> Result<Prediction, InputError> {
-        passes.sum(product.layer, |rows| {
-            let own = self.pass(passes, product, rows)?;
+        passes.sum(product.layer, |rows, stage| {
+            let own = self.pass(passes, product, rows, stage)?;
             let Some(offload) = offload.filter(|_| rows >= OFFLOAD_ROWS && product.multiplies())
             else {
                 return Ok(own);
             };
-            let copied = offload.machine.pass(passes, product, rows)? + offload.copy(product, rows);
+            let computed = offload.machine.pass(passes, product, rows, stage)?;
+            let copied = computed + offload.copy(product, rows);
             Ok(if copied.median < own.median { copied } else { own })
         })
     }
 
     /// Time of one pass in one tensor.
-    fn pass(&self, passes: Passes, product: Product, rows: u64) -> Result<Prediction, InputError> {
-        let Product { layer, tensor, format } = product;
+    fn pass(
+        &self,
+        passes: Passes,
+        product: Product,
+        rows: u64,
+        stage: Stage,
+    ) -> Result<Prediction, InputError> {
+        let Product { layer, tensor, format, .. } = product;
         match &self.speed {
             Speed::Measured(machine) => {
                 Kernels { machine, name: self.name, passes }.pass(layer, tensor, format, rows)
             }
             Speed::Published(rates) if product.multiplies() => {
-                self.published(rates, passes, product, rows)
+                let time = self.published(rates, passes, product, rows)?;
+                let bounded = within(time.median, rates.band(stage, product.experts));
+                Ok(Prediction { estimated: time.estimated, ..bounded })
             }
             // Vectors and look-ups take none.
             Speed::Published(_) => Ok(Prediction::ZERO),
@@ -225,7 +248,8 @@ impl<'a> Machine<'a> {
         let Product { tensor, format, .. } = product;
         let (used, experts) = tensor.experts.unwrap_or((1, 1));
         let operations = (tensor.elements() / experts * used).saturating_mul(2 * rows);
-        let time = rates.pass(format, product.read(rows), operations, passes.estimate);
+        let (bytes, experts) = (product.read(rows), tensor.experts.is_some());
+        let time = rates.pass(Pass { format, bytes, operations, experts }, passes.estimate);
         let time = time.map_err(|error| {
             InputError::key("workload", "estimate", format!("{}: {error}", self.name))
         })?;
@@ -234,12 +258,21 @@ impl<'a> Machine<'a> {
     }
 }
 
+/// A time by rates: speeds may be off by that much, together on one device.
+fn within(time: Nanos, band: &Band) -> Prediction {
+    let at = |ratio: f64| time.as_f64() / ratio;
+    let (low, high) = (Nanos(at(band.high).floor() as u64), Nanos(at(band.low).ceil() as u64));
+    Prediction { low: low.min(time), high: high.max(time), ..Prediction::exact(time) }
+}
+
 /// Activations times a tensor of a layer, stored in a format.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Product<'a> {
     pub(super) layer: &'a LayerSpec,
     pub(super) tensor: &'a TensorSpec,
     pub(super) format: Format,
+    /// Whether its model has experts.
+    pub(super) experts: bool,
 }
 
 impl Product<'_> {

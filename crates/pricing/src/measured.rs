@@ -34,7 +34,7 @@ pub fn compute(
         time += kernels.fixed(model.hidden, layer)?;
         for tensor in &layer.tensors {
             let format = if tensor.quantizable { format } else { format_of(tensor) };
-            let pass = |rows| kernels.pass(layer, tensor, format, rows);
+            let pass = |rows, _| kernels.pass(layer, tensor, format, rows);
             time += kernels.passes.sum(layer, pass)?;
         }
     }
@@ -60,7 +60,9 @@ impl Kernels<'_> {
         let Passes { prompt, generate, .. } = self.passes;
         match layer.part {
             // Rows of a table are copied.
-            Part::Embedding => self.passes.sum(layer, |rows| self.pointwise(2 * hidden * rows, 1)),
+            Part::Embedding => {
+                self.passes.sum(layer, |rows, _| self.pointwise(2 * hidden * rows, 1))
+            }
             Part::Block(_) | Part::Attention(_) | Part::FeedForward(_) | Part::Experts(_) => {
                 let middle = prompt + generate.div_ceil(2);
                 let seen = layer.window.map_or(middle, |window| middle.min(window));

@@ -47,7 +47,8 @@ pub struct TimeConfidence {
     pub origin: String,
     /// Compute time of one request of every model.
     pub compute_ns: Nanos,
-    /// Lower end of its interval; none where it was not measured, or too little to say.
+    /// Lower end of its interval; none where too little is known to say. All layers are off
+    /// together: their ends are added.
     pub low_ns: Option<Nanos>,
     /// Upper end.
     pub high_ns: Option<Nanos>,
@@ -117,9 +118,15 @@ impl PricedDeployment {
         }
     }
 
-    /// The problem with all times at one end of their intervals; those that were not measured stay
-    /// as they are, because nobody knows their error.
+    /// The problem with all times at one end of their intervals. Errors of one device are those of
+    /// its rates, the same in every layer; those of several devices are taken to lie on the same
+    /// side, which is the widest that their sum can be.
     pub fn at(&self, end: End) -> Deployment {
+        self.at_each(&vec![end; self.deployment.devices.len()])
+    }
+
+    /// The problem with the times of each device at an end of its own.
+    pub fn at_each(&self, ends: &[End]) -> Deployment {
         let mut deployment = self.deployment.clone();
         for (index, model) in deployment.models.iter_mut().enumerate() {
             for layer in &mut model.layers {
@@ -127,7 +134,7 @@ impl PricedDeployment {
                     let Some(known) = self.times(index, &layer.role, &option.recipe) else {
                         continue;
                     };
-                    for (time, interval) in option.compute.iter_mut().zip(known) {
+                    for ((time, interval), &end) in option.compute.iter_mut().zip(known).zip(ends) {
                         let Some(interval) = interval else { continue };
                         let value = if end == End::Low { interval.low } else { interval.high };
                         *time = time.map(|_| value);
@@ -138,8 +145,8 @@ impl PricedDeployment {
         deployment
     }
 
-    /// Latency of each model under `plan` at both ends of the intervals; `None` if nothing that the
-    /// plan uses was measured.
+    /// Latency of each model under `plan` at both ends of the intervals; `None` if nothing is known
+    /// of what the plan uses.
     pub fn latency(&self, plan: &Plan) -> Option<Vec<(Nanos, Nanos)>> {
         self.confidence(plan).iter().find(|device| device.low_ns.is_some())?;
         let ends = [End::Low, End::High].map(|end| self.at(end).evaluate(plan).account.models);
@@ -155,7 +162,9 @@ impl PricedDeployment {
                 for (assignment, layer) in assignments.iter().zip(layers) {
                     if assignment.device == device {
                         let recipe = &layer.options[assignment.option.index()].recipe;
-                        times.push(self.times(index, &layer.role, recipe)?[device.index()]?);
+                        let time = self.times(index, &layer.role, recipe)?[device.index()]?;
+                        // Look-ups are not what was published of a device.
+                        times.push((time, layer.role != Part::Embedding.into()));
                     }
                 }
             }
@@ -164,18 +173,19 @@ impl PricedDeployment {
         self.deployment.device_ids().filter_map(of).collect()
     }
 
-    /// How well these times, all on one device, are known.
-    fn on(&self, device: DeviceId, times: &[Prediction]) -> TimeConfidence {
+    /// How well these times, all on one device, are known; with each whether it is of products.
+    fn on(&self, device: DeviceId, times: &[(Prediction, bool)]) -> TimeConfidence {
         let Origin { measured, text } = &self.origins[device.index()];
-        let estimated = times.iter().filter(|time| time.estimated).count();
+        let products = times.iter().filter(|(_, products)| *products).count();
+        let estimated = times.iter().filter(|(time, _)| time.estimated).count();
         let known = if *measured { "measured" } else { "published" };
-        let sum: Prediction = times.iter().copied().sum();
-        let bounded = *measured && sum.high < Nanos::MAX;
+        let sum: Prediction = times.iter().map(|(time, _)| *time).sum();
+        let bounded = sum.high < Nanos::MAX;
         TimeConfidence {
             device: self.deployment.device(device).name.clone(),
             basis: match estimated {
+                some if some >= products && !measured => "estimated".into(),
                 0 => known.into(),
-                some if some == times.len() && !measured => "estimated".into(),
                 _ => format!("{known}, partly estimated"),
             },
             origin: text.clone(),

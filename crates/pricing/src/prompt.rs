@@ -1,8 +1,10 @@
 //! The same question for other requests: that end with their prompt, or that are timed as a whole.
 
+use edgeplan_cost_model::Prediction;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::Deployment;
 
+use super::priced::{End, Times};
 use super::{Builder, parts};
 use crate::workload::Workload;
 use edgeplan_files::InputError;
@@ -25,7 +27,22 @@ pub fn prompt_alone(
     instance: &Deployment,
 ) -> Result<Deployment, InputError> {
     let brief = Workload { generate: 0, ..workload.of_whole_requests() };
-    repriced(models, cluster, &brief, instance)
+    repriced(models, cluster, &brief, instance, None)
+}
+
+/// The same with compute times at one end of their intervals.
+///
+/// # Errors
+/// As [`price`](super::price).
+pub fn prompt_alone_at(
+    models: &[ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+    instance: &Deployment,
+    end: End,
+) -> Result<Deployment, InputError> {
+    let brief = Workload { generate: 0, ..workload.of_whole_requests() };
+    repriced(models, cluster, &brief, instance, Some(end))
 }
 
 /// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for whole requests,
@@ -39,15 +56,31 @@ pub fn whole_requests(
     workload: &Workload,
     instance: &Deployment,
 ) -> Result<Deployment, InputError> {
-    repriced(models, cluster, &workload.of_whole_requests(), instance)
+    repriced(models, cluster, &workload.of_whole_requests(), instance, None)
 }
 
-/// The instance with its options, and the times of another workload.
+/// The same with compute times at one end of their intervals.
+///
+/// # Errors
+/// As [`price`](super::price).
+pub fn whole_requests_at(
+    models: &[ModelSpec],
+    cluster: &Cluster,
+    workload: &Workload,
+    instance: &Deployment,
+    end: End,
+) -> Result<Deployment, InputError> {
+    repriced(models, cluster, &workload.of_whole_requests(), instance, Some(end))
+}
+
+/// The instance with its options, and the times of another workload: medians, or one end of their
+/// intervals.
 fn repriced(
     models: &[ModelSpec],
     cluster: &Cluster,
     workload: &Workload,
     instance: &Deployment,
+    end: Option<End>,
 ) -> Result<Deployment, InputError> {
     let builder = Builder::new(cluster, workload)?;
     let mut alone = instance.clone();
@@ -58,14 +91,14 @@ fn repriced(
         for (layer, priced) in spec.layers.iter().zip(&mut model.layers) {
             let (chosen, kept): (Vec<&TensorSpec>, Vec<&TensorSpec>) =
                 layer.tensors.iter().partition(|tensor| tensor.quantizable);
-            let choices: Vec<TensorChoices> = chosen
+            let choices: Vec<(TensorChoices, Vec<Times>)> = chosen
                 .iter()
-                .map(|tensor| Ok(builder.choices(spec, layer, tensor, sensitivity)?.0))
+                .map(|tensor| builder.choices(spec, layer, tensor, sensitivity))
                 .collect::<Result<_, _>>()?;
             let kept = builder.kept_time(spec, layer, &kept)?;
-            let kept: Vec<_> = kept.into_iter().map(|time| time.map(|time| time.median)).collect();
             for option in &mut priced.options {
-                option.compute = times(&choices, &kept, &option.recipe);
+                let times = times(&choices, &kept, &option.recipe);
+                option.compute = times.into_iter().map(|time| Some(at(time?, end))).collect();
             }
         }
     }
@@ -73,19 +106,31 @@ fn repriced(
 }
 
 /// Time by device of a recipe.
-fn times(choices: &[TensorChoices], kept: &[Option<Nanos>], recipe: &Recipe) -> Vec<Option<Nanos>> {
+fn times(
+    choices: &[(TensorChoices, Vec<Times>)],
+    kept: &[Option<Prediction>],
+    recipe: &Recipe,
+) -> Times {
     let mut times = kept.to_vec();
-    for tensor in choices {
+    for (tensor, known) in choices {
         let wanted = recipe.mix().map(|mix| mix.format(tensor.class));
-        let Some(choice) = tensor.choices.iter().find(|choice| Some(choice.format) == wanted)
-        else {
+        let choice = tensor.choices.iter().position(|choice| Some(choice.format) == wanted);
+        let Some(choice) = choice else {
             return vec![None; kept.len()];
         };
-        for (time, more) in times.iter_mut().zip(&choice.price.time) {
+        for (time, more) in times.iter_mut().zip(&known[choice]) {
             *time = time.zip(*more).map(|(time, more)| time + more);
         }
     }
     times
+}
+
+fn at(time: Prediction, end: Option<End>) -> Nanos {
+    match end {
+        None => time.median,
+        Some(End::Low) => time.low,
+        Some(End::High) => time.high,
+    }
 }
 
 #[cfg(test)]

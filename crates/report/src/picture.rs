@@ -29,6 +29,8 @@ pub struct Picture<'a> {
     pub solver: &'a str,
     /// How long that took, if it is known.
     pub elapsed: Option<Duration>,
+    /// What the plan means for its users, a line each; may be empty.
+    pub said: &'a [String],
 }
 
 impl Picture<'_> {
@@ -166,7 +168,12 @@ fn header(picture: &Picture<'_>, evaluation: &Evaluation<Deployment>, canvas: &m
     let right = canvas.text(at(WIDTH - MARGIN, y, 220.0), origin, &picture.origin());
     let room = WIDTH - MARGIN - right - 16.0 - x;
     canvas.text(at(x, y, room), BODY.size(14.0), &picture.proof(evaluation));
-    violations(&evaluation.violations, canvas, y + 12.0)
+    y += 12.0;
+    for line in picture.said {
+        y += 20.0;
+        canvas.text(at(MARGIN, y, INNER), BODY, line);
+    }
+    violations(&evaluation.violations, canvas, y)
 }
 
 fn violations(violations: &[Violation], canvas: &mut Canvas, y: f64) -> f64 {

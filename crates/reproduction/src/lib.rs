@@ -6,6 +6,7 @@ mod dilemma;
 mod dilemma_program;
 mod edgeshard;
 mod gus;
+pub mod speeds;
 pub mod throughput;
 
 use anyhow::{Context as _, Result};

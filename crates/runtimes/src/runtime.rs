@@ -118,6 +118,7 @@ const LLAMA_CPP: EngineTraits = EngineTraits {
     embedding_in_ram: true,
     logits_rows: CHUNK,
     exact_cache: false,
+    classes: true,
 };
 
 /// The engines.

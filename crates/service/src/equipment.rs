@@ -129,7 +129,7 @@ impl Sketch<'_> {
             prompt: self.size.prompt,
             generate: self.size.generate,
             context: Some(self.size.prompt.saturating_add(self.size.generate)),
-            engine: EngineTraits { exact_cache: true, ..EngineTraits::default() },
+            engine: EngineTraits { exact_cache: true, classes: false, ..EngineTraits::default() },
             quality: Some(Quality::Any),
             privacy: false,
             formats,

@@ -3,6 +3,7 @@
 
 mod backend;
 mod catalog;
+mod class;
 mod measured;
 mod rates;
 
@@ -14,8 +15,9 @@ use serde::{Deserialize, Serialize};
 
 pub use backend::Backend;
 pub use catalog::{catalog, from_catalog};
+pub use class::{Band, Class, Classes, Phase, classes, holder};
 pub use measured::Measured;
-pub use rates::{MissingRate, Rates};
+pub use rates::{MissingRate, Pass, Rates};
 
 use edgeplan_files::{InputError, parse_toml, read_text};
 use edgeplan_problem::format::Format;
@@ -46,6 +48,15 @@ impl Status {
             Self::Estimated => "estimated",
         }
     }
+}
+
+/// A stage of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The prompt, many positions at once.
+    Prefill,
+    /// Generated tokens, one by one.
+    Decode,
 }
 
 /// What is known of a machine, and from whom.
@@ -122,6 +133,10 @@ pub struct Device {
     /// The backend that engines run it with; a device of a host needs one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backend: Option<Backend>,
+    /// What kind of device it is (`gpu/nvidia/ada`): says what part of its specification it reaches
+    /// where nothing is published, and how far times may be off. By its backend if not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class: Option<String>,
     /// Whether an accelerator and the processor share this memory.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unified: bool,
@@ -169,6 +184,22 @@ pub struct Speed {
 }
 
 impl Device {
+    /// Its class: as said, or what its backend and its memory tell.
+    pub fn class(&self) -> &str {
+        let by_backend = match (self.backend, self.unified) {
+            (Some(Backend::Metal), _) => "unified/apple",
+            (Some(Backend::Cpu), _) => "cpu",
+            (Some(Backend::Cuda), true) => "unified/nvidia",
+            (Some(Backend::Cuda), false) => "gpu/nvidia",
+            (Some(Backend::Rocm), false) => "gpu/amd",
+            (Some(Backend::Sycl), false) => "gpu/intel",
+            (_, true) => "unified",
+            (Some(Backend::Vulkan), false) => "gpu",
+            (None, false) => "",
+        };
+        self.class.as_deref().unwrap_or(by_backend)
+    }
+
     /// Bytes of memory.
     pub fn memory(&self) -> Bytes {
         let gib = |amount: f64| Bytes((amount * GIB) as u64);

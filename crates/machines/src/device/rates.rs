@@ -4,21 +4,23 @@
 //! Prefill computes two operations per weight and token: rate = tokens per second * 2 * parameters.
 //! Rates that were timed directly are used unchanged.
 //! A format without either has no rate unless the caller asks for an estimate: the
-//! specified bandwidth or compute times the efficiency that other formats reach on this device.
+//! specified bandwidth or compute times the efficiency that other formats reach on this device, or
+//! that its class reaches where nothing is published of it.
 
 use std::collections::BTreeMap;
 
 use edgeplan_problem::{Bytes, Nanos};
 
-use super::Device;
+use super::class::{Band, Class, Classes, Phase, classes};
+use super::{Device, Stage};
 use edgeplan_files::InputError;
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
 
-/// What part of the specified bandwidth and compute a device reaches when nothing is published: the
-/// rounded medians over the catalog's published speeds (0.747 and 0.362 in November 2026).
-const DECODE_EFFICIENCY: f64 = 0.75;
-const PREFILL_EFFICIENCY: f64 = 0.36;
+/// What part of the specified bandwidth and compute a device reaches where classes are not asked:
+/// the rounded medians over the catalog's published speeds (0.747 and 0.362 in November 2026).
+pub(super) const DECODE_EFFICIENCY: f64 = 0.75;
+pub(super) const PREFILL_EFFICIENCY: f64 = 0.36;
 
 /// An estimate of what starting a layer's kernels takes, per pass, where nothing was measured.
 const LAYER_OVERHEAD: Nanos = Nanos(20_000);
@@ -31,6 +33,20 @@ pub struct Rates {
     bandwidth_estimate: f64,
     compute_estimate: f64,
     layer_overhead: Nanos,
+    class: Class,
+}
+
+/// What a device does in one pass with the weights of one tensor.
+#[derive(Debug, Clone, Copy)]
+pub struct Pass {
+    /// The format of the weights.
+    pub format: Format,
+    /// Bytes of them that are read.
+    pub bytes: Bytes,
+    /// Operations on them.
+    pub operations: u64,
+    /// Whether they are those of experts.
+    pub experts: bool,
 }
 
 /// No rate of a device in a format was published.
@@ -44,6 +60,15 @@ impl Rates {
     /// # Errors
     /// When a speed names a model that the catalog lacks.
     pub fn new(device: &Device) -> Result<Self, InputError> {
+        Self::with(device, classes())
+    }
+
+    /// The same by other classes than those of this build.
+    ///
+    /// # Errors
+    /// As [`Rates::new`].
+    pub fn with(device: &Device, classes: &Classes) -> Result<Self, InputError> {
+        let class = classes.of(device.class()).clone();
         let (mut bandwidth, mut compute) = (BTreeMap::new(), BTreeMap::new());
         for speed in &device.speed {
             let model = edgeplan_model::load(&format!("catalog:{}", speed.model))?;
@@ -67,14 +92,15 @@ impl Rates {
             bandwidth_estimate: estimate(
                 &bandwidth,
                 device.bandwidth_gb_s * 1e9,
-                DECODE_EFFICIENCY,
+                class.decode.efficiency,
             ),
-            compute_estimate: estimate(&compute, device.tflops * 1e12, PREFILL_EFFICIENCY),
+            compute_estimate: estimate(&compute, device.tflops * 1e12, class.prefill.efficiency),
             layer_overhead: device
                 .layer_overhead_us
                 .map_or(LAYER_OVERHEAD, |time| Nanos((1e3 * time).round() as u64)),
             bandwidth,
             compute,
+            class,
         })
     }
 
@@ -99,20 +125,28 @@ impl Rates {
         self.layer_overhead
     }
 
-    /// Time to multiply `tokens` rows with a tensor once: the longer of reading and computing.
+    /// Time to multiply some rows with a tensor once: the longer of reading and computing.
     ///
     /// # Errors
     /// When nothing is published and `estimate` is not allowed.
-    pub fn pass(
-        &self,
-        format: Format,
-        bytes: Bytes,
-        operations: u64,
-        estimate: bool,
-    ) -> Result<Nanos, MissingRate> {
-        let reading = bytes.as_f64() / self.bandwidth(format, estimate)?;
-        let computing = operations as f64 / self.compute(format, estimate)?;
+    pub fn pass(&self, pass: Pass, estimate: bool) -> Result<Nanos, MissingRate> {
+        let Pass { format, bytes, operations, experts } = pass;
+        let slowed = |phase: &Phase| if experts { phase.efficiency } else { 1.0 };
+        let (decode, prefill) = (&self.class.experts_decode, &self.class.experts_prefill);
+        let reading = bytes.as_f64() / (self.bandwidth(format, estimate)? * slowed(decode));
+        let computing = operations as f64 / (self.compute(format, estimate)? * slowed(prefill));
         Ok(Nanos((1e9 * reading.max(computing)).ceil() as u64))
+    }
+
+    /// How far speeds of a model may be off, by what is published of the device.
+    pub fn band(&self, stage: Stage, experts: bool) -> &Band {
+        let (phase, known) = match (stage, experts) {
+            (Stage::Decode, false) => (&self.class.decode, !self.bandwidth.is_empty()),
+            (Stage::Decode, true) => (&self.class.experts_decode, !self.bandwidth.is_empty()),
+            (Stage::Prefill, false) => (&self.class.prefill, !self.compute.is_empty()),
+            (Stage::Prefill, true) => (&self.class.experts_prefill, !self.compute.is_empty()),
+        };
+        if known { &phase.known } else { &phase.derived }
     }
 
     /// Tokens per second that the estimated or published rates come to on a model in one format:

@@ -124,6 +124,7 @@ impl Profile {
             source: format!("distilp profile {}", file.short_name()),
             status: Status::Measured,
             backend: None,
+            class: None,
             unified: false,
             layer_overhead_us: None,
             speed: Vec::new(),

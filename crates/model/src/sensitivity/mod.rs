@@ -15,7 +15,7 @@ use std::str::FromStr;
 
 use edgeplan_problem::Loss;
 
-use crate::{ModelSpec, TensorClass, TensorSpec};
+use crate::{LayerSpec, ModelSpec, TensorClass, TensorSpec};
 use edgeplan_files::quantity::Fraction;
 use edgeplan_files::{InputError, nearest};
 use edgeplan_problem::format::Format;
@@ -121,16 +121,9 @@ impl Sensitivity {
             }
             Quality::MaxVariance(variance) => Ok(Some(Loss((variance * 1e9).round() as u64))),
             Quality::Like(name) => {
-                let mix = mix_named(name)?;
-                let blocks = model.layers.iter().filter(|layer| layer.part.is_block());
-                let count = blocks.count();
-                let mut block = 0;
                 let mut loss = Loss::ZERO;
-                for layer in &model.layers {
-                    let more = uses_more_bits(block, count);
-                    block += usize::from(layer.part.is_block());
-                    for tensor in &layer.tensors {
-                        let format = mix.format(tensor.class, more);
+                for (layer, formats) in model.layers.iter().zip(formats_of(model, name)?) {
+                    for (tensor, format) in layer.tensors.iter().zip(formats) {
                         if tensor.lacks(format) {
                             let problem =
                                 format!("`{name}` needs {format}, not measured of {}", tensor.name);
@@ -231,6 +224,22 @@ pub fn mix_named(name: &str) -> Result<NamedMix, InputError> {
     let hint = nearest(name, known).map(|near| format!("; did you mean `{near}`?"));
     let problem = format!("`{name}` is no format or mix{}", hint.unwrap_or_default());
     Err(InputError::key("workload", "quality.like", problem))
+}
+
+/// The formats that a uniform format or a mix gives a model's tensors, by [layer][tensor].
+///
+/// # Errors
+/// As [`mix_named`].
+pub fn formats_of(model: &ModelSpec, name: &str) -> Result<Vec<Vec<Format>>, InputError> {
+    let mix = mix_named(name)?;
+    let blocks = model.layers.iter().filter(|layer| layer.part.is_block()).count();
+    let mut block = 0;
+    let layer = |layer: &LayerSpec| {
+        let more = uses_more_bits(block, blocks);
+        block += usize::from(layer.part.is_block());
+        layer.tensors.iter().map(|tensor| mix.format(tensor.class, more)).collect()
+    };
+    Ok(model.layers.iter().map(layer).collect())
 }
 
 /// llama.cpp's rule for the blocks whose attn_v and ffn_down get more bits in an `_M` mix: the

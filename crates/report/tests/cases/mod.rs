@@ -40,6 +40,7 @@ impl Case {
             lower_bound: self.lower_bound.map(Cost),
             solver: "highs",
             elapsed: Some(Duration::from_millis(440)),
+            said: &[],
         }
     }
 }
