@@ -98,6 +98,8 @@ pub(super) struct Machine<'a> {
     pub(super) name: &'a str,
     /// Formats that it can run; all if empty.
     formats: &'a [Format],
+    /// How many times as long everything takes as its profile says.
+    slowdown: Option<f64>,
     speed: Speed<'a>,
 }
 
@@ -116,7 +118,7 @@ impl<'a> Machine<'a> {
             DeviceProfile::Published(device) => Speed::Published(Rates::new(device)?),
             DeviceProfile::Measured(machine) => Speed::Measured(machine),
         };
-        Ok(Self { name, formats: &device.formats, speed })
+        Ok(Self { name, formats: &device.formats, slowdown: device.slowdown, speed })
     }
 
     /// What was measured on it, if anything was.
@@ -163,7 +165,7 @@ impl<'a> Machine<'a> {
         layer: &LayerSpec,
         cache: Bytes,
     ) -> Result<Prediction, InputError> {
-        match &self.speed {
+        let fixed = match &self.speed {
             Speed::Measured(machine) => {
                 Kernels { machine, name: self.name, passes }.fixed(model.hidden, layer)
             }
@@ -178,7 +180,12 @@ impl<'a> Machine<'a> {
                 let starting = if layer.part.is_half() { Nanos(starting.0 / 2) } else { starting };
                 Ok(Prediction::exact(starting + Nanos(reading.ceil() as u64)))
             }
-        }
+        };
+        fixed.map(|time| self.slowed(time))
+    }
+
+    fn slowed(&self, time: Prediction) -> Prediction {
+        self.slowdown.map_or(time, |factor| time.slowed(factor))
     }
 
     /// Time of one batch in one tensor; passes of many rows on an accelerator of the host, where
@@ -203,7 +210,7 @@ impl<'a> Machine<'a> {
     /// Time of one pass in one tensor.
     fn pass(&self, passes: Passes, product: Product, rows: u64) -> Result<Prediction, InputError> {
         let Product { layer, tensor, format } = product;
-        match &self.speed {
+        let time = match &self.speed {
             Speed::Measured(machine) => {
                 Kernels { machine, name: self.name, passes }.pass(layer, tensor, format, rows)
             }
@@ -212,7 +219,8 @@ impl<'a> Machine<'a> {
             }
             // Vectors and look-ups take none.
             Speed::Published(_) => Ok(Prediction::ZERO),
-        }
+        };
+        time.map(|time| self.slowed(time))
     }
 
     fn published(
