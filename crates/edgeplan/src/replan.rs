@@ -333,12 +333,19 @@ impl Search<'_> {
             }
             let Some(plan) = outcome.plan else { continue };
             let candidate = self.candidate(Kind::WithMoves, Some(plan));
-            if let Some(lane) = &candidate.moving.bottleneck {
-                *weights.entry(lane.clone()).or_default() += 1;
-            }
+            let busiest = candidate.moving.bottleneck.clone();
             let better = |old: &Candidate| candidate.total.is_some_and(|new| Some(new) < old.total);
             if candidate.total.is_some() && found.as_ref().is_none_or(better) {
                 found = Some(candidate);
+            }
+            // The same weights ask the same question.
+            let news = |lane: &String| weights.len() > 1 || !weights.contains_key(lane);
+            match busiest {
+                Some(lane) if round == 0 || news(&lane) => {
+                    *weights.entry(lane).or_default() += 1;
+                }
+                _ if round == 0 => {}
+                _ => break,
             }
         }
         candidates.extend(found);

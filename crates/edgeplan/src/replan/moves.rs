@@ -41,6 +41,8 @@ pub struct Moving {
 
 impl Moving {
     /// All bytes over the network.
+    ///
+    /// See [`Session::replan`] for an example.
     pub fn bytes(&self) -> Bytes {
         self.moves.iter().map(|one| one.bytes).sum()
     }
