@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use edgeplan::batch::{batch, compare, example};
+use edgeplan::solver_named;
 use edgeplan_batching::Scenario;
 use edgeplan_batching::paper::{self, Band, Setting};
 use edgeplan_files::{read_text, write_atomic};
