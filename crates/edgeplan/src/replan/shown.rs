@@ -162,16 +162,14 @@ impl Replanned {
             parts.push(format!("\n{}", moves_table(&best.moving.moves)));
             parts.push(self.computed(best));
         }
-        parts.extend(self.wait.map(|wait| {
+        parts.extend(self.wait.filter(|&wait| wait > Nanos::ZERO).map(|wait| {
             format!(
                 "waiting for what is slow, and keeping the old plan, is quicker if that takes no \
                  more than {wait}"
             )
         }));
-        parts.push(format!(
-            "\n{}",
-            headline(deployment, self.planned.solver, &self.planned.outcome)
-        ));
+        let optimum = headline(deployment, self.planned.solver, &self.planned.outcome);
+        parts.push(format!("of a request alone, whatever moves: {optimum}\n"));
         parts.push(bill::text(deployment, plan, &deployment.evaluate(plan).account));
         Ok(parts.join("\n"))
     }
@@ -179,13 +177,18 @@ impl Replanned {
     fn sentence(&self, best: &Candidate) -> String {
         let total = best.total.unwrap_or(Nanos::MAX);
         let (requests, each) = (self.requests, best.request);
+        let disk = match best.moving.from_own_disk {
+            Bytes::ZERO => String::new(),
+            bytes => format!(", {bytes} are read from the disk of {}", self.store),
+        };
         match best.moving.moves.is_empty() {
             true => format!(
-                "{}: nothing moves; {requests} requests of {each} take {total}",
+                "{}: nothing moves between machines{disk}; {requests} requests of {each} take \
+                 {total}",
                 best.kind.name()
             ),
             false => format!(
-                "{}: {} move in {}, then {requests} requests of {each}: {total} in all",
+                "{}: {} move in {}{disk}, then {requests} requests of {each}: {total} in all",
                 best.kind.name(),
                 best.moving.bytes(),
                 best.moving.time
@@ -226,14 +229,10 @@ impl Replanned {
     /// How the time of the move is computed.
     fn computed(&self, best: &Candidate) -> String {
         let lane = best.moving.bottleneck.as_deref().unwrap_or("-");
-        let disk = match best.moving.from_own_disk {
-            Bytes::ZERO => String::new(),
-            bytes => format!("; {bytes} more are on the disk of {} already", self.store),
-        };
         format!(
             "all moves at once by their widest routes, full duplex: the busiest is {lane}; reading \
              and writing disks is not counted; what no device holds in its new format comes from \
-             {}{disk}",
+             {}",
             self.store
         )
     }
