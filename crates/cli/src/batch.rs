@@ -4,13 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use edgeplan::batch::{batch, compare, example};
+use edgeplan::solver_named;
 use edgeplan_batching::Scenario;
 use edgeplan_batching::paper::{self, Band, Setting};
 use edgeplan_files::{read_text, write_atomic};
 use edgeplan_problem::batching::Batching;
 use edgeplan_solvers::{BATCHING, Entry};
 
-use crate::question::{Effort, find_among};
+use crate::question::Effort;
 use crate::reply::Reply;
 use crate::solvers::{listed, rows};
 use crate::watch;
@@ -109,7 +110,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 
 /// The batching solver of that name, or an error with the nearest one.
 pub(crate) fn find_solver(name: &str) -> Result<&'static Entry<Batching>> {
-    find_among(BATCHING, name, "batching solver", "`edgeplan batch --solvers` lists them")
+    let instead = "`edgeplan batch --solvers` lists them";
+    Ok(solver_named(BATCHING, name, "batching solver", instead)?)
 }
 
 impl Arguments {

@@ -1,6 +1,7 @@
 //! `edgeplan explain`: what binds in the plan, and what more of it would be worth.
 
 use anyhow::Result;
+use edgeplan::Alternative;
 
 use crate::question::Asked;
 use crate::reply::Reply;
@@ -11,12 +12,25 @@ use crate::watch::{self, Watcher};
 pub(crate) struct Arguments {
     #[command(flatten)]
     asked: Asked,
+    /// Ask what another machine or link would buy: `+DEVICE` of the catalog, `+HOST:DEVICE`,
+    /// `-NAME`, `link=10 Gbit/s` for all links or `NAME-NAME=10 Gbit/s`, with a price after it such
+    /// as `+rtx-3090-24@700`; repeat for several, which are ranked by tokens/s gained, per unit of
+    /// money where all have prices
+    #[arg(long, value_name = "CHANGE", allow_hyphen_values = true)]
+    what_if: Vec<Alternative>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let (session, task) = (arguments.asked.question.load()?, arguments.asked.task()?);
     watch::listen();
     let mut progress = Watcher::new(session.deployment().objective);
+    if !arguments.what_if.is_empty() {
+        let answer = session.what_if(&arguments.what_if, &task, &mut progress)?;
+        drop(progress);
+        let (json, text) = (answer.keys(session.deployment()), answer.text(session.deployment()));
+        let reply = Reply::either(arguments.asked.json, &json, &text);
+        return Ok(reply.found(answer.found()).wrong(answer.wrong()));
+    }
     let explained = session.explain(&task, &mut progress)?;
     drop(progress);
     let solver = task.solver(session.deployment()).name;

@@ -2,11 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Result, bail};
-use edgeplan_files::{check_writable, write_atomic};
-use edgeplan_machines::cluster::Cluster;
-use edgeplan_machines::detect::Detected;
-use serde_json::json;
+use anyhow::Result;
 
 use crate::reply::Reply;
 
@@ -24,23 +20,6 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Arguments { out, force, json } = arguments;
-    if out.exists() && !force {
-        bail!("{}: is there already; --force replaces it", out.display());
-    }
-    check_writable(out)?;
-    let found = Detected::here();
-    let text = found.cluster_toml();
-    // What is written is read before anybody else does.
-    let cluster = Cluster::parse(&out.display().to_string(), &text)?;
-    write_atomic(out, &text)?;
-    let names: Vec<&str> = cluster.devices.iter().map(|(name, _)| name.as_str()).collect();
-    if *json {
-        let answer = json!({ "file": out, "devices": names, "notes": found.notes });
-        return Ok(Reply::json(&answer));
-    }
-    let mut lines = vec![format!("{}: {}", out.display(), names.join(", "))];
-    lines.extend(found.notes);
-    lines.push(format!("next: edgeplan plan --cluster {} --model catalog:NAME", out.display()));
-    Ok(Reply::text(&lines.join("\n")))
+    let initial = edgeplan::init(&arguments.out, arguments.force)?;
+    Ok(Reply::either(arguments.json, &initial, &initial.text()))
 }

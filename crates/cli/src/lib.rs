@@ -23,6 +23,7 @@ mod program;
 mod quantize;
 mod question;
 mod refresh;
+mod replan;
 mod reply;
 mod reproduce;
 mod schedule;
@@ -95,6 +96,8 @@ enum Command {
     Pareto(pareto::Arguments),
     /// Show the binding limits of a plan, and the gain from relaxing each; --time bounds all of it
     Explain(explain::Arguments),
+    /// Plan again after a device left, slowed or lost memory, with what has to move
+    Replan(replan::Arguments),
     /// Evaluate a plan file on its instance, and verify a certificate
     Check(check::Arguments),
     /// Write the files and commands that run a plan on an engine, or the question as MPS or LP
@@ -171,6 +174,7 @@ fn answer(command: Command) -> Result<Reply> {
         Command::Distill(arguments) => distill::run(&arguments),
         Command::Pareto(arguments) => pareto::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
+        Command::Replan(arguments) => replan::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Export(arguments) => export::run(&arguments),
         Command::Inspect(arguments) => inspect::run(&arguments),

@@ -5,11 +5,12 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan::{Changes, Entry, Limits, Problem, Quiet, Runtime, Session, Sources, Task};
+use edgeplan::{
+    Changes, Entry, Error, Limits, Quiet, Runtime, Session, Sources, Task, solver_named,
+};
 use edgeplan_external::External;
-use edgeplan_files::nearest;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::Goal;
 use edgeplan_runtimes::RUNTIMES;
@@ -180,23 +181,8 @@ pub(crate) fn engine_help(what: &str) -> String {
 }
 
 /// The solver of that name, or an error with the nearest one.
-pub(crate) fn find_solver(name: &str) -> Result<&'static Entry> {
-    find_among(DEPLOYMENT, name, "solver", "`edgeplan solvers` lists them")
-}
-
-/// The entry of that name; otherwise an error that says of what kind there is none, with the
-/// nearest name or else `instead`.
-pub(crate) fn find_among<P: Problem + 'static>(
-    entries: &'static [Entry<P>],
-    name: &str,
-    kind: &str,
-    instead: &str,
-) -> Result<&'static Entry<P>> {
-    entries.iter().find(|entry| entry.name == name).ok_or_else(|| {
-        let near = nearest(name, entries.iter().map(|entry| entry.name));
-        let hint = near.map(|near| format!("did you mean `{near}`?"));
-        anyhow!("no {kind} is called `{name}`; {}", hint.unwrap_or_else(|| instead.into()))
-    })
+pub(crate) fn find_solver(name: &str) -> Result<&'static Entry, Error> {
+    solver_named(DEPLOYMENT, name, "solver", "`edgeplan solvers` lists them")
 }
 
 impl Question {

@@ -39,6 +39,16 @@ impl Prediction {
         Self { median: time, low: time, high: time, ..Self::ZERO }
     }
 
+    /// The same work where everything takes that many times as long.
+    pub fn slowed(self, factor: f64) -> Self {
+        let time = |time: Nanos| match time {
+            Nanos::MAX => time,
+            time => Nanos((time.as_f64() * factor).ceil() as u64),
+        };
+        let (median, low, high) = (time(self.median), time(self.low), time(self.high));
+        Self { median, low, high, ..self }
+    }
+
     /// Around `nanos`, off by at most the factor e^`spread` either way.
     pub(crate) fn around(nanos: f64, spread: Option<f64>) -> Self {
         let median = nanos.max(1.0);

@@ -100,6 +100,8 @@ pub(super) struct Machine<'a> {
     pub(super) name: &'a str,
     /// Formats that it can run; all if empty.
     formats: &'a [Format],
+    /// How many times as long everything takes as its profile says.
+    slowdown: Option<f64>,
     speed: Speed<'a>,
 }
 
@@ -124,7 +126,7 @@ impl<'a> Machine<'a> {
             }
             DeviceProfile::Measured(machine) => Speed::Measured(machine),
         };
-        Ok(Self { name, formats: &device.formats, speed })
+        Ok(Self { name, formats: &device.formats, slowdown: device.slowdown, speed })
     }
 
     /// One of which these rates are known, and that runs every format.
@@ -176,7 +178,7 @@ impl<'a> Machine<'a> {
         layer: &LayerSpec,
         cache: Bytes,
     ) -> Result<Prediction, InputError> {
-        match &self.speed {
+        let fixed = match &self.speed {
             Speed::Measured(machine) => {
                 Kernels { machine, name: self.name, passes }.fixed(model.hidden, layer)
             }
@@ -192,7 +194,12 @@ impl<'a> Machine<'a> {
                 let time = starting + Nanos(reading.ceil() as u64);
                 Ok(within(time, rates.band(Stage::Decode, model.has_experts())))
             }
-        }
+        };
+        fixed.map(|time| self.slowed(time))
+    }
+
+    fn slowed(&self, time: Prediction) -> Prediction {
+        self.slowdown.map_or(time, |factor| time.slowed(factor))
     }
 
     /// Time of one batch in one tensor; passes of many rows on an accelerator of the host, where
@@ -224,7 +231,7 @@ impl<'a> Machine<'a> {
         stage: Stage,
     ) -> Result<Prediction, InputError> {
         let Product { layer, tensor, format, .. } = product;
-        match &self.speed {
+        let time = match &self.speed {
             Speed::Measured(machine) => {
                 Kernels { machine, name: self.name, passes }.pass(layer, tensor, format, rows)
             }
@@ -235,7 +242,8 @@ impl<'a> Machine<'a> {
             }
             // Vectors and look-ups take none.
             Speed::Published(_) => Ok(Prediction::ZERO),
-        }
+        };
+        time.map(|time| self.slowed(time))
     }
 
     fn published(

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use clap::Parser as _;
 use edgeplan::schedule::{check, compare, schedule};
+use edgeplan::solver_named;
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_problem::Limits;
 use edgeplan_problem::scheduling::Scheduling;
@@ -16,7 +17,7 @@ use edgeplan_solvers::{Entry, SCHEDULING};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Given, keys};
-use crate::question::{Effort, find_among, fraction};
+use crate::question::{Effort, fraction};
 use crate::reply::Reply;
 use crate::watch;
 use question::Question;
@@ -114,7 +115,7 @@ pub fn given(
 fn find(name: &str) -> Result<&'static Entry<Scheduling>> {
     let names: Vec<&str> = SCHEDULING.iter().map(|entry| entry.name).collect();
     let instead = format!("there are {}", names.join(", "));
-    find_among(SCHEDULING, name, "solver of schedules", &instead)
+    Ok(solver_named(SCHEDULING, name, "solver of schedules", &instead)?)
 }
 
 /// The limits of the command line.

@@ -41,7 +41,7 @@ pub struct ClusterFile {
 }
 
 /// A device of the cluster, as it is written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct ClusterDevice {
     /// `catalog:NAME`, `cluster:NAME` for a profile of the same file, or a file beside it.
@@ -53,6 +53,10 @@ pub struct ClusterDevice {
     /// and receives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memory: Option<Memory>,
+    /// How many times as long everything takes on it as its profile says, from 1 to 1000000: a
+    /// machine that is throttled or shared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slowdown: Option<f64>,
     /// Bytes that the runtime takes once if anything is placed here.
     #[serde(default = "overhead", skip_serializing_if = "is_usual")]
     pub overhead: Memory,
@@ -86,6 +90,7 @@ impl ClusterDevice {
             profile: profile.into(),
             backend: None,
             memory: None,
+            slowdown: None,
             overhead: overhead(),
             formats: Vec::new(),
             relay: false,
@@ -119,6 +124,9 @@ pub struct Link {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_way: bool,
 }
+
+/// No machine that is so slow is of any use.
+const SLOWDOWN_MAX: f64 = 1e6;
 
 /// Devices of a cluster: routes are kept for every pair.
 const DEVICES_MAX: usize = 4096;
@@ -171,6 +179,7 @@ impl ClusterFile {
             return error(format!("switch.{name}"), format!("a {what} has the same name"));
         }
         self.check_profiles(file)?;
+        self.check_slowdowns(file)?;
         let of_host = |host: &Host| host.devices.len() + host.device.len();
         let devices = self.device.len() + self.host.values().map(of_host).sum::<usize>();
         if devices > DEVICES_MAX {
@@ -210,6 +219,22 @@ impl ClusterFile {
             let back = [pair[1].clone(), pair[0].clone()];
             if !pairs.insert(pair) || (!link.one_way && !pairs.insert(back)) {
                 return error(format!("{key}.between"), text);
+            }
+        }
+        Ok(())
+    }
+
+    fn check_slowdowns(&self, file: &str) -> Result<(), InputError> {
+        let alone = self.device.iter().map(|(name, device)| (format!("device.{name}"), device));
+        let in_hosts = self.host.iter().flat_map(|(name, host)| {
+            let key = move |index: usize| format!("host.{name}.device[{index}]");
+            host.device.iter().enumerate().map(move |(index, device)| (key(index), device))
+        });
+        for (key, device) in alone.chain(in_hosts) {
+            let wrong = |factor: &f64| !(1.0..=SLOWDOWN_MAX).contains(factor);
+            if let Some(factor) = device.slowdown.filter(wrong) {
+                let problem = format!("{factor}; 1 to {SLOWDOWN_MAX} is allowed");
+                return Err(InputError::key(file, format!("{key}.slowdown"), problem));
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use super::ClusterDevice;
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 
 /// A machine with several devices, as it is written; one engine process runs them all.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Host {
     /// Profiles of its devices, as those of `[device.NAME]`. Devices are called by host, backend

@@ -1,9 +1,11 @@
 //! Clusters: devices, switches and links, and the time that a message takes by the best route.
 
+mod change;
 mod expand;
 mod file;
 mod host;
 mod routes;
+mod way;
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -12,10 +14,12 @@ use std::sync::{Arc, OnceLock};
 use edgeplan_problem::{Bytes, Nanos};
 use petgraph::graph::NodeIndex;
 
+pub use self::change::Remaining;
 use self::expand::{Member, members};
 pub use self::file::{ClusterDevice, ClusterFile, Link, Switch};
 pub use self::host::{Host, Internal};
 use self::routes::{Front, Graph, routes};
+pub use self::way::{Lane, Way};
 use crate::device::{Backend, DeviceProfile};
 use edgeplan_files::quantity::{Bandwidth, Memory};
 use edgeplan_files::{InputError, parse_toml};
@@ -29,6 +33,7 @@ pub struct Cluster {
     pub hosts: Vec<String>,
     /// Index into `hosts` by device; none for a device that is a host of its own.
     pub host_of: Vec<Option<usize>>,
+    network: Graph,
     /// `routes[from][to]`: every (latency, bits per second) worth taking.
     routes: Vec<Vec<Front>>,
     wire: ClusterFile,
@@ -75,17 +80,19 @@ impl Cluster {
         hosts.retain(|host| of(host) > 1);
         let host_of = |member: &Member| hosts.iter().position(|h| Some(h) == member.host.as_ref());
         let host_of = members.iter().map(host_of).collect();
-        let routes = connect(file, &wire, &members)?;
+        let (network, routes) = connect(file, &wire, &members)?;
         let keys = members.iter().map(|member| member.key.clone()).collect();
         let devices = members.into_iter().map(|member| (member.name, member.device)).collect();
         let file = file.to_owned();
-        let cluster = Self { devices, hosts, host_of, routes, wire, keys, file, profiles };
+        let cluster = Self { devices, hosts, host_of, network, routes, wire, keys, file, profiles };
         cluster.check_connected()?;
         Ok(cluster)
     }
 
     /// One device and nothing else; `file` is only named in errors.
     pub fn single(file: &str, name: &str, device: ClusterDevice) -> Self {
+        let mut network = Graph::new();
+        network.add_node(device.relay);
         let devices = vec![(name.to_owned(), device)];
         let device = devices.iter().cloned().collect();
         let wire = ClusterFile { source: name.into(), device, ..ClusterFile::default() };
@@ -93,6 +100,7 @@ impl Cluster {
             devices,
             hosts: Vec::new(),
             host_of: vec![None],
+            network,
             routes: vec![vec![Front::new()]],
             wire,
             keys: vec![format!("device.{name}.profile")],
@@ -151,8 +159,8 @@ impl Cluster {
                 profile: None,
             })
             .collect();
-        let routes = connect(&self.file, &wire, &members)?;
-        Ok(Self { wire, routes, ..self.clone() })
+        let (network, routes) = connect(&self.file, &wire, &members)?;
+        Ok(Self { wire, network, routes, ..self.clone() })
     }
 
     /// Whether two devices are of one host.
@@ -257,16 +265,24 @@ fn known(profile: Option<DeviceProfile>) -> OnceLock<DeviceProfile> {
 /// Bits per second where there is no wire to wait for.
 const AT_ONCE: (Nanos, u64) = (Nanos::ZERO, u64::MAX);
 
-/// The best routes between devices.
-///
-/// A host is two nodes behind those of all devices: what its devices send leaves by one, what they
-/// get comes by the other. So nothing passes through a host that does not forward. The network ends
-/// in RAM: accelerators are behind the internal link.
+/// The network of a file, and the best routes between devices.
 fn connect(
     file: &str,
     wire: &ClusterFile,
     members: &[Member],
-) -> Result<Vec<Vec<Front>>, InputError> {
+) -> Result<(Graph, Vec<Vec<Front>>), InputError> {
+    let graph = network(file, wire, members)?;
+    let routes = routes(&graph, members.len());
+    let routes = routes.map_err(|problem| InputError::key(file, "link", problem))?;
+    Ok((graph, routes))
+}
+
+/// The network of a file: devices, then two nodes for each host, then switches.
+///
+/// A host is two nodes behind those of all devices: what its devices send leaves by one, what they
+/// get comes by the other. So nothing passes through a host that does not forward. The network ends
+/// in RAM: accelerators are behind the internal link.
+fn network(file: &str, wire: &ClusterFile, members: &[Member]) -> Result<Graph, InputError> {
     let mut graph = Graph::new();
     // Where links leave from, and where they lead to.
     let mut ends: BTreeMap<&str, [NodeIndex; 2]> = BTreeMap::new();
@@ -311,8 +327,7 @@ fn connect(
             graph.add_edge(both[1][0], both[0][1], weight);
         }
     }
-    let routes = routes(&graph, members.len());
-    routes.map_err(|problem| InputError::key(file, "link", problem))
+    Ok(graph)
 }
 
 #[cfg(test)]
