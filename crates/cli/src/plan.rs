@@ -44,21 +44,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let mut progress = Watcher::new(session.deployment().objective);
     let planned = session.plan(&task, &mut progress);
-    let certified = certificate
-        .as_ref()
-        .map(|path| planned.certify(&session, path, &task, &mut progress))
-        .transpose()?;
+    let mut certify = |path: &PathBuf| planned.certify(&session, path, &task, &mut progress);
+    let certified = certificate.as_ref().map(&mut certify).transpose()?;
     drop(progress);
     let [plan, picture, page] = [out, picture, page].map(Option::as_deref);
     planned.write(&session, PlanFiles { plan, picture, page }, &command_line())?;
     let found = planned.outcome.cost().is_some() && !matches!(certified, Some(Err(_)));
     let wrong = planned.outcome.verdict.is_wrong();
-    let reply = match arguments.asked.json {
-        true => Reply::json(&planned.keys(&session, certified.as_ref())?),
-        false => {
-            let double_check = arguments.double_check;
-            Reply::text(&planned.text(&session, certified.as_ref(), double_check)?)
-        }
-    };
+    let keys = planned.keys(&session, certified.as_ref())?;
+    let text = planned.text(&session, certified.as_ref(), arguments.double_check)?;
+    let reply = Reply::either(arguments.asked.json, &keys, &text);
     Ok(reply.found(found).wrong(wrong))
 }

@@ -8,6 +8,7 @@ use edgeplan_problem::Cost;
 use edgeplan_report::page::html;
 use edgeplan_report::picture::{Picture, svg};
 
+use crate::Error;
 use crate::answer::{Progress, Task};
 use crate::certificate::certify;
 use crate::plan::Planned;
@@ -43,13 +44,13 @@ impl Planned {
     /// ```
     ///
     /// # Errors
-    /// What cannot be written.
+    /// What cannot be written, or requests that cannot be priced.
     pub fn write(
         &self,
         session: &Session,
         files: PlanFiles<'_>,
         command: &str,
-    ) -> Result<(), InputError> {
+    ) -> Result<(), Error> {
         let (instance, outcome) = (session.deployment(), &self.outcome);
         let Some(plan) = &outcome.plan else { return Ok(()) };
         if let Some(path) = files.plan {

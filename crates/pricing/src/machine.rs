@@ -131,7 +131,7 @@ impl<'a> Machine<'a> {
 
     /// One of which these rates are known, and that runs every format.
     pub(super) fn rated(name: &'a str, rates: Rates) -> Self {
-        Self { name, formats: &[], speed: Speed::Published(rates) }
+        Self { name, formats: &[], slowdown: None, speed: Speed::Published(rates) }
     }
 
     /// What was measured on it, if anything was.
