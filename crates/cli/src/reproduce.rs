@@ -39,17 +39,17 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if let Some(path) = &arguments.out {
         check_writable(path)?;
     }
+    let write = |text: &str| match &arguments.out {
+        Some(path) => write_atomic(path, &format!("# {}\n{text}", command_line())),
+        None => Ok(()),
+    };
     if arguments.speeds {
         let speeds = speeds::speeds()?;
-        if let Some(path) = &arguments.out {
-            write_atomic(path, &format!("# {}\n{}", command_line(), speeds.classes))?;
-        }
-        return Ok(Reply::either(arguments.json, &speeds, &speeds.table().to_string()));
+        write(&speeds.classes)?;
+        return Ok(Reply::shown(arguments.json, &speeds));
     }
     let findings = findings()?;
-    if let Some(path) = &arguments.out {
-        write_atomic(path, &format!("# {}\n{}", command_line(), csv(&findings)))?;
-    }
+    write(&csv(&findings))?;
     Ok(Reply::either(arguments.json, &findings, &table(&findings).to_string()))
 }
 

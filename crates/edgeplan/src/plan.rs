@@ -196,8 +196,7 @@ impl Planned {
         let (deployment, outcome) = (session.deployment(), &self.outcome);
         let mut parts = Vec::new();
         if let Some(plan) = &outcome.plan {
-            let summary = session.summary(plan)?.into_iter();
-            parts.extend(summary.map(|model| format!("{}: {}", model.model, model.sentence())));
+            parts.extend(session.sentences(plan)?);
         }
         parts.extend(sought::text(session));
         parts.push(headline(deployment, self.solver, outcome));

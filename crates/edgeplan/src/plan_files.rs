@@ -56,9 +56,7 @@ impl Planned {
         if let Some(path) = files.plan {
             write_atomic(path, &to_json(&PlanFile::new(instance, plan)))?;
         }
-        let said = session.summary(plan)?.into_iter();
-        let said: Vec<String> =
-            said.map(|model| format!("{}: {}", model.model, model.sentence())).collect();
+        let said = session.sentences(plan)?;
         let picture = Picture {
             instance,
             plan,

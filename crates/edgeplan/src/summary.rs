@@ -96,6 +96,17 @@ impl Session {
 }
 
 impl Session {
+    /// What a plan means for the users of each model, a line each.
+    ///
+    /// See [`Session::summary`] for an example.
+    ///
+    /// # Errors
+    /// As [`Session::summary`].
+    pub fn sentences(&self, plan: &Plan) -> Result<Vec<String>, Error> {
+        let line = |model: &Summary| format!("{}: {}", model.model, model.sentence());
+        Ok(self.summary(plan)?.iter().map(line).collect())
+    }
+
     /// Of each model: the times of a whole request and of its prompt at one end of their intervals;
     /// none where nothing is known of some device's.
     fn ends(&self, plan: &Plan, end: End) -> Result<Option<Vec<(Nanos, Nanos)>>, Error> {

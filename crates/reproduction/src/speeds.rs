@@ -63,6 +63,12 @@ impl Speeds {
     }
 }
 
+impl std::fmt::Display for Speeds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.table().fmt(f)
+    }
+}
+
 fn named(class: &str) -> String {
     if class.is_empty() { "all".into() } else { class.into() }
 }
