@@ -168,7 +168,8 @@ fn a_better_plan_is_worth_its_move_only_for_long_enough() {
     let ask = |horizon: &str| {
         let horizon = horizon.parse().unwrap();
         let events = vec![Event::SlowDevice("jetson-b".into(), 2.0)];
-        let ask = Replan { plan: plan.clone(), events, store: None, horizon, per_hour: None };
+        let store = Some("jetson-a".to_owned());
+        let ask = Replan { plan: plan.clone(), events, store, horizon, per_hour: None };
         session.replan(&ask, &task, &mut Quiet).unwrap()
     };
     let (short, long) = (ask("1 s"), ask("2 d"));
@@ -192,7 +193,7 @@ fn the_command_line_writes_a_plan_that_the_changed_cluster_has() {
     let planned = run(&["plan", "--out", &plan]);
     assert!(planned.status.success(), "{}", text(&planned.stderr));
     // The laptop keeps the model on its disk unless another machine does.
-    let events = ["--without", "desktop", "--store", "jetson-b", "--out", &next, "--json"];
+    let events = ["--without", "desktop", "--store", "jetson-b", "--out", &next];
     let answer = json(&[&["replan", &plan], &events[..]].concat());
     assert!(answer["gap"].as_f64().unwrap() < 0.05, "{answer}");
     assert_eq!(answer["candidates"][0]["feasible"], false);
@@ -253,7 +254,6 @@ fn wrong_events_are_refused_with_what_is_allowed() {
 fn alternatives_are_ranked_by_what_they_gain_for_their_price() {
     let asked = [
         "explain",
-        "--json",
         "--time=20",
         "--what-if=-desktop",
         "--what-if=+rtx-3090-24@700",
@@ -262,7 +262,7 @@ fn alternatives_are_ranked_by_what_they_gain_for_their_price() {
     ];
     let answer = json(&asked);
     assert_eq!(answer["ranked_by"], "gained");
-    let answer = json(&[&asked[..3], &asked[4..]].concat());
+    let answer = json(&[&asked[..2], &asked[3..]].concat());
     assert_eq!(answer["ranked_by"], "gained_per_price");
     let alternatives = answer["alternatives"].as_array().unwrap();
     let today = answer["today"]["decode_tokens_per_s"].as_f64().unwrap();
@@ -280,14 +280,14 @@ fn alternatives_are_ranked_by_what_they_gain_for_their_price() {
 
 #[test]
 fn worse_and_impossible_alternatives_are_shown_and_wrong_ones_refused() {
-    let answer = json(&["explain", "--json", "--what-if=-desktop", "--what-if=link=1 Mbit/s"]);
+    let answer = json(&["explain", "--what-if=-desktop", "--what-if=link=1 Mbit/s"]);
     for one in answer["alternatives"].as_array().unwrap() {
         assert!(one["gained"].as_f64().unwrap() <= 0.0, "{one}");
     }
     // Too small for the model without the others.
     let pc = ["--device", "rtx-3060-12", "--device", "ryzen-7950x-64", "--model"];
     let gone = ["catalog:qwen3-30b-a3b", "--what-if=-pc/cuda0", "--what-if=+rtx-3090-24"];
-    let answer = json(&[&["explain", "--json"], &pc[..], &gone].concat());
+    let answer = json(&[&["explain"], &pc[..], &gone].concat());
     assert_eq!(answer["alternatives"][0]["change"], "+rtx-3090-24", "{answer}");
     let output = run(&[&["explain", "--what-if=-pc/cpu"], &pc[..], &gone[..1]].concat());
     assert!(text(&output.stdout).contains("infeasible"), "{}", text(&output.stdout));
