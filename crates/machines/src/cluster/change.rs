@@ -385,7 +385,8 @@ mod tests {
     fn a_device_slows_or_loses_memory_and_keeps_its_name() {
         let pc = Cluster::parse("pc.toml", &PC.replace("[host.pc]", "[host.pc]\nram = '64 GiB'"));
         let pc = pc.unwrap();
-        let usable = |of: &Cluster, index| of.devices[index].1.usable(of.profile(index).unwrap());
+        let usable =
+            |of: &Cluster, index: usize| of.devices[index].1.usable(of.profile(index).unwrap());
         for index in 0..3 {
             let less = Bytes(1 << 30);
             let changed = pc.replaced(pc.with_less(index, Some(2.0), less).unwrap()).unwrap();
