@@ -62,7 +62,7 @@ fn the_least_loss_has_a_plan_and_less_has_none() {
 #[test]
 fn the_longest_context_has_a_plan_and_more_has_none() {
     let asked =
-        Changes { objective: Some(Goal::Context), decode_min: Some(44.0), ..Changes::default() };
+        Changes { objective: Some(Goal::Context), decode_min: Some(30.0), ..Changes::default() };
     let session = resolved(asked.clone());
     let sought = session.sought().unwrap();
     assert_eq!((sought.aim, sought.value), (Aim::Context, sought.bound));

@@ -362,7 +362,8 @@ mod tests {
             let limits = Limits { threads, steps: Some(5), ..Limits::default() };
             let outcome = raced(&[Half::Plans], limits);
             let cost = Cost(995_000);
-            assert_eq!(outcome.verdict, Verdict::Feasible { cost, lower_bound: None });
+            let lower_bound = Some(Cost::ZERO);
+            assert_eq!(outcome.verdict, Verdict::Feasible { cost, lower_bound });
             assert_eq!(outcome.stopped, Some(Stop::Steps));
             let time = Some(Duration::ZERO);
             let outcome = raced(&[Half::Bounds], Limits { threads, time, ..Limits::default() });
