@@ -106,7 +106,7 @@ pub(super) struct Machine<'a> {
 }
 
 enum Speed<'a> {
-    Published(Rates),
+    Published(Box<Rates>),
     Measured(&'a Measured),
 }
 
@@ -119,10 +119,10 @@ impl<'a> Machine<'a> {
     ) -> Result<Self, InputError> {
         let speed = match profile {
             DeviceProfile::Published(device) if engine.classes => {
-                Speed::Published(Rates::new(device)?)
+                Speed::Published(Box::new(Rates::new(device)?))
             }
             DeviceProfile::Published(device) => {
-                Speed::Published(Rates::with(device, &classes().flat())?)
+                Speed::Published(Box::new(Rates::with(device, &classes().flat())?))
             }
             DeviceProfile::Measured(machine) => Speed::Measured(machine),
         };
@@ -131,7 +131,7 @@ impl<'a> Machine<'a> {
 
     /// One of which these rates are known, and that runs every format.
     pub(super) fn rated(name: &'a str, rates: Rates) -> Self {
-        Self { name, formats: &[], slowdown: None, speed: Speed::Published(rates) }
+        Self { name, formats: &[], slowdown: None, speed: Speed::Published(Box::new(rates)) }
     }
 
     /// What was measured on it, if anything was.
