@@ -226,7 +226,7 @@ pub fn mix_named(name: &str) -> Result<NamedMix, InputError> {
     Err(InputError::key("workload", "quality.like", problem))
 }
 
-/// The formats that a uniform format or a mix gives a model's tensors, by [layer][tensor].
+/// The formats that a uniform format or a mix gives a model's tensors, by `[layer][tensor]`.
 ///
 /// # Errors
 /// As [`mix_named`].
