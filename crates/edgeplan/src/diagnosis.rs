@@ -13,7 +13,8 @@ use crate::answer::{Phase, Progress, Task};
 /// use edgeplan::{Changes, Quiet, Sources, Task};
 ///
 /// // No laptop generates a thousand tokens per second.
-/// let changes = Changes { decode_min: Some(1000.0), ..Changes::default() };
+/// let objective = Some(edgeplan_pricing::workload::Goal::Memory);
+/// let changes = Changes { objective, decode_min: Some(1000.0), ..Changes::default() };
 /// let session = Sources { changes, ..Sources::default() }.load()?;
 /// let planned = session.plan(&Task::default(), &mut Quiet);
 /// let diagnosis = planned.diagnosis.expect("there is no plan");
