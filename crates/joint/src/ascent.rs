@@ -137,6 +137,11 @@ impl<'a> Ascent<'a> {
         self.trials
     }
 
+    /// The cost that the best values prove.
+    pub(crate) fn best(&self) -> f64 {
+        self.best
+    }
+
     /// Whether further steps promise little.
     pub(crate) fn is_slow(&self) -> bool {
         self.length < LENGTH_MIN
@@ -166,7 +171,7 @@ impl<'a> Ascent<'a> {
                 self.length *= SHORTER;
             }
         }
-        if self.trials % FRESH_EVERY == 0 {
+        if self.trials.is_multiple_of(FRESH_EVERY) {
             if self.best < self.best_before + FRESH_WORTH * self.best.abs() {
                 self.fresh = (self.fresh / 2.0).max(FRESH_MIN);
             }

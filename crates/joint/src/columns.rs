@@ -12,7 +12,7 @@ use crate::master::Mixture;
 use crate::paths::{Arc, Ways};
 use crate::prices::{Ceilings, Prices, Terms};
 use crate::recipes::Care;
-use crate::search::{Left, Search, failed};
+use crate::search::{Aim, Left, Search, failed};
 
 /// The share of the best prices so far in the prices that are tried.
 const SMOOTHING: f64 = 0.7;
@@ -32,7 +32,7 @@ impl Search<'_, '_, '_> {
         domain: &mut Domain,
         bound: u64,
         prices: Rc<Prices>,
-        is_root: bool,
+        aim: Aim,
     ) -> Result<Left, SolverError> {
         let ceilings = Ceilings::new(self.question, self.cutoff());
         self.master.focus(domain, &ceilings).map_err(failed)?;
@@ -56,7 +56,7 @@ impl Search<'_, '_, '_> {
                 if bounded.scaled > best || first {
                     best = best.max(bounded.scaled);
                     center = Rc::new(tried);
-                    if is_root {
+                    if aim == Aim::Root {
                         self.learn_root(&bounded, &center);
                     }
                 }

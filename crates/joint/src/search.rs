@@ -9,16 +9,15 @@ use edgeplan_problem::deployment::{Deployment, Objective, Plan};
 use edgeplan_problem::{Cost, Run, SolverError, Stop, gap};
 
 use crate::bound::{Bounded, fix};
-use crate::branch::{decide, split};
+use crate::branch::split;
 use crate::domain::Domain;
-use crate::improve::improved;
 use crate::master::{Master, Mixture};
-use crate::place::placement;
+use crate::plans::Hunt;
 use crate::prices::{Prices, Terms};
 use crate::pricing::LabelsMax;
 use crate::propagate::propagate;
 use crate::question::Question;
-use crate::recipes::{Care, Guide, Layout, guided, repaired};
+use crate::recipes::Layout;
 use crate::tree::{Node, Open};
 use crate::volume::Climbed;
 
@@ -30,7 +29,8 @@ pub(crate) struct Search<'a, 'r, 'q> {
     method: Method,
     made: u64,
     /// Time that searches for better placements took.
-    improving: Duration,
+    pub(crate) improving: Duration,
+    pub(crate) hunt: Hunt,
     /// Nothing that costs as much is looked for, whatever is known of plans.
     ceiling: u64,
     /// The root's prices, each better than the one before.
@@ -42,9 +42,19 @@ pub(crate) struct Search<'a, 'r, 'q> {
 enum Method {
     /// By the duals of a master of columns.
     Columns,
-    /// Along the mean of what the cheapest contents break, as long as pricing is cheap beside a
-    /// master.
+    /// Along the mean of what the cheapest contents break, at least at the root.
     Volume,
+}
+
+/// Why a bound climbs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Aim {
+    /// All plans: the bound is the question's.
+    Root,
+    /// A part of all plans, from the prices of a larger part.
+    Node,
+    /// A better plan; the bound closes the part and is good for nothing else.
+    Plan,
 }
 
 /// What is left of a node.
@@ -57,12 +67,6 @@ pub(crate) enum Left {
 
 /// Labels for one configuration.
 const LABELS: LabelsMax = LabelsMax(20_000);
-/// A dive begins at the root and at each so many nodes.
-const DIVE_EVERY: u64 = 16;
-/// Searches for better placements may take this long, and this part of the run so far.
-const IMPROVE_TIME: Duration = Duration::from_millis(500);
-const IMPROVE_SHARE: u32 = 4;
-
 impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     pub(crate) fn new(
         question: &'a Question<'a>,
@@ -77,7 +81,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             Objective::Bottleneck => Method::Columns,
             Objective::Latency | Objective::Memory => Method::Volume,
         };
-        Ok(Self { question, run, master, method, made, improving, ceiling, root })
+        let hunt = Hunt::default();
+        Ok(Self { question, run, master, method, made, improving, hunt, ceiling, root })
     }
 
     /// Prices of the root, for plans that cost less than a ceiling, each better than the one
@@ -87,7 +92,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         self.ceiling = ceiling.map_or(u64::MAX, |cost| cost.0);
         let mut domain = self.question.whole();
         let start = Rc::new(Prices::zero(self.question));
-        let climbed = self.climb(&mut domain, 0, Rc::clone(&start), true);
+        let climbed = self.climb(&mut domain, 0, Rc::clone(&start), Aim::Root);
         if !matches!(climbed, Ok(_) | Err(SolverError::Stopped(_))) {
             climbed?;
         }
@@ -122,19 +127,17 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             if node.bound >= self.cutoff() {
                 continue;
             }
-            let is_root = looked == 0;
+            let aim = if looked == 0 { Aim::Root } else { Aim::Node };
             looked += 1;
             self.run.lower_bound(Cost(open.least().min(node.bound)));
             self.run.count("nodes", 1);
             let Node { bound, mut domain, prices, .. } = node;
             let Left::Open { bound, prices, mixture } =
-                self.climb(&mut domain, bound, prices, is_root)?
+                self.climb(&mut domain, bound, prices, aim)?
             else {
                 continue;
             };
-            if looked % DIVE_EVERY == 1 {
-                self.dive(domain.clone(), &mixture, &prices)?;
-            }
+            self.hunt(&domain, &mixture, &prices)?;
             for mut domain in split(self.question, &domain, &mixture) {
                 if propagate(self.question, &mut domain).is_ok() {
                     self.made += 1;
@@ -149,30 +152,12 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         })
     }
 
-    /// Decides what is nearly decided, again and again, to a plan.
-    fn dive(
-        &mut self,
-        mut domain: Domain,
-        mixture: &Mixture,
-        prices: &Rc<Prices>,
-    ) -> Result<(), SolverError> {
-        let mut decided = decide(self.question, &mut domain, mixture);
-        let mut prices = Rc::clone(prices);
-        while decided && propagate(self.question, &mut domain).is_ok() {
-            let left = self.climb(&mut domain, 0, prices, false)?;
-            let Left::Open { prices: better, mixture, .. } = left else { break };
-            decided = decide(self.question, &mut domain, &mixture);
-            prices = better;
-        }
-        Ok(())
-    }
-
     pub(crate) fn bounded(&self, domain: &Domain, terms: Terms<'_>) -> Result<Bounded, Stop> {
         Bounded::new(self.question, domain, terms, LABELS, &|| self.run.check())
     }
 
     /// Adds a plan's columns.
-    fn learn(&mut self, plan: &Plan) -> Result<(), SolverError> {
+    pub(crate) fn learn(&mut self, plan: &Plan) -> Result<(), SolverError> {
         let Some(layout) = Layout::of(self.question, plan) else { return Ok(()) };
         for configuration in layout.configurations(self.question) {
             self.master.add_configuration(&configuration).map_err(failed)?;
@@ -184,12 +169,12 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     }
 
     /// Climbs the bound of a node until it is closed, or more work would add little.
-    fn climb(
+    pub(crate) fn climb(
         &mut self,
         domain: &mut Domain,
         bound: u64,
         prices: Rc<Prices>,
-        is_root: bool,
+        aim: Aim,
     ) -> Result<Left, SolverError> {
         if let Some(layout) = sole_layout(self.question, domain) {
             self.run.incumbent(&layout.plan(self.question));
@@ -197,15 +182,15 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         }
         let prices = match self.method {
             Method::Columns => prices,
-            Method::Volume => match self.climb_by_volume(domain, bound, prices, is_root)? {
+            Method::Volume => match self.climb_by_volume(domain, bound, prices, aim)? {
                 Climbed::Left(left) => return Ok(left),
-                Climbed::Dear(prices) => {
+                Climbed::Columns(prices) => {
                     self.method = Method::Columns;
                     prices
                 }
             },
         };
-        self.climb_by_columns(domain, bound, prices, is_root)
+        self.climb_by_columns(domain, bound, prices, aim)
     }
 
     /// Takes out of a domain what reduced costs at these prices show to be useless.
@@ -216,58 +201,6 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             self.run.count("fixed", fixed);
         }
         Ok(())
-    }
-
-    /// Offers the plan that a mixture is nearest to.
-    pub(crate) fn round(
-        &mut self,
-        domain: &Domain,
-        mixture: &Mixture,
-        prices: &Prices,
-        care: Care,
-    ) -> Result<(), SolverError> {
-        let question = self.question;
-        let Some(devices) = placement(question, domain, mixture) else { return Ok(()) };
-        let unit = (1u64 << question.shift) as f64 * (1u64 << crate::prices::FRACTION) as f64;
-        let guide = Guide { loss: prices.loss.iter().map(|&price| price as f64 / unit).collect() };
-        let Some(layout) = guided(question, domain, &devices, &guide) else { return Ok(()) };
-        let layout = match repaired(question, domain, layout.clone(), care) {
-            Some((layout, _)) => layout,
-            // Only moves to other devices help.
-            None if self.run.best().is_none() || care == Care::Thorough => {
-                self.improved(domain, layout)
-            }
-            None => return Ok(()),
-        };
-        self.offer(&layout)
-    }
-
-    /// A better layout near that one.
-    fn improved(&mut self, domain: &Domain, layout: Layout) -> Layout {
-        let began = self.run.elapsed();
-        let until = began + (began / IMPROVE_SHARE + IMPROVE_TIME).saturating_sub(self.improving);
-        let more = &mut || self.run.check().is_ok() && self.run.elapsed() < until;
-        let layout = improved(self.question, domain, layout, more);
-        self.improving += self.run.elapsed() - began;
-        layout
-    }
-
-    /// Offers a layout's plan; of a better one the master learns the columns, and better ones near
-    /// it are looked for.
-    fn offer(&mut self, layout: &Layout) -> Result<(), SolverError> {
-        let before = self.run.best().map(|&(_, cost)| cost);
-        let plan = layout.plan(self.question);
-        self.run.incumbent(&plan);
-        if self.run.best().map(|&(_, cost)| cost) == before {
-            return Ok(());
-        }
-        self.learn(&plan)?;
-        let near = self.improved(&self.question.whole(), layout.clone());
-        let plan = near.plan(self.question);
-        match self.run.incumbent(&plan) {
-            Some(_) => self.learn(&plan),
-            None => Ok(()),
-        }
     }
 }
 
