@@ -18,6 +18,8 @@ mod propagate;
 mod question;
 mod recipes;
 mod search;
+#[cfg(test)]
+mod small;
 mod solver;
 mod sums;
 mod tree;
