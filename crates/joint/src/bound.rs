@@ -45,6 +45,11 @@ impl Bounded {
         Ok(Self { scaled, tables, priced })
     }
 
+    /// Labels that pricing made.
+    pub(crate) fn labels(&self) -> u64 {
+        self.priced.iter().map(|priced| priced.labels).sum()
+    }
+
     /// No plan costs less; [`u64::MAX`] if there is none.
     pub(crate) fn cost(&self, question: &Question<'_>) -> u64 {
         unscaled(question, self.scaled)

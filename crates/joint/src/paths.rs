@@ -214,6 +214,12 @@ impl<'a> Ways<'a> {
         if from == to { 0 } else { self.cost(Arc::Hop { slot, from, to }) }
     }
 
+    /// The arcs of each model's cheapest way.
+    pub(crate) fn all_cheapest(&self, tables: &[Tables]) -> Vec<Vec<Arc>> {
+        let ways = tables.iter().enumerate();
+        ways.map(|(model, tables)| self.cheapest(model, tables)).collect()
+    }
+
     /// The arcs of a cheapest way.
     pub(crate) fn cheapest(&self, model: usize, tables: &Tables) -> Vec<Arc> {
         let mut arcs = Vec::new();
