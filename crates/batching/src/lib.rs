@@ -19,7 +19,7 @@ use edgeplan_files::{InputError, parse_toml};
 use edgeplan_model::{ModelSpec, TensorClass};
 use wire::{check, finite};
 
-/// A `batch.toml`: who waits at which edge nodes, and what an epoch is.
+/// A `batch.toml`: the requests that wait at each edge node, and the length of an epoch.
 pub type Scenario = wire::Scenario;
 
 impl Scenario {

@@ -146,7 +146,7 @@ pub fn run(program: Program, arguments: &[OsString]) -> u8 {
         }
     };
     answer(command).and_then(Reply::print).unwrap_or_else(|error| {
-        // Nobody is left to be told if this fails, too.
+        // If standard error cannot be written either, there is no other place to report to.
         let text = format!("{error:#}");
         // Some errors quote files, and a terminal obeys what it is shown.
         let lines: Vec<_> = text.lines().map(visible).collect();

@@ -99,7 +99,7 @@ impl Reply {
     pub(crate) fn print(self) -> Result<u8> {
         let mut out = std::io::stdout().lock();
         match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
-            // Whoever closed the pipe has read enough.
+            // A closed pipe is no error: the reader has what it wanted.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(error).context("standard output")
             }
@@ -134,7 +134,7 @@ mod tests {
         let error = believed("s", outcome(Verdict::Wrong(why))).map(|_| ()).expect_err("is wrong");
         let error = anyhow::Error::from(error);
         assert_eq!(exit_code(&error.context("more words")), 3);
-        assert_eq!(exit_code(&anyhow::anyhow!("something else")), 2);
+        assert_eq!(exit_code(&anyhow::anyhow!("another error")), 2);
         assert!(believed("s", outcome(Verdict::Infeasible)).is_ok());
     }
 

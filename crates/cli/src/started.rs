@@ -29,7 +29,7 @@ pub(crate) fn set(program: Program, arguments: &[OsString]) {
     let _ = STARTED.set((program, arguments.to_vec()));
 }
 
-/// The executable and its first arguments; none where nobody knows.
+/// The executable and its first arguments; none where the system does not tell them.
 pub(crate) fn again() -> Option<Vec<OsString>> {
     let program = STARTED.get().map_or_else(Program::this, |(program, _)| program.clone());
     let executable = program.executable?.into_os_string();

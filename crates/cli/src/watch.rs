@@ -84,7 +84,7 @@ pub(crate) fn bar(length: u64, beside: &str) -> Bar {
     Bar(bar)
 }
 
-/// A line that shows that something is going on until it is dropped (on a terminal only).
+/// A line of progress until it is dropped (on a terminal only).
 pub(crate) fn busy(what: &'static str) -> Busy {
     let line = ProgressBar::new_spinner().with_message(what);
     line.enable_steady_tick(Duration::from_millis(200));

@@ -54,7 +54,7 @@ pub fn init(out: &Path, force: bool) -> Result<Initial, InputError> {
     check_writable(out)?;
     let found = Detected::here();
     let text = found.cluster_toml();
-    // What is written is read before anybody else does.
+    // The written text is parsed here, so that a file that cannot be read is never left behind.
     let cluster = Cluster::parse(&file, &text)?;
     write_atomic(out, &text)?;
     let devices = cluster.devices.into_iter().map(|(name, _)| name).collect();

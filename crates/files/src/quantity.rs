@@ -74,7 +74,7 @@ fn text_schema(allowed: &str) -> Schema {
     json_schema!({ "type": "string", "x-allowed": allowed })
 }
 
-/// Reads a text that `T` understands, and says what is allowed where there is something else.
+/// Reads a text that `T` parses, and says what is allowed where it does not.
 struct Text<T>(&'static str, PhantomData<T>);
 
 impl<T: FromStr<Err = BadQuantity>> Visitor<'_> for Text<T> {

@@ -23,6 +23,8 @@ mod question;
 mod recipes;
 mod rows;
 mod search;
+#[cfg(test)]
+mod small;
 mod solver;
 mod sums;
 mod tree;

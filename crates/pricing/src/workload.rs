@@ -60,7 +60,7 @@ pub struct Workload {
     /// Generated tokens per second of one request, after its prompt, must be at least this. Times
     /// are those of decode alone then.
     pub decode_min: Option<f64>,
-    /// Whether rates that nobody published or measured may be derived from the specification.
+    /// Whether rates may be derived from the specification where none is published or measured.
     pub estimate: bool,
     /// How the engine works; the engine says so, not the file.
     #[serde(skip)]
@@ -169,7 +169,7 @@ pub enum Returns {
 /// More tokens than this in one request is a typing error.
 const TOKENS_MAX: u32 = 10_000_000;
 
-/// Tokens of a conversation, where nobody says how long it may become.
+/// Tokens of a conversation, where the workload sets no `context`.
 const USUAL_CONTEXT: u64 = 8192;
 
 /// More requests than this in one round is one, too.

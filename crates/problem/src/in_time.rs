@@ -40,7 +40,7 @@ where
         let mut silent = Silent;
         let seat = Seat { exchange: &theirs, number: 0 };
         let run = Run::seated(&question, limits, &mut silent, seat);
-        // Nobody listens where the answer came too late.
+        // The receiver is gone where the answer came too late.
         let _ = sender.send(judged(run, solver.as_ref()));
     };
     let builder = thread::Builder::new().stack_size(STACK);

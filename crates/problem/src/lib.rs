@@ -1,4 +1,4 @@
-//! The questions, the answers, and who may judge them.
+//! Instances, plans, and the judge of both.
 //!
 //! A [`Problem`] alone says what a plan costs and whether it is feasible ([`Problem::evaluate`]).
 //! A [`Solver`] returns a plan and a bound, nothing else. [`solve`] runs it and [`judge`] derives

@@ -19,7 +19,7 @@ pub(crate) struct Exchange<P: Problem> {
     /// Solvers that have ended.
     ended: AtomicUsize,
     gap: f64,
-    /// Wakes the one who waits for news.
+    /// Wakes the thread that waits for news.
     news: Mutex<Sender<()>>,
     turns: Option<Turns>,
 }
@@ -133,7 +133,7 @@ impl<P: Problem> Exchange<P> {
         if cost < u64::MAX && gap(Cost(cost), bound) <= self.gap {
             self.end();
         }
-        // Nobody waits any more once all is said.
+        // The receiver may be gone: it stops waiting after the last answer.
         let _ = locked(&self.news).send(());
     }
 
@@ -207,7 +207,7 @@ pub fn race<P: Problem>(
         let mut running = Vec::with_capacity(racers.len());
         for (number, &Racer { solver, .. }) in racers.iter().enumerate() {
             let seat = Seat { exchange, number };
-            let work = move || ends(problem, (solver, limits), seat);
+            let work = move || ends(problem, solver, limits, seat);
             let builder = thread::Builder::new().stack_size(STACK);
             running.push(builder.spawn_scoped(scope, work).expect("the system has threads"));
         }
@@ -244,7 +244,8 @@ struct End<Plan> {
 /// Runs one solver to its end, and tells the others what it said.
 fn ends<P: Problem>(
     problem: &P,
-    (solver, limits): (&(dyn Solver<P> + Send), Limits<'_>),
+    solver: &(dyn Solver<P> + Send),
+    limits: Limits<'_>,
     seat: Seat<'_, P>,
 ) -> End<P::Plan> {
     let exchange = seat.exchange;

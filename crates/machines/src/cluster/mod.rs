@@ -41,7 +41,8 @@ pub struct Cluster {
     keys: Vec<String>,
     /// The file, for errors.
     file: String,
-    /// The profiles of the devices, each read once; clusters with other links share them.
+    /// By device: its profile, where it is the first one with that profile. Each is read once;
+    /// clusters with other links share them.
     profiles: Arc<[OnceLock<DeviceProfile>]>,
 }
 
@@ -73,7 +74,11 @@ impl Cluster {
     pub fn new(file: &str, wire: ClusterFile) -> Result<Self, InputError> {
         wire.check(file)?;
         let members = members(file, &wire)?;
-        let profiles = members.iter().map(|member| known(member.profile.clone())).collect();
+        let profiles = members.iter().map(|member| {
+            let same = |other: &&Member| other.device.profile == member.device.profile;
+            known(members.iter().filter(same).find_map(|other| other.profile.clone()))
+        });
+        let profiles = profiles.collect();
         let mut hosts: Vec<String> = wire.host.keys().cloned().collect();
         let of = |host: &String| members.iter().filter(|m| m.host.as_ref() == Some(host)).count();
         // A host of one device is that device.
@@ -174,7 +179,9 @@ impl Cluster {
     /// # Errors
     /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
     pub fn profile(&self, device: usize) -> Result<&DeviceProfile, InputError> {
-        let place = &self.profiles[device];
+        let spec = &self.devices[device].1.profile;
+        let first = self.devices.iter().position(|(_, other)| other.profile == *spec);
+        let place = &self.profiles[first.unwrap_or(device)];
         if let Some(known) = place.get() {
             return Ok(known);
         }

@@ -45,7 +45,7 @@ pub struct Platform {
     pub frame: Nanos,
     /// What missed demands mean for the assignment.
     pub mode: Mode,
-    /// The format in which those who plan nothing hold every model.
+    /// The format of every model under the baseline policies.
     pub uniform: Format,
     /// Most requests that a batch may have; a site keeps to one of these.
     pub batches: Vec<u32>,
