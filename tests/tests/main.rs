@@ -39,6 +39,7 @@ mod second_opinion; // false answers, and what detects them
 mod service; // sites, services and load
 mod simulate; // events against evaluate, and traces
 mod tidy; // style
+mod ui; // the local page, over HTTP and in a browser
 mod verify; // models that are made and run
 mod what_if; // the smallest fix, and what more would be worth
 mod written; // whatever is written is read

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::engine::EngineTraits;
 use crate::pins::Pin;
 use edgeplan_files::quantity::Time;
-use edgeplan_files::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_table};
 use edgeplan_model::ModelSpec;
 pub use edgeplan_model::sensitivity::Quality;
 use edgeplan_problem::format::Format;
@@ -181,7 +181,7 @@ impl Workload {
     /// # Errors
     /// Unknown keys with the nearest known one, wrong units, numbers out of range.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        let workload: Self = parse_toml(file, text)?;
+        let workload: Self = parse_table(file, text)?;
         workload.check(file)?;
         Ok(workload)
     }

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use edgeplan_problem::scheduling::{Mode, Tier};
 use edgeplan_problem::{Bytes, Nanos, Share};
 
-use edgeplan_files::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_table};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
 use edgeplan_problem::format::Format;
@@ -155,7 +155,7 @@ impl Platform {
     /// Syntax, unknown keys with the nearest known one, numbers out of range, a cluster or a model
     /// that cannot be read.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        parse_toml::<WirePlatform>(file, text)?.platform(file)
+        parse_table::<WirePlatform>(file, text)?.platform(file)
     }
 
     /// Time of one message of that size from a site to another: both latencies, and the bytes at
