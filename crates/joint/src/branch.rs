@@ -1,16 +1,29 @@
 //! Where a node is split: a layer's devices first, then a layer's choices.
 
 use crate::domain::Domain;
+use crate::gains::{Decided, Gains};
 use crate::master::Mixture;
 use crate::propagate::{devices, sole_device};
 use crate::question::Question;
+
+/// A part of a domain, and the decision that made it, if it was about a place.
+#[derive(Debug)]
+pub(crate) struct Part {
+    pub(crate) domain: Domain,
+    pub(crate) decided: Option<Decided>,
+}
 
 /// Shares this near to all or nothing are decided.
 const DECIDED: f64 = 1e-5;
 
 /// The parts of a domain, which share no plan and lose none. A domain of one layout has none.
-pub(crate) fn split(question: &Question<'_>, domain: &Domain, mixture: &Mixture) -> Vec<Domain> {
-    let place = undecided_place(question, domain, mixture);
+pub(crate) fn split(
+    question: &Question<'_>,
+    domain: &Domain,
+    mixture: &Mixture,
+    gains: &Gains,
+) -> Vec<Part> {
+    let place = undecided_place(question, domain, mixture, gains);
     let place = place.or_else(|| {
         // Nothing is fractional, and yet the plan is none, or not the best: any decision will do.
         let open = |slot: &usize| sole_device(question, domain, *slot).is_none();
@@ -24,8 +37,15 @@ pub(crate) fn split(question: &Question<'_>, domain: &Domain, mixture: &Mixture)
             let place = question.place(slot, other);
             if other == device { elsewhere.close(place) } else { here.close(place) }
         }
+        let place = question.place(slot, device);
+        let share = mixture.places[place];
+        let part = |domain: Domain, here: bool| Part {
+            domain,
+            decided: Some(Decided { place, share, here }),
+        };
+        let (here, elsewhere) = (part(here, true), part(elsewhere, false));
         // The last one is looked at first.
-        let likely = mixture.places[question.place(slot, device)] >= 0.5 - DECIDED;
+        let likely = share >= 0.5 - DECIDED;
         return if likely { vec![elsewhere, here] } else { vec![here, elsewhere] };
     }
     let choice =
@@ -42,7 +62,7 @@ pub(crate) fn split(question: &Question<'_>, domain: &Domain, mixture: &Mixture)
         one.keep(place, matching);
         other.keep(place, bits & !matching);
     }
-    vec![one, other]
+    [one, other].map(|domain| Part { domain, decided: None }).into()
 }
 
 /// Gives layers to the devices that have nearly all of them, and one that has most of one; whether
@@ -72,11 +92,12 @@ pub(crate) fn decide(question: &Question<'_>, domain: &mut Domain, mixture: &Mix
 /// Shares that a dive takes for decided.
 const NEARLY_ALL: f64 = 0.8;
 
-/// The place whose share is nearest to a half.
+/// The undecided place that promises most.
 fn undecided_place(
     question: &Question<'_>,
     domain: &Domain,
     mixture: &Mixture,
+    gains: &Gains,
 ) -> Option<(usize, usize)> {
     let mut best: Option<(f64, usize, usize)> = None;
     for slot in 0..question.slots() {
@@ -84,10 +105,14 @@ fn undecided_place(
             continue;
         }
         for device in devices(question, domain, slot) {
-            let share = mixture.places[question.place(slot, device)];
-            let distance = (share - 0.5).abs();
-            if distance < 0.5 - DECIDED && best.is_none_or(|(least, ..)| distance < least - 1e-9) {
-                best = Some((distance, slot, device));
+            let place = question.place(slot, device);
+            let share = mixture.places[place];
+            if share <= DECIDED || share >= 1.0 - DECIDED {
+                continue;
+            }
+            let promise = gains.promise(place, share);
+            if best.is_none_or(|(most, ..)| promise > most * (1.0 + 1e-9)) {
+                best = Some((promise, slot, device));
             }
         }
     }
@@ -172,7 +197,9 @@ mod tests {
                     continue;
                 }
                 let mixture = mixture(&question, &domain, (seed + open.len()) as u64);
-                let parts = split(&question, &domain, &mixture);
+                let gains = Gains::new(question.choices.len());
+                let parts = split(&question, &domain, &mixture, &gains);
+                let parts: Vec<Domain> = parts.into_iter().map(|part| part.domain).collect();
                 assert_eq!(parts.len(), 2, "{} plans are not one", within.len());
                 for layout in within {
                     let parts = parts.iter().filter(|part| is_allowed(&question, part, layout));

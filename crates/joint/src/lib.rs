@@ -10,6 +10,7 @@ mod certify;
 mod columns;
 mod configuration;
 mod domain;
+mod gains;
 mod improve;
 mod master;
 mod near;

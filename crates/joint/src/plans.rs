@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use edgeplan_problem::SolverError;
 
-use crate::branch::{decide, split};
+use crate::branch::{Part, decide, split};
 use crate::domain::Domain;
 use crate::improve::improved;
 use crate::master::Mixture;
@@ -70,9 +70,9 @@ impl Search<'_, '_, '_> {
             let Some((mut domain, prices)) = open.pop() else { break };
             let left = self.climb(&mut domain, 0, prices, Aim::Plan)?;
             let Left::Open { prices, mixture, .. } = left else { continue };
-            for mut part in split(self.question, &domain, &mixture) {
-                if propagate(self.question, &mut part).is_ok() {
-                    open.push((part, Rc::clone(&prices)));
+            for Part { mut domain, .. } in split(self.question, &domain, &mixture, &self.gains) {
+                if propagate(self.question, &mut domain).is_ok() {
+                    open.push((domain, Rc::clone(&prices)));
                 }
             }
         }

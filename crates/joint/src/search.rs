@@ -9,8 +9,9 @@ use edgeplan_problem::deployment::{Deployment, Objective, Plan};
 use edgeplan_problem::{Cost, Run, SolverError, Stop, gap};
 
 use crate::bound::{Bounded, fix};
-use crate::branch::split;
+use crate::branch::{Part, split};
 use crate::domain::Domain;
+use crate::gains::Gains;
 use crate::master::{Master, Mixture};
 use crate::plans::Hunt;
 use crate::prices::{Prices, Terms};
@@ -31,6 +32,7 @@ pub(crate) struct Search<'a, 'r, 'q> {
     /// Time that searches for better placements took.
     pub(crate) improving: Duration,
     pub(crate) hunt: Hunt,
+    pub(crate) gains: Gains,
     /// Nothing that costs as much is looked for, whatever is known of plans.
     ceiling: u64,
     /// The root's prices, each better than the one before.
@@ -65,6 +67,16 @@ pub(crate) enum Left {
     Open { bound: u64, prices: Rc<Prices>, mixture: Box<Mixture> },
 }
 
+impl Left {
+    /// No plan that is left costs less; none if none is left.
+    fn bound(&self) -> Option<u64> {
+        match self {
+            Self::Nothing => None,
+            &Self::Open { bound, .. } => Some(bound),
+        }
+    }
+}
+
 /// Labels for one configuration.
 const LABELS: LabelsMax = LabelsMax(20_000);
 impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
@@ -81,8 +93,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             Objective::Bottleneck => Method::Columns,
             Objective::Latency | Objective::Memory => Method::Volume,
         };
-        let hunt = Hunt::default();
-        Ok(Self { question, run, master, method, made, improving, hunt, ceiling, root })
+        let (hunt, gains) = (Hunt::default(), Gains::new(question.choices.len()));
+        Ok(Self { question, run, master, method, made, improving, hunt, gains, ceiling, root })
     }
 
     /// Prices of the root, for plans that cost less than a ceiling, each better than the one
@@ -121,7 +133,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         }
         let prices = Rc::new(Prices::zero(self.question));
         let mut open = Open::default();
-        open.push(Node { bound: 0, number: 0, domain, prices });
+        open.push(Node { bound: 0, number: 0, domain, decided: None, prices });
         let mut looked = 0;
         while let Some(node) = open.pop(looked) {
             if node.bound >= self.cutoff() {
@@ -131,18 +143,20 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             looked += 1;
             self.run.lower_bound(Cost(open.least().min(node.bound)));
             self.run.count("nodes", 1);
-            let Node { bound, mut domain, prices, .. } = node;
-            let Left::Open { bound, prices, mixture } =
-                self.climb(&mut domain, bound, prices, aim)?
-            else {
-                continue;
-            };
+            let Node { bound: before, mut domain, decided, prices, .. } = node;
+            let left = self.climb(&mut domain, before, prices, aim)?;
+            if let Some(decided) = decided {
+                let now = left.bound().unwrap_or(self.cutoff());
+                self.gains.learn(decided, now.saturating_sub(before) as f64);
+            }
+            let Left::Open { bound, prices, mixture } = left else { continue };
             self.hunt(&domain, &mixture, &prices)?;
-            for mut domain in split(self.question, &domain, &mixture) {
+            for Part { mut domain, decided } in split(self.question, &domain, &mixture, &self.gains)
+            {
                 if propagate(self.question, &mut domain).is_ok() {
                     self.made += 1;
                     let prices = Rc::clone(&prices);
-                    open.push(Node { bound, number: self.made, domain, prices });
+                    open.push(Node { bound, number: self.made, domain, decided, prices });
                 }
             }
         }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use edgeplan_methods::frontier::Frontier;
 
 use crate::domain::Domain;
+use crate::gains::Decided;
 use crate::prices::Prices;
 
 /// Of so many nodes so many are the last made: a plunge, which ends in plans.
@@ -18,6 +19,8 @@ pub(crate) struct Node {
     /// How many were made before it.
     pub(crate) number: u64,
     pub(crate) domain: Domain,
+    /// How it differs from the node above.
+    pub(crate) decided: Option<Decided>,
     pub(crate) prices: Rc<Prices>,
 }
 
