@@ -211,7 +211,7 @@ impl Sleeper {
 }
 
 #[test]
-fn nothing_of_a_program_outlives_whoever_started_it() {
+fn nothing_of_a_program_outlives_its_parent() {
     let folder = tempfile::tempdir().unwrap();
     let instance = generate(folder.path(), "instance.json", "3");
     let command = format!("sh {}", Sleeper::script(folder.path()));

@@ -93,7 +93,7 @@ fn in_time(requests: &[Request], record: &Record) -> usize {
 }
 
 #[test]
-fn whoever_is_taken_ends_in_time() {
+fn a_request_that_is_taken_ends_in_time() {
     let (mut runs, mut served, mut one_by_one, mut fixed) = (0, 0, 0, 0);
     let (mut together, mut largest, mut apart) = (0, 0, 0);
     for seed in 0..300 {
@@ -146,7 +146,7 @@ fn whoever_is_taken_ends_in_time() {
 }
 
 #[test]
-fn without_deadlines_everybody_is_served() {
+fn without_deadlines_all_requests_are_served() {
     let (mut served, mut too_large) = (0, 0);
     for seed in 0..60 {
         let Some((instance, layout, times)) = thrown(seed) else { continue };

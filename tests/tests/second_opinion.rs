@@ -45,7 +45,7 @@ fn a_false_claim_is_noticed_and_a_true_one_agreed_with() {
 }
 
 #[test]
-fn whoever_asks_twice_is_told_who_agrees() {
+fn a_second_answer_names_the_solver_that_agrees() {
     let folder = tempfile::tempdir().unwrap();
     let instance = generate(folder.path(), "instance.json", "3");
     let answer = json(&["plan", &instance, "--double-check"]);

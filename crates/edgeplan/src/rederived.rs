@@ -171,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_bound_above_the_plan_is_wrong_whoever_proved_it() {
+    fn a_bound_above_the_plan_is_wrong_whichever_solver_proved_it() {
         let refusal = Rejected::AbovePlan { bound: Cost(9), cost: Cost(8) };
         for solver in [CHAIN_SEARCH, "highs"] {
             let (verdict, derived) = settled(&refusal, Some(Cost(8)), solver);

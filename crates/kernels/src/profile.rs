@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_that_nobody_tells_of_are_not_small() {
+    fn unknown_caches_are_not_small() {
         let caches = |cache_bytes| cold_bytes(&Machine { cache_bytes, ..Machine::here() });
         assert_eq!(caches(None), Bytes(64 << 20));
         assert_eq!(caches(Some(96 << 20)), Bytes(192 << 20));

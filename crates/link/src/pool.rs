@@ -61,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn one_address_keeps_nobody_else_out() {
+    fn one_address_keeps_no_other_out() {
         let pool = Pool::default();
         let held: Vec<Place> = (0..OF_ADDRESS_MAX).flat_map(|_| pool.enter(address(1))).collect();
         assert_eq!(held.len(), OF_ADDRESS_MAX);

@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_more_than_the_limit() {
+    fn no_client_gets_more_than_the_limit() {
         let greedy = Request::Fetch(1 << 19).bytes();
         let (end, heard) = says(&[&hello(), &greedy, &greedy, &greedy]);
         assert_eq!((end, heard), (Err(Refusal::Bytes(LIMITS.bytes)), 12 + (1 << 20)));

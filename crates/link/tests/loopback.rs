@@ -90,7 +90,7 @@ fn garbage_is_refused_and_the_next_client_is_served() {
 }
 
 #[test]
-fn whoever_says_nothing_is_hung_up_on() {
+fn a_silent_client_is_hung_up_on() {
     let limits = Limits { silence: Duration::from_millis(300), ..Limits::default() };
     let events = with_server(limits, |address| {
         let mut stream = TcpStream::connect(address).unwrap();
@@ -102,7 +102,7 @@ fn whoever_says_nothing_is_hung_up_on() {
 }
 
 #[test]
-fn whoever_does_not_read_or_dribbles_runs_out_of_time() {
+fn a_client_that_does_not_read_or_dribbles_runs_out_of_time() {
     let limits = Limits { time: Duration::from_millis(700), ..Limits::default() };
     let late = Err(Refusal::Late(limits.time));
     let fetch = [b"edgeplan\x01\0\0\0F".as_slice(), &(64_u64 << 20).to_le_bytes()].concat();
@@ -189,7 +189,7 @@ fn silent(address: &str) -> TcpStream {
 }
 
 #[test]
-fn whoever_has_not_greeted_keeps_nobody_waiting() {
+fn a_client_that_has_not_greeted_keeps_no_other_waiting() {
     let events = with_server(Limits::default(), |address| {
         let (_first, _second) = (silent(address), silent(address));
         let begin = Instant::now();

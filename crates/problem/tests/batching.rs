@@ -86,7 +86,7 @@ fn a_batch_is_padded_and_billed() {
 }
 
 #[test]
-fn nobody_is_served_for_free() {
+fn no_request_is_served_for_free() {
     let mut instance = question();
     instance.nodes[0].memory = Bytes(1);
     instance.requests[1].weight = 7;

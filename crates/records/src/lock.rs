@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_was_left_behind_holds_nobody_up() {
+    fn a_file_that_was_left_behind_blocks_no_process() {
         let place = tempfile::tempdir().unwrap();
         let left = "process 1 since 2026-11-29 20:00:00 UTC, with a longer text than any other\n";
         std::fs::write(place.path().join(".lock"), left).unwrap();

@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn grouped_heads_share_keys_and_nobody_looks_ahead() {
+    fn grouped_heads_share_keys_and_attention_is_causal() {
         let (heads, kv_heads, positions, context, dim) = (6, 2, 3, 5, 4);
         let device = Device::Cpu;
         let tensor = |values: &[f32], heads: usize, length: usize| {

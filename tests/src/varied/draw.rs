@@ -13,6 +13,14 @@ const COMPUTE: u64 = 20;
 /// Largest transfer time.
 const HOP: u64 = 12;
 
+/// What a layer may refer to.
+#[derive(Clone, Copy)]
+struct Counts {
+    devices: usize,
+    shared: usize,
+    messages: usize,
+}
+
 impl Random {
     pub(super) fn varied(&mut self, knobs: &Knobs, seed: u64) -> Deployment {
         let devices = knobs.devices as usize;
@@ -74,7 +82,9 @@ impl Random {
         let shared: Vec<Bytes> =
             (0..shared).map(|_| Bytes(self.sparse(knobs.no_bytes, 8))).collect();
         let mut chain: Vec<Layer> = (0..layers)
-            .map(|layer| self.some_layer(knobs, layer, (devices, shared.len(), messages)))
+            .map(|layer| {
+                self.some_layer(knobs, layer, Counts { devices, shared: shared.len(), messages })
+            })
             .collect();
         if knobs.identical_layers {
             for layer in 1..layers {
@@ -125,7 +135,7 @@ impl Random {
         &mut self,
         knobs: &Knobs,
         index: usize,
-        (devices, shared, messages): (usize, usize, usize),
+        Counts { devices, shared, messages }: Counts,
     ) -> Layer {
         let options = 1 + self.up_to(knobs.options_max - 1) as usize;
         Layer {

@@ -97,7 +97,7 @@ fn few_labels_give_a_bound() {
 
 #[test]
 fn no_configuration_with_a_choice_costs_less_than_its_bound() {
-    let mut met = 0;
+    let mut near = 0;
     each(&mut |Case { question, pricing, all }| {
         for ChoiceBound { place, choice, least } in pricing.choices() {
             let holds = |configuration: &Configuration| {
@@ -110,9 +110,10 @@ fn no_configuration_with_a_choice_costs_less_than_its_bound() {
             let with = all.iter().filter(|known| holds(&known.configuration));
             if let Some(cost) = with.map(|known| known.cost).min() {
                 assert!(least <= cost, "{}: {least} of {cost}", question.deployment.name);
-                met += usize::from(least == cost);
+                // Prices of memory and time are rounded.
+                near += usize::from((cost - least) as f64 <= 0.01 * cost.abs() as f64);
             }
         }
     });
-    assert!(met > 0, "no bound was met");
+    assert!(near > 10, "{near} bounds are near");
 }

@@ -405,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_drops_a_label_says_so() {
+    fn a_dropped_label_is_reported() {
         let question = question(&[2, 3, 4], &[(1, 3), (1, 4), (1, 5)]);
         let found = search(&question, f64::MAX, Width { labels: 1, per_kind: Some(1) });
         assert!(found.dropped.is_some(), "{found:?}");

@@ -11,8 +11,8 @@ pub(super) fn satisfied(study: &Study<'_>) -> Curves {
     curves(study, "Satisfied users", "satisfied, %", 0.0, y)
 }
 
-/// The 95 % quantile of the time to a first answer, of served requests; only strategies that satisfy
-/// half of the users at the expected load, because the others take minutes.
+/// The 95 % quantile of the time to a first answer of served requests, of strategies that satisfy
+/// half of the users at the expected load: the others take minutes.
 pub(super) fn first_token(study: &Study<'_>) -> Curves {
     let y = |levels: &Levels| levels.first_token_ns.p95.as_f64() / 1e9;
     curves(study, "Time to the first answer, 95 % of those served", "seconds", 0.5, y)
