@@ -16,8 +16,8 @@ pub struct SurvivalMedian {
 /// The median of values, each with whether it is known or only a lower bound, by the product-limit
 /// estimator (Kaplan and Meier, Journal of the American Statistical Association 53, 1958). The
 /// interval is that of Brookmeyer and Crowley (Biometrics 38, 1982) with Greenwood's variance of
-/// the logarithm of the logarithm. Where nothing is cut off it is the usual median, but for an even
-/// number of values, where it is the upper of the two in the middle.
+/// the logarithm of the logarithm. Where exactly a half is below a value, the median is half-way to
+/// the next known one, so that it is the usual median where nothing is cut off.
 ///
 /// # Complexity
 /// O(n log n).
@@ -28,6 +28,8 @@ pub fn survival_median(values: &[(f64, bool)]) -> SurvivalMedian {
     let quantile = Normal::standard().inverse_cdf(0.975);
     let mut found = SurvivalMedian { median: None, low: None, high: None };
     let (mut survival, mut greenwood, mut at_risk) = (1.0, 0.0, sorted.len() as f64);
+    // The value below which exactly a half is, until the next known one.
+    let mut half: Option<f64> = None;
     for group in sorted.chunk_by(|a, b| a.0 == b.0) {
         let known = group.iter().filter(|value| value.1).count() as f64;
         if known > 0.0 {
@@ -43,9 +45,14 @@ pub fn survival_median(values: &[(f64, bool)]) -> SurvivalMedian {
                 }
                 false => (0.0, 0.0),
             };
-            for (place, share) in
-                [(&mut found.median, survival), (&mut found.low, low), (&mut found.high, high)]
-            {
+            if found.median.is_none() {
+                found.median = match half {
+                    Some(before) => Some(f64::midpoint(before, value)),
+                    None => (survival < 0.5 - 1e-9).then_some(value),
+                };
+                half = (f64::abs(survival - 0.5) <= 1e-9).then_some(value);
+            }
+            for (place, share) in [(&mut found.low, low), (&mut found.high, high)] {
                 if place.is_none() && share <= 0.5 {
                     *place = Some(value);
                 }
@@ -78,6 +85,9 @@ mod tests {
         let found = survival_median(&values);
         assert_eq!(found.median, Some(5.0));
         assert!(found.low < found.median && found.high > found.median, "{found:?}");
+        let even = [5.0, 1.0, 9.0, 2.0].map(|value| (value, true));
+        assert_eq!(survival_median(&even).median, Some(3.5));
+        // Half of two is below 4, and what comes after it is not known.
         let none = survival_median(&[(3.0, false), (4.0, true), (9.0, false)]);
         assert_eq!(none.median, None);
         let empty = SurvivalMedian { median: None, low: None, high: None };
