@@ -10,6 +10,7 @@ use edgeplan_problem::format::Format::{
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
+use crate::gpu_layers::GpuLayers;
 use crate::{distributed_llama, exo, llama_cpp, mistral_rs, ollama, prima_cpp};
 
 /// An engine that runs plans, and what it can express.
@@ -47,8 +48,14 @@ pub struct Runtime {
     pub(crate) files: Files,
 }
 
-/// Writes a plan that an engine can express as files, and says how they are used.
-pub(crate) type Files = fn(&Order<'_>, &[Placed]) -> Result<Written, String>;
+/// How a plan that an engine can express is written as files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Files {
+    /// By a function of a module of the engine's own.
+    By(fn(&Order<'_>, &[Placed]) -> Result<Written, String>),
+    /// As a script with these options.
+    Options(&'static GpuLayers),
+}
 
 /// Where an engine lets blocks lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +128,10 @@ const LLAMA_CPP: EngineTraits = EngineTraits {
     classes: true,
 };
 
+/// Engines that run llama.cpp's kernels on one host, in layers.
+const ON_ONE_HOST: EngineTraits =
+    EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP };
+
 /// The engines.
 pub const RUNTIMES: &[Runtime] = &[
     Runtime {
@@ -136,7 +147,7 @@ pub const RUNTIMES: &[Runtime] = &[
         per_host: PerHost::Several,
         margin: Bytes(1 << 30),
         note: "Two RPC servers never talk to each other: hidden states pass through the source. \
-               Run RPC servers in trusted networks only: they check nobody.",
+               Run RPC servers in trusted networks only: they authenticate no client.",
         sources: &[
             "ggml-org/llama.cpp tools/rpc/README.md (servers, devices, an insecure protocol)",
             "ggml-org/llama.cpp src/llama-model.cpp load_tensors (input layer on the CPU, layers \
@@ -151,7 +162,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "ggml-org/llama.cpp ggml/src/ggml-cuda/ggml-cuda.cu op_offload_min_batch_size: 32",
             "ggml-org/llama.cpp common/fit.cpp (1 GiB left free on each device by default)",
         ],
-        files: llama_cpp::files,
+        files: Files::By(llama_cpp::files),
     },
     Runtime {
         name: "mistral.rs",
@@ -172,7 +183,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "mistralrs-core 0.8.1 src/topology/mod.rs (ranges, later patterns win) and \
              src/models/llama.rs (embedding, last norm and head on the device of the process)",
         ],
-        files: mistral_rs::files,
+        files: Files::By(mistral_rs::files),
     },
     Runtime {
         name: "prima.cpp",
@@ -192,7 +203,7 @@ pub const RUNTIMES: &[Runtime] = &[
              in rank order, -ngl)",
             "Li et al., arXiv 2504.08791, section 3 (ring; the head device embeds and samples)",
         ],
-        files: prima_cpp::files,
+        files: Files::By(prima_cpp::files),
     },
     Runtime {
         name: "distributed-llama",
@@ -212,7 +223,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "b4rtaz/distributed-llama README.md (2^n nodes, q40 with q80 buffers, commands)",
             "b4rtaz/distributed-llama converter/convert-hf.py (the embedding stays f32)",
         ],
-        files: distributed_llama::files,
+        files: Files::By(distributed_llama::files),
     },
     Runtime {
         name: "ollama",
@@ -223,7 +234,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::LastOnAccelerator,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::Direct,
-        engine: EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP },
+        engine: ON_ONE_HOST,
         per_host: PerHost::Several,
         margin: Bytes(1 << 30),
         note: "`num_gpu` is a number of layers and the output layer; Ollama itself spreads them \
@@ -234,7 +245,33 @@ pub const RUNTIMES: &[Runtime] = &[
             "ollama/ollama docs/faq.md (OLLAMA_KV_CACHE_TYPE: f16, q8_0, q4_0; flash attention)",
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
-        files: ollama::files,
+        files: Files::By(ollama::files),
+    },
+    Runtime {
+        name: "koboldcpp",
+        formats: GGUF,
+        embedding: GGUF,
+        kv: &[F16],
+        gguf: true,
+        blocks: Blocks::LastOnAccelerator,
+        ends: Ends::EmbeddingAtSource,
+        wires: Wires::Direct,
+        engine: ON_ONE_HOST,
+        per_host: PerHost::Several,
+        margin: Bytes(1 << 30),
+        note: "It spreads layers over several accelerators itself, so a plan uses one.",
+        sources: &[
+            "LostRuins/koboldcpp koboldcpp.py (--model, --gpulayers, --contextsize, \
+             --skiplauncher; passes of 512 rows)",
+            "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
+        ],
+        files: Files::Options(&GpuLayers {
+            program: "koboldcpp",
+            model: "--model",
+            layers: "--gpulayers",
+            context: "--contextsize",
+            others: &["--skiplauncher"],
+        }),
     },
     Runtime {
         name: "exo",
@@ -256,7 +293,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "exo-explore/exo src/exo/shared/types/api.py (instance previews, creation)",
             "exo-explore/exo src/exo/worker/engines/mlx/auto_parallel.py (only blocks are cut)",
         ],
-        files: exo::files,
+        files: Files::By(exo::files),
     },
 ];
 

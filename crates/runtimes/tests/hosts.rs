@@ -250,6 +250,23 @@ fn ollama_counts_layers_of_one_accelerator() {
 }
 
 #[test]
+fn an_engine_of_options_gets_layers_and_context() {
+    let case = Case::of("koboldcpp", PC, "catalog:llama-3.1-8b").unwrap();
+    let plan = case.plan(|part| match part {
+        Part::Embedding => "pc/cpu",
+        Part::Block(block) if block < 4 => "pc/cpu",
+        _ => "pc/cuda0",
+    });
+    let files = case.files(&plan, &[]).unwrap();
+    let serve = &files["serve.sh"];
+    assert!(serve.contains("exec \"${KOBOLDCPP:-koboldcpp}\""), "{serve}");
+    assert!(serve.contains("--model \"$1\""), "{serve}");
+    for option in ["--gpulayers 29", "--contextsize 8192", "--skiplauncher"] {
+        assert!(options(serve).contains(&option), "{option} is not in {serve}");
+    }
+}
+
+#[test]
 fn engines_of_one_device_per_host_refuse_others() {
     let cluster = Cluster::parse("c.toml", PC).unwrap();
     let runtime = Runtime::find("exo").unwrap();
