@@ -42,7 +42,7 @@ impl Groups {
                 let mut sizes: Vec<u64> =
                     (0..count).map(|_| rng.random_range(low..=high)).collect();
                 let total = self.full * self.count as u64;
-                adjust(&mut sizes, total, 1, (low, high));
+                adjust(&mut sizes, total, 1, low, high);
                 (sizes, self.full)
             }
         }
@@ -78,25 +78,27 @@ impl Groups {
     /// have that of all groups. `prime` divides the number of all numbers.
     fn barred(&self, prime: u64, rng: &mut Pcg64Mcg) -> (Vec<u64>, u64) {
         let each = self.each as u64;
-        // One more helps where `prime` divides both.
-        let full =
-            self.full + u64::from(each.is_multiple_of(prime) && self.full.is_multiple_of(prime));
+        // One more helps where `prime` divides both, or where only even numbers would do.
+        let both = each.is_multiple_of(prime) && self.full.is_multiple_of(prime);
+        let even = prime == 2 && !each.is_multiple_of(2) && !self.full.is_multiple_of(2);
+        let full = self.full + u64::from(both || even);
+        // Not 0: a divisor of all numbers would tell.
         let bars: Vec<u64> =
-            (0..prime).filter(|residue| each * residue % prime != full % prime).collect();
+            (1..prime).filter(|residue| each * residue % prime != full % prime).collect();
         let residue = bars[rng.random_range(0..bars.len())];
         let mut sizes: Vec<u64> = (0..self.count).flat_map(|_| self.group(full, rng)).collect();
         for size in &mut sizes {
             *size = *size - *size % prime + residue;
         }
-        let range = self.range(full);
-        adjust(&mut sizes, full * self.count as u64, prime, range);
+        let (low, high) = self.range(full);
+        adjust(&mut sizes, full * self.count as u64, prime, low, high);
         sizes.shuffle(rng);
         (sizes, full)
     }
 }
 
 /// Brings numbers to a sum by multiples of `unit`, within their range where that is possible.
-fn adjust(sizes: &mut [u64], total: u64, unit: u64, (low, high): (u64, u64)) {
+fn adjust(sizes: &mut [u64], total: u64, unit: u64, low: u64, high: u64) {
     let mut sum: u64 = sizes.iter().sum();
     debug_assert_eq!(sum % unit, total % unit, "{sum} {total} {unit}");
     for size in sizes.iter_mut() {

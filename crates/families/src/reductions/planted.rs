@@ -63,7 +63,7 @@ fn several(key: &str, count: usize, wanted: Wanted) -> Result<(), InputError> {
 
 /// 3-partition: three items for each bin, between a quarter and a half of it, that fill all bins.
 ///
-/// `No`: all sizes have the residue `r` modulo a prime that divides the number of bins, and three
+/// `No`: all sizes have the residue `r`, not 0, modulo a prime that divides the number of bins, and three
 /// of them never have the residue of a bin, `3 r` against `B`; the sum of all sizes is that of all
 /// bins nevertheless.
 ///
@@ -140,7 +140,9 @@ pub fn multiple_knapsack(family: &Bins) -> Result<MultipleKnapsack, InputError> 
     capacity(family.capacity)?;
     within("generate", "slack-permille", family.slack_permille, &(0..=0))?;
     let mut rng = Pcg64Mcg::seed_from_u64(family.seed);
-    let Bins { bins, capacity: full, wanted, .. } = *family;
+    let Bins { bins, capacity, wanted, .. } = *family;
+    // Of an even capacity, weights that bar it are odd, and have no divisor.
+    let full = if wanted == Wanted::No { capacity.next_multiple_of(2) } else { capacity };
     let groups = Groups { count: bins, each: 3, full };
     let (low, high) = groups.range(full);
     let mut inside = match wanted {

@@ -168,7 +168,7 @@ impl BinsKeys {
             let own = [("bins", bins as u64), ("capacity", capacity), ("slack", slack_permille)];
             let slack = slack.map_or(String::new(), |permille| format!("-slack-{permille}"));
             let stem = format!("{family}-{word}-{bins}x{capacity}{slack}");
-            case(&stem, seed, reduction, (&format!("{family}-{word}"), own))
+            case(&stem, seed, reduction, &format!("{family}-{word}"), own)
         };
         product.map(case).collect()
     }
@@ -184,7 +184,7 @@ impl KnapsackKeys {
             let own = [("bins", bins as u64), ("capacity", capacity), ("items", 6 * bins as u64)];
             let stem = format!("multiple-knapsack-{bins}x{capacity}");
             let reduction = Reduction::MultipleKnapsack(drawn);
-            case(&stem, seed, reduction, ("multiple-knapsack", own))
+            case(&stem, seed, reduction, "multiple-knapsack", own)
         };
         product.map(case).collect()
     }
@@ -199,7 +199,7 @@ impl PartitionKeys {
             // Of random sizes, one bit for each item is where solutions begin to be rare.
             let per_item = 100 * bits / items.max(1) as u64;
             let own = [("items", items as u64), ("bits", bits), ("bits-percent", per_item)];
-            case(&format!("partition-{items}x{bits}"), seed, reduction, ("partition", own))
+            case(&format!("partition-{items}x{bits}"), seed, reduction, "partition", own)
         };
         product.map(case).collect()
     }
@@ -217,7 +217,7 @@ impl AssignmentKeys {
             let drawn = Agents { items, agents, ways: 1, wanted: answer.wanted(), seed };
             let own = [("requests", items as u64), ("servers", agents as u64), ("variants", 1)];
             let (reduction, family) = (Reduction::Assignment(drawn), "generalized-assignment");
-            case(&format!("{family}-{items}x{agents}"), seed, reduction, (family, own))
+            case(&format!("{family}-{items}x{agents}"), seed, reduction, family, own)
         };
         product.map(case).collect()
     }
@@ -235,7 +235,7 @@ impl ChoiceKeys {
             let drawn = Agents { items, agents: 1, ways, wanted: answer.wanted(), seed };
             let own = [("requests", items as u64), ("servers", 1), ("variants", ways as u64)];
             let (reduction, family) = (Reduction::Assignment(drawn), "multiple-choice-knapsack");
-            case(&format!("{family}-{items}x{ways}"), seed, reduction, (family, own))
+            case(&format!("{family}-{items}x{ways}"), seed, reduction, family, own)
         };
         product.map(case).collect()
     }
@@ -252,7 +252,7 @@ impl NodesKeys {
             let own = [("nodes", nodes as u64), ("requests", requests), ("capacity", capacity)];
             let stem = format!("two-resource-packing-{nodes}x{each}x{capacity}");
             let reduction = Reduction::TwoResources(drawn);
-            case(&stem, seed, reduction, ("two-resource-packing", own))
+            case(&stem, seed, reduction, "two-resource-packing", own)
         };
         product.map(case).collect()
     }
@@ -263,7 +263,8 @@ fn case<const N: usize>(
     stem: &str,
     seed: u64,
     reduction: Reduction,
-    (family, own): (&str, [(&str, u64); N]),
+    family: &str,
+    own: [(&str, u64); N],
 ) -> Result<Case, InputError> {
     let answer = match reduction.wanted() {
         Wanted::Yes => "yes",

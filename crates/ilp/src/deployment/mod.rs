@@ -102,11 +102,11 @@ impl Formulation for Deployment {
     type Layout = Layout;
 
     fn formulate(&self, nonzeros_max: usize) -> Result<Formulated<Layout>, TooLarge> {
-        state(self, nonzeros_max, (Strength::Strong, None)).map(|(formulated, _)| formulated)
+        state(self, nonzeros_max, Strength::Strong, None).map(|(formulated, _)| formulated)
     }
 
     fn formulate_weak(&self, nonzeros_max: usize) -> Result<Formulated<Layout>, TooLarge> {
-        state(self, nonzeros_max, (Strength::Weak, None)).map(|(formulated, _)| formulated)
+        state(self, nonzeros_max, Strength::Weak, None).map(|(formulated, _)| formulated)
     }
 
     fn decode(&self, formulated: &Formulated<Layout>, values: &[f64]) -> Option<Plan> {
@@ -184,7 +184,8 @@ impl Formulation for Deployment {
 fn state(
     instance: &Deployment,
     nonzeros_max: usize,
-    (strength, names): (Strength, Option<RowNames>),
+    strength: Strength,
+    names: Option<RowNames>,
 ) -> Result<(Formulated<Layout>, Option<RowNames>), TooLarge> {
     let nonzeros = estimate(instance);
     if nonzeros > nonzeros_max {

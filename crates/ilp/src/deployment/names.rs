@@ -46,7 +46,7 @@ impl NamedProgram {
     /// When it would have more coefficients than `nonzeros_max`.
     pub fn of(instance: &Deployment, nonzeros_max: usize) -> Result<Self, TooLarge> {
         let (formulated, rows) =
-            state(instance, nonzeros_max, (Strength::Strong, Some(RowNames::default())))?;
+            state(instance, nonzeros_max, Strength::Strong, Some(RowNames::default()))?;
         let columns = columns(instance, &formulated.layout, &formulated.program);
         let choices = choices(&formulated.layout);
         let rows = rows.map(|rows| rows.names).unwrap_or_default();

@@ -21,17 +21,17 @@ pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     let kind = kind(&records)?;
     let mut figures: Vec<&str> = figures.split(',').collect();
     let found: BTreeMap<&str, Vec<Growth>> =
-        figures.iter().map(|figure| (*figure, sorted(&records, (x, figure), kind))).collect();
+        figures.iter().map(|figure| (*figure, sorted(&records, x, figure, kind))).collect();
     if found[figures[0]].is_empty() {
         let figure = figures[0];
         return Err(format!("no record has both the parameter {x} and the figure {figure}"));
     }
     // What else is counted is up to each solver.
     figures.retain(|figure| !found[figure].is_empty());
-    let chart = drawn(&found[figures[0]], (x, figures[0]), kind);
+    let chart = drawn(&found[figures[0]], x, figures[0], kind);
     let mut text = fits(&figures, &found, x, kind);
     text.push('\n');
-    text += &medians(&found[figures[0]], (x, figures[0]), kind);
+    text += &medians(&found[figures[0]], x, figures[0], kind);
     text += &format!(
         "\nTrials that a limit ended count as longer than that, in the fits (Tobit) and in the \
          medians (Kaplan and Meier). AICc: Akaike's criterion, smaller is better; a difference \
@@ -41,14 +41,14 @@ pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
 }
 
 /// The growth of all solvers in their declared order.
-fn sorted(records: &[Record], (x, y): (&str, &str), kind: Kind) -> Vec<Growth> {
+fn sorted(records: &[Record], x: &str, y: &str, kind: Kind) -> Vec<Growth> {
     let mut found = growth(records, Axes { parameter: x, figure: y });
     let order = solvers(records, kind);
     found.sort_by_key(|growth| order.iter().position(|name| *name == growth.solver));
     found
 }
 
-fn drawn(found: &[Growth], (x, y): (&str, &str), kind: Kind) -> Chart {
+fn drawn(found: &[Growth], x: &str, y: &str, kind: Kind) -> Chart {
     let mut series = Vec::new();
     for growth in found {
         let name = declared().label(kind, &growth.solver).to_owned();
@@ -117,7 +117,7 @@ fn fits(figures: &[&str], found: &BTreeMap<&str, Vec<Growth>>, x: &str, kind: Ki
 }
 
 /// A row for each size, a column for each solver: medians with their intervals.
-fn medians(found: &[Growth], (x, y): (&str, &str), kind: Kind) -> String {
+fn medians(found: &[Growth], x: &str, y: &str, kind: Kind) -> String {
     let mut xs: Vec<f64> = found.iter().flat_map(|g| &g.sizes).map(|size| size.x).collect();
     xs.sort_by(f64::total_cmp);
     xs.dedup();
