@@ -18,11 +18,11 @@ criterion *ARGS:
 report:
     ./x report
 
-# how work grows with size: 40 minutes on two cores; `just scaling-quick` takes three
+# how work grows with size, and hard problems: days; `./x scaling FOLDER --dry-run` says how long
 scaling FOLDER="reports/record/scaling":
     ./x scaling {{FOLDER}}
 
-# the same with half a second a trial
+# the first seed of it, half a second a trial
 scaling-quick FOLDER="reports/record/scaling-quick":
     ./x scaling-quick {{FOLDER}}
 

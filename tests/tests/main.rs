@@ -30,6 +30,7 @@ mod program; // questions as MPS and LP
 mod proof; // proofs that were false once
 mod python; // the Python package, in Python
 mod quality; // what quantization costs, and the files that plans describe
+mod reductions; // hard problems as questions, against trying everything
 mod replan; // a device that left, slowed or lost memory, and other machines
 mod report; // pages made from records, in a browser, too
 mod schedule; // edgeplan schedule

@@ -16,6 +16,16 @@ pub trait Formulation: Problem {
     /// When it would have more coefficients than `nonzeros_max`.
     fn formulate(&self, nonzeros_max: usize) -> Result<Formulated<Self::Layout>, TooLarge>;
 
+    /// States a weaker program of the same plans, as a textbook would: what the rows of
+    /// [`formulate`](Self::formulate) gain is the difference of the two relaxations. The same
+    /// program unless a problem says otherwise.
+    ///
+    /// # Errors
+    /// As [`formulate`](Self::formulate).
+    fn formulate_weak(&self, nonzeros_max: usize) -> Result<Formulated<Self::Layout>, TooLarge> {
+        self.formulate(nonzeros_max)
+    }
+
     /// The plan that a vector means: each choice goes to the largest of its variables.
     fn decode(&self, formulated: &Formulated<Self::Layout>, values: &[f64]) -> Option<Self::Plan>;
 

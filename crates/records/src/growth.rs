@@ -2,10 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use edgeplan_problem::Verdict;
 use serde::Serialize;
 
 use crate::row::Record;
-use crate::statistics::{Interval, Line, line, mean, median};
+use crate::statistics::{
+    Interval, Line, Observation, SurvivalMedian, censored_line, mean, survival_median,
+};
 
 /// What grows with what.
 #[derive(Debug, Clone, Copy)]
@@ -21,13 +24,15 @@ pub struct Axes<'a> {
 pub struct Growth {
     /// The solver.
     pub solver: String,
-    /// Sizes: all trials, those proven, and the median figure of the proven ones.
+    /// Sizes: all trials, those proven, and the median figure.
     pub sizes: Vec<Size>,
-    /// The largest size up to which every trial was proven; the fits are of these alone, because
-    /// beyond it the hardest trials are missing.
+    /// The largest size up to which every trial was proven.
     pub complete_to: Option<f64>,
-    /// Trials that the fits are of.
+    /// Trials that ended in a proof, whose figures are known.
     pub fitted: usize,
+    /// Trials that a limit ended, whose figures are only known to be higher; the fits count them as
+    /// that.
+    pub censored: usize,
     /// `y = a exp(b x)`: the factor per unit of `x`, `exp(b)`.
     pub exponential: Option<Fit>,
     /// `y = a x^b`: the exponent, `b`.
@@ -45,8 +50,8 @@ pub struct Size {
     pub proven: usize,
     /// Trials that were proven to have no plan.
     pub infeasible: usize,
-    /// Median figure of the trials that ended in a proof.
-    pub median: Option<f64>,
+    /// Median figure, where a trial without a proof takes more than it took.
+    pub median: SurvivalMedian,
     /// Mean gap between plan and bound of all trials; 1 where one of them is missing.
     pub gap: f64,
 }
@@ -60,7 +65,8 @@ pub struct Fit {
     pub rate: f64,
     /// 95 % confidence interval of the rate.
     pub interval: Interval,
-    /// Akaike's criterion with the small-sample correction, of the logarithm of `y`.
+    /// Akaike's criterion with the small-sample correction, of the logarithm of `y`; what limits
+    /// ended counts with the probability of being beyond them.
     pub aic: f64,
 }
 
@@ -115,55 +121,62 @@ pub fn growth(records: &[Record], axes: Axes<'_>) -> Vec<Growth> {
 }
 
 fn growth_of(solver: &str, rows: &[(f64, &Record)], figure: &str) -> Growth {
+    // An answer that is wrong, or none to be had, tells nothing of how long a right one takes.
+    let takes = |row: &Record| !matches!(row.verdict, Verdict::Wrong(_) | Verdict::Unsupported(_));
+    let rows: Vec<(f64, &Record)> = rows.iter().copied().filter(|(_, row)| takes(row)).collect();
     // Positive numbers sort like their bits.
     let mut by_size: BTreeMap<u64, Vec<&Record>> = BTreeMap::new();
-    for (x, row) in rows {
+    for (x, row) in &rows {
         by_size.entry(x.to_bits()).or_default().push(row);
     }
     let value = |row: &Record| row.figure(figure).map(|y| y.max(least(figure)));
     let size = |(&bits, rows): (&u64, &Vec<&Record>)| {
         let proven = rows.iter().filter(|row| row.is_proven());
-        let mut values: Vec<f64> = proven.clone().filter_map(|row| value(row)).collect();
-        values.sort_by(f64::total_cmp);
+        let values: Vec<(f64, bool)> =
+            rows.iter().filter_map(|row| Some((value(row)?, row.is_proven()))).collect();
         Size {
             x: f64::from_bits(bits),
             trials: rows.len(),
             proven: proven.count(),
             infeasible: rows.iter().filter(|row| row.is_proven() && row.cost().is_none()).count(),
-            median: median(&values),
+            median: survival_median(&values),
             gap: mean(rows.iter().map(|row| row.gap_or_whole())).unwrap_or(1.0),
         }
     };
     let sizes: Vec<Size> = by_size.iter().map(size).collect();
     let complete = sizes.iter().take_while(|size| size.proven == size.trials);
     let complete_to = complete.last().map(|size| size.x);
-    let kept = rows.iter().filter(|(x, _)| complete_to.is_some_and(|most| *x <= most));
-    let points: Vec<(f64, f64)> =
-        kept.filter_map(|(x, row)| Some((*x, value(row)?.ln()))).collect();
-    let several = points.iter().any(|point| point.0 != points[0].0);
-    let powers: Vec<(f64, f64)> = points.iter().map(|&(x, y)| (x.ln(), y)).collect();
+    let point = |(x, row): &(f64, &Record)| {
+        Some(Observation { x: *x, y: value(row)?.ln(), censored: !row.is_proven() })
+    };
+    let points: Vec<Observation> = rows.iter().filter_map(point).collect();
+    let powers: Vec<Observation> =
+        points.iter().map(|o| Observation { x: o.x.ln(), ..*o }).collect();
     let fit = |line: Line, rate: fn(f64) -> f64| Fit {
         scale: line.start.exp(),
         rate: rate(line.slope),
         interval: Interval { low: rate(line.interval.low), high: rate(line.interval.high) },
         aic: line.aic,
     };
-    let three = sizes.iter().filter(|size| complete_to.is_some_and(|x| size.x <= x)).count() > 2;
+    // Two sizes have a line through them whatever the curve.
+    let three = sizes.iter().filter(|size| size.proven > 0).count() > 2;
+    let line = |points: &[Observation]| if three { censored_line(points) } else { None };
     Growth {
         solver: solver.to_owned(),
         sizes,
         complete_to,
-        fitted: points.len(),
-        // Two sizes have a line through them whatever the curve.
-        exponential: line(&points).filter(|_| several && three).map(|l| fit(l, f64::exp)),
-        power: line(&powers).filter(|_| several && three).map(|l| fit(l, |slope| slope)),
+        fitted: points.iter().filter(|point| !point.censored).count(),
+        censored: points.iter().filter(|point| point.censored).count(),
+        exponential: line(&points).map(|line| fit(line, f64::exp)),
+        power: line(&powers).map(|line| fit(line, |slope| slope)),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::row::tests::{proof, row};
+    use crate::row::tests::{answer, proof, row};
+    use edgeplan_problem::Contradiction;
 
     /// Two trials of each of these sizes, whose times have that form, a little off.
     fn trials(time: fn(f64) -> f64) -> Vec<Record> {
@@ -196,16 +209,33 @@ mod tests {
     }
 
     #[test]
-    fn sizes_with_a_trial_that_was_not_proven_are_not_fitted() {
-        let mut records = trials(|x| x);
-        records.push(Record { devices: Some(12), ..row("late", "a") });
+    fn what_a_limit_ended_takes_longer_than_the_limit() {
+        // Half of the trials of each size take four times as long, and the limit is 1 s.
+        let mut records = Vec::new();
+        for (size, factor) in [4, 6, 8, 10, 12].into_iter().flat_map(|s| [(s, 0.5), (s, 2.0)]) {
+            for off in [0.9, 1.1, 1.2] {
+                let (name, seconds) =
+                    (format!("{size}-{factor}-{off}"), off * factor * 0.01 * 2f64.powi(size / 2));
+                let row = match seconds < 0.5 {
+                    true => proof(&name, "a", seconds),
+                    false => Record { elapsed_s: 0.5, ..row(&name, "a") },
+                };
+                records.push(Record { devices: Some(size as usize), ..row });
+            }
+        }
         let found = growth(&records, BY_DEVICES).remove(0);
-        assert_eq!((found.complete_to, found.fitted), (Some(8.0), 6));
-        let twelve = found.sizes[3];
-        assert_eq!((twelve.x, twelve.trials, twelve.proven), (12.0, 3, 2));
-        assert_eq!(twelve.median, Some(12.0));
-        // Two proofs, and one trial without plan and bound.
-        assert!((twelve.gap - 1.0 / 3.0).abs() < 1e-12, "{twelve:?}");
+        assert_eq!((found.complete_to, found.fitted, found.censored), (Some(8.0), 24, 6));
+        let fit = found.exponential.unwrap();
+        // Without what the limit ended it would be 1.33.
+        assert!((fit.rate - 2f64.sqrt()).abs() < 0.04, "{fit:?}");
+        let twelve = found.sizes[4];
+        assert_eq!((twelve.x, twelve.trials, twelve.proven), (12.0, 6, 3));
+        // The slower half is beyond the limit.
+        assert_eq!((twelve.median.median, twelve.median.high), (None, None));
+        assert!((found.sizes[0].median.median.unwrap() - 0.048).abs() < 1e-9, "{found:?}");
+        let wrong = Verdict::Wrong(Contradiction::Recorded("w".into()));
+        let more = Record { devices: Some(12), ..answer("w", "a", wrong, 0.1) };
+        assert_eq!(growth(&[records.clone(), vec![more]].concat(), BY_DEVICES), [found]);
         assert!(growth(&records, Axes { parameter: "tightness", ..BY_DEVICES }).is_empty());
         assert!(growth(&records, Axes { figure: "cuts", ..BY_DEVICES }).is_empty());
     }

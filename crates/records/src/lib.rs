@@ -7,6 +7,7 @@ pub mod comparison;
 pub mod declared;
 pub mod folder;
 pub mod growth;
+pub mod known;
 pub mod lock;
 pub mod parameter;
 pub mod profile;

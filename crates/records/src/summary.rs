@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use edgeplan_problem::{Cost, Verdict, reconcile_verdicts};
 use serde::Serialize;
 
+use crate::known::confront;
 use crate::row::Record;
 use crate::statistics::{geometric_mean, mean, median};
 
@@ -61,8 +62,9 @@ pub struct SolverSummary {
 
 /// The same records with contradictions between them marked: a dual bound above the cost of a
 /// feasible plan of the same instance, or a claim that there is no plan, becomes
-/// [`Verdict::Wrong`].
+/// [`Verdict::Wrong`]; so does what contradicts an answer that is known ([`crate::known`]).
 pub fn reconciled(mut records: Vec<Record>) -> Vec<Record> {
+    records.iter_mut().for_each(confront);
     let mut by_instance: BTreeMap<&str, Vec<(&str, &mut Verdict)>> = BTreeMap::new();
     for Record { fingerprint, solver, verdict, .. } in &mut records {
         by_instance.entry(fingerprint.as_str()).or_default().push((solver.as_str(), verdict));

@@ -72,6 +72,8 @@ pub enum Shape {
     Steps,
     /// The same, dashed: a bound.
     Bound,
+    /// A dashed straight line without dots: an end of a band.
+    Band,
     /// Not at all.
     Dots,
 }
@@ -273,14 +275,14 @@ fn draw(canvas: &mut Canvas, series: &Series, index: usize, frame: Frame, scales
     let points: Vec<(f64, f64)> = series.points.iter().filter_map(place).collect();
     let more = match series.shape {
         Shape::Fit => " fit",
-        Shape::Bound => " dash",
+        Shape::Bound | Shape::Band => " dash",
         _ if far => " far",
         _ => "",
     };
     let class = format!("s{colour}{more}");
     canvas.group("", &series.name, |canvas| {
         match series.shape {
-            Shape::Line | Shape::Fit => canvas.line(&points, &class),
+            Shape::Line | Shape::Fit | Shape::Band => canvas.line(&points, &class),
             Shape::Steps | Shape::Bound => canvas.line(&stairs(&points), &class),
             Shape::Dots => {}
         }
@@ -318,6 +320,7 @@ mod tests {
             series("c", Shape::Fit),
             series("d", Shape::Dots),
             series("e", Shape::Bound),
+            series("f", Shape::Band),
         ];
         let drawn = svg(&Chart { title: "t".into(), remark: "r".into(), x, y, series });
         roxmltree::Document::parse(&drawn).unwrap();

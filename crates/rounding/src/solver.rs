@@ -15,13 +15,15 @@ use crate::Repair;
 pub struct Rounding {
     /// Plans that are drawn and repaired; the first one takes the largest variable of each choice.
     pub draws: u32,
+    /// Whether the weak program is relaxed; its bound shows what the rows of the other one gain.
+    pub weak: bool,
     /// Larger programs are not stated.
     pub nonzeros_max: usize,
 }
 
 impl Default for Rounding {
     fn default() -> Self {
-        Self { draws: 16, nonzeros_max: 3_000_000 }
+        Self { draws: 16, weak: false, nonzeros_max: 3_000_000 }
     }
 }
 
@@ -32,9 +34,12 @@ impl<P: Formulation + Repair> Solver<P> for Rounding {
 
     fn solve(&self, run: &mut Run<'_, P>) -> Result<Answer<P::Plan>, SolverError> {
         let problem = run.problem();
-        let formulated = problem
-            .formulate(self.nonzeros_max)
-            .map_err(|too_large| SolverError::Engine(too_large.to_string()))?;
+        let formulated = match self.weak {
+            true => problem.formulate_weak(self.nonzeros_max),
+            false => problem.formulate(self.nonzeros_max),
+        };
+        let formulated =
+            formulated.map_err(|too_large| SolverError::Engine(too_large.to_string()))?;
         let request = Request {
             time: run.remaining(),
             seed: run.limits().seed as u32,

@@ -145,6 +145,13 @@ pub const DEPLOYMENT: &[Entry] = &[
         make: &|| Box::new(Rounding::default()),
     },
     Entry {
+        name: "lp-weak",
+        guarantee: Guarantee::Bounded,
+        about: "LP relaxation of a textbook's program, for its bound alone",
+        reference: "to compare formulations; without rows (6'), (7), (13), (14) of crates/ilp",
+        make: &|| Box::new(Rounding { draws: 0, weak: true, ..Rounding::default() }),
+    },
+    Entry {
         name: "chain-exact",
         guarantee: Guarantee::ExactForGivenFormats,
         about: "dynamic program over (layer, count of used devices by class, last class)",

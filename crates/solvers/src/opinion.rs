@@ -86,7 +86,9 @@ fn another(
     let program: Box<dyn Solver<Deployment>> =
         Box::new(ChainExact { states_max, ..ChainExact::default() });
     let engine: (&str, Box<dyn Solver<Deployment>>) = match asked {
-        "highs" | "cbc" | "lp-rounding" => ("chain-search", Box::new(ChainSearch::default())),
+        "highs" | "cbc" | "lp-rounding" | "lp-weak" => {
+            ("chain-search", Box::new(ChainSearch::default()))
+        }
         _ => ("highs", Box::new(Ilp { nonzeros_max, ..Ilp::new(Highs) })),
     };
     let engine = (nonzeros_max > 0).then_some(engine);

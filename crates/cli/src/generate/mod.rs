@@ -6,9 +6,10 @@ mod teacher;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use edgeplan_families::{Draw, Network};
+use edgeplan_families::{Draw, DrawnFamily, Goal};
 use edgeplan_files::deployment::write_instance;
-use edgeplan_problem::deployment::{Objective, Placement};
+use edgeplan_harness::suite::written;
+use edgeplan_problem::deployment::Placement;
 
 use crate::reply::Reply;
 
@@ -27,13 +28,25 @@ enum What {
     Gguf(gguf::Arguments),
     /// Train a small byte-level language model, for quality measurements
     Teacher(teacher::Arguments),
+    /// Write an instance of any family of suites, hard problems with known answers among them:
+    /// `three-partition bins=4 answer=no seeds=7`
+    Family {
+        /// The family; bench-data/suites/README.md lists all
+        family: String,
+        /// Its keys as in a suite, each with one value
+        #[arg(value_name = "KEY=VALUE")]
+        keys: Vec<String>,
+        /// File to write [default: standard output]
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
 }
 
 #[derive(Debug, clap::Args)]
 struct Instance {
     /// Instance family
-    #[arg(value_enum, default_value_t = Family::Random)]
-    family: Family,
+    #[arg(value_enum, default_value_t = DrawnFamily::Random)]
+    family: DrawnFamily,
     /// Layers of the model, 1 to 1024; at least 3 in families other than random
     #[arg(long, default_value_t = 26, allow_negative_numbers = true)]
     layers: usize,
@@ -73,44 +86,22 @@ struct Instance {
     out: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Family {
-    /// Layers of unequal size on devices of unequal speed, random hops
-    Random,
-    /// Home devices on one switch
-    HomeLab,
-    /// Servers in a plane with latency by distance; the source is behind a slow link
-    EdgeSites,
-    /// Classes of identical devices on one switch
-    Classes,
-}
-
-#[derive(Debug, Clone, Copy, clap::ValueEnum)]
-enum Goal {
-    /// Time of one request
-    Latency,
-    /// Time of the busiest pipeline stage, the inverse of throughput
-    Bottleneck,
-    /// Bytes in use on all devices
-    Memory,
-}
-
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     match &arguments.model {
         Some(What::Gguf(arguments)) => gguf::run(arguments),
         Some(What::Teacher(arguments)) => teacher::run(arguments),
+        Some(What::Family { family, keys, out }) => {
+            let (text, known) = written(family, keys)?;
+            known.iter().for_each(|known| eprintln!("{known}"));
+            Reply::file(text, out.as_deref())
+        }
         None => instance(&arguments.instance),
     }
 }
 
 fn instance(arguments: &Instance) -> Result<Reply> {
     let draw = Draw {
-        network: match arguments.family {
-            Family::Random => None,
-            Family::HomeLab => Some(Network::HomeLab),
-            Family::EdgeSites => Some(Network::EdgeSites),
-            Family::Classes => Some(Network::Classes(arguments.classes)),
-        },
+        network: arguments.family.network(arguments.classes),
         model: arguments.model.clone(),
         layers: arguments.layers,
         devices: arguments.devices,
@@ -118,11 +109,7 @@ fn instance(arguments: &Instance) -> Result<Reply> {
         recipes: arguments.recipes,
         memory_percent: arguments.memory_percent,
         tight: arguments.tight,
-        objective: match arguments.objective {
-            Goal::Latency => Objective::Latency,
-            Goal::Bottleneck => Objective::Bottleneck,
-            Goal::Memory => Objective::Memory,
-        },
+        objective: arguments.objective.into(),
         placement: if arguments.free { Placement::Free } else { Placement::Contiguous },
         seed: arguments.seed,
     };

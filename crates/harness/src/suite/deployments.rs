@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use edgeplan_families::published::{EdgeShard, edgeshard};
 use edgeplan_families::{
-    Hosts, Packing, Random, Realistic, hosts, packing, realistic, several, strict, tight,
+    Hosts, Packing, Random, Realistic, alike_devices, alike_layers, hosts, packing, realistic,
+    several, strict, tight,
 };
 use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
@@ -29,18 +30,44 @@ pub(super) struct Generated {
 /// The generator and its parameters.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Generator {
-    Random { chain: Random, models: usize },
+    Random { chain: Random, models: usize, alike: Alike },
     Realistic(Realistic),
     EdgeShard(EdgeShard),
     Hosts(Hosts),
     Packing(Packing),
 }
 
+/// What is the same all over.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Alike {
+    pub(super) devices: bool,
+    pub(super) layers: bool,
+}
+
+impl Alike {
+    /// What is alike, for names; nothing where nothing is.
+    pub(super) fn word(self) -> Option<&'static str> {
+        match (self.devices, self.layers) {
+            (false, false) => None,
+            (true, false) => Some("devices"),
+            (false, true) => Some("layers"),
+            (true, true) => Some("both"),
+        }
+    }
+
+    fn apply(self, mut instance: Deployment) -> Deployment {
+        if self.devices {
+            instance = alike_devices(instance);
+        }
+        if self.layers { alike_layers(instance) } else { instance }
+    }
+}
+
 impl Generated {
     /// The instance; `name` is for errors.
     pub(super) fn generate(&self, name: &str) -> Result<Deployment, InputError> {
         let mut instance = match &self.generator {
-            Generator::Random { chain, models } => several(chain, *models),
+            Generator::Random { chain, models, alike } => alike.apply(several(chain, *models)),
             Generator::Realistic(family) => realistic(family)?,
             Generator::EdgeShard(testbed) => edgeshard(*testbed, self.objective)?,
             Generator::Hosts(family) => hosts(family)?,

@@ -1,5 +1,6 @@
 //! `dftsp`: requests that wait for one node, in the settings of DFTSP.
 
+use edgeplan_batching::Scenario;
 use edgeplan_batching::paper::{Band, Setting, formats};
 use edgeplan_files::{InputError, within};
 use edgeplan_problem::batching::Batching;
@@ -57,7 +58,12 @@ pub(super) struct Epoch {
 impl Epoch {
     /// The instance; `name` is for errors.
     pub(super) fn generate(&self, name: &str) -> Result<Batching, InputError> {
-        self.setting.scenario(self.requests, self.seed).build(name)
+        self.scenario().build(name)
+    }
+
+    /// What its file says.
+    pub(super) fn scenario(&self) -> Scenario {
+        self.setting.scenario(self.requests, self.seed)
     }
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{Case, catalog, dftsp, edgeshard, files, frames, hosts, packing, random};
+use super::{Case, catalog, dftsp, edgeshard, files, frames, hosts, packing, random, reductions};
 
 /// A table `[[family]]`.
 #[derive(Debug, Deserialize)]
@@ -38,6 +38,13 @@ enum Name {
     PiesTriangular,
     PiesUniform,
     Dftsp,
+    BinPacking,
+    ThreePartition,
+    MultipleKnapsack,
+    Partition,
+    GeneralizedAssignment,
+    MultipleChoiceKnapsack,
+    TwoResourcePacking,
     Files,
 }
 
@@ -59,6 +66,13 @@ impl Family {
             Name::PiesTriangular => frames(Settings::PiesTriangular),
             Name::PiesUniform => frames(Settings::PiesUniform),
             Name::Dftsp => self.keys::<dftsp::Keys>()?.cases(),
+            Name::BinPacking => self.keys::<reductions::BinsKeys>()?.cases(false),
+            Name::ThreePartition => self.keys::<reductions::BinsKeys>()?.cases(true),
+            Name::MultipleKnapsack => self.keys::<reductions::KnapsackKeys>()?.cases(),
+            Name::Partition => self.keys::<reductions::PartitionKeys>()?.cases(),
+            Name::GeneralizedAssignment => self.keys::<reductions::AssignmentKeys>()?.cases(),
+            Name::MultipleChoiceKnapsack => self.keys::<reductions::ChoiceKeys>()?.cases(),
+            Name::TwoResourcePacking => self.keys::<reductions::NodesKeys>()?.cases(),
             Name::Files => self.keys::<files::Keys>()?.cases(folder),
         }
     }
@@ -84,6 +98,7 @@ impl JsonSchema for Family {
         if let Some(keys) = classes.get_mut("properties").and_then(Value::as_object_mut) {
             keys.insert("classes".into(), count.into());
         }
+        let packings = ["bin-packing", "three-partition"];
         let tables = [
             ("random", &["random"][..], random::Keys::json_schema(generator)),
             ("catalog", &catalog, catalog::Keys::json_schema(generator)),
@@ -92,6 +107,25 @@ impl JsonSchema for Family {
             ("packing", &["packing"], packing::Keys::json_schema(generator)),
             ("frames", &frames, frames::Keys::json_schema(generator)),
             ("dftsp", &["dftsp"], dftsp::Keys::json_schema(generator)),
+            ("packings", &packings, reductions::BinsKeys::json_schema(generator)),
+            ("knapsacks", &["multiple-knapsack"], reductions::KnapsackKeys::json_schema(generator)),
+            ("partition", &["partition"], reductions::PartitionKeys::json_schema(generator)),
+            (
+                "assignment",
+                &["generalized-assignment"],
+                reductions::AssignmentKeys::json_schema(generator),
+            ),
+            (
+                "choice",
+                &["multiple-choice-knapsack"],
+                reductions::ChoiceKeys::json_schema(generator),
+            ),
+            (
+                "two-resources",
+                &["two-resource-packing"],
+                reductions::NodesKeys::json_schema(generator),
+            ),
+            ("hosts", &["hosts"], hosts::Keys::json_schema(generator)),
             ("files", &["files"], files::Keys::json_schema(generator)),
         ];
         let choices: Vec<Value> = tables

@@ -4,24 +4,33 @@ use edgeplan_families::{Hosts, hosts};
 use edgeplan_files::InputError;
 use edgeplan_problem::deployment::{Objective, Placement};
 use itertools::iproduct;
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::deployments::{Choice, Generator, Variations};
 use super::keys::{Few, List};
 use super::{Case, parameters};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Keys {
+    /// Machines.
     hosts: List<usize>,
+    /// Devices of each: GPUs, and the CPU last.
     devices: List<usize>,
+    /// Blocks of the model, of two parts each.
     blocks: List<usize>,
+    /// Formats of every part.
     formats: usize,
+    /// Seeds.
     seeds: List<u64>,
+    /// Memory of all GPUs over what the model needs at 4.5 bits; 60 if none.
     #[serde(default)]
     memory_percent: Few,
+    /// How much losses differ between blocks; 50 if none.
     #[serde(default)]
     spread_percent: Few,
+    /// The quality budget, scaled.
     #[serde(default)]
     quality_percent: Few,
 }

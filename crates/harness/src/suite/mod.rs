@@ -10,8 +10,10 @@ mod files;
 mod frames;
 mod hosts;
 mod keys;
+mod one;
 mod packing;
 mod random;
+mod reductions;
 #[cfg(test)]
 mod tests;
 
@@ -19,6 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use edgeplan_external::External;
+use edgeplan_families::reductions::{Question, Reduction};
 use edgeplan_files::{InputError, parse_toml, read_text};
 use edgeplan_records::declared::declared;
 use edgeplan_records::parameter::Parameter;
@@ -33,6 +36,7 @@ use deployments::Generated;
 use dftsp::Epoch;
 use external::{ExternalKeys, externals};
 use family::Family;
+pub use one::written;
 
 /// A set of instances of one kind and why they are worth measuring.
 #[derive(Debug, Clone, PartialEq)]
@@ -69,6 +73,7 @@ enum Source {
     Deployment(Box<Generated>),
     Frame(Frame),
     Epoch(Epoch),
+    Reduction(Box<Reduction>),
     File(Kind, PathBuf),
 }
 
@@ -205,6 +210,14 @@ impl Case {
             Source::Deployment(_) => Kind::Deployment,
             Source::Frame(_) => Kind::Scheduling,
             Source::Epoch(_) => Kind::Batching,
+            Source::Reduction(reduction) => match **reduction {
+                Reduction::BinPacking(..)
+                | Reduction::ThreePartition(..)
+                | Reduction::MultipleKnapsack(_)
+                | Reduction::Partition { .. } => Kind::Deployment,
+                Reduction::Assignment(_) => Kind::Scheduling,
+                Reduction::TwoResources(_) => Kind::Batching,
+            },
             Source::File(kind, _) => *kind,
         }
     }
@@ -219,6 +232,11 @@ impl Case {
             Source::Deployment(recipe) => Instance::Deployment(recipe.generate(&self.name)?),
             Source::Frame(parameters) => Instance::Scheduling(frame(parameters)?),
             Source::Epoch(epoch) => Instance::Batching(epoch.generate(&self.name)?),
+            Source::Reduction(reduction) => match reduction.draw()?.question {
+                Question::Deployment(instance) => Instance::Deployment(instance),
+                Question::Scheduling(instance) => Instance::Scheduling(instance),
+                Question::Batching(instance) => Instance::Batching(instance),
+            },
             Source::File(kind, path) => files::read(*kind, path)?,
         };
         Ok(instance.named(&self.name))

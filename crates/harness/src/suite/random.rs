@@ -7,7 +7,7 @@ use itertools::iproduct;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::deployments::{Choice, Generator, Variations};
+use super::deployments::{Alike, Choice, Generator, Variations};
 use super::keys::{Few, List};
 use super::{Case, parameters};
 
@@ -35,6 +35,12 @@ pub(super) struct Keys {
     /// The quality budget, scaled.
     #[serde(default)]
     quality_percent: Few,
+    /// Identical devices: each as the mean of all.
+    #[serde(default)]
+    devices_alike: bool,
+    /// Identical layers: each as the mean of its model's.
+    #[serde(default)]
+    layers_alike: bool,
     /// What is minimised.
     objective: Option<Objective>,
     /// Where layers may lie.
@@ -67,7 +73,7 @@ impl Keys {
                 seed,
             };
             chain.check()?;
-            choices.push(choice(chain, models));
+            choices.push(self.choice(chain, models));
         }
         let Self { tight_percent, quality_percent, .. } = self;
         let usual_placement = usual.placement;
@@ -76,14 +82,23 @@ impl Keys {
     }
 }
 
-fn choice(chain: Random, models: Option<u64>) -> Choice {
-    let Random { layers, devices, formats, memory_percent, .. } = chain;
-    let several = models.map(|models| format!("-models-{models}")).unwrap_or_default();
-    let models = models.unwrap_or(1);
-    Choice {
-        stem: format!("random-{layers}x{devices}x{formats}-m{memory_percent}{several}"),
-        seed: Some(chain.seed),
-        parameters: parameters("random", [("memory", memory_percent), ("models", models)]),
-        generator: Generator::Random { chain, models: models as usize },
+impl Keys {
+    fn choice(&self, chain: Random, models: Option<u64>) -> Choice {
+        let Random { layers, devices, formats, memory_percent, .. } = chain;
+        let several = models.map(|models| format!("-models-{models}")).unwrap_or_default();
+        let models = models.unwrap_or(1);
+        let alike = Alike { devices: self.devices_alike, layers: self.layers_alike };
+        let word = alike.word();
+        let mut parameters = parameters("random", [("memory", memory_percent), ("models", models)]);
+        if let Some(word) = word {
+            parameters.insert("alike".into(), word.into());
+        }
+        let word = word.map(|word| format!("-alike-{word}")).unwrap_or_default();
+        Choice {
+            stem: format!("random-{layers}x{devices}x{formats}-m{memory_percent}{several}{word}"),
+            seed: Some(chain.seed),
+            parameters,
+            generator: Generator::Random { chain, models: models as usize, alike },
+        }
     }
 }

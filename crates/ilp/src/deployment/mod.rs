@@ -38,6 +38,8 @@
 //!     goes to it, is left or entered on the way: of its layers between the ends as many are on `d`
 //!     as there are stays, at least. (A run that stays through the whole window has one stay more.)
 //! 14. Like devices are entered in their order.
+//!
+//! The weak program bounds the bytes on `d` by `M[d]` alone, and lacks (6'), (7), (13) and (14).
 
 mod alike;
 mod names;
@@ -54,7 +56,7 @@ use crate::{Formulated, Formulation, TooLarge};
 use alike::Order;
 use names::RowNames;
 pub use names::{NamedChoice, NamedProgram};
-use rows::{Statement, cycle_unit};
+use rows::{Statement, Strength, cycle_unit};
 
 /// Where each decision's variables are.
 #[derive(Debug, Clone)]
@@ -100,7 +102,11 @@ impl Formulation for Deployment {
     type Layout = Layout;
 
     fn formulate(&self, nonzeros_max: usize) -> Result<Formulated<Layout>, TooLarge> {
-        state(self, nonzeros_max, None).map(|(formulated, _)| formulated)
+        state(self, nonzeros_max, Strength::Strong, None).map(|(formulated, _)| formulated)
+    }
+
+    fn formulate_weak(&self, nonzeros_max: usize) -> Result<Formulated<Layout>, TooLarge> {
+        state(self, nonzeros_max, Strength::Weak, None).map(|(formulated, _)| formulated)
     }
 
     fn decode(&self, formulated: &Formulated<Layout>, values: &[f64]) -> Option<Plan> {
@@ -178,6 +184,7 @@ impl Formulation for Deployment {
 fn state(
     instance: &Deployment,
     nonzeros_max: usize,
+    strength: Strength,
     names: Option<RowNames>,
 ) -> Result<(Formulated<Layout>, Option<RowNames>), TooLarge> {
     let nonzeros = estimate(instance);
@@ -198,12 +205,14 @@ fn state(
     let cycle = cycles.then(|| program.continuous(least, longest));
     let order = Order::new(instance, &mut program);
     let layout = Layout { models, cycle, used, order };
-    let mut statement = Statement { instance, layout: &layout, program, names };
+    let mut statement = Statement { instance, layout: &layout, program, names, strength };
     statement.chains();
     statement.devices();
     statement.limits();
-    statement.runs();
-    statement.order();
+    if strength == Strength::Strong {
+        statement.runs();
+        statement.order();
+    }
     let scale = statement.objective();
     let Statement { program, names, .. } = statement;
     Ok((Formulated { program, scale, layout }, names))

@@ -7,7 +7,7 @@ use std::fmt::Display;
 use edgeplan_mip::{Names, Program, Variable};
 use edgeplan_problem::deployment::{Deployment, DeviceId, OptionId};
 
-use super::rows::Statement;
+use super::rows::{Statement, Strength};
 use super::{Layout, Order, state};
 use crate::{Formulated, TooLarge};
 
@@ -45,7 +45,8 @@ impl NamedProgram {
     /// # Errors
     /// When it would have more coefficients than `nonzeros_max`.
     pub fn of(instance: &Deployment, nonzeros_max: usize) -> Result<Self, TooLarge> {
-        let (formulated, rows) = state(instance, nonzeros_max, Some(RowNames::default()))?;
+        let (formulated, rows) =
+            state(instance, nonzeros_max, Strength::Strong, Some(RowNames::default()))?;
         let columns = columns(instance, &formulated.layout, &formulated.program);
         let choices = choices(&formulated.layout);
         let rows = rows.map(|rows| rows.names).unwrap_or_default();

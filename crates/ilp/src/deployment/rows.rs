@@ -28,6 +28,15 @@ pub(super) fn cycle_unit(instance: &Deployment) -> u64 {
     ((u128::from(longest) * 1_000_000 / 1_618_033_989) as u64).max(1)
 }
 
+/// How much of what is known of all plans a program says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Strength {
+    /// All rows.
+    Strong,
+    /// Those that make vectors plans.
+    Weak,
+}
+
 /// A program in the making.
 pub(super) struct Statement<'a> {
     pub(super) instance: &'a Deployment,
@@ -35,6 +44,7 @@ pub(super) struct Statement<'a> {
     pub(super) program: Program,
     /// The names of its rows, where the program is written to a file.
     pub(super) names: Option<RowNames>,
+    pub(super) strength: Strength,
 }
 
 impl Statement<'_> {
@@ -206,6 +216,10 @@ impl Statement<'_> {
         // (6) bytes on d <= M[d] u[d]
         let used = self.layout.used[id.index()];
         let mut bytes = self.bytes(id);
+        if self.strength == Strength::Weak {
+            scale::at_most(&mut self.program, bytes, self.instance.device(id).memory.0);
+            return;
+        }
         bytes.subtract(used, self.instance.device(id).memory.0);
         scale::at_most(&mut self.program, bytes, 0);
         let device = &self.instance.device(id).name;

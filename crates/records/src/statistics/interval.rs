@@ -14,9 +14,9 @@ pub struct Interval {
     pub high: f64,
 }
 
-const RESAMPLES: usize = 2000;
+pub(super) const RESAMPLES: usize = 2000;
 /// Resamples are drawn with the same seed always: the same records give the same report.
-const SEED: u64 = 0;
+pub(super) const SEED: u64 = 0;
 
 /// The 95 % interval of a statistic by the percentile bootstrap (Efron and Tibshirani, An
 /// Introduction to the Bootstrap, 1993, 13.3): the statistic of 2000 samples drawn from the values

@@ -1,12 +1,18 @@
 //! Means, intervals and tests: plain functions of numbers, each with its source.
 
+mod censored;
 mod interval;
 mod line;
+mod survival;
 mod test;
+mod transition;
 
+pub use censored::{Observation, censored_line};
 pub use interval::{Interval, bootstrap};
 pub use line::{Line, line};
+pub use survival::{SurvivalMedian, survival_median};
 pub use test::{sign_test, wilcoxon};
+pub use transition::{Transition, transition};
 
 /// The arithmetic mean; none of no values.
 pub fn mean(values: impl IntoIterator<Item = f64>) -> Option<f64> {

@@ -9,6 +9,7 @@ mod relaxation;
 mod summary;
 mod superseded;
 mod text;
+mod transition;
 
 use std::collections::BTreeSet;
 
@@ -50,6 +51,11 @@ pub(super) const VIEWS: &[View] = &[
     View { name: "policies", options: &["suite", "where", "by", "to"], make: policies::make },
     View { name: "growth", options: &["suite", "where", "x", "y", "plot"], make: growth::make },
     View { name: "phase", options: &["suite", "where", "x", "plot"], make: phase::make },
+    View {
+        name: "transition",
+        options: &["suite", "where", "x", "by", "plot"],
+        make: transition::make,
+    },
     View { name: "relaxation", options: &["suite", "where", "by"], make: relaxation::make },
     View { name: "csv", options: &["file", "columns"], make: text::csv },
     View { name: "machine", options: &[], make: text::machine },
@@ -73,7 +79,13 @@ fn records(request: &Request<'_>) -> Result<Vec<Record>, String> {
     let suite = request.options.get("suite");
     // Contradictions count wherever they come from.
     let mut kept = reconciled(all);
-    kept.retain(|row| suite.is_none_or(|suite| row.suite == *suite));
+    // `structure-*` is all suites that begin so.
+    kept.retain(|row| {
+        suite.is_none_or(|suite| match suite.strip_suffix('*') {
+            Some(begin) => row.suite.starts_with(begin),
+            None => row.suite == *suite,
+        })
+    });
     kept.retain(|row| {
         wanted.iter().all(|(name, value)| row.parameter(name).as_ref() == Some(value))
     });
@@ -118,6 +130,7 @@ fn named(name: &str) -> &str {
         "capacity" => "capacity, percent",
         "slack" => "room to spare, permille",
         "seconds" => "seconds to the proof",
+        "bits-percent" => "bits per item, percent",
         "cpu" => "seconds of processor time",
         "memory" => "bytes",
         other => other,

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use edgeplan_problem::Verdict;
 use edgeplan_records::declared::declared;
 use edgeplan_records::parameter::Parameter;
 use edgeplan_records::row::Record;
-use edgeplan_records::statistics::geometric_mean;
-use edgeplan_records::summary::SHIFT_S;
+use edgeplan_records::statistics::survival_median;
 
 use super::super::block::Request;
 use super::super::format::{percent, seconds, table};
@@ -25,12 +25,16 @@ pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
         let own = records.iter().filter(|row| row.solver == solver);
         own.filter(|row| row.parameter(x).as_ref() == Some(value)).collect()
     };
+    // A wrong answer, or none to be had, tells nothing of how long a right one takes.
+    let takes = |row: &&Record| !matches!(row.verdict, Verdict::Wrong(_) | Verdict::Unsupported(_));
     let time = |value: &Parameter, solver: &str| {
-        geometric_mean(of(value, solver).iter().map(|row| row.proof_s()), SHIFT_S)
+        let own = of(value, solver).into_iter().filter(takes);
+        survival_median(&own.map(|row| (row.elapsed_s, row.is_proven())).collect::<Vec<_>>()).median
     };
-    // Where several are as slow, as at the time limit, none is the hardest.
+    // Where several are beyond the limit, none is the hardest.
     let hardest = |solver: &str| {
-        let times = values.iter().filter_map(|value| Some((time(value, solver)?, value)));
+        let own = values.iter().filter(|value| !of(value, solver).is_empty());
+        let times = own.map(|value| (time(value, solver).unwrap_or(f64::INFINITY), value));
         let mut times: Vec<(f64, &Parameter)> = times.collect();
         times.sort_by(|a, b| b.0.total_cmp(&a.0));
         let alone = times.get(1).is_none_or(|second| second.0 < times[0].0 * (1.0 - 1e-6));
@@ -52,9 +56,11 @@ pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
         for (solver, hardest) in order.iter().zip(&hardest) {
             let own = of(value, solver);
             let proven = own.iter().filter(|row| row.is_proven()).count();
-            let text = time(value, solver).map_or("-".into(), |time| {
-                format!("{} ({proven} of {})", seconds(time), own.len())
-            });
+            let text = match time(value, solver) {
+                _ if own.is_empty() => "-".into(),
+                Some(time) => format!("{} ({proven} of {})", seconds(time), own.len()),
+                None => format!("beyond the limit ({proven} of {})", own.len()),
+            };
             row.push(if hardest.as_ref() == Some(value) { format!("**{text}**") } else { text });
         }
         rows.push(row);
@@ -67,12 +73,14 @@ pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
     });
     let chart = Chart {
         title: titled(&format!("seconds to the proof over {}", named(x))),
-        remark: "Shifted geometric mean; a trial without a proof counts as its time limit".into(),
+        remark: "Median (Kaplan and Meier), where more than half of the trials ended in a proof"
+            .into(),
         x: if x == "slack" { Axis::linear(named(x)) } else { Axis::logarithmic(named(x)) },
         y: Axis::logarithmic("seconds to the proof"),
         series: series.collect(),
     };
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let note = "\nIn brackets the trials that ended in a proof; bold where the solver is slowest.";
+    let note = "\nMedians, where a trial without a proof takes more than it took (Kaplan and Meier); in \
+                brackets the trials that ended in a proof; bold where the solver is slowest.";
     Ok(with_plot(request, &chart, table(&headings, rows) + note))
 }
