@@ -42,9 +42,10 @@ const LOOK_EVERY: u32 = 50;
 const LOOK_WORTH: f64 = 0.02;
 const LACKS_MAX: f64 = 0.1;
 /// A master's optimum counts as the square of its rows, a trial as so much for each label. By this
-/// multi4-rand-8x6 takes a third of the time by volume (108 at one), and multi2-home-lab-D4 takes
-/// columns, which prove half the gap (6 at one).
-const LABEL: u64 = 20;
+/// random-8x4x4 and 12x4x4 with three models take a third of the time by volume (15 rows squared for
+/// a label), and multi2-home-lab-D4 takes
+/// columns, which prove half the gap (6).
+const LABEL: u64 = 10;
 /// Trials whose columns a master begins with.
 const RECENT: usize = 50;
 
