@@ -78,7 +78,11 @@ fn plan_for(engine: &'static Runtime, arguments: &Arguments) -> Result<Reply> {
     let Arguments { asked, plan, out, at, nearest, .. } = arguments;
     let task = asked.task()?;
     check_folder(out)?;
-    let session = asked.question.load()?;
+    // Without a plan, the engine's own limits decide what the objective finds.
+    let session = match plan {
+        Some(_) => asked.question.load()?,
+        None => asked.question.sources().load()?,
+    };
     watch::listen();
     let addresses: BTreeMap<String, String> = at.iter().cloned().collect();
     let (plan, nearest, command) = (plan.as_deref(), *nearest, &command_line());

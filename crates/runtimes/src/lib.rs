@@ -12,6 +12,7 @@ mod exo;
 mod export;
 mod express;
 mod llama_cpp;
+mod lm_studio;
 mod mistral_rs;
 mod ollama;
 mod prima_cpp;

@@ -79,6 +79,7 @@ impl Case {
             addresses: &addresses,
             backends: &backends,
             kept: &[],
+            projector: None,
             remarks: &[],
             command: "edgeplan export",
         };
