@@ -9,7 +9,7 @@ fn git(arguments: &[&str]) -> Option<String> {
 }
 
 fn main() {
-    // Of sources without a repository, such as those of a container, somebody else has to say.
+    // Sources without a repository, such as those of a container, have their revision from here.
     let told = std::env::var("EDGEPLAN_REVISION").ok().filter(|told| !told.is_empty());
     println!("cargo::rerun-if-env-changed=EDGEPLAN_REVISION");
     let revision = told.or_else(|| git(&["describe", "--always", "--dirty", "--exclude=*"]));

@@ -219,7 +219,7 @@ class Program:
                 self.below(own + [(held[d], -room)], 0)
 
     def add_devices(self):
-        """(6) Memory, (7) used by somebody, (8) budgets of compute and traffic."""
+        """(6) Memory, (7) a device is used if a model is on it, (8) budgets of compute and traffic."""
         question = self.question
         for d, data in enumerate(question.devices):
             memory = self.bytes[d] + [(self.used[d], data.get("overhead", 0) - data["memory"])]

@@ -7,7 +7,7 @@ host=$(hostname -s)
 cpus=$(nproc)
 export SLURM_CONF="$place/slurm.conf"
 
-# Ends what this script started, by its process ids, and shows logs where something failed.
+# Ends what this script started, by its process ids, and shows logs where a step failed.
 end() {
     code=$?
     for daemon in slurmd slurmctld munged; do

@@ -57,7 +57,7 @@ impl Random {
         let requests = self.up_to(if nodes == 1 { 8 } else { 5 });
         let weighted = self.chance(30);
         let identical = self.chance(15);
-        // Bits per nanosecond, from a band that one request fills to one that nobody notices.
+        // Bits per nanosecond, from a band that one request fills to one that never binds.
         let rate = [2, 6, 20, 1_000][self.up_to(3) as usize];
         let mut waiting: Vec<Request> =
             (0..requests).map(|index| self.waiting(index, nodes, weighted, rate)).collect();

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 
-/// A file format: its name, who writes and reads it, and its schema.
+/// A file format: its name, which commands write and read it, and its schema.
 #[derive(Debug)]
 pub struct FileFormat {
     /// The name of its files (`workload.toml`).

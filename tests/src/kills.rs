@@ -166,7 +166,7 @@ fn spawn(folder: &Path, arguments: &[String]) -> Child {
 }
 
 /// Whether a process of a campaign is still there.
-fn someone(folder: &Path) -> bool {
+fn is_alive(folder: &Path) -> bool {
     let mark = format!("{MARK}={}", folder.display());
     let Ok(processes) = std::fs::read_dir("/proc") else { return false };
     processes.flatten().any(|process| {
@@ -205,7 +205,7 @@ pub fn campaign(victim: Victim, kills: u32, seed: u64) -> Result<Tally, Damage> 
         child.kill().expect("a child");
         child.wait().expect("a child");
         let killed = Instant::now();
-        while someone(&folder) {
+        while is_alive(&folder) {
             if killed.elapsed() > Duration::from_secs(5) {
                 return Err(format!("a process is left after {} kills", tally.kills).into());
             }
@@ -246,7 +246,7 @@ fn replaced(before: &Files, after: &Files, now: &Files, done: bool) -> Result<()
     let lost = before.keys().find(|path| !now.contains_key(*path));
     match lost {
         Some(path) => Err(format!("{} is lost", path.display())),
-        None if done && now != after => Err("a run that ended wrote something else".into()),
+        None if done && now != after => Err("a run that ended wrote another file".into()),
         None => Ok(()),
     }
 }

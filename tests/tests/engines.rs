@@ -48,7 +48,7 @@ fn what_an_engine_did_not_say_is_missing() {
     let place = tempfile::tempdir().unwrap();
     let instance = generate(place.path(), "i.json", "1");
     let (_, json) = plan("none", &instance);
-    // Out of time without a word: the plan that it was given, and no bound of anybody.
+    // Out of time without output: the plan that it was given, and no lower bound.
     assert_eq!(json["verdict"], "feasible", "{json}");
     assert!(json["lower_bound_ns"].is_null() && json["gap"].is_null(), "{json}");
     assert_eq!(json["work"]["nodes"], 42);

@@ -127,7 +127,11 @@ fn a_killed_task_is_not_merged_and_goes_on() {
 fn kill_owner(lock: &Path) {
     let begun = Instant::now();
     loop {
-        assert!(begun.elapsed() < Duration::from_secs(60), "{}: nobody came", lock.display());
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "{}: no process took it",
+            lock.display()
+        );
         let owner = fs::read_to_string(lock).unwrap_or_default();
         if let Some(id) = owner.strip_prefix("process ").and_then(|rest| rest.split(' ').next()) {
             let killed = Command::new("kill").args(["-KILL", id]).status().unwrap();

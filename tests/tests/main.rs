@@ -20,6 +20,7 @@ mod inspect; // what it shows of models, devices and clusters
 mod install; // a binary by itself, its manual, lists of packages
 mod jobs; // suites as jobs of clusters
 mod known_values; // figures that papers report
+mod loaded; // files are opened once
 mod measured; // plans for machines that were measured
 mod memory; // what a model takes while it is measured, taught, and written
 mod one_pc; // what people ask of one PC
@@ -35,10 +36,11 @@ mod report; // pages made from records, in a browser, too
 mod schedule; // edgeplan schedule
 mod scheduling; // schedulers against brute force
 mod search; // determinism and limits of the chain search
-mod second_opinion; // false answers, and who notices
+mod second_opinion; // false answers, and what detects them
 mod service; // sites, services and load
 mod simulate; // events against evaluate, and traces
 mod tidy; // style
+mod ui; // the local page, over HTTP and in a browser
 mod verify; // models that are made and run
 mod what_if; // the smallest fix, and what more would be worth
 mod written; // whatever is written is read

@@ -77,7 +77,7 @@ fn run(layout: &Layout, times: &Shares, requests: &[Request], policy: &mut dyn P
 
 fn planned(solver: &str, layout: &Layout, times: &Shares) -> Planned {
     let solver = (find_batching(solver).expect("registered").make)();
-    Planned::new(solver, BATCH, (layout, times), Some(1))
+    Planned::new(solver, BATCH, layout, times, Some(1))
 }
 
 /// Requests that ended in time.
@@ -140,7 +140,7 @@ fn whoever_is_taken_ends_in_time() {
     }
     assert!(runs > 200, "only {runs} plans");
     assert!(together > runs / 4, "batches in {together} of {runs} only");
-    // Both answers are optimal, but who is added to them depends on which optimum it was.
+    // Both answers are optimal, but the requests added to them depend on which optimum it was.
     assert!(apart * 50 < largest, "{apart} apart, of {largest}");
     assert!(served > one_by_one && served > fixed, "{served}, not {one_by_one} or {fixed}");
 }

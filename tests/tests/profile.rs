@@ -127,7 +127,7 @@ fn a_link_is_measured_and_printed_as_a_cluster_has_it() {
     std::fs::write(&path, cluster).unwrap();
     let shown = run(&["inspect", "cluster", &path.display().to_string()]);
     assert!(shown.status.success(), "{lines}\n{}", text(&shown.stderr));
-    // A client that makes no sense in between harms nobody.
+    // A client of another protocol in between disturbs no other client.
     let mut stranger = TcpStream::connect(&served.address).unwrap();
     stranger.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
     drop(stranger);

@@ -94,7 +94,7 @@ fn names_are_different_and_of_harmless_letters() {
     }
 }
 
-/// The plan file that a program of somebody's own would write of a solution.
+/// The plan file that a user's own program would write of a solution.
 fn plan_file(told: &Value, solution: &SolvedFile) -> Value {
     let chosen = |column: &Value| {
         solution.values.iter().any(|(name, value)| column == name.as_str() && *value > 0.5)

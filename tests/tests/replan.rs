@@ -1,4 +1,4 @@
-//! Plans after something happened to the machines, and what other machines would buy.
+//! Plans after an event on the machines, and what other machines would buy.
 
 use edgeplan::{Event, Horizon, Kind, Quiet, Replan, Replanned, Session, Sources, Task};
 use edgeplan_problem::deployment::{Assignment, Deployment, DeviceId, OptionId, Plan};

@@ -86,7 +86,7 @@ fn the_web_page_draws_and_sorts_in_a_browser() {
     let browsers = ["chromium", "chromium-browser", "google-chrome"];
     let found = |name: &&&str| Command::new(name).arg("--version").output().is_ok();
     let Some(browser) = browsers.iter().find(found) else {
-        // Past the capture of tests, so that everybody sees it.
+        // To stderr itself, because the test harness captures `eprintln!`.
         let _ =
             writeln!(std::io::stderr(), "not run: the web page in a browser (no Chromium here)");
         return;

@@ -26,7 +26,7 @@ fn the_example_is_scheduled_written_and_checked() {
     let checked = json(&["schedule", &question, "--check", &plan]);
     assert_eq!(checked["feasible"], true);
     assert_eq!(checked["satisfaction_ppb"], answer["satisfaction_ppb"]);
-    // Everybody on one small server is too much.
+    // All requests on one small server exceed its capacity.
     let crowded = std::fs::read_to_string(&plan).unwrap().replace("\"cloud\"", "\"library\"");
     std::fs::write(&plan, crowded).unwrap();
     let output = run(&["schedule", &question, "--check", &plan]);

@@ -52,7 +52,7 @@ fn every_scheduler_agrees_with_brute_force() {
         best < instance.evaluate(&Plan::empty(instance.requests.len())).cost
     };
     let interesting = truths.iter().filter(|truth| served(truth)).count();
-    assert!(interesting > truths.len() / 2, "somebody is served in {interesting} only");
+    assert!(interesting > truths.len() / 2, "a request is served in {interesting} only");
     for entry in SCHEDULING {
         let results: Vec<Result<bool, String>> =
             truths.par_iter().map(|&(seed, best)| check(entry, seed, best)).collect();

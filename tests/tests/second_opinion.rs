@@ -1,4 +1,4 @@
-//! Answers that are false on purpose, and who notices.
+//! Answers that are false on purpose, and what detects them.
 
 use edgeplan_problem::deployment::Plan;
 use edgeplan_problem::{Contradiction, Cost, Outcome, Verdict};
@@ -16,7 +16,7 @@ fn a_false_claim_is_noticed_and_a_true_one_agreed_with() {
     for seed in 0..400 {
         let instance = varied(seed);
         let doubted = |mut outcome: Outcome<Plan>| {
-            let asked = ("somebody", &mut outcome);
+            let asked = ("first", &mut outcome);
             let opinion = second_opinion(&instance, asked, Effort::INSTANT);
             (outcome.verdict, opinion.map(|opinion| (opinion.by, opinion.outcome.verdict)))
         };

@@ -10,9 +10,9 @@ use edgeplan_problem::{Limits, Nanos, Problem as _, Silent, solve};
 use edgeplan_schedule_search::ScheduleSearch;
 use edgeplan_service::platform::Platform;
 use edgeplan_service::{
-    Batching, Equipment, Expected, Grade, Hosting, Load, Offered, Planner, Router, Rule, Ticket,
-    UserRequest, Way, by_rule, choose, denser, equipments, mean_size, rate, replay, requests,
-    scheduled, ways,
+    Batching, Equipment, Expected, Grade, Hosting, Load, Meaning, Offered, Planner, Router, Rule,
+    Strategy, Ticket, UserRequest, by_rule, choose, denser, equipments, mean_size, rate, replay,
+    requests, scheduled, strategies,
 };
 use edgeplan_simulator::Size;
 use edgeplan_solvers::{find, find_scheduling};
@@ -115,7 +115,7 @@ fn equipment_is_as_good_as_its_grade_and_takes_what_evaluate_says() {
                 }
             }
             assert!(hosted.accuracy < platform.services[0].accuracy);
-            let host = |batch| equipment.host(0, equipment.size, (batch, None));
+            let host = |batch| equipment.host(0, equipment.size, batch, None);
             assert!(host(8).computation <= host(1).computation, "batches share weights");
             assert!(host(8).processing >= host(1).processing, "and take longer");
         }
@@ -184,7 +184,7 @@ fn a_busy_site_serves_as_many_as_it_promises() {
             assert_eq!(levels.served, rush.len());
             let offered = hosting[site].as_ref().expect("hosted");
             let promised = rush.iter().map(|asked| {
-                offered.equipment.host(0, asked.size, (batch, None)).computation as f64 / 1e9
+                offered.equipment.host(0, asked.size, batch, None).computation as f64 / 1e9
             });
             let promised = rush.len() as f64 / promised.sum::<f64>();
             let ratio = levels.requests_per_s / promised;
@@ -205,7 +205,7 @@ fn every_request_is_sent_once_where_its_service_is() {
         let frame = case.platform.frame.0;
         for (asked, ticket) in dense.iter().zip(&tickets) {
             let Some(Ticket { site, model, at, back }) = *ticket else { continue };
-            let offered = chosen.hosting[site].as_ref().expect("something is hosted there");
+            let offered = chosen.hosting[site].as_ref().expect("the site hosts a model");
             assert_eq!(offered.equipment.hosted[model].service, asked.service);
             let way = case.platform.way(asked.site, site, edgeplan_problem::Bytes(0));
             assert!(at >= asked.arrival + way && back >= way);
@@ -218,9 +218,9 @@ fn every_request_is_sent_once_where_its_service_is() {
         let run =
             replay(&chosen.hosting, case.load().with(&dense), &tickets, &[Batching::Continuous; 3]);
         let levels = run.levels(&dense, |_| true);
-        assert_eq!(levels.served, sent, "continuous batches turn nobody away");
+        assert_eq!(levels.served, sent, "continuous batches turn no request away");
         assert_eq!(levels.satisfied + levels.missed + levels.inaccurate, dense.len());
-        // Whoever was scheduled under hard demands is served accurately.
+        // A request that was scheduled under hard demands is served accurately.
         assert_eq!(levels.inaccurate, 0);
         let by_site: usize = run.sites.iter().flatten().map(|site| site.requests).sum();
         assert_eq!(by_site, sent);
@@ -258,9 +258,9 @@ fn a_lone_request_sees_the_times_of_its_plan() {
     let Size { prompt, generate } = asked.size;
     let router = Router::Schedule(find_scheduling("gus").expect("registered"));
     let batching = vec![Batching::Continuous; 3];
-    let way = Way { name: "one".into(), hosting, router, batching };
-    let run = way.run(Load::new(&case.platform, &[asked])).expect("nobody stops it");
-    let served = run.replay.served[0].expect("nobody else is there");
+    let strategy = Strategy { name: "one".into(), hosting, router, batching };
+    let run = strategy.run(Load::new(&case.platform, &[asked])).expect("it is not interrupted");
+    let served = run.replay.served[0].expect("no other request is there");
     let there = case.platform.way(asked.site, 2, edgeplan_problem::Bytes(4 * u64::from(prompt)));
     let back = case.platform.way(2, asked.site, edgeplan_problem::Bytes(4 * u64::from(generate)));
     let alone = equipment.deployment.evaluate(&equipment.plan).account.models[0].latency;
@@ -280,12 +280,12 @@ fn questions_are_those_of_their_requests() {
     for (request, choice) in plan.choices.iter().enumerate() {
         let Some(choice) = *choice else { continue };
         served += 1;
-        let (site, _, model) = chosen.question.meaning(request, choice);
+        let Meaning { site, model } = chosen.question.meaning(request, choice);
         assert_eq!(choice.server, ServerId(site as u16));
         assert!(chosen.hosting[site].is_some_and(|o| model < o.equipment.hosted.len()));
     }
-    assert!(served > 0, "GUS serves nobody");
-    let all = ways(case.load(), (&chosen.hosting, &vec![None; 3]));
+    assert!(served > 0, "GUS serves no request");
+    let all = strategies(case.load(), &chosen.hosting, &vec![None; 3]);
     assert_eq!(all.len(), 7);
 }
 
@@ -298,9 +298,9 @@ fn a_load_that_is_stopped_yields_what_is_known() {
     let chosen = choose(&Expected::new(load), &case.choices);
     assert!(chosen.hosting.iter().all(Option::is_none), "no hosting was tried");
     assert!(chosen.most >= whole.most && chosen.worth <= whole.worth);
-    let all = ways(load, (&whole.hosting, &vec![None; 3]));
+    let all = strategies(load, &whole.hosting, &vec![None; 3]);
     assert_eq!(all.len(), 7);
-    assert!(all.iter().all(|way| way.run(load).is_none()), "part of a load is no result");
+    assert!(all.iter().all(|strategy| strategy.run(load).is_none()), "part of a load is no result");
 }
 
 #[test]

@@ -100,8 +100,8 @@ fn more_is_never_worse_and_never_better_than_its_bound() {
         let Optimum::Cost(cost, plan) = brute_force(&instance) else { continue };
         let changes: Vec<_> = more_memory(&instance).chain(looser_quality(&instance)).collect();
         let truths: Vec<_> = changes.iter().map(|c| brute_force(&c.instance).cost()).collect();
-        let changes = (changes.len(), changes.into_iter().map(Ok::<_, Infallible>));
-        let worths = worth(changes, solver().as_ref(), Limits::default()).unwrap();
+        let (count, changes) = (changes.len(), changes.into_iter().map(Ok::<_, Infallible>));
+        let worths = worth(count, changes, solver().as_ref(), Limits::default()).unwrap();
         assert_eq!(worths.len(), truths.len(), "seed {seed}");
         compared += truths.len();
         for (found, truth) in worths.iter().zip(truths) {

@@ -1,4 +1,4 @@
-//! Whatever edgeplan writes, it reads: every writer, with names and numbers that nobody expects.
+//! Every file that edgeplan writes can be read again, with unusual names and numbers, too.
 
 use edgeplan::{CertificateFile, Quiet, certify, link_lines, links};
 use edgeplan_batching::Scenario;

@@ -60,7 +60,7 @@ impl Solver<Batching> for Dftsp {
         let instance = run.problem();
         let weight = instance.requests.first().map_or(0, |request| u64::from(request.weight));
         run.incumbent(&Plan::idle(instance));
-        // Steps 1 and 2: who is admitted, by slack.
+        // Steps 1 and 2: which requests are admitted, by slack.
         let queues: Vec<Queue> =
             instance.modes(NodeId(0)).into_iter().map(|mode| queue(instance, mode)).collect();
         let largest = queues.iter().map(|queue| queue.items.len()).max().unwrap_or(0);

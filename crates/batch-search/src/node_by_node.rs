@@ -4,9 +4,9 @@
 //! 10.1109/TWC.2024.3497923; the heuristic is that of Cohen, Katz and Raz, Information Processing
 //! Letters 100(4), 2006).
 //!
-//! Each node takes the best batch of what the nodes before it left. What a request is worth does
-//! not depend on who serves it, so the heuristic's residual profits come down to just that. With
-//! an exact search per node the served weight is at least half of the most possible: what the
+//! Each node takes the best batch of what the nodes before it left. A request's weight does not
+//! depend on the node that serves it, so the heuristic's residual profits come down to just that.
+//! With an exact search per node the served weight is at least half of the most possible: what the
 //! optimum serves at a node and the heuristic does not at all was there to be taken.
 //!
 //! # Complexity
@@ -26,7 +26,7 @@ impl Solver<Batching> for NodeByNode {
         let instance = run.problem();
         run.incumbent(&Plan::idle(instance));
         let nodes: Vec<NodeId> = instance.node_ids().collect();
-        // No plan serves more than: twice what any round does; everybody; each node's best.
+        // Upper bounds: twice what any round serves; all requests; the sum of each node's best.
         let mut most = instance.weight();
         let mut apart = 0;
         for first in 0..nodes.len() {

@@ -15,11 +15,11 @@ use edgeplan_problem::{Bytes, Nanos};
 
 pub use wire::{Phases, WireFormat, WireNode, WireRequest};
 
-use edgeplan_files::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_table};
 use edgeplan_model::{ModelSpec, TensorClass};
 use wire::{check, finite};
 
-/// A `batch.toml`: who waits at which edge nodes, and what an epoch is.
+/// A `batch.toml`: the requests that wait at each edge node, and the length of an epoch.
 pub type Scenario = wire::Scenario;
 
 impl Scenario {
@@ -28,7 +28,7 @@ impl Scenario {
     /// # Errors
     /// Unknown keys with the nearest known one, wrong units, numbers out of range.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        let scenario: Self = parse_toml(file, text)?;
+        let scenario: Self = parse_table(file, text)?;
         check(file, &scenario)?;
         Ok(scenario)
     }

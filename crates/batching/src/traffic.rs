@@ -108,7 +108,7 @@ fn exponential(random: &mut Pcg64Mcg) -> f64 {
     Exp::new(1.0).map_or(0.0, |exponential| exponential.inverse_cdf(uniform))
 }
 
-/// A gain in tenths of a decibel, as fine as anyone writes it; of nothing, next to nothing.
+/// A gain rounded to tenths of a decibel; -999 dB for a gain of zero.
 fn decibels(gain: f64) -> f64 {
     ((100.0 * gain.log10()).round() / 10.0).max(-999.0)
 }

@@ -68,7 +68,8 @@ fn answer(program: &Program, request: &Request, started: Instant) -> Reply {
         bound: Some(raw.best_possible_value())
             .filter(|bound| bound.is_finite() && bound.abs() < 1e49)
             .map(|bound| bound + program.constant),
-        // Whoever reads the log adds these: coin_cbc hides the pointer that Cbc_getNodeCount needs.
+        // The parent reads these from the log: coin_cbc hides the pointer that Cbc_getNodeCount
+        // needs.
         nodes: None,
         iterations: None,
     }

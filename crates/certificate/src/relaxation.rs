@@ -47,7 +47,7 @@ impl<'a> Relaxation<'a> {
         });
         let grids = grids.collect();
         let pairs = (0..devices).flat_map(|from| (0..devices).map(move |to| (from, to)));
-        let moves = pairs.map(|pair| Move::new(&certificate.remembered, pair)).collect();
+        let moves = pairs.map(|(from, to)| Move::new(&certificate.remembered, from, to)).collect();
         Self { instance, model, certificate, grids, moves }
     }
 
@@ -240,7 +240,7 @@ impl<'a> Relaxation<'a> {
 }
 
 impl Move {
-    fn new(remembered: &[Vec<usize>], (from, to): (usize, usize)) -> Self {
+    fn new(remembered: &[Vec<usize>], from: usize, to: usize) -> Self {
         let bit = |set: &[usize], device: usize| set.iter().position(|&other| other == device);
         let flag = |position: Option<usize>| position.map_or(0, |bit| 1 << bit);
         let (known, wanted) = (&remembered[from], &remembered[to]);

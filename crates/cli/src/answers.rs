@@ -11,7 +11,7 @@ use edgeplan_simulator::{Record, Request};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::question::Asked;
+use crate::question::SolveArguments;
 
 pub use crate::fit::given as fit;
 pub use crate::schedule::given as schedule;
@@ -44,7 +44,7 @@ pub(crate) struct Given<T: clap::Args> {
 #[derive(Debug, clap::Args)]
 struct Asking {
     #[command(flatten)]
-    asked: Asked,
+    solve: SolveArguments,
     #[arg(long)]
     double_check: bool,
 }
@@ -58,11 +58,11 @@ pub(crate) fn keys(value: &impl Serialize) -> Keys {
 }
 
 /// The task of these arguments, which `stop` ends.
-fn task<'a>(arguments: &[String], stop: &'a AtomicBool) -> Result<(Asked, Task<'a>)> {
-    let Asking { asked, double_check } = Given::try_parse_from(arguments)?.arguments;
-    let task = asked.task()?;
+fn task<'a>(arguments: &[String], stop: &'a AtomicBool) -> Result<(SolveArguments, Task<'a>)> {
+    let Asking { solve, double_check } = Given::try_parse_from(arguments)?.arguments;
+    let task = solve.task()?;
     let limits = Limits { interrupt: Some(stop), ..task.limits };
-    Ok((asked, Task { limits, double_check, ..task }))
+    Ok((solve, Task { limits, double_check, ..task }))
 }
 
 /// Loads and prices the question of these arguments, and finds what its objective looks for.
@@ -70,8 +70,8 @@ fn task<'a>(arguments: &[String], stop: &'a AtomicBool) -> Result<(Asked, Task<'
 /// # Errors
 /// Arguments that are not understood, and as [`edgeplan::Sources::load`].
 pub fn load(arguments: &[String], documents: Documents, stop: &AtomicBool) -> Result<Session> {
-    let (asked, task) = task(arguments, stop)?;
-    let mut sources = asked.question.sources();
+    let (solve, task) = task(arguments, stop)?;
+    let mut sources = solve.question.sources();
     let Documents { instance, cluster, workload } = documents;
     sources.instance = instance.or(sources.instance);
     sources.cluster = cluster.or(sources.cluster);
@@ -110,12 +110,13 @@ pub fn checked(session: &Session, checked: &Checked) -> Keys {
 /// Arguments that are not understood.
 pub fn solve_with<'a>(
     session: &Session,
-    solver: (&'a str, &dyn Solver<Deployment>),
+    name: &'a str,
+    solver: &dyn Solver<Deployment>,
     arguments: &[String],
     stop: &AtomicBool,
 ) -> Result<(OwnAnswer<'a>, Keys)> {
     let (_, task) = task(arguments, stop)?;
-    let answer = session.solve_with(solver, &task, &mut Quiet);
+    let answer = session.solve_with(name, solver, &task, &mut Quiet);
     let keys = keys(&answer.keys(session));
     Ok((answer, keys))
 }

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use edgeplan::Alternative;
 
-use crate::question::Asked;
+use crate::question::SolveArguments;
 use crate::reply::Reply;
 use crate::watch::{self, Watcher};
 
@@ -11,7 +11,7 @@ use crate::watch::{self, Watcher};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    asked: Asked,
+    solve: SolveArguments,
     /// Ask what another machine or link would buy: `+DEVICE` of the catalog, `+HOST:DEVICE`,
     /// `-NAME`, `link=10 Gbit/s` for all links or `NAME-NAME=10 Gbit/s`, with a price after it such
     /// as `+rtx-3090-24@700`; repeat for several, which are ranked by tokens/s gained, per unit of
@@ -21,19 +21,19 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let (session, task) = (arguments.asked.question.load()?, arguments.asked.task()?);
+    let (session, task) = (arguments.solve.question.load()?, arguments.solve.task()?);
     watch::listen();
     let mut progress = Watcher::new(session.deployment().objective);
     if !arguments.what_if.is_empty() {
         let answer = session.what_if(&arguments.what_if, &task, &mut progress)?;
         drop(progress);
         let (json, text) = (answer.keys(session.deployment()), answer.text(session.deployment()));
-        let reply = Reply::either(arguments.asked.json, &json, &text);
+        let reply = Reply::either(arguments.solve.json, &json, &text);
         return Ok(reply.found(answer.found()).wrong(answer.wrong()));
     }
     let explained = session.explain(&task, &mut progress)?;
     drop(progress);
     let solver = task.solver(session.deployment()).name;
     let (json, text) = (explained.keys(&session, solver), explained.text(&session, solver));
-    Ok(Reply::either(arguments.asked.json, &json, &text).of(&explained.outcome))
+    Ok(Reply::either(arguments.solve.json, &json, &text).of(&explained.outcome))
 }

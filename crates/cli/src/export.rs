@@ -10,14 +10,14 @@ use edgeplan_files::{check_folder, write_folder_atomic};
 use serde_json::json;
 
 use crate::program;
-use crate::question::{Asked, engine_help};
+use crate::question::{SolveArguments, engine_help};
 use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    asked: Asked,
+    solve: SolveArguments,
     #[arg(
         long,
         value_name = "ENGINE",
@@ -60,9 +60,9 @@ fn target(name: &str) -> Result<Target, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    let Arguments { asked, to, plan, out, at, .. } = arguments;
+    let Arguments { solve, to, plan, out, at, .. } = arguments;
     match *to {
-        Target::Engine(engine) if asked.question.runtime.is_some() => {
+        Target::Engine(engine) if solve.question.runtime.is_some() => {
             bail!("--for cannot be used with --to {}, which says as much", engine.name)
         }
         Target::Engine(engine) => plan_for(engine, arguments),
@@ -70,18 +70,18 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
             let format = format.word();
             bail!("--plan and --at cannot be used with --to {format}: it is the question's file")
         }
-        Target::Program(format) => program::write(&asked.question, format, out, asked.json),
+        Target::Program(format) => program::write(&solve.question, format, out, solve.json),
     }
 }
 
 fn plan_for(engine: &'static Runtime, arguments: &Arguments) -> Result<Reply> {
-    let Arguments { asked, plan, out, at, nearest, .. } = arguments;
-    let task = asked.task()?;
+    let Arguments { solve, plan, out, at, nearest, .. } = arguments;
+    let task = solve.task()?;
     check_folder(out)?;
     // Without a plan, the engine's own limits decide what the objective finds.
     let session = match plan {
-        Some(_) => asked.question.load()?,
-        None => asked.question.sources().load()?,
+        Some(_) => solve.question.load()?,
+        None => solve.question.sources().load()?,
     };
     watch::listen();
     let addresses: BTreeMap<String, String> = at.iter().cloned().collect();
@@ -94,18 +94,17 @@ fn plan_for(engine: &'static Runtime, arguments: &Arguments) -> Result<Reply> {
         let name = engine.name;
         let text = format!("no plan for {name}; `edgeplan plan --for {name}` says why");
         let json = json!({ "engine": name, "plan": null });
-        return Ok(Reply::either(asked.json, &json, &text).found(false));
+        return Ok(Reply::either(solve.json, &json, &text).found(false));
     };
     write_folder_atomic(out, &exported.files)?;
     let (remarks, files) = (exported.remarks.join("\n"), exported.names().join(", "));
     let text = format!("{remarks}\n{}: {files}", out.display());
-    Ok(Reply::either(asked.json, &exported.keys(engine, out), &text))
+    Ok(Reply::either(solve.json, &exported.keys(engine, out), &text))
 }
 
 /// A device and its address.
 fn address(text: &str) -> Result<(String, String), String> {
-    let pair =
-        text.split_once('=').filter(|(name, address)| !name.is_empty() && !address.is_empty());
+    let pair = text.split_once('=').filter(|(name, at)| !name.is_empty() && !at.is_empty());
     let (name, address) = pair.ok_or("DEVICE=ADDRESS is needed")?;
     Ok((name.into(), address.into()))
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::Parser as _;
 use clap::builder::NonEmptyStringValueParser;
 use edgeplan::fit::{Fit, Order, Ranked, catalog, models_in, this_machine};
@@ -11,6 +11,8 @@ use edgeplan::{Changes, Limits, Task};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
+
+use edgeplan_terminal::models;
 
 use crate::answers::Given;
 use crate::question::{Machines, RequestKeys};
@@ -33,6 +35,9 @@ pub(crate) struct Arguments {
     /// What comes first: the largest models, the fastest, the least loss, or the longest context
     #[arg(long, value_enum, default_value_t = Sort::Size)]
     sort: Sort,
+    /// Filter and sort on the terminal
+    #[arg(long, conflicts_with_all = ["json", "rows"])]
+    view: bool,
     /// Rows to print; 0 prints all
     #[arg(long, default_value_t = 20)]
     rows: usize,
@@ -99,7 +104,14 @@ fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     watch::listen();
-    let ranked = ranked(arguments, watch::flag())?;
+    if arguments.view && !models::has_screen() {
+        bail!("--view: standard output is no terminal; without --view the table is printed");
+    }
+    let mut ranked = ranked(arguments, watch::flag())?;
+    if arguments.view {
+        let chosen = models::show(&mut ranked)?;
+        return Ok(Reply::text(&chosen.map(|model| models::next(&model)).unwrap_or_default()));
+    }
     let rows = if arguments.rows == 0 { usize::MAX } else { arguments.rows };
     let found = ranked.fitting().next().is_some();
     Ok(Reply::either(arguments.json, &ranked, &ranked.text(rows)).found(found))

@@ -24,28 +24,26 @@ mod quantize;
 mod question;
 mod refresh;
 mod replan;
-mod reply;
 mod reproduce;
 mod schedule;
 mod sensitivity;
 mod service;
 mod simulate;
 mod solvers;
-mod started;
+mod ui;
 mod verify;
-mod watch;
 
 use std::ffi::OsString;
-use std::io::Write as _;
 use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{CommandFactory as _, Parser, Subcommand};
-use edgeplan_files::visible;
 use edgeplan_measure::machine::set_revision;
+use edgeplan_report::table::fit_terminal;
+pub use edgeplan_terminal::started::Program;
+use edgeplan_terminal::{reply, started, watch};
 
-use crate::reply::Reply;
-pub use crate::started::Program;
+use crate::reply::{Reply, print_error};
 
 /// Plans which device runs each layer of a large language model, and in which quantization format;
 /// proves a lower bound beside every plan
@@ -64,6 +62,8 @@ enum Command {
     Fit(fit::Arguments),
     /// Write a cluster file of this machine
     Init(init::Arguments),
+    /// Plan in a browser: models, machines, links and limits on a local page
+    Ui(ui::Arguments),
     /// Assign the requests of a decision frame to servers and model variants (GUS)
     Schedule(schedule::Arguments),
     /// Plan deployments, hosting and schedules of several sites, and simulate their users
@@ -145,14 +145,8 @@ pub fn run(program: Program, arguments: &[OsString]) -> u8 {
             return refusal.exit_code().try_into().unwrap_or(2);
         }
     };
-    answer(command).and_then(Reply::print).unwrap_or_else(|error| {
-        // Nobody is left to be told if this fails, too.
-        let text = format!("{error:#}");
-        // Some errors quote files, and a terminal obeys what it is shown.
-        let lines: Vec<_> = text.lines().map(visible).collect();
-        let _ = writeln!(std::io::stderr(), "error: {}", lines.join("\n"));
-        reply::exit_code(&error)
-    })
+    fit_terminal();
+    answer(command).and_then(Reply::print).unwrap_or_else(|error| print_error(&error))
 }
 
 fn answer(command: Command) -> Result<Reply> {
@@ -160,6 +154,7 @@ fn answer(command: Command) -> Result<Reply> {
         Command::Plan(arguments) => plan::run(&arguments),
         Command::Fit(arguments) => fit::run(&arguments),
         Command::Init(arguments) => init::run(&arguments),
+        Command::Ui(arguments) => ui::run(&arguments),
         Command::Schedule(arguments) => schedule::run(&arguments),
         Command::Service(arguments) => service::run(&arguments),
         Command::Compare(arguments) => compare::run(&arguments),

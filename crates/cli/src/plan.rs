@@ -6,14 +6,14 @@ use anyhow::Result;
 use edgeplan::{PlanFiles, Task};
 use edgeplan_files::check_writable;
 
-use crate::question::Asked;
+use crate::question::SolveArguments;
 use crate::reply::{Reply, command_line};
 use crate::watch::{self, Watcher};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    asked: Asked,
+    solve: SolveArguments,
     /// Write the plan to this JSON file
     #[arg(long)]
     out: Option<PathBuf>,
@@ -35,8 +35,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     watch::listen();
-    let session = arguments.asked.question.load()?;
-    let task = Task { double_check: arguments.double_check, ..arguments.asked.task()? };
+    let session = arguments.solve.question.load()?;
+    let task = Task { double_check: arguments.double_check, ..arguments.solve.task()? };
     // Before minutes of thought, not after them.
     let Arguments { out, svg: picture, html: page, certificate, .. } = arguments;
     for path in [out, picture, page, certificate].into_iter().flatten() {
@@ -53,6 +53,6 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let wrong = planned.outcome.verdict.is_wrong();
     let keys = planned.keys(&session, certified.as_ref())?;
     let text = planned.text(&session, certified.as_ref(), arguments.double_check)?;
-    let reply = Reply::either(arguments.asked.json, &keys, &text);
+    let reply = Reply::either(arguments.solve.json, &keys, &text);
     Ok(reply.found(found).wrong(wrong))
 }

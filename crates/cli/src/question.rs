@@ -147,7 +147,7 @@ impl RequestKeys {
 
 /// A question for one solver.
 #[derive(Debug, clap::Args)]
-pub(crate) struct Asked {
+pub(crate) struct SolveArguments {
     #[command(flatten)]
     pub(crate) question: Question,
     /// Solver, one of `edgeplan solvers` [default: chain-search, or portfolio where models or runs
@@ -163,7 +163,7 @@ pub(crate) struct Asked {
     pub(crate) json: bool,
 }
 
-impl Asked {
+impl SolveArguments {
     /// The solver, and its limits.
     pub(crate) fn task(&self) -> Result<Task<'static>> {
         let solver = match &self.solver_command {

@@ -7,7 +7,7 @@ use edgeplan::{Event, Horizon, Replan};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{check_writable, to_json, write_atomic};
 
-use crate::question::Asked;
+use crate::question::SolveArguments;
 use crate::reply::Reply;
 use crate::watch::{self, Watcher};
 
@@ -16,7 +16,7 @@ pub(crate) struct Arguments {
     /// Plan that runs (JSON), as `plan --out` wrote it for the same question
     plan: PathBuf,
     #[command(flatten)]
-    asked: Asked,
+    solve: SolveArguments,
     /// Device or host that left; repeat for several
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
@@ -43,7 +43,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     watch::listen();
-    let session = arguments.asked.question.load()?;
+    let session = arguments.solve.question.load()?;
     let left = arguments.without.iter().cloned().map(Event::Left);
     let ask = Replan {
         plan: session.check(&arguments.plan)?.plan,
@@ -54,12 +54,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     };
     arguments.out.iter().try_for_each(|path| check_writable(path))?;
     let mut progress = Watcher::new(session.deployment().objective);
-    let replanned = session.replan(&ask, &arguments.asked.task()?, &mut progress)?;
+    let replanned = session.replan(&ask, &arguments.solve.task()?, &mut progress)?;
     drop(progress);
     if let (Some(path), Some(plan)) = (&arguments.out, replanned.plan()) {
         write_atomic(path, &to_json(&PlanFile::new(replanned.session.deployment(), plan)))?;
     }
-    let reply = match arguments.asked.json {
+    let reply = match arguments.solve.json {
         true => Reply::json(&replanned.keys()?),
         false => Reply::text(&replanned.text()?),
     };

@@ -1,5 +1,5 @@
-//! `edgeplan service`: which deployments run on which site, who serves whom, and what users see of
-//! it, beside the rules of thumb of people who plan nothing.
+//! `edgeplan service`: the deployments of each site, the site of each request, and the latencies
+//! of users, beside baseline policies.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

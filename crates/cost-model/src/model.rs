@@ -32,7 +32,7 @@ pub struct CostModel {
 #[derive(Debug, Clone)]
 struct Fitted {
     kernel: Kernel,
-    /// Half width of its intervals, as a logarithm; `None` where nobody knows.
+    /// Half width of its intervals, as a logarithm; `None` if samples are too few.
     spread: Option<f64>,
     /// Logarithms of true over predicted time: by fits that had not seen it, and by the rule of
     /// thumb.
@@ -222,7 +222,7 @@ impl CostModel {
 
     /// Memory of a matrix once it is loaded and ran with up to `batch` rows of activations: as in
     /// the file where that was not measured. Nothing for rows that are no whole blocks.
-    pub fn resident(&self, format: Format, (rows, row_len): (u64, u64), batch: u64) -> Bytes {
+    pub fn resident(&self, format: Format, rows: u64, row_len: u64, batch: u64) -> Bytes {
         let file = format.bytes(rows, row_len).unwrap_or_default();
         self.memory.resident(format, whole_tiles(rows, row_len), batch, file)
     }

@@ -103,7 +103,7 @@ impl Search<'_> {
         match run.incumbent(&plan) {
             None => Ok(None), // not even the fastest plan meets the latency limit
             Some(Cost(most)) if problem.objective == Objective::Bottleneck => {
-                self.bisect((least, most), run).map(Some)
+                self.bisect(least, most, run).map(Some)
             }
             Some(_) => Ok(Some(Cost(least))),
         }
@@ -113,7 +113,8 @@ impl Search<'_> {
     /// the least latency under that cap. The range's ends are a bound and a plan's bottleneck.
     fn bisect(
         &self,
-        (mut least, mut most): (u64, u64),
+        mut least: u64,
+        mut most: u64,
         run: &mut Run<'_, Deployment>,
     ) -> Result<Cost, Stop> {
         while least < most {

@@ -132,23 +132,25 @@ pub fn answer(
     let entry = task.solver(deployment);
     progress.phase(Phase::Solving(entry.name));
     let outcome = solve_in_time(deployment, (entry.make)(), task.limits, progress);
-    checked(deployment, (entry.name, outcome), task)
+    checked(deployment, entry.name, outcome, task)
 }
 
 /// As [`answer`], of a solver with that name, whichever solver the task names.
 pub(crate) fn answer_of(
     deployment: &Deployment,
-    (name, solver): (&str, &dyn Solver<Deployment>),
+    name: &str,
+    solver: &dyn Solver<Deployment>,
     task: &Task<'_>,
     progress: &mut dyn Progress,
 ) -> (Outcome<Plan>, Option<Opinion>) {
     let outcome = solve(deployment, solver, task.limits, progress);
-    checked(deployment, (name, outcome), task)
+    checked(deployment, name, outcome, task)
 }
 
 fn checked(
     deployment: &Deployment,
-    (name, mut outcome): (&str, Outcome<Plan>),
+    name: &str,
+    mut outcome: Outcome<Plan>,
     task: &Task<'_>,
 ) -> (Outcome<Plan>, Option<Opinion>) {
     let effort = match (task.double_check, task.limits.time) {
@@ -156,7 +158,7 @@ fn checked(
         (true, None) => Effort::within(UNLIMITED),
         (false, _) => USUAL,
     };
-    let opinion = check(deployment, (name, task), &mut outcome, effort);
+    let opinion = check(deployment, name, task, &mut outcome, effort);
     (outcome, opinion)
 }
 
@@ -175,7 +177,8 @@ pub fn believed<P>(solver: &str, outcome: Outcome<P>) -> Result<Outcome<P>, Erro
 
 fn check(
     deployment: &Deployment,
-    (name, task): (&str, &Task<'_>),
+    name: &str,
+    task: &Task<'_>,
     outcome: &mut Outcome<Plan>,
     effort: Effort,
 ) -> Option<Opinion> {

@@ -24,7 +24,8 @@ impl Unsure {
     pub(crate) fn of(
         priced: &PricedDeployment,
         plan: &Plan,
-        (policy, other): (&'static str, &Plan),
+        policy: &'static str,
+        other: &Plan,
     ) -> Option<Self> {
         let deployment = &priced.deployment;
         let known = [plan, other].map(|plan| priced.confidence(plan));
@@ -118,9 +119,9 @@ latency = "10 us"
     #[test]
     fn a_plan_on_another_card_may_be_better_and_the_same_plan_may_not() {
         let (session, [own, other]) = twins();
-        let unsure = Unsure::of(session.priced(), &own, ("fastest-first", &other)).unwrap();
+        let unsure = Unsure::of(session.priced(), &own, "fastest-first", &other).unwrap();
         assert!(["a", "b"].contains(&unsure.device.as_str()), "{unsure:?}");
         assert!(unsure.text().starts_with("not sure: "), "{}", unsure.text());
-        assert_eq!(Unsure::of(session.priced(), &own, ("fastest-first", &own)), None);
+        assert_eq!(Unsure::of(session.priced(), &own, "fastest-first", &own), None);
     }
 }

@@ -102,8 +102,8 @@ pub fn ask<P: Problem + 'static>(
 }
 
 /// Asks every solver of a registry, one after another, until the run is interrupted; then confronts
-/// their answers and ranks them: by cost, then time; then proofs that there is no plan; whoever
-/// knows nothing is last.
+/// their answers and ranks them: by cost, then time; then proofs that there is no plan;
+/// answers without plan or proof are last.
 ///
 /// See [`schedule`](crate::schedule) for an example of what is made with it.
 pub fn ranked<P: Problem + 'static>(

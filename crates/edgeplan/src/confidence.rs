@@ -44,7 +44,7 @@ impl Confidence {
                 device.device.clone(),
                 format!("{}{}", device.basis, if device.extrapolated { " *" } else { "" }),
                 device.compute_ns.to_string(),
-                or_dash(interval.map(span)),
+                or_dash(interval.map(|(low, high)| span(low, high))),
                 device.origin.clone(),
             ]
         }));
@@ -53,8 +53,10 @@ impl Confidence {
             lines
                 .push("* passes of more rows, or layers of other sizes, than were measured".into());
         }
-        for (model, &ends) in self.models.iter().zip(self.latency_interval_ns.iter().flatten()) {
-            lines.push(format!("{model}: {} per request", span(ends)));
+        for (model, &(low, high)) in
+            self.models.iter().zip(self.latency_interval_ns.iter().flatten())
+        {
+            lines.push(format!("{model}: {} per request", span(low, high)));
         }
         lines.extend(self.notes.iter().cloned());
         lines.join("\n")
@@ -62,6 +64,6 @@ impl Confidence {
 }
 
 /// An interval for people.
-fn span((low, high): (Nanos, Nanos)) -> String {
+fn span(low: Nanos, high: Nanos) -> String {
     if high == Nanos::MAX { "unknown".into() } else { format!("{low} to {high}") }
 }

@@ -122,7 +122,7 @@ pub fn simulate(case: &Case<'_>, entry: &'static Entry<Batching>) -> Result<Reco
         let mut left = account.latency.iter().map(Option::is_none);
         waiting.retain(|_| left.next().unwrap_or(true));
     }
-    Ok(tally.record(case, entry.name, (arrived, length)))
+    Ok(tally.record(case, entry.name, arrived, length))
 }
 
 /// Requests per second that a solver's batches serve, of a node in the paper's settings, and half
@@ -134,7 +134,8 @@ pub fn simulate(case: &Case<'_>, entry: &'static Entry<Batching>) -> Result<Reco
 /// As [`simulate`].
 pub fn served_per_s(
     setting: Setting,
-    (rate, epochs): (f64, u32),
+    rate: f64,
+    epochs: u32,
     entry: &'static Entry<Batching>,
 ) -> Result<(f64, f64), Error> {
     let limits = Limits { time: Some(Duration::from_secs(10)), ..Limits::default() };
@@ -163,7 +164,8 @@ impl Tally {
         self,
         case: &Case<'_>,
         solver: &'static str,
-        (arrived, length): (usize, Nanos),
+        arrived: usize,
+        length: Nanos,
     ) -> Record {
         let seconds = length.as_f64() / 1e9;
         let per_second: Vec<f64> = self.served.iter().map(|served| served / seconds).collect();

@@ -81,7 +81,7 @@ impl Session {
             let Changes { count, changes } = self.changes();
             let solver = (task.solver(deployment).make)();
             let limits = Limits { time, ..task.limits };
-            explained.worths = worth((count, changes), solver.as_ref(), limits)?;
+            explained.worths = worth(count, changes, solver.as_ref(), limits)?;
             explained.not_asked = count - explained.worths.len();
             explained.slacks = slacks(deployment, plan);
         } else if explained.outcome.verdict == Verdict::Infeasible {

@@ -6,7 +6,7 @@ use std::path::Path;
 use edgeplan_files::deployment::{PlanFile, fingerprint};
 use edgeplan_files::{InputError, read_text};
 use edgeplan_problem::deployment::{Account, Deployment, DeviceId, Placement, Plan};
-use edgeplan_problem::{Bytes, Nanos, Problem as _, Verdict};
+use edgeplan_problem::{Bytes, Cost, Nanos, Problem as _, Verdict};
 use edgeplan_report::answer::headline;
 use edgeplan_runtimes::{Order, Request, Runtime, export, latency, nearest};
 use serde::Serialize;
@@ -116,6 +116,27 @@ struct Chosen {
     deployment: Deployment,
     plan: Plan,
     remarks: Vec<String>,
+}
+
+impl Chosen {
+    /// The same, with what was changed to make it.
+    fn changing(mut self, misfits: &[String]) -> Self {
+        self.remarks.extend(misfits.iter().map(|misfit| format!("changed: {misfit}")));
+        self
+    }
+}
+
+/// A plan of a file, and its question.
+#[derive(Clone, Copy)]
+struct Given<'a> {
+    deployment: &'a Deployment,
+    plan: &'a Plan,
+}
+
+impl Given<'_> {
+    fn cost(&self) -> Cost {
+        self.deployment.evaluate(self.plan).cost
+    }
 }
 
 impl Session {
@@ -258,12 +279,15 @@ impl Session {
             return Ok(Some(Chosen { session, deployment, plan, remarks }));
         }
         let plan = engine.arranged(open.deployment(), &file.resolve(&name, open.deployment())?);
-        let original = (open.deployment(), &plan);
-        let misfits =
-            engine.misfits(original.0, original.1).map_err(|text| InputError::file(&name, text))?;
+        let given = Given { deployment: open.deployment(), plan: &plan };
+        let misfits = engine.misfits(given.deployment, given.plan);
+        let misfits = misfits.map_err(|text| InputError::file(&name, text))?;
         match (misfits.is_empty(), export_to.nearest) {
-            (true, _) => self.translated(engine, original).map(Some),
-            (false, true) => self.nearest(engine, original, &misfits, (task, progress)),
+            (true, _) => self.translated(engine, given).map(Some),
+            (false, true) => {
+                let nearest = self.nearest(engine, given, task, progress)?;
+                Ok(nearest.map(|nearest| nearest.changing(&misfits)))
+            }
             (false, false) => {
                 let (list, name) = (misfits.join("\n  "), engine.name);
                 Err(Error::Impossible(format!(
@@ -275,18 +299,15 @@ impl Session {
     }
 
     /// The same plan, priced as the engine works.
-    fn translated(
-        &self,
-        engine: &'static Runtime,
-        original: (&Deployment, &Plan),
-    ) -> Result<Chosen, Error> {
+    fn translated(&self, engine: &'static Runtime, given: Given<'_>) -> Result<Chosen, Error> {
         let session = self.viewed(View::PricedFor(engine))?;
         let mut deployment = session.deployment().clone();
         // The plan may split what the engine can split and a search for it does not.
         deployment.placement = Placement::Free;
-        let plan = engine.translate(original, &deployment).map_err(Error::Impossible)?;
-        let amount = |cost| original.0.objective.amount(cost);
-        let before = amount(original.0.evaluate(original.1).cost);
+        let plan = engine.translate(given.deployment, given.plan, &deployment);
+        let plan = plan.map_err(Error::Impossible)?;
+        let amount = |cost| given.deployment.objective.amount(cost);
+        let before = amount(given.cost());
         let after = amount(deployment.evaluate(&plan).cost);
         let remarks = vec![format!("{after} as {} runs it; {before} as planned", engine.name)];
         Ok(Chosen { session, deployment, plan, remarks })
@@ -296,27 +317,25 @@ impl Session {
     fn nearest(
         &self,
         engine: &'static Runtime,
-        original: (&Deployment, &Plan),
-        misfits: &[String],
-        (task, progress): (&Task<'_>, &mut dyn Progress),
+        given: Given<'_>,
+        task: &Task<'_>,
+        progress: &mut dyn Progress,
     ) -> Result<Option<Chosen>, Error> {
         let session = self.viewed(View::Within(engine))?;
         let deployment = session.deployment().clone();
-        let near = nearest(&deployment, original).map_err(Error::Impossible)?;
+        let near = nearest(&deployment, given.deployment, given.plan).map_err(Error::Impossible)?;
         let (outcome, _) = answer(&near, task, progress);
         let outcome = believed(task.solver(&near).name, outcome)?;
         let proven = matches!(outcome.verdict, Verdict::Optimal { .. });
         let Some(plan) = outcome.plan else { return Ok(None) };
-        let (before, after) =
-            (original.0.evaluate(original.1).cost, deployment.evaluate(&plan).cost);
+        let (before, after) = (given.cost(), deployment.evaluate(&plan).cost);
         let change = 100.0 * (after.as_f64() / before.as_f64().max(1.0) - 1.0);
-        let [before, after] = [before, after].map(|cost| original.0.objective.amount(cost));
+        let [before, after] = [before, after].map(|cost| given.deployment.objective.amount(cost));
         let found = if proven { "nearest plan" } else { "nearest plan found" };
-        let mut remarks = vec![format!(
+        let remarks = vec![format!(
             "{after} for the {found} that {} can run; {before} for the plan given ({change:+.1} %)",
             engine.name
         )];
-        remarks.extend(misfits.iter().map(|misfit| format!("changed: {misfit}")));
         Ok(Some(Chosen { session, deployment, plan, remarks }))
     }
 }

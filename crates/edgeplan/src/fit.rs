@@ -52,6 +52,8 @@ pub struct Fit {
 /// See [`Fit`] for an example.
 #[derive(Debug, Clone, Serialize)]
 pub struct Fitted {
+    /// What it was read from: `catalog:NAME` or a path.
+    pub source: String,
     /// The model.
     pub model: String,
     /// Its parameters.
@@ -109,6 +111,7 @@ impl Fit {
     fn one(&self, name: &str, task: &Task<'_>) -> Result<Fitted, Error> {
         let model = edgeplan_model::load(name)?;
         let fitted = Fitted {
+            source: name.to_owned(),
             model: model.name.clone(),
             parameters: model.parameters(),
             best: None,
@@ -237,9 +240,21 @@ impl Ranked {
             self.workload.decode_min.unwrap_or_default(),
             self.workload.prompt
         ));
+        let mut table = self.table();
+        table.rows.truncate(rows_max);
+        lines.push(table.to_string());
+        lines.push(self.counts(rows_max));
+        lines.extend(self.errors.iter().map(|(name, error)| format!("{name}: {error}")));
+        lines.join("\n")
+    }
+
+    /// The models with a plan, in their order: a row of [`Ranked::fitting`] each.
+    ///
+    /// See [`Fit`] for an example.
+    pub fn table(&self) -> Table {
         let columns =
             ["model", "size>", "tokens/s>", "first token>", "like", "loss>", "context>", "memory>"];
-        let rows = self.fitting().take(rows_max).map(|(model, best)| {
+        Table::new(columns).with_rows(self.fitting().map(|(model, best)| {
             let summary = &best.summary;
             [
                 model.model.clone(),
@@ -251,11 +266,7 @@ impl Ranked {
                 or_dash(best.context_max),
                 best.memory_bytes.to_string(),
             ]
-        });
-        lines.push(Table::new(columns).with_rows(rows).to_string());
-        lines.push(self.counts(rows_max));
-        lines.extend(self.errors.iter().map(|(name, error)| format!("{name}: {error}")));
-        lines.join("\n")
+        }))
     }
 
     fn counts(&self, rows_max: usize) -> String {

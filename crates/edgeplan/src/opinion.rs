@@ -27,7 +27,7 @@ impl OpinionKeys {
     }
 }
 
-/// One line: who agrees with the first answer, or whose claim a plan denies.
+/// One line: which solver agrees with the first answer, or whose claim a plan refutes.
 pub(crate) fn text(deployment: &Deployment, first: &Verdict, second: Option<&Opinion>) -> String {
     let Some(Opinion { by, outcome }) = second else {
         return "second opinion: no other solver answered within the time limit".into();

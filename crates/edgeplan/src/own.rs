@@ -44,20 +44,21 @@ impl Session {
     /// let session = Sources::default().load()?;
     /// let planned = session.plan(&Task::default(), &mut Quiet);
     /// let parrot = Parrot(planned.outcome.plan.clone().expect("the example has a plan"));
-    /// let answer = session.solve_with(("parrot", &parrot), &Task::default(), &mut Quiet);
-    /// // Without a bound, nobody knows that it is the best plan.
+    /// let answer = session.solve_with("parrot", &parrot, &Task::default(), &mut Quiet);
+    /// // Without a lower bound, it is not known to be the best plan.
     /// assert_eq!(answer.outcome.verdict.word(), "feasible");
     /// assert_eq!(answer.outcome.cost(), planned.outcome.cost());
     /// # Ok::<(), edgeplan::Error>(())
     /// ```
     pub fn solve_with<'a>(
         &self,
-        (name, solver): (&'a str, &dyn Solver<Deployment>),
+        name: &'a str,
+        solver: &dyn Solver<Deployment>,
         task: &Task<'_>,
         progress: &mut dyn Progress,
     ) -> OwnAnswer<'a> {
         let deployment = self.deployment();
-        let (outcome, second_opinion) = answer_of(deployment, (name, solver), task, progress);
+        let (outcome, second_opinion) = answer_of(deployment, name, solver, task, progress);
         OwnAnswer { solver: name, outcome, second_opinion }
     }
 }

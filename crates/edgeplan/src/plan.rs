@@ -84,7 +84,7 @@ impl Session {
         let best = best.min_by_key(|(one, _)| one.cost);
         let unsure = best
             .zip(outcome.plan.as_ref())
-            .and_then(|((one, other), plan)| Unsure::of(self.priced(), plan, (one.policy, other)));
+            .and_then(|((one, other), plan)| Unsure::of(self.priced(), plan, one.policy, other));
         let baselines = tried.into_iter().map(|(one, _)| one).collect();
         let solver = task.solver(deployment).name;
         Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines, unsure }

@@ -51,13 +51,66 @@ impl Planned {
         files: PlanFiles<'_>,
         command: &str,
     ) -> Result<(), Error> {
-        let (instance, outcome) = (session.deployment(), &self.outcome);
-        let Some(plan) = &outcome.plan else { return Ok(()) };
-        if let Some(path) = files.plan {
-            write_atomic(path, &to_json(&PlanFile::new(instance, plan)))?;
+        let write = |path: Option<&Path>, text: Option<String>| match (path, text) {
+            (Some(path), Some(text)) => write_atomic(path, &text),
+            _ => Ok(()),
+        };
+        write(files.plan, self.plan_text(session))?;
+        if files.picture.is_some() {
+            write(files.picture, self.picture(session)?)?;
         }
+        if files.page.is_some() {
+            write(files.page, self.page(session, command)?)?;
+        }
+        Ok(())
+    }
+
+    /// The text of the plan file; none without a plan.
+    ///
+    /// ```
+    /// # let session = edgeplan::Sources::default().load()?;
+    /// let planned = session.plan(&edgeplan::Task::default(), &mut edgeplan::Quiet);
+    /// assert!(planned.plan_text(&session).is_some_and(|text| text.starts_with("{")));
+    /// assert!(planned.picture(&session)?.is_some_and(|text| text.starts_with("<svg")));
+    /// let page = planned.page(&session, "my program")?.expect("there is a plan");
+    /// assert!(page.contains("Made by my program."));
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
+    pub fn plan_text(&self, session: &Session) -> Option<String> {
+        let plan = self.outcome.plan.as_ref()?;
+        Some(to_json(&PlanFile::new(session.deployment(), plan)))
+    }
+
+    /// The picture (SVG); none without a plan.
+    ///
+    /// See [`Planned::plan_text`] for an example.
+    ///
+    /// # Errors
+    /// Requests that cannot be priced.
+    pub fn picture(&self, session: &Session) -> Result<Option<String>, Error> {
+        self.drawn(session, svg)
+    }
+
+    /// The page (HTML) with the picture and all numbers, which says by which command; none without
+    /// a plan.
+    ///
+    /// See [`Planned::plan_text`] for an example.
+    ///
+    /// # Errors
+    /// Requests that cannot be priced.
+    pub fn page(&self, session: &Session, command: &str) -> Result<Option<String>, Error> {
+        self.drawn(session, |picture| html(picture, command))
+    }
+
+    fn drawn(
+        &self,
+        session: &Session,
+        draw: impl Fn(&Picture<'_>) -> String,
+    ) -> Result<Option<String>, Error> {
+        let (instance, outcome) = (session.deployment(), &self.outcome);
+        let Some(plan) = &outcome.plan else { return Ok(None) };
         let said = session.sentences(plan)?;
-        let picture = Picture {
+        Ok(Some(draw(&Picture {
             instance,
             plan,
             verdict: outcome.verdict.word(),
@@ -65,14 +118,7 @@ impl Planned {
             solver: self.solver,
             elapsed: Some(outcome.elapsed),
             said: &said,
-        };
-        if let Some(path) = files.picture {
-            write_atomic(path, &svg(&picture))?;
-        }
-        if let Some(path) = files.page {
-            write_atomic(path, &html(&picture, command))?;
-        }
-        Ok(())
+        })))
     }
 
     /// Writes a certificate of the question, and nothing where there is none: the bound that it

@@ -20,7 +20,7 @@ const TIME_MAX: Duration = Duration::from_secs(1);
 /// The solver whose relaxation it is.
 const CHAIN_SEARCH: &str = "chain-search";
 
-/// What the checker says of an answer that proves something.
+/// What the checker says of an answer with a bound.
 ///
 /// See [`Planned::text`](crate::Planned::text), which says it.
 #[derive(Debug, Clone, PartialEq, Eq)]

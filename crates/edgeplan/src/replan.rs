@@ -125,7 +125,7 @@ pub struct Replanned {
     /// No plan takes less time for its move and all requests; none where nothing is proven.
     pub lower_bound: Option<Nanos>,
     /// If what is slow recovers within this time, waiting for that and keeping the old plan is
-    /// quicker than any of the candidates; none where something else happened.
+    /// quicker than any of the candidates; none for events that do not pass.
     pub wait: Option<Nanos>,
     /// The store's name.
     pub store: String,
@@ -135,7 +135,7 @@ pub struct Replanned {
 const ROUNDS: u32 = 6;
 
 impl Session {
-    /// The best plan after something happened to the machines: least time of its move and of all
+    /// The best plan after an event on the machines: least time of its move and of all
     /// requests over the horizon. Half of the task's time is for the plan of least cost, which
     /// does not count moves; the other half for plans that do.
     ///
@@ -178,7 +178,7 @@ impl Session {
         };
         let half = Limits { time: task.limits.time.map(|time| time / 2), ..task.limits };
         let planned = session.plan(&Task { limits: half, ..*task }, progress);
-        let held = Held::new((self.deployment(), &ask.plan), (now, &places), store);
+        let held = Held::new(self.deployment(), &ask.plan, now, &places, store);
         let mut search =
             Search { held: &held, network: Network::new(&session), requests: 1, bound: None };
         let old = held.plan();

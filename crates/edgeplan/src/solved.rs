@@ -66,7 +66,7 @@ impl<'a, P: Problem> Solved<'a, P> {
     }
 }
 
-#[expect(private_bounds, reason = "the two problems are known; nobody else shows one")]
+#[expect(private_bounds, reason = "only the two problems of this crate are shown")]
 impl<P: Shown> Solved<'_, P> {
     /// The answer for programs, under stable keys.
     ///
@@ -106,7 +106,7 @@ impl<'a, P: Problem> Compared<'a, P> {
     }
 }
 
-#[expect(private_bounds, reason = "the two problems are known; nobody else shows one")]
+#[expect(private_bounds, reason = "only the two problems of this crate are shown")]
 impl<P: Shown> Compared<'_, P> {
     /// The answers for programs, under stable keys.
     ///

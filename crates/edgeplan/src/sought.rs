@@ -103,7 +103,7 @@ impl Session {
     /// let models = vec!["catalog:tinyllama-1.1b".into()];
     /// let session = Sources { models, changes, ..Sources::default() }.load()?;
     /// let session = session.resolved(&Task::default(), &mut Quiet)?;
-    /// let sought = session.sought().expect("the objective looks for something");
+    /// let sought = session.sought().expect("the objective is searched for");
     /// assert!(sought.bound <= sought.value);
     /// assert!(session.cache_choice().is_none(), "f16 alone");
     /// # Ok::<(), edgeplan::Error>(())
@@ -163,7 +163,7 @@ impl Seeker<'_> {
             Exists::Yes(_) => (least, least),
             sure => {
                 let proven = (sure == Exists::No).then_some(least);
-                let (value, excluded) = halved((good, least), precision, ask);
+                let (value, excluded) = halved(good, least, precision, ask);
                 (value, excluded.or(proven).map_or(least, |loss| loss + 1))
             }
         };
@@ -200,7 +200,7 @@ impl Seeker<'_> {
             sure => match ask(first) {
                 Exists::Yes(_) => {
                     let proven = (sure == Exists::No).then_some(last);
-                    let (value, excluded) = halved((first, last), |_| 0, ask);
+                    let (value, excluded) = halved(first, last, |_| 0, ask);
                     let excluded = excluded.or(proven);
                     Some((value, excluded.map_or(last, |cells| cells - 1)))
                 }

@@ -1,4 +1,4 @@
-//! Bands of plans on devices that nobody measured.
+//! Bands of plans on devices without measurements.
 
 use edgeplan::{Quiet, Sources, Task};
 use edgeplan_problem::Nanos;

@@ -39,7 +39,7 @@ impl Files {
         fs::write(&self.start, to_json(&PlanFile::new(instance, plan)))
     }
 
-    /// Files of a folder that somebody else cares for.
+    /// Files of a folder that the caller creates and removes.
     pub(crate) fn named(folder: &Path) -> Self {
         let file = |name: &str| folder.join(name);
         let (instance, plan) = (file("instance.json"), file("plan.json"));
@@ -88,8 +88,8 @@ impl Files {
 /// When each of two files was last written, and how long it is.
 pub(crate) type Stamp = [Option<(SystemTime, u64)>; 2];
 
-/// The text of a file of the folder; none where there is none. Errors call it by `name`: nobody
-/// finds its path again.
+/// The text of a file of the folder; none where there is none. Errors call it by `name`: its
+/// temporary path is gone when they are read.
 fn text(name: &str, path: &Path) -> Result<Option<String>, InputError> {
     let wrong = |problem: String| Err(InputError::file(name, problem));
     match fs::metadata(path) {

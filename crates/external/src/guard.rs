@@ -50,7 +50,7 @@ impl Guard {
 #[cfg(unix)]
 impl Drop for Guard {
     fn drop(&mut self) {
-        // A guard that somebody killed watches over nothing.
+        // If the guard's process was killed, there is nothing left to end.
         let _ = self.say("over");
         drop(self.shell.stdin.take());
         let _ = self.shell.wait();

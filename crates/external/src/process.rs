@@ -50,7 +50,7 @@ impl Process {
         self.child.try_wait()
     }
 
-    /// Whether it has written more than anybody reads.
+    /// Whether it has written more than [`OUTPUT_MAX`].
     pub(crate) fn floods(&self) -> bool {
         self.output.iter().any(|output| output.lock().bytes > OUTPUT_MAX)
     }
@@ -101,7 +101,7 @@ impl Output {
         let reader = thread::spawn(move || {
             let Some(mut pipe) = pipe else { return };
             let mut buffer = vec![0; 1 << 16];
-            // To the end: whoever stops reading kills the writer with a signal that says nothing.
+            // To the end: a closed pipe would kill the program with SIGPIPE, which gives no reason.
             while let Ok(count @ 1..) = pipe.read(&mut buffer) {
                 of_reader.lock().unwrap_or_else(PoisonError::into_inner).add(&buffer[..count]);
             }

@@ -76,7 +76,7 @@ enum Ending {
     Alone(ExitStatus),
     /// It was to be killed: its time and the grace are over.
     Overdue,
-    /// It was to be killed: somebody asked from outside.
+    /// It was to be killed: the run was interrupted from outside.
     Interrupted,
 }
 

@@ -143,7 +143,7 @@ fn failures_name_the_command_the_status_and_the_last_words() {
             "sed 's/\"instance\": \"[0-9a-f]*/\"instance\": \"00/' \"$here/good.json\" > \"$plan\"",
             "plan: instance: made for instance 00, this is ",
         ),
-        ("sed 's/device-0/nobody/' \"$here/good.json\" > \"$plan\"", "no device nobody"),
+        ("sed 's/device-0/unknown/' \"$here/good.json\" > \"$plan\"", "no device unknown"),
         (
             "echo '{\"schema\": \"edgeplan-claim/1\", \"lower_bound\": 1e3}' > \"$claim\"",
             "claim: lower_bound",

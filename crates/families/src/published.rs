@@ -131,8 +131,8 @@ pub fn edgeshard(case: EdgeShard, objective: Objective) -> Result<Deployment, In
     testbed.deployment(case, objective)
 }
 
-/// One token of Llama2-70B in fp32 on eleven AGX Orin and the RTX 3090, least latency. Nobody
-/// published a profile of that model: time and memory of the 7B model's layers grow here with the
+/// One token of Llama2-70B in fp32 on eleven AGX Orin and the RTX 3090, least latency. No
+/// profile of that model was published: time and memory of the 7B model's layers grow here with the
 /// parameters of a layer, the embedding's time with the length of a hidden state.
 ///
 /// # Errors

@@ -117,7 +117,7 @@ pub fn several(family: &Random, models: usize) -> Deployment {
         devices: devices.collect(),
         models: chains
             .map(|(index, (weights, sensitivity))| {
-                let layer = |index| layer(family, index, (weights, sensitivity), &rates);
+                let layer = |index| layer(family, index, weights, sensitivity, &rates);
                 let chain: Vec<Layer> = (0..weights.len()).map(layer).collect();
                 let name = if index == 0 { "model".into() } else { format!("model-{}", index + 1) };
                 model(name, chain, &hops)
@@ -149,7 +149,8 @@ fn model(name: String, chain: Vec<Layer>, hops: &[Option<Nanos>]) -> Model {
 fn layer(
     family: &Random,
     index: usize,
-    (weights, sensitivity): (&[u64], &[u64]),
+    weights: &[u64],
+    sensitivity: &[u64],
     rates: &[u64],
 ) -> Layer {
     let options = FORMATS.iter().take(family.formats.clamp(1, FORMATS.len()));

@@ -15,7 +15,7 @@ const MODE_OF_PROGRAMS: u32 = 0o777;
 /// Checks that a folder can be made there, without making one: worth doing before long work.
 ///
 /// # Errors
-/// When there is something there already that is no empty folder, or its parent cannot be written.
+/// When the path exists and is no empty folder, or its parent cannot be written.
 pub fn check_folder(path: &Path) -> Result<(), InputError> {
     let place = Place::of(path)?;
     Temporary::beside(path, &place.target, MODE).map(drop)
@@ -93,7 +93,7 @@ impl Place {
         let made = builder.prefix(&prefix).suffix(PARTIAL).tempdir_in(parent);
         let made = made.map_err(|error| failure(path, &error))?;
         let held = File::open(made.path()).map_err(|error| failure(path, &error))?;
-        // Where there are no locks, nobody removes what is abandoned either.
+        // Where there are no locks, abandoned files are not removed either.
         let _ = held.try_lock();
         Ok((made, held))
     }

@@ -4,6 +4,7 @@
 pub mod argument;
 pub mod deployment;
 mod folder;
+mod missing;
 pub mod quantity;
 #[cfg(all(test, unix))]
 mod seen;
@@ -17,6 +18,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 
 use edgeplan_problem::Bytes;
+use schemars::{JsonSchema, schema_for};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -121,6 +123,25 @@ pub fn parse_toml<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, Inpu
         toml::Deserializer::parse(text).map_err(|error| at_line(file, text, &error))?;
     serde_path_to_error::deserialize(deserializer)
         .map_err(|error| decode_error(file, error.path().to_string(), error.inner().message()))
+}
+
+/// As [`parse_toml`], for files that people write: all keys that a table lacks are named at once.
+///
+/// # Errors
+/// As [`parse_toml`].
+pub fn parse_table<T: DeserializeOwned + JsonSchema>(
+    file: &str,
+    text: &str,
+) -> Result<T, InputError> {
+    let deserializer =
+        toml::Deserializer::parse(text).map_err(|error| at_line(file, text, &error))?;
+    serde_path_to_error::deserialize(deserializer).map_err(|error| {
+        let message = error.inner().message();
+        let first = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+        let all =
+            first.and_then(|first| missing::message(&schema_for!(T), text, error.path(), first));
+        decode_error(file, error.path().to_string(), all.as_deref().unwrap_or(message))
+    })
 }
 
 /// Parses JSON; `file` is only named in errors.

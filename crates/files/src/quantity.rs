@@ -1,4 +1,5 @@
-//! Quantities with units as people write them: `12 GiB`, `940 Mbit/s`, `0.3 ms`, `2 %`.
+//! Quantities with units as people write them: `12 GiB`, `24G`, `940 Mbit/s`, `10GbE`, `0.3 ms`,
+//! `2 %`.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -19,7 +20,7 @@ pub struct BadQuantity {
 
 /// A quantity of one kind in its smallest unit.
 macro_rules! quantity {
-    ($(#[$doc:meta])* $name:ident, $allowed:literal, $units:expr) => {
+    ($(#[$doc:meta])* $name:ident, $allowed:literal, $units:expr, $also:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub u64);
@@ -28,7 +29,7 @@ macro_rules! quantity {
             type Err = BadQuantity;
 
             fn from_str(text: &str) -> Result<Self, BadQuantity> {
-                parse(text, $units)
+                parse(text, $units, $also)
                     .map(Self)
                     .ok_or_else(|| BadQuantity { value: text.into(), allowed: $allowed })
             }
@@ -74,7 +75,7 @@ fn text_schema(allowed: &str) -> Schema {
     json_schema!({ "type": "string", "x-allowed": allowed })
 }
 
-/// Reads a text that `T` understands, and says what is allowed where there is something else.
+/// Reads a text that `T` parses, and says what is allowed where it does not.
 struct Text<T>(&'static str, PhantomData<T>);
 
 impl<T: FromStr<Err = BadQuantity>> Visitor<'_> for Text<T> {
@@ -92,7 +93,7 @@ impl<T: FromStr<Err = BadQuantity>> Visitor<'_> for Text<T> {
 quantity! {
     /// Bytes.
     Memory,
-    "a positive size such as `12 GiB`, `8 GB`, `512 MiB` or `1024 B`",
+    "a positive size such as `12 GiB`, `24G` (GiB), `8 GB`, `512 MiB` or `1024 B`",
     &[
         ("B", 1),
         ("kB", 1_000),
@@ -103,13 +104,15 @@ quantity! {
         ("MiB", 1 << 20),
         ("GiB", 1 << 30),
         ("TiB", 1 << 40),
-    ]
+    ],
+    // A letter alone is a power of two, as `free`, `ls` and makers of cards have it.
+    &[("K", 1 << 10), ("M", 1 << 20), ("G", 1 << 30), ("T", 1 << 40)]
 }
 
 quantity! {
     /// Bits per second.
     Bandwidth,
-    "a positive rate such as `940 Mbit/s`, `1 Gbit/s` or `50 MB/s`",
+    "a positive rate such as `940 Mbit/s`, `1 Gbps`, `10GbE` or `50 MB/s`",
     &[
         ("bit/s", 1),
         ("kbit/s", 1_000),
@@ -118,6 +121,23 @@ quantity! {
         ("kB/s", 8_000),
         ("MB/s", 8_000_000),
         ("GB/s", 8_000_000_000),
+    ],
+    &[
+        ("bps", 1),
+        ("b/s", 1),
+        ("kbps", 1_000),
+        ("kb/s", 1_000),
+        ("Mbps", 1_000_000),
+        ("Mb/s", 1_000_000),
+        ("Gbps", 1_000_000_000),
+        ("Gb/s", 1_000_000_000),
+        ("GbE", 1_000_000_000),
+        ("Tbit/s", 1_000_000_000_000),
+        ("Tbps", 1_000_000_000_000),
+        ("Tb/s", 1_000_000_000_000),
+        ("kBps", 8_000),
+        ("MBps", 8_000_000),
+        ("GBps", 8_000_000_000),
     ]
 }
 
@@ -125,7 +145,16 @@ quantity! {
     /// Nanoseconds.
     Time,
     "a time such as `0.3 ms`, `150 us` or `2 s`",
-    &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)]
+    &[("ns", 1), ("us", 1_000), ("ms", 1_000_000), ("s", 1_000_000_000)],
+    // The sign for micro, and the Greek letter that looks like it.
+    &[
+        ("\u{b5}s", 1_000),
+        ("\u{3bc}s", 1_000),
+        ("sec", 1_000_000_000),
+        ("min", 60_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("d", 86_400_000_000_000),
+    ]
 }
 
 /// A share of one.
@@ -185,7 +214,7 @@ impl FromStr for Percent {
     type Err = BadQuantity;
 
     fn from_str(text: &str) -> Result<Self, BadQuantity> {
-        parse(text, &[("%", 10_000_000)])
+        parse(text, &[("%", 10_000_000)], &[])
             .filter(|&amount| amount <= 1_000_000_000)
             .map(Self)
             .ok_or_else(|| BadQuantity { value: text.into(), allowed: PERCENT })
@@ -235,17 +264,38 @@ fn exact(amount: u64, units: &[(&str, u64)]) -> String {
 /// The largest quantity of any kind: more is a typing error.
 const MOST: f64 = (1u64 << 60) as f64;
 
-/// A number and one of the units; `None` if it is neither, negative, not finite or absurdly large.
-fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+/// A number and one of the units, or of those that are `also` read; `None` if it is neither,
+/// negative, not finite or absurdly large.
+fn parse(text: &str, units: &[(&str, u64)], also: &[(&str, u64)]) -> Option<u64> {
     let text = text.trim();
     let split = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '+' | '-')))?;
     let (number, unit) = text.split_at(split);
-    let (_, scale) = units.iter().find(|(name, _)| *name == unit.trim())?;
+    let scale = scale(unit.trim(), units.iter().chain(also))?;
     if let Ok(whole) = number.parse::<u64>() {
-        return whole.checked_mul(*scale).filter(|&amount| (amount as f64) <= MOST);
+        return whole.checked_mul(scale).filter(|&amount| (amount as f64) <= MOST);
     }
-    let amount = number.parse::<f64>().ok()? * *scale as f64;
+    let amount = number.parse::<f64>().ok()? * scale as f64;
     ((0.0..=MOST).contains(&amount)).then(|| amount.round() as u64)
+}
+
+/// What a unit is worth. Letters may be of either case where that leaves one meaning: `gb` is `GB`,
+/// but `MBPS` may be megabits or megabytes.
+fn scale<'a>(unit: &str, units: impl Iterator<Item = &'a (&'a str, u64)> + Clone) -> Option<u64> {
+    if let Some((_, scale)) = units.clone().find(|(name, _)| *name == unit) {
+        return Some(*scale);
+    }
+    // The case of the letter before the unit never matters.
+    let near = |name: &str| {
+        let (mut letters, mut others) = (unit.chars(), name.chars());
+        let first = letters.next().zip(others.next());
+        first.is_some_and(|(a, b)| a.eq_ignore_ascii_case(&b)) && letters.eq(others)
+    };
+    if let Some((_, scale)) = units.clone().find(|(name, _)| near(name)) {
+        return Some(*scale);
+    }
+    let mut like = units.filter(|(name, _)| name.eq_ignore_ascii_case(unit)).map(|(_, s)| *s);
+    let first = like.next()?;
+    like.all(|other| other == first).then_some(first)
 }
 
 #[cfg(test)]
@@ -260,6 +310,36 @@ mod tests {
         assert_eq!("50 MB/s".parse(), Ok(Bandwidth(400_000_000)));
         assert_eq!("0.3 ms".parse(), Ok(Time(300_000)));
         assert_eq!("2 %".parse(), Ok(Fraction(0.02)));
+    }
+
+    #[test]
+    fn units_are_read_as_people_write_them() {
+        for (text, bits) in [
+            ("1 Gbps", 1_000_000_000),
+            ("940Mbps", 940_000_000),
+            ("2.5 Gb/s", 2_500_000_000),
+            ("10GbE", 10_000_000_000),
+            ("10 gbe", 10_000_000_000),
+            ("1 gbit/s", 1_000_000_000),
+            ("100 mbps", 100_000_000),
+            ("50 mB/s", 400_000_000),
+            ("1 KB/s", 8_000),
+        ] {
+            assert_eq!(text.parse(), Ok(Bandwidth(bits)), "{text}");
+        }
+        for (text, bytes) in
+            [("24G", 24 << 30), ("24g", 24 << 30), ("24 gb", 24_000_000_000), ("8 gib", 8 << 30)]
+        {
+            assert_eq!(text.parse(), Ok(Memory(bytes)), "{text}");
+        }
+        for text in ["150 \u{b5}s", "150\u{3bc}s", "150 US", "0.15 ms"] {
+            assert_eq!(text.parse(), Ok(Time(150_000)), "{text}");
+        }
+        // Bits or bytes: a factor of eight is not guessed.
+        for text in ["10 MBPS", "1 GB/S", "10 Gbytes", "10 baud"] {
+            let error = text.parse::<Bandwidth>().unwrap_err().to_string();
+            assert!(error.contains(text) && error.contains("`10GbE`"), "{error}");
+        }
     }
 
     #[test]

@@ -13,8 +13,8 @@ pub(super) const MODE: u32 = 0o666;
 /// Checks that a file can be made there, without making one: worth doing before long work.
 ///
 /// # Errors
-/// When there is no such folder, it cannot be written, the path is a folder itself, or a file that
-/// nobody may write.
+/// When there is no such folder, it cannot be written, the path is a folder itself, or a
+/// read-only file.
 pub fn check_writable(path: &Path) -> Result<(), InputError> {
     match Place::of(path)? {
         Place::Stream => Ok(()),
@@ -194,7 +194,7 @@ fn name(file: &File, target: &Path) -> std::io::Result<()> {
         Err(error) => return Err(error.into()),
     }
     // A kill between the two calls leaves the other name behind: the next write removes it, because
-    // nobody holds the lock any more.
+    // the lock is free then.
     let _ = file.try_lock();
     drop_abandoned(target);
     let mut builder = tempfile::Builder::new();
@@ -212,8 +212,8 @@ pub(super) fn prefix(target: &Path) -> String {
     format!(".{}.", target.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Removes what processes left behind that were killed before they put it in its place: nobody
-/// holds a lock on it.
+/// Removes what processes left behind that were killed before they put it in its place: files
+/// whose lock is free.
 pub(super) fn drop_abandoned(target: &Path) {
     let Ok(entries) = std::fs::read_dir(folder(target)) else { return };
     let prefix = prefix(target);
@@ -223,7 +223,7 @@ pub(super) fn drop_abandoned(target: &Path) {
             continue;
         }
         let free = File::open(entry.path()).is_ok_and(|there| there.try_lock().is_ok());
-        // Whoever else removes it may be faster.
+        // Another process that removes it may be faster.
         let _ = match entry.file_type() {
             Ok(kind) if free && kind.is_dir() => std::fs::remove_dir_all(entry.path()),
             Ok(kind) if free && kind.is_file() => std::fs::remove_file(entry.path()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use edgeplan_link::{Limits, converse, measure_over};
 use edgeplan_problem::Bytes;
 
-/// The other side: says something and hangs up.
+/// The other side: sends some bytes and closes the connection.
 struct Script<'a> {
     says: &'a [u8],
     heard: u64,
@@ -41,7 +41,7 @@ const GREETING: u64 = 12;
 pub(crate) fn server(bytes: &[u8]) {
     let mut script = Script { says: bytes, heard: 0 };
     let end = converse(&mut script, &LIMITS, &AtomicBool::new(false));
-    // Whoever asks hears its greeting, its echoes, and no more data than the limit.
+    // A client receives a greeting, its echoes, and no more data than the limit.
     assert!(script.heard <= GREETING + bytes.len() as u64 + LIMITS.bytes.0, "{end:?}");
 }
 

@@ -13,11 +13,12 @@ pub enum BatchPolicy {
     Cheapest,
     /// Static batching (the paper's StB): the first so many in order of arrival; without a number,
     /// as many as fit if all were as long as the longest waiting prompt and answer. While they need
-    /// too much, the newest leaves. All of them run; who is answered too late is not served.
+    /// too much, the newest leaves. All of them run; a request that is answered too late is not
+    /// served.
     Static(Option<usize>),
     /// No batching (the paper's NoB): in order of arrival, as many as there are devices, each
     /// request alone on one of them if that answers it in time. Where padding would keep them from
-    /// being one batch, whoever is most in a hurry leaves.
+    /// being one batch, the request with the earliest deadline is dropped.
     Alone,
 }
 
@@ -47,8 +48,8 @@ impl Solver<Batching> for BatchPolicy {
 impl BatchPolicy {
     fn members(self, place: Place<'_>, waiting: &[RequestId]) -> Vec<RequestId> {
         match self {
-            Self::FirstCome => place.whoever_fits(waiting),
-            Self::Cheapest => place.whoever_fits(&place.by_cost(waiting)),
+            Self::FirstCome => place.all_that_fit(waiting),
+            Self::Cheapest => place.all_that_fit(&place.by_cost(waiting)),
             Self::Static(size) => {
                 let size = size.unwrap_or_else(|| place.safe_size(waiting));
                 place.in_time(place.while_too_much(waiting.iter().copied().take(size).collect()))
@@ -87,7 +88,7 @@ impl Place<'_> {
     }
 
     /// In that order, each one with whom the batch is still feasible.
-    fn whoever_fits(&self, order: &[RequestId]) -> Vec<RequestId> {
+    fn all_that_fit(&self, order: &[RequestId]) -> Vec<RequestId> {
         let mut members = Vec::new();
         for &id in order {
             members.push(id);
@@ -98,7 +99,7 @@ impl Place<'_> {
         members
     }
 
-    /// Without the last ones, as long as more than somebody's patience is exceeded.
+    /// Drops requests from the end while a limit other than a deadline is exceeded.
     fn while_too_much(&self, mut members: Vec<RequestId>) -> Vec<RequestId> {
         let late = |violation: &Violation| matches!(violation, Violation::Deadline { .. });
         while !self.evaluate(&members).violations.iter().all(late) {

@@ -112,7 +112,7 @@ pub(crate) fn die_with_parent() {
 #[cfg(unix)]
 pub(crate) fn peak_memory() -> Option<Bytes> {
     use nix::sys::resource::{UsageWho, getrusage};
-    // Apple counts in bytes, everybody else in KiB.
+    // Apple systems count in bytes, all others in KiB.
     let unit = if cfg!(target_vendor = "apple") { 1 } else { 1024 };
     let peak = |who| getrusage(who).ok().and_then(|usage| u64::try_from(usage.max_rss()).ok());
     let most = peak(UsageWho::RUSAGE_SELF).max(peak(UsageWho::RUSAGE_CHILDREN))?;

@@ -154,7 +154,7 @@ fn run<P: Problem>(
 
 fn tell(output: &mut dyn Write, event: &Event) {
     let line = serde_json::to_string(event).unwrap_or_default();
-    // Whoever asked may be gone; then nobody misses the answer.
+    // The parent may have ended; then the line is not needed.
     let _ = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 

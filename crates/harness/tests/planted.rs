@@ -243,7 +243,7 @@ fn a_killed_bench_leaves_no_process(registry: &Registry<'_>) {
         std::thread::sleep(Duration::from_millis(20));
         trial = children(started.id());
     }
-    // While it runs, nobody else adds to its folder.
+    // While it runs, its folder is locked for other processes.
     let refused = Folder::create(&path).expect_err("it is locked").to_string();
     assert!(refused.contains(&format!("locked by process {} since", started.id())), "{refused}");
     // So that it has read its request, and asked to die with its parent.

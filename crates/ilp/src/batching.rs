@@ -254,7 +254,7 @@ fn largest(modes: &[&ModeColumns], values: &[f64]) -> Option<usize> {
 }
 
 /// The plan that picks one mode per node, and of its members those that are `taken`, which is asked
-/// for the values of mode and member. Nobody is served twice.
+/// for the values of mode and member. No request is served twice.
 fn read(
     instance: &Batching,
     formulated: &Formulated<BatchLayout>,

@@ -5,7 +5,7 @@ use edgeplan_problem::Stop;
 use crate::domain::Domain;
 use crate::paths::{Tables, Ways};
 use crate::prices::Terms;
-use crate::pricing::{LabelsMax, Priced, Pricing};
+use crate::pricing::{ChoiceBound, LabelsMax, Priced, Pricing};
 use crate::question::{NEVER, Question};
 
 /// What prices prove.
@@ -45,6 +45,11 @@ impl Bounded {
         Ok(Self { scaled, tables, priced })
     }
 
+    /// Labels that pricing made.
+    pub(crate) fn labels(&self) -> u64 {
+        self.priced.iter().map(|priced| priced.labels).sum()
+    }
+
     /// No plan costs less; [`u64::MAX`] if there is none.
     pub(crate) fn cost(&self, question: &Question<'_>) -> u64 {
         unscaled(question, self.scaled)
@@ -64,7 +69,7 @@ pub(crate) fn fix(
     for device in 0..question.devices {
         let pricing = Pricing::new(question, domain, terms, device);
         let least = bounded.priced[device].least;
-        for (place, choice, value) in pricing.choices() {
+        for ChoiceBound { place, choice, least: value } in pricing.choices() {
             let slot = place / question.devices;
             let tables = &bounded.tables[question.model_of[slot]];
             let detour = i128::from(tables.through(slot, device)) - i128::from(tables.least);

@@ -141,3 +141,67 @@ fn any_choice(question: &Question<'_>, domain: &Domain) -> Option<(usize, Vec<u1
         (options.len() > 1).then(|| (slot, vec![options[0]]))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipes::Layout;
+    use crate::small::{feasible_plans, mixture, questions};
+
+    fn is_allowed(question: &Question<'_>, domain: &Domain, layout: &Layout) -> bool {
+        (0..question.slots()).all(|slot| {
+            let place = question.place(slot, layout.devices[slot]);
+            domain.allows(place, layout.choices[slot])
+        })
+    }
+
+    #[test]
+    fn parts_share_no_plan_and_lose_none() {
+        let mut leaves = 0;
+        for (seed, deployment) in questions().iter().enumerate() {
+            let question = Question::new(deployment);
+            let plans = feasible_plans(deployment);
+            let layouts: Vec<Layout> =
+                plans.iter().filter_map(|plan| Layout::of(&question, plan)).collect();
+            let mut open = vec![question.whole()];
+            while let Some(domain) = open.pop() {
+                let within = layouts.iter().filter(|layout| is_allowed(&question, &domain, layout));
+                let within: Vec<&Layout> = within.collect();
+                if within.len() < 2 {
+                    leaves += within.len();
+                    continue;
+                }
+                let mixture = mixture(&question, &domain, (seed + open.len()) as u64);
+                let parts = split(&question, &domain, &mixture);
+                assert_eq!(parts.len(), 2, "{} plans are not one", within.len());
+                for layout in within {
+                    let parts = parts.iter().filter(|part| is_allowed(&question, part, layout));
+                    assert_eq!(parts.count(), 1, "{layout:?}");
+                }
+                open.extend(parts);
+            }
+        }
+        assert!(leaves > 100, "{leaves}");
+    }
+
+    #[test]
+    fn a_dive_decides_at_least_one_layer_until_all_are() {
+        for (seed, deployment) in questions().iter().enumerate() {
+            let question = Question::new(deployment);
+            let mut domain = question.whole();
+            let undecided = |domain: &Domain| {
+                let open = |slot: &usize| sole_device(&question, domain, *slot).is_none();
+                (0..question.slots()).filter(open).count()
+            };
+            let mut left = undecided(&domain);
+            while left > 0 {
+                let mixture = mixture(&question, &domain, seed as u64);
+                assert!(decide(&question, &mut domain, &mixture));
+                assert!(undecided(&domain) < left);
+                left = undecided(&domain);
+            }
+            let mixture = mixture(&question, &domain, seed as u64);
+            assert!(!decide(&question, &mut domain, &mixture), "nothing is left to decide");
+        }
+    }
+}

@@ -41,7 +41,7 @@ impl Joint {
                 break;
             }
             let candidates = Search::new(&question, run)?.root_prices(target)?;
-            improve(&question, run, (&candidates, target), &mut best);
+            improve(&question, run, &candidates, target, &mut best);
         }
         best.ok_or(SolverError::Stopped(Stop::Time))
     }
@@ -62,7 +62,8 @@ fn targets(deployment: &Deployment, known: Option<Cost>) -> Vec<Option<Cost>> {
 fn improve(
     question: &Question<'_>,
     run: &Run<'_, Deployment>,
-    (candidates, target): (&[Prices], Option<Cost>),
+    candidates: &[Prices],
+    target: Option<Cost>,
     best: &mut Option<ConfigurationCertificate>,
 ) {
     let deployment = question.deployment;

@@ -89,3 +89,47 @@ fn moves(question: &Question<'_>, layout: &Layout, model: usize) -> Vec<Move> {
     }
     moves
 }
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_problem::Problem as _;
+
+    use super::*;
+    use crate::propagate::devices;
+    use crate::recipes::{Care, Guide, guided, repaired};
+    use crate::small::questions;
+
+    /// From every layer on its last open device: repaired, improved, and held against the optimum.
+    #[test]
+    fn plans_keep_limits_and_are_no_better_than_the_best() {
+        let (mut found, mut optimal, mut repairs) = (0, 0, 0);
+        for deployment in questions() {
+            let question = Question::new(&deployment);
+            let domain = question.whole();
+            let best = deployment.brute_force().map(|(cost, _)| cost);
+            let last = |slot| devices(&question, &domain, slot).last();
+            let Some(start) = (0..question.slots()).map(last).collect::<Option<Vec<_>>>() else {
+                continue;
+            };
+            let guide = Guide { loss: vec![0.0; question.models()] };
+            let layout = guided(&question, &domain, &start, &guide).expect("places are open");
+            let before = Sums::new(&question, layout.clone()).badness();
+            if let Some((layout, _)) = repaired(&question, &domain, layout.clone(), Care::Thorough)
+            {
+                assert!(deployment.evaluate(&layout.plan(&question)).is_feasible());
+                repairs += 1;
+            }
+            let near = improved(&question, &domain, layout, &mut || true);
+            let after = Sums::new(&question, near.clone()).badness();
+            assert!(after.excess < before.excess || after <= before, "{before:?} {after:?}");
+            let evaluation = deployment.evaluate(&near.plan(&question));
+            assert_eq!(evaluation.is_feasible(), after.excess == 0.0);
+            if evaluation.is_feasible() {
+                let best = best.expect("there is a plan");
+                assert!(evaluation.cost >= best, "{}", deployment.name);
+                (found, optimal) = (found + 1, optimal + usize::from(evaluation.cost == best));
+            }
+        }
+        assert!(repairs > 0 && 2 * optimal > found, "{repairs}; {optimal} of {found}");
+    }
+}

@@ -360,3 +360,6 @@ fn rows(question: &Question<'_>) -> (Vec<(f64, f64)>, Rows) {
     };
     (bounds, rows)
 }
+
+#[cfg(test)]
+mod tests;

@@ -70,7 +70,7 @@ impl Question<'_> {
         };
         let message = &self.deployment.models[model].messages[message];
         let way = from * self.devices + to;
-        let is_way = from == to || is_allowed(self, ceilings, (model, message), way);
+        let is_way = from == to || is_allowed(self, ceilings, model, message, way);
         is_way && places.into_iter().flatten().all(|place| domain.is_open(place))
     }
 }
@@ -120,7 +120,7 @@ impl<'a> Ways<'a> {
         let messages = models
             .map(|(index, model)| {
                 let messages = model.messages.iter();
-                messages.map(|m| message_costs(question, prices, ceilings, (index, m))).collect()
+                messages.map(|m| message_costs(question, prices, ceilings, index, m)).collect()
             })
             .collect();
         Self { question, domain, prices, messages }
@@ -212,6 +212,12 @@ impl<'a> Ways<'a> {
     /// From a slot's device to the next slot's: a hop, or a run that goes on.
     fn step(&self, slot: usize, from: usize, to: usize) -> i64 {
         if from == to { 0 } else { self.cost(Arc::Hop { slot, from, to }) }
+    }
+
+    /// The arcs of each model's cheapest way.
+    pub(crate) fn all_cheapest(&self, tables: &[Tables]) -> Vec<Vec<Arc>> {
+        let ways = tables.iter().enumerate();
+        ways.map(|(model, tables)| self.cheapest(model, tables)).collect()
     }
 
     /// The arcs of a cheapest way.

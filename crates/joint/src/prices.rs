@@ -144,14 +144,15 @@ pub(crate) fn message_costs(
     question: &Question<'_>,
     prices: &Prices,
     ceilings: &Ceilings,
-    (model, message): (usize, &Message),
+    model: usize,
+    message: &Message,
 ) -> Vec<i64> {
     let devices = question.devices;
     let cost = |at: usize| {
         let from = at / devices;
         match message.time[at] {
             Some(_) if from == at % devices => 0,
-            Some(time) if is_allowed(question, ceilings, (model, message), at) => {
+            Some(time) if is_allowed(question, ceilings, model, message, at) => {
                 let weighted = question.weight(model) * time.0;
                 let own = match question.deployment.objective {
                     Objective::Latency => (weighted << question.shift) as i64,
@@ -171,7 +172,8 @@ pub(crate) fn message_costs(
 pub(crate) fn is_allowed(
     question: &Question<'_>,
     ceilings: &Ceilings,
-    (model, message): (usize, &Message),
+    model: usize,
+    message: &Message,
     at: usize,
 ) -> bool {
     let Some(time) = message.time[at] else { return false };

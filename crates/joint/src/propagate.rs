@@ -149,3 +149,33 @@ fn close_beyond_loss(question: &Question<'_>, domain: &mut Domain) -> Result<boo
     }
     Ok(changed)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipes::Layout;
+    use crate::small::{feasible_plans, questions};
+
+    #[test]
+    fn no_feasible_plan_is_lost() {
+        let (mut closed, mut empty) = (0, 0);
+        for deployment in questions() {
+            let question = Question::new(&deployment);
+            let plans = feasible_plans(&deployment);
+            let mut domain = question.whole();
+            if propagate(&question, &mut domain).is_err() {
+                assert!(plans.is_empty(), "{}", deployment.name);
+                empty += 1;
+                continue;
+            }
+            for layout in plans.iter().filter_map(|plan| Layout::of(&question, plan)) {
+                for slot in 0..question.slots() {
+                    let place = question.place(slot, layout.devices[slot]);
+                    assert!(domain.allows(place, layout.choices[slot]), "{}", deployment.name);
+                }
+            }
+            closed += usize::from(domain != question.whole());
+        }
+        assert!(closed > 0, "{closed} domains got smaller, {empty} empty");
+    }
+}

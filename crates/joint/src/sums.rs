@@ -216,3 +216,63 @@ fn changes(count: &mut u32, up: bool) -> bool {
     *count = if up { *count + 1 } else { *count - 1 };
     *count == u32::from(up)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use edgeplan_problem::Problem as _;
+
+    use super::*;
+    use crate::small::questions;
+
+    #[test]
+    fn sums_are_those_of_evaluate() {
+        let (mut feasible, mut checked) = (0, 0);
+        for deployment in questions() {
+            let question = Question::new(&deployment);
+            let visited = deployment.try_each_plan::<Infallible>(&mut |plan| {
+                let Some(layout) = Layout::of(&question, plan) else { return Ok(()) };
+                let evaluation = deployment.evaluate(plan);
+                let bad = Sums::new(&question, layout).badness();
+                let name = &deployment.name;
+                assert_eq!(bad.excess == 0.0, evaluation.is_feasible(), "{name}: {plan:?}");
+                let off = bad.cost / evaluation.cost.as_f64().max(1.0) - 1.0;
+                // Of a bottleneck, times of all devices count a little.
+                let most = if deployment.objective == Objective::Bottleneck { 2e-3 } else { 1e-9 };
+                let is_priced = evaluation.is_feasible();
+                assert!(!is_priced || (-1e-9..=most).contains(&off), "{name}: {off}");
+                feasible += usize::from(evaluation.is_feasible());
+                checked += 1;
+                Ok(())
+            });
+            visited.expect("nothing stops it");
+        }
+        assert!(feasible > 0 && feasible < checked, "{feasible} of {checked}");
+    }
+
+    #[test]
+    fn changes_leave_the_sums_that_a_new_layout_has() {
+        let mut moved = 0;
+        for deployment in questions() {
+            let question = Question::new(&deployment);
+            let slots = question.slots();
+            let devices = vec![0; slots];
+            if (0..slots).any(|slot| question.choices[question.place(slot, 0)].is_empty()) {
+                continue;
+            }
+            let mut sums = Sums::new(&question, Layout { devices, choices: vec![0; slots] });
+            for step in 0..4 * slots {
+                let (slot, device) = (step % slots, step % question.devices);
+                let choices = &question.choices[question.place(slot, sums.layout.devices[slot])];
+                sums.set(slot, step % choices.len());
+                moved += usize::from(sums.shift(slot..slot + 1, device));
+                let fresh = Sums::new(&question, sums.layout.clone()).badness();
+                let kept = sums.badness();
+                assert!((kept.excess - fresh.excess).abs() < 1e-6, "{kept:?} {fresh:?}");
+                assert!((kept.cost - fresh.cost).abs() <= 1e-6 * fresh.cost, "{kept:?} {fresh:?}");
+            }
+        }
+        assert!(moved > 50, "{moved}");
+    }
+}

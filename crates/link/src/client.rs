@@ -53,7 +53,7 @@ pub enum LinkError {
         "{0}: {1}; does `edgeplan profile --serve` run there, on an address that can be reached?"
     )]
     Unreachable(String, std::io::Error),
-    /// It answers something else.
+    /// Its answer is not of this protocol.
     #[error("{0}: what listens there is not `edgeplan profile --serve`: it says `{1}`")]
     Stranger(String, String),
     /// It is another release.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// How long a call on a socket may block: what its time-outs are set to.
 pub(crate) const TICK: Duration = Duration::from_millis(100);
 
-/// Why something was not read or written.
+/// Why a message was not read or written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Broken {
     /// The other side closed, or the network did.

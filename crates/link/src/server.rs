@@ -83,7 +83,7 @@ impl Server {
         })
     }
 
-    /// One client from its greeting to its end. Only who has greeted makes others wait.
+    /// One client from its greeting to its end. Only a client that has greeted makes others wait.
     fn attend(
         &self,
         stream: TcpStream,
@@ -129,7 +129,7 @@ pub(crate) fn prepared(stream: TcpStream) -> std::io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Turns a client away without waiting for it: the accept loop serves everybody.
+/// Turns a client away without waiting for it: the accept loop must not block.
 fn turn_away(stream: TcpStream) {
     let told = stream.set_nonblocking(true).and_then(|()| {
         // Closing a socket with unread bytes resets the connection, and the answer may be lost.
@@ -137,6 +137,6 @@ fn turn_away(stream: TcpStream) {
         (&stream).write_all(&Greeting::new(true).bytes())?;
         stream.shutdown(Shutdown::Write)
     });
-    // Whoever is gone need not be told.
+    // A client that has hung up needs no answer.
     drop(told);
 }

@@ -76,7 +76,7 @@ pub enum Refusal {
     /// Nothing for [`Limits::silence`].
     #[error("silent for {0:?}")]
     Silent(Duration),
-    /// In the middle of something.
+    /// In the middle of a message.
     #[error("it hung up")]
     Closed,
     /// The server ends.
@@ -137,7 +137,7 @@ pub fn converse(
 
 /// Tells a client that has greeted that another one is there.
 pub(crate) fn turn_down(stream: &mut impl Write, limits: &Limits, stop: &AtomicBool) {
-    // Whoever is gone need not be told.
+    // A client that has hung up needs no answer.
     let _ = short(limits, stop).write(stream, &Greeting::new(true).bytes());
 }
 
@@ -194,7 +194,7 @@ mod tests {
 
     use super::*;
 
-    /// A client that says something and hangs up; what it hears is counted.
+    /// A client that sends some bytes and hangs up; bytes received are counted.
     struct Script<'a> {
         says: &'a [u8],
         heard: u64,

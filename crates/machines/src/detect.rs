@@ -5,7 +5,10 @@
 //! processor that the catalog lacks becomes a device file of estimates; an accelerator that it
 //! lacks is named in a note, and left out.
 
+mod cards;
+
 use std::fmt::Write as _;
+use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -44,7 +47,8 @@ pub enum Processor {
 const OWN: &str = "this-processor";
 
 impl Detected {
-    /// This machine. Asks `nvidia-smi` and `rocm-smi` where they are installed.
+    /// This machine. Asks `nvidia-smi` and `rocm-smi` where they are installed, and else `vulkaninfo`
+    /// and the kernel.
     pub fn here() -> Self {
         let machine = Machine::here();
         let nvidia = output(
@@ -55,15 +59,19 @@ impl Detected {
             ],
         );
         let amd = output("rocm-smi", &["--showproductname", "--showmeminfo", "vram", "--csv"]);
-        Self::of(&machine, nvidia.as_deref(), amd.as_deref(), bandwidth)
+        let others = || {
+            let known = cards::vulkan(&output("vulkaninfo", &[]).unwrap_or_default());
+            if known.is_empty() { cards::sysfs(Path::new("/sys/class/drm")) } else { known }
+        };
+        Self::of(&machine, [nvidia.as_deref(), amd.as_deref()], others, bandwidth)
     }
 
-    /// What these outputs say; `bandwidth` is asked only for a processor that the catalog lacks,
-    /// in 1e9 bytes per second.
+    /// What these outputs of vendors' tools say; `others` only where they say nothing, `bandwidth`
+    /// only for a processor that the catalog lacks, in 1e9 bytes per second.
     fn of(
         machine: &Machine,
-        nvidia: Option<&str>,
-        amd: Option<&str>,
+        [nvidia, amd]: [Option<&str>; 2],
+        others: impl FnOnce() -> Vec<cards::Card>,
         bandwidth: impl FnOnce(u32) -> f64,
     ) -> Self {
         let memory = Bytes(machine.memory_bytes);
@@ -80,6 +88,9 @@ impl Detected {
         }
         found.take_nvidia(nvidia.unwrap_or_default());
         found.take_amd(amd.unwrap_or_default());
+        if found.accelerators.is_empty() && found.notes.is_empty() {
+            others().iter().for_each(|(name, memory)| found.take(name, *memory));
+        }
         let is_cpu = |device: &Device| device.backend == Some(Backend::Cpu) && !device.unified;
         found.processor =
             Some(match known(&machine.processor, gib(machine.memory_bytes), is_cpu) {
@@ -287,7 +298,7 @@ mod tests {
     }
 
     fn detected(processor: &str, memory_gib: u64, nvidia: &str) -> Detected {
-        Detected::of(&machine(processor, memory_gib), Some(nvidia), None, |_| 40.0)
+        Detected::of(&machine(processor, memory_gib), [Some(nvidia), None], Vec::new, |_| 40.0)
     }
 
     #[test]
@@ -315,7 +326,12 @@ mod tests {
         assert!(strange.accelerators.is_empty() && strange.notes[0].contains("Quadro Zebra"));
         let amd =
             "device,Card Series,VRAM Total Memory (B)\ncard0,Radeon RX 7900 XTX,25753026560\n";
-        let found = Detected::of(&machine("AMD Ryzen 9 5900X", 64), None, Some(amd), |_| 40.0);
+        let found =
+            Detected::of(&machine("AMD Ryzen 9 5900X", 64), [None, Some(amd)], Vec::new, |_| 40.0);
+        assert_eq!(found.accelerators, ["rx-7900-xtx-24"], "{:?}", found.notes);
+        // Without its tool, the same card.
+        let others = || vec![("AMD Radeon RX 7900 XTX (RADV NAVI31)".to_owned(), 23.98)];
+        let found = Detected::of(&machine("AMD Ryzen 9 5900X", 64), [None; 2], others, |_| 40.0);
         assert_eq!(found.accelerators, ["rx-7900-xtx-24"], "{:?}", found.notes);
     }
 
@@ -347,7 +363,7 @@ mod tests {
 
     #[test]
     fn an_unknown_processor_is_estimated_and_says_so() {
-        let found = Detected::of(&machine("Zebra 9", 64), None, None, bandwidth);
+        let found = Detected::of(&machine("Zebra 9", 64), [None; 2], Vec::new, bandwidth);
         let Some(Processor::Estimated(device)) = &found.processor else { panic!("{found:?}") };
         assert!(device.bandwidth_gb_s > 0.1 && device.tflops > 0.0, "{device:?}");
         assert_eq!(device.status, Status::Estimated);

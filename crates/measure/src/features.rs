@@ -28,7 +28,7 @@ pub(crate) fn detected() -> Vec<&'static str> {
     detected!(has: "neon", "dotprod", "i8mm", "fp16", "bf16", "sve")
 }
 
-/// Nobody tells.
+/// Not detected on this architecture.
 #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
 pub(crate) fn detected() -> Vec<&'static str> {
     Vec::new()

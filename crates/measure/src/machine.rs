@@ -30,7 +30,7 @@ pub struct Machine {
     pub processor: String,
     /// Instruction sets that it has, of those that matter to kernels.
     pub features: Vec<&'static str>,
-    /// Physical cores; as many as threads where nobody tells.
+    /// Physical cores; as many as threads where the system does not tell.
     pub cores: u32,
     /// Hardware threads.
     pub threads: u32,
@@ -38,7 +38,7 @@ pub struct Machine {
     pub memory_bytes: u64,
     /// Memory that could be had now.
     pub free_bytes: u64,
-    /// All caches of the last level together; none where nobody tells.
+    /// Bytes of all last-level caches together; none where the system does not tell.
     pub cache_bytes: Option<u64>,
     /// Operating system and architecture.
     pub system: String,

@@ -98,7 +98,7 @@ mod tests {
 
     use super::*;
 
-    /// A clock that moves when somebody works.
+    /// A clock that the measured work moves itself.
     #[derive(Default)]
     struct Hand(Cell<u64>);
 

@@ -41,7 +41,7 @@ struct Server(Child);
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended by itself, and nobody is left to be told of anything else.
+        // It may have ended by itself; no other error can be reported from here.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -51,7 +51,7 @@ impl Drop for Server {
 /// MiB. The device, where the placement uses one, is an RPC server on this machine.
 ///
 /// # Errors
-/// A program that cannot be started, or prints something else than a dry run does.
+/// A program that cannot be started, or whose output is not that of a dry run.
 pub fn dry_run(
     engine: &Engine,
     file: &Path,

@@ -27,7 +27,7 @@ const NAME: &str = "CBC";
 const EXECUTABLE: &str = "edgeplan-cbc";
 /// Limits that are no further apart are the same one, told a moment later.
 const SAME: Duration = Duration::from_millis(100);
-/// What is known of a run that was killed because nobody wanted more.
+/// The reply of a run that was interrupted.
 const INTERRUPTED: Reply = Reply {
     status: Status::Interrupted,
     values: None,

@@ -116,7 +116,7 @@ pub enum EngineError {
         /// What it said.
         reason: String,
     },
-    /// The engine's process died or said something that makes no sense.
+    /// The engine's process died, or its reply is malformed.
     #[error("{engine} {reason}")]
     Crashed {
         /// The engine.

@@ -200,7 +200,7 @@ pub(crate) fn translate(status: HighsModelStatus) -> Status {
         | HighsModelStatus::SolveError
         | HighsModelStatus::PostsolveError
         | HighsModelStatus::Unknown => Status::Abandoned,
-        // The enum may grow; a status that nobody has read is no claim.
+        // The enum may grow; an unknown status proves nothing.
         _ => Status::Abandoned,
     }
 }

@@ -19,7 +19,7 @@ pub struct LinearProgram {
     spent: Duration,
 }
 
-/// An optimum. Its values are an engine's word: whoever proves something computes it again.
+/// An optimum in floats. A proof must not rest on it: bounds are computed again in integers.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LinearOptimum {
     /// The objective.

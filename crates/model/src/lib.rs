@@ -128,6 +128,17 @@ impl TensorSpec {
     }
 }
 
+/// All tensors that a file stores in one type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredSum {
+    /// The type's name in ggml.
+    pub name: &'static str,
+    /// Tensors of this type.
+    pub tensors: usize,
+    /// Their bytes.
+    pub bytes: Bytes,
+}
+
 impl ModelSpec {
     /// Whether a token uses some of a layer's matrices only.
     pub fn has_experts(&self) -> bool {
@@ -139,17 +150,17 @@ impl ModelSpec {
         self.tensors().map(TensorSpec::elements).fold(0, u64::saturating_add)
     }
 
-    /// The types in which a file stores tensors, by ggml's numbers: name, tensors and bytes; a
-    /// tied tensor counts once. Empty for a model that is known by its shape alone.
-    pub fn stored_types(&self) -> Vec<(&'static str, usize, Bytes)> {
+    /// The types in which a file stores tensors, by ggml's numbers; a tied tensor counts once.
+    /// Empty for a model that is known by its shape alone.
+    pub fn stored_types(&self) -> Vec<StoredSum> {
         let mut types = BTreeMap::new();
         let of_file = self.tensors().all(|tensor| tensor.native.is_some());
         for tensor in self.tensors().filter(|_| of_file) {
             let Some(stored) = tensor.native else { continue };
-            let (_, tensors, bytes) =
-                types.entry(stored.ggml_id).or_insert((stored.name, 0, Bytes::ZERO));
-            *tensors += 1;
-            *bytes += stored.bytes(tensor.rows, tensor.row_len).unwrap_or_default();
+            let none = StoredSum { name: stored.name, tensors: 0, bytes: Bytes::ZERO };
+            let sum = types.entry(stored.ggml_id).or_insert(none);
+            sum.tensors += 1;
+            sum.bytes += stored.bytes(tensor.rows, tensor.row_len).unwrap_or_default();
         }
         types.into_values().collect()
     }
@@ -158,7 +169,7 @@ impl ModelSpec {
     /// alone.
     pub fn stored_bytes(&self) -> Option<Bytes> {
         let types = self.stored_types();
-        (!types.is_empty()).then(|| types.into_iter().map(|(_, _, bytes)| bytes).sum())
+        (!types.is_empty()).then(|| types.into_iter().map(|sum| sum.bytes).sum())
     }
 
     /// The same model, every tensor as its file stores it: what runs when nothing is changed.

@@ -206,8 +206,8 @@ mod tests {
         );
         assert_eq!(several.to_string(), "f16, q8_0");
         for (text, expected) in [
-            ("kv = \"q9\"", "w: line 1: kv: `q9` is no format; known are "),
-            ("kv = [\"q9\"]", "w: line 1: kv[0]: `q9` is no format; known are "),
+            ("kv = \"q9\"", "w: kv: `q9` is no format; known are "),
+            ("kv = [\"q9\"]", "`q9` is no format; known are "),
             ("kv = 8", "a format such as"),
             ("kv-loss = { q9 = 0.1 }", "w: kv-loss.q9: `q9` is no format"),
             ("kv-loss = { q8_0 = -1.0 }", "w: kv-loss.q8_0: -1.0; 0 to 100 nats"),

@@ -20,8 +20,8 @@ pub struct EngineTraits {
     /// are allocated as llama.cpp does: a window has room for a ubatch more, and sums are rounded
     /// up to 256.
     pub exact_cache: bool,
-    /// Whether rates that nobody published follow from the device's class. Otherwise they do from
-    /// what the whole catalog reaches.
+    /// Whether unpublished rates are estimated from the device's class; otherwise from the whole
+    /// catalog.
     pub classes: bool,
 }
 

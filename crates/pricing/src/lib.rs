@@ -84,8 +84,9 @@ pub fn price(
     let (mut devices, mut origins, mut notes) = (Vec::new(), Vec::new(), Vec::new());
     for (index, (machine, (_, known))) in builder.machines.iter().zip(&cluster.devices).enumerate()
     {
-        let room = (known.usable(cluster.profile(index)?), Bytes(known.overhead.0));
-        let (memory, note) = memory::after_copies(&builder.machines, machine, &matrices, room);
+        let (usable, overhead) = (known.usable(cluster.profile(index)?), Bytes(known.overhead.0));
+        let (memory, note) =
+            memory::after_copies(&builder.machines, machine, &matrices, usable, overhead);
         for text in note.into_iter().chain(machine.notes()) {
             notes.push((machine.name.to_owned(), text));
         }
@@ -98,7 +99,7 @@ pub fn price(
             host: cluster.host_of[index].map(|host| HostId(host as u16)),
             name: machine.name.to_owned(),
             memory,
-            overhead: room.1,
+            overhead,
             compute_max: known.compute_max.map(|time| Nanos(time.0)),
             traffic_max: known.traffic_max.map(|bytes| Bytes(bytes.0)),
         });

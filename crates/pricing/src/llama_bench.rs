@@ -102,14 +102,14 @@ fn device(files: &[TextFile], options: Bench, load: Load) -> Result<String, Inpu
         let found: Vec<Test> = parse_json(&file.name, &file.text)?;
         for (index, test) in found.into_iter().enumerate() {
             test.check(&file.name, index)?;
-            tests.push((file, index, test));
+            tests.push(Listed { file, index, test });
         }
     }
     let all = files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>().join(", ");
     choose_threads(&all, &mut tests, options.threads)?;
     let (mut models, mut decode, mut prompt) = (BTreeMap::new(), Vec::new(), Vec::new());
     let mut left_out = 0;
-    for (file, index, test) in &tests {
+    for Listed { file, index, test } in &tests {
         let of = match (test.n_prompt, test.n_gen) {
             (_, _) if test.n_depth > 0 => None,
             (0, 1..) => Some(&mut decode),
@@ -153,20 +153,28 @@ fn device(files: &[TextFile], options: Bench, load: Load) -> Result<String, Inpu
             return lacking(key, "these times leave none for any format; other tests are needed");
         }
     }
-    let (_, _, first) = &tests[0];
-    let text = text(first, &[(&decode, &generating), (&prompt, &computing)], left_out, options);
+    let text =
+        text(&tests[0].test, &[(&decode, &generating), (&prompt, &computing)], left_out, options);
     // Times that are possible one by one may make a machine that is not.
     Device::parse(&format!("device made of {all}"), &text)?;
     Ok(text)
 }
 
+/// A test, and where it is listed.
+struct Listed<'a> {
+    file: &'a TextFile,
+    /// In the file.
+    index: usize,
+    test: Test,
+}
+
 /// Leaves the tests of one number of threads.
 fn choose_threads(
     files: &str,
-    tests: &mut Vec<(&TextFile, usize, Test)>,
+    tests: &mut Vec<Listed<'_>>,
     chosen: Option<u32>,
 ) -> Result<(), InputError> {
-    let mut known: Vec<u32> = tests.iter().map(|(_, _, test)| test.n_threads).collect();
+    let mut known: Vec<u32> = tests.iter().map(|listed| listed.test.n_threads).collect();
     known.sort_unstable();
     known.dedup();
     let list = known.iter().map(u32::to_string).collect::<Vec<_>>().join(", ");
@@ -179,7 +187,7 @@ fn choose_threads(
             error(format!("{list}; there is no test with {threads}"))
         }
         (Some(threads), _) => {
-            tests.retain(|(_, _, test)| test.n_threads == threads);
+            tests.retain(|listed| listed.test.n_threads == threads);
             Ok(())
         }
     }

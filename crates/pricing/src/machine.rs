@@ -26,7 +26,7 @@ pub(super) struct Passes {
     pub(super) prefill: bool,
     pub(super) generate: u64,
     pub(super) batch: u64,
-    /// Whether what nobody measured or published may be estimated.
+    /// Whether times without a measurement or published rate may be estimated.
     pub(super) estimate: bool,
 }
 
@@ -163,13 +163,13 @@ impl<'a> Machine<'a> {
     /// Memory of a matrix once it is loaded and used: some engines keep a second copy of it, in
     /// another layout.
     pub(super) fn resident(&self, matrix: Matrix) -> Bytes {
-        let Matrix { format, shape, batch } = matrix;
+        let Matrix { format, shape: (rows, row_len), batch } = matrix;
         match &self.speed {
             Speed::Measured(machine) if format.is_computed() => {
-                machine.model.resident(format, shape, batch)
+                machine.model.resident(format, rows, row_len, batch)
             }
             Speed::Measured(_) | Speed::Published(_) => {
-                format.bytes(shape.0, shape.1).unwrap_or_default()
+                format.bytes(rows, row_len).unwrap_or_default()
             }
         }
     }

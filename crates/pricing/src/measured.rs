@@ -66,9 +66,9 @@ impl Kernels<'_> {
             Part::Block(_) | Part::Attention(_) | Part::FeedForward(_) | Part::Experts(_) => {
                 let middle = prompt + generate.div_ceil(2);
                 let seen = layer.window.map_or(middle, |window| middle.min(window));
-                let mut time = self.block(hidden, layer, (1, seen))? * generate;
-                for chunk in self.passes.chunks() {
-                    time += self.block(hidden, layer, chunk)?;
+                let mut time = self.block(hidden, layer, 1, seen)? * generate;
+                for (new, context) in self.passes.chunks() {
+                    time += self.block(hidden, layer, new, context)?;
                 }
                 Ok(time)
             }
@@ -77,7 +77,7 @@ impl Kernels<'_> {
     }
 
     /// One pass of a block: each request of the batch has `new` positions and sees `context`.
-    fn block(&self, hidden: u64, layer: &LayerSpec, (new, context): (u64, u64)) -> Predicted {
+    fn block(&self, hidden: u64, layer: &LayerSpec, new: u64, context: u64) -> Predicted {
         let batch = self.passes.batch;
         let rows = new * batch;
         // After attention and after the feed-forward part two hidden states are summed into one.

@@ -97,7 +97,8 @@ pub(super) fn after_copies(
     machines: &[Machine],
     machine: &Machine,
     matrices: &BTreeSet<Matrix>,
-    (memory, overhead): (Bytes, Bytes),
+    memory: Bytes,
+    overhead: Bytes,
 ) -> (Bytes, Option<String>) {
     let excess = excess(machines, machine, matrices);
     let weights = memory.saturating_sub(overhead);

@@ -3,7 +3,7 @@
 use edgeplan_measure::sample::Sample;
 use edgeplan_problem::{Bytes, Nanos};
 
-/// Something of prefill and of decode: a time, a sample, a pair of these.
+/// A value for prefill and one for decode: a time, a sample, a pair of these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PhaseTimes<T> {
     /// Of prefill: the whole prompt.

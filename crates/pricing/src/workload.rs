@@ -10,7 +10,7 @@ use crate::cache::CacheFormats;
 use crate::engine::EngineTraits;
 use crate::pins::Pin;
 use edgeplan_files::quantity::Time;
-use edgeplan_files::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_table};
 use edgeplan_model::ModelSpec;
 pub use edgeplan_model::sensitivity::Quality;
 use edgeplan_problem::format::Format;
@@ -63,7 +63,7 @@ pub struct Workload {
     /// Generated tokens per second of one request, after its prompt, must be at least this. Times
     /// are those of decode alone then.
     pub decode_min: Option<f64>,
-    /// Whether rates that nobody published or measured may be derived from the specification.
+    /// Whether rates may be derived from the specification where none is published or measured.
     pub estimate: bool,
     /// How the engine works; the engine says so, not the file.
     #[serde(skip)]
@@ -173,7 +173,7 @@ pub enum Returns {
 /// More tokens than this in one request is a typing error.
 const TOKENS_MAX: u32 = 10_000_000;
 
-/// Tokens of a conversation, where nobody says how long it may become.
+/// Tokens of a conversation, where the workload sets no `context`.
 const USUAL_CONTEXT: u64 = 8192;
 
 /// More requests than this in one round is one, too.
@@ -185,7 +185,7 @@ impl Workload {
     /// # Errors
     /// Unknown keys with the nearest known one, wrong units, numbers out of range.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        let workload: Self = parse_toml(file, text)?;
+        let workload: Self = parse_table(file, text)?;
         workload.check(file)?;
         Ok(workload)
     }

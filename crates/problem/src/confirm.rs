@@ -6,8 +6,8 @@ use crate::{Contradiction, Outcome, Problem, Verdict};
 /// the verdict says, and not be below the bound; a verdict without a cost must have no plan. What
 /// does not hold becomes [`Verdict::Wrong`]. Costs one evaluation.
 ///
-/// [`solve`](crate::solve) makes only outcomes that hold. This is for whoever shows an answer that
-/// went through other hands since.
+/// [`solve`](crate::solve) makes only outcomes that hold. This is for answers that
+/// were stored or sent since.
 pub fn confirm<P: Problem>(problem: &P, outcome: &mut Outcome<P::Plan>) {
     if let Some(contradiction) = contradiction(problem, outcome) {
         if matches!(contradiction, Contradiction::InfeasiblePlan(_)) {

@@ -30,7 +30,7 @@ where
     }
     let mut run = Run::new(problem, limits, observer);
     // The solver says itself when it is done: no gap ends its run from outside.
-    let (exchange, news) = Exchange::new(1, Limits { gap: -1.0, ..limits });
+    let (exchange, news) = Exchange::new(&[1], Limits { gap: -1.0, ..limits });
     let exchange = Arc::new(exchange);
     let (sender, answers) = channel();
     let (theirs, question) = (Arc::clone(&exchange), problem.clone());
@@ -40,7 +40,7 @@ where
         let mut silent = Silent;
         let seat = Seat { exchange: &theirs, number: 0 };
         let run = Run::seated(&question, limits, &mut silent, seat);
-        // Nobody listens where the answer came too late.
+        // The receiver is gone where the answer came too late.
         let _ = sender.send(judged(run, solver.as_ref()));
     };
     let builder = thread::Builder::new().stack_size(STACK);

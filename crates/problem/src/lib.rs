@@ -1,4 +1,4 @@
-//! The questions, the answers, and who may judge them.
+//! Instances, plans, and the judge of both.
 //!
 //! A [`Problem`] alone says what a plan costs and whether it is feasible ([`Problem::evaluate`]).
 //! A [`Solver`] returns a plan and a bound, nothing else. [`solve`] runs it and [`judge`] derives
@@ -21,7 +21,7 @@ mod verdict;
 
 pub use confirm::confirm;
 pub use in_time::solve_in_time;
-pub use race::race;
+pub use race::{Racer, race};
 pub use run::{Limits, Observer, Run, Silent, Stop};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
 pub use units::{Bytes, Cost, Loss, Nanos, Share};

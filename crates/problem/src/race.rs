@@ -19,7 +19,7 @@ pub(crate) struct Exchange<P: Problem> {
     /// Solvers that have ended.
     ended: AtomicUsize,
     gap: f64,
-    /// Wakes the one who waits for news.
+    /// Wakes the thread that waits for news.
     news: Mutex<Sender<()>>,
     turns: Option<Turns>,
 }
@@ -34,7 +34,24 @@ struct Turn {
     now: usize,
     /// By solver: whether it still runs.
     runs: Vec<bool>,
+    /// By solver.
+    lengths: Vec<Duration>,
     began: Instant,
+}
+
+/// A solver of a race.
+#[derive(Clone, Copy)]
+pub struct Racer<'a, P: Problem> {
+    /// The solver.
+    pub solver: &'a (dyn Solver<P> + Send),
+    /// Its share of the time where all run on one thread, as a part of the sum of shares.
+    pub share: u32,
+}
+
+impl<P: Problem> std::fmt::Debug for Racer<'_, P> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Racer").field("share", &self.share).finish_non_exhaustive()
+    }
 }
 
 /// A solver's place among the others.
@@ -43,8 +60,8 @@ pub(crate) struct Seat<'a, P: Problem> {
     pub(crate) number: usize,
 }
 
-/// How long a turn is: long beside a switch, short beside what people wait for.
-const TURN: Duration = Duration::from_millis(20);
+/// How long a turn is for each share: long beside a switch, short beside what people wait for.
+const TURN: Duration = Duration::from_millis(5);
 /// A chain of 1,024 layers is walked down recursively by some solvers.
 pub(crate) const STACK: usize = 64 << 20;
 /// The longest wait for news: limits of time end soon after.
@@ -55,12 +72,15 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<P: Problem> Exchange<P> {
-    pub(crate) fn new(solvers: usize, limits: Limits<'_>) -> (Self, Receiver<()>) {
+    /// For solvers with these shares of the time.
+    pub(crate) fn new(shares: &[u32], limits: Limits<'_>) -> (Self, Receiver<()>) {
         let (sender, receiver) = channel();
-        let one_thread = limits.threads < 2 && solvers > 1;
-        let turns = one_thread.then(|| Turns {
-            state: Mutex::new(Turn { now: 0, runs: vec![true; solvers], began: Instant::now() }),
-            changed: Condvar::new(),
+        let one_thread = limits.threads < 2 && shares.len() > 1;
+        let turns = one_thread.then(|| {
+            let runs = vec![true; shares.len()];
+            let lengths = shares.iter().map(|&share| TURN * share).collect();
+            let state = Mutex::new(Turn { now: 0, runs, lengths, began: Instant::now() });
+            Turns { state, changed: Condvar::new() }
         });
         let exchange = Self {
             cost: AtomicU64::new(u64::MAX),
@@ -113,7 +133,7 @@ impl<P: Problem> Exchange<P> {
         if cost < u64::MAX && gap(Cost(cost), bound) <= self.gap {
             self.end();
         }
-        // Nobody waits any more once all is said.
+        // The receiver may be gone: it stops waiting after the last answer.
         let _ = locked(&self.news).send(());
     }
 
@@ -132,7 +152,7 @@ impl<P: Problem> Seat<'_, P> {
     pub(crate) fn take_turn(&self) {
         let Some(turns) = &self.exchange.turns else { return };
         let mut turn = locked(&turns.state);
-        if turn.now == self.number && turn.began.elapsed() >= TURN {
+        if turn.now == self.number && turn.began.elapsed() >= turn.lengths[turn.now] {
             turn.pass();
             turns.changed.notify_all();
         }
@@ -166,7 +186,7 @@ impl Turn {
 }
 
 /// Runs several solvers on a run's question at once, each on a thread of its own; with
-/// [`Limits::threads`] below two they take turns. What one finds or proves, the others know at
+/// [`Limits::threads`] below two they take turns by their shares. What one finds or proves, the others know at
 /// their next step. A limit of steps is each solver's.
 ///
 /// # Errors
@@ -174,24 +194,25 @@ impl Turn {
 /// other solver had an answer.
 pub fn race<P: Problem>(
     run: &mut Run<'_, P>,
-    solvers: &[&(dyn Solver<P> + Send)],
+    racers: &[Racer<'_, P>],
 ) -> Result<Answer<P::Plan>, SolverError> {
     let (problem, limits) = (run.problem(), Limits { time: run.remaining(), ..run.limits() });
-    let (exchange, news) = Exchange::new(solvers.len(), limits);
+    let shares: Vec<u32> = racers.iter().map(|racer| racer.share).collect();
+    let (exchange, news) = Exchange::new(&shares, limits);
     if let Some((plan, cost)) = run.best() {
         exchange.offer(plan, *cost);
     }
     let ends: Vec<End<P::Plan>> = thread::scope(|scope| {
         let exchange = &exchange;
-        let mut running = Vec::with_capacity(solvers.len());
-        for (number, &solver) in solvers.iter().enumerate() {
+        let mut running = Vec::with_capacity(racers.len());
+        for (number, &Racer { solver, .. }) in racers.iter().enumerate() {
             let seat = Seat { exchange, number };
-            let work = move || ends(problem, (solver, limits), seat);
+            let work = move || ends(problem, solver, limits, seat);
             let builder = thread::Builder::new().stack_size(STACK);
             running.push(builder.spawn_scoped(scope, work).expect("the system has threads"));
         }
         // A solver that panics has ended, too, and does not say so.
-        while exchange.ended.load(Ordering::Acquire) < solvers.len()
+        while exchange.ended.load(Ordering::Acquire) < racers.len()
             && running.iter().any(|thread| !thread.is_finished())
         {
             let _ = news.recv_timeout(WAIT);
@@ -223,7 +244,8 @@ struct End<Plan> {
 /// Runs one solver to its end, and tells the others what it said.
 fn ends<P: Problem>(
     problem: &P,
-    (solver, limits): (&(dyn Solver<P> + Send), Limits<'_>),
+    solver: &(dyn Solver<P> + Send),
+    limits: Limits<'_>,
     seat: Seat<'_, P>,
 ) -> End<P::Plan> {
     let exchange = seat.exchange;
@@ -335,9 +357,10 @@ mod tests {
 
     impl Solver<Numbers> for Both {
         fn solve(&self, run: &mut Run<'_, Numbers>) -> Result<Answer<u64>, SolverError> {
-            let solvers: Vec<&(dyn Solver<Numbers> + Send)> =
-                self.0.iter().map(|half| half as &(dyn Solver<Numbers> + Send)).collect();
-            race(run, &solvers)
+            let racer = |solver| Racer { solver, share: 1 };
+            let racers: Vec<Racer<'_, Numbers>> =
+                self.0.iter().map(|half| racer(half as &(dyn Solver<Numbers> + Send))).collect();
+            race(run, &racers)
         }
     }
 

@@ -28,7 +28,7 @@ impl Limits<'_> {
     /// The gap of float engines' own tolerances, below which "optimal" has no meaning for them.
     pub const GAP: f64 = 1e-6;
 
-    /// Whether somebody asked from outside to end.
+    /// Whether the interrupt flag is set.
     pub fn interrupted(&self) -> bool {
         self.interrupt.is_some_and(|flag| flag.load(Ordering::Relaxed))
     }
@@ -49,7 +49,7 @@ pub enum Stop {
     /// The steps are used up.
     #[error("step limit")]
     Steps,
-    /// Somebody asked.
+    /// The interrupt flag was set.
     #[error("interrupted")]
     Interrupted,
     /// The incumbent is within the asked gap of the bound.

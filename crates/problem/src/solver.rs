@@ -89,7 +89,7 @@ pub enum SolverError {
     /// A limit was hit.
     #[error(transparent)]
     Stopped(#[from] Stop),
-    /// An engine is missing, crashed, or said something that makes no sense.
+    /// An engine is missing, crashed, or gave a malformed reply.
     #[error("{0}")]
     Engine(String),
 }

@@ -116,7 +116,7 @@ pub enum Contradiction {
         /// The claimed cost.
         cost: Cost,
     },
-    /// The plan costs something else than was claimed.
+    /// The plan's cost is not the claimed one.
     #[error("{}, its plan costs {cost}", claim(*.claimed))]
     OtherCost {
         /// The claimed cost, if there is one.
@@ -288,8 +288,8 @@ pub fn judge<P: Problem>(
     }
 }
 
-/// Confronts the outcomes of several solvers on one question: a bound above somebody's feasible
-/// plan, or a claim of infeasibility beside one, becomes [`Verdict::Wrong`].
+/// Confronts the outcomes of several solvers on one question: a bound above the cost of another's
+/// feasible plan, or a claim of infeasibility beside one, becomes [`Verdict::Wrong`].
 pub fn reconcile<Plan>(outcomes: &mut [(&str, Outcome<Plan>)]) {
     reconcile_verdicts(outcomes.iter_mut().map(|(name, outcome)| (*name, &mut outcome.verdict)));
 }

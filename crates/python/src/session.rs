@@ -97,7 +97,7 @@ impl Session {
             Callable { function: &function, session: &self.session, raised: Mutex::new(None) };
         let answer = py.detach(|| {
             let never = std::sync::atomic::AtomicBool::new(false);
-            answers::solve_with(&self.session, (name, &callable), &arguments, &never)
+            answers::solve_with(&self.session, name, &callable, &arguments, &never)
         });
         if let Some(raised) = callable.raised() {
             return Err(raised);

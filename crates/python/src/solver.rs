@@ -111,10 +111,10 @@ fn by_layer(deployment: &Deployment, models: &[Vec<(Choice, Choice)>]) -> Result
     let mut plan = Plan { models: Vec::with_capacity(models.len()) };
     for (index, (model, choices)) in deployment.models.iter().zip(models).enumerate() {
         counted(format!("models[{index}]"), choices.len(), model.layers.len())?;
-        let one = |(place, (layer, choice)): (usize, (&Layer, &(Choice, Choice)))| {
+        let one = |(place, (layer, (device, recipe))): (usize, (&Layer, &(Choice, Choice)))| {
             let wrong =
                 |problem| InputError::key(PLAN, format!("models[{index}][{place}]"), problem);
-            assignment(deployment, layer, choice).map_err(wrong)
+            assignment(deployment, layer, device, recipe).map_err(wrong)
         };
         let layers = model.layers.iter().zip(choices).enumerate();
         plan.models.push(layers.map(one).collect::<Result<_, _>>()?);
@@ -125,7 +125,8 @@ fn by_layer(deployment: &Deployment, models: &[Vec<(Choice, Choice)>]) -> Result
 fn assignment(
     deployment: &Deployment,
     layer: &Layer,
-    (device, recipe): &(Choice, Choice),
+    device: &Choice,
+    recipe: &Choice,
 ) -> Result<Assignment, String> {
     let devices: Vec<String> = deployment.devices.iter().map(|d| d.name.clone()).collect();
     let recipes: Vec<String> = layer.options.iter().map(|o| o.recipe.to_string()).collect();

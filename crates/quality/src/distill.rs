@@ -221,7 +221,7 @@ impl<'a> Student<'a> {
             theirs.push(self.teacher.run(layer, layer + 1, &theirs[layer], &mut ())?);
         }
         let mut sums = BTreeMap::new();
-        let mut above = self.of_predictions(&student, (&ours[head], &theirs[head]), &mut sums)?;
+        let mut above = self.of_predictions(&student, &ours[head], &theirs[head], &mut sums)?;
         for layer in (0..head).rev() {
             // Token ids have no gradient.
             let input = match layer {
@@ -248,7 +248,8 @@ impl<'a> Student<'a> {
     fn of_predictions(
         &self,
         student: &Decoder,
-        (ours, theirs): (&Tensor, &Tensor),
+        ours: &Tensor,
+        theirs: &Tensor,
         sums: &mut BTreeMap<String, Tensor>,
     ) -> Result<Tensor> {
         let (ours, theirs, shape) = (ours.flatten(0, 1)?, theirs.flatten(0, 1)?, ours.shape());

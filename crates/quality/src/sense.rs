@@ -64,7 +64,8 @@ impl Trial {
     fn run(&self, reference: &Reference<'_>, states: &[Tensor], inputs: &Inputs) -> Result<Row> {
         let original = reference.original.weight(&self.tensor)?;
         let student = stored(original, self.format)?;
-        let (norm, difference, variance) = inputs.errors(&self.tensor, original, &student)?;
+        let WeightErrors { norm, difference, variance } =
+            inputs.errors(&self.tensor, original, &student)?;
         let distance = match difference > 0.0 {
             true if self.runs => {
                 let student = reference.original.with([(self.tensor.clone(), student)]);
@@ -153,6 +154,16 @@ impl Observer for Inputs {
     }
 }
 
+/// What a format does to the weights of a tensor.
+struct WeightErrors {
+    /// Of the original weights.
+    norm: f64,
+    /// Norm of the difference, over that of the weights.
+    difference: f64,
+    /// Variance of the error of the outputs, over that of the outputs.
+    variance: f64,
+}
+
 impl Inputs {
     fn count(&mut self, tokens: &Tensor, vocab: usize) -> Result<()> {
         self.rows.resize(vocab, 0.0);
@@ -161,9 +172,8 @@ impl Inputs {
         Ok(())
     }
 
-    /// Norm of the weights, that of the difference over it, and variance of the error of the
-    /// outputs over that of the outputs.
-    fn errors(&self, name: &str, original: &Tensor, student: &Tensor) -> Result<(f64, f64, f64)> {
+    /// What a format does to the weights of a tensor.
+    fn errors(&self, name: &str, original: &Tensor, student: &Tensor) -> Result<WeightErrors> {
         let (rows, row_len) = original.dims2()?;
         let weigh = |first: usize, tensor: Tensor, sums: &mut (f64, f64)| -> Result<()> {
             let values = tensor.sqr()?.flatten_all()?.to_vec1::<f32>()?;
@@ -189,7 +199,11 @@ impl Inputs {
             weigh(first, original, &mut weights)?;
         }
         let over = |a: f64, b: f64| if b > 0.0 { a / b } else { 0.0 };
-        Ok((weights.0.sqrt(), over(errors.0, weights.0).sqrt(), over(errors.1, weights.1)))
+        Ok(WeightErrors {
+            norm: weights.0.sqrt(),
+            difference: over(errors.0, weights.0).sqrt(),
+            variance: over(errors.1, weights.1),
+        })
     }
 }
 

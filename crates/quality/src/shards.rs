@@ -7,7 +7,7 @@ use std::path::Path;
 
 use edgeplan_files::deployment::{PlanFile, PlannedModel};
 use edgeplan_files::{InputError, read_text};
-use edgeplan_model::ModelSpec;
+use edgeplan_model::{ModelSpec, StoredSum};
 use edgeplan_problem::Bytes;
 use edgeplan_report::table::Table;
 use serde::Serialize;
@@ -67,7 +67,7 @@ pub struct Quantized {
     /// What each device of the plan needs; empty without a plan.
     pub devices: BTreeMap<String, Shard>,
     #[serde(skip)]
-    types: Vec<(&'static str, usize, Bytes)>,
+    types: Vec<StoredSum>,
     #[serde(skip)]
     was_quantized: bool,
 }
@@ -88,14 +88,14 @@ impl Quantized {
 impl Display for Quantized {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         let types = self.types.iter();
-        let types = types.map(|(name, tensors, bytes)| {
+        let types = types.map(|StoredSum { name, tensors, bytes }| {
             [(*name).to_owned(), tensors.to_string(), bytes.to_string()]
         });
         let types = Table::new(["type", "tensors>", "bytes>"]).with_rows(types);
         writeln!(f, "{}: {}\n\n{types}", self.model, Bytes(self.bytes))?;
         match self.was_quantized {
             true => {
-                writeln!(f, "\nnote: the model was quantized before, and lost something then, too")
+                writeln!(f, "\nnote: the model was quantized before, which cost quality, too")
             }
             false => Ok(()),
         }

@@ -87,7 +87,7 @@ fn tokenizer(model: &Path) -> Result<Tokenizer, InputError> {
     };
     let content = Content::read(&mut BufReader::new(file)).map_err(refused)?;
     let mut tokenizer = Tokenizer::from_gguf(&content).map_err(refused)?;
-    // candle puts a space before every text; GPT-2 and who came after it do not.
+    // candle puts a space before every text; GPT-2 and later tokenizers do not.
     if let Some(PreTokenizerWrapper::ByteLevel(bytes)) = tokenizer.get_pre_tokenizer() {
         let bytes = ByteLevel::new(false, bytes.trim_offsets, bytes.use_regex);
         tokenizer.with_pre_tokenizer(Some(bytes));

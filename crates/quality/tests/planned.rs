@@ -154,7 +154,7 @@ fn the_python_package_reads_types_and_values() {
     let python = std::env::var("EDGEPLAN_PYTHON").unwrap_or_else(|_| "python3".into());
     let there = Command::new(&python).args(["-c", "import gguf"]).output();
     if !there.is_ok_and(|output| output.status.success()) {
-        // Past the capture of tests, so that everybody sees it.
+        // To stderr itself, because the test harness captures `eprintln!`.
         let _ = writeln!(
             std::io::stderr(),
             "not run: GGUF files in Python (`{python}` has no package gguf; EDGEPLAN_PYTHON \

@@ -44,7 +44,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) if error.kind() == ErrorKind::Unsupported => {}
                 Err(TryLockError::Error(error)) => return Err(failed(&error)),
             }
-            // Whoever held it may have removed the file between the two calls.
+            // The process that held it may have removed the file between the two calls.
             if is_at(&file, &path) {
                 break file;
             }
@@ -65,7 +65,8 @@ impl Lock {
 
 impl Drop for Lock {
     fn drop(&mut self) {
-        // While it is still locked: nobody else's is removed. One that stays holds nobody up.
+        // While it is still locked, so that no other process's lock is removed. A file that stays
+        // behind is unlocked and blocks no process.
         let _ = std::fs::remove_file(&self.path);
     }
 }

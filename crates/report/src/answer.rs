@@ -128,13 +128,14 @@ pub fn headline(deployment: &Deployment, solver: &str, outcome: &Outcome<Plan>) 
         format!(", no plan is below {} (gap {gap:.4} %)", amount(bound))
     });
     let what = cost.unwrap_or_default() + &bound.unwrap_or_default();
-    line((&deployment.name, solver), &what, outcome, "")
+    line(&deployment.name, solver, &what, outcome, "")
 }
 
 /// An answer on one line: the verdict, `what` is known beside it, why, which limit ended it, the
 /// solver, its seconds, and what it `counted`.
 pub(crate) fn line<P>(
-    (instance, solver): (&str, &str),
+    instance: &str,
+    solver: &str,
     what: &str,
     outcome: &Outcome<P>,
     counted: &str,

@@ -1,4 +1,5 @@
-//! Batches: who is served, and every limit beside what is used of it, as tables and stable keys.
+//! Batches: which requests are served, and every limit beside what is used of it, as tables and
+//! stable keys.
 
 use edgeplan_problem::batching::{Account, BAND, Batching, NodeId, Plan, RequestId};
 use edgeplan_problem::{Bytes, Cost, Nanos, Outcome, Verdict};
@@ -49,7 +50,7 @@ pub fn headline(instance: &Batching, solver: &str, outcome: &Outcome<Plan>) -> S
     };
     let nodes = outcome.work.get("nodes").map(|nodes| format!(", {nodes} nodes"));
     let what = served.unwrap_or_default() + &proof;
-    line((&instance.name, solver), &what, outcome, &nodes.unwrap_or_default())
+    line(&instance.name, solver, &what, outcome, &nodes.unwrap_or_default())
 }
 
 /// Solvers' answers as a table, in the given order.
@@ -68,7 +69,7 @@ pub fn ranking(instance: &Batching, outcomes: &[(&str, Outcome<Plan>)]) -> Table
     }))
 }
 
-/// Each node's limits, then its members, then who is left out.
+/// Each node's limits, then its members, then the requests that are left out.
 pub fn tables(instance: &Batching, plan: &Plan, account: &Account) -> String {
     let left: Vec<&str> = (instance.request_ids().zip(&account.latency))
         .filter(|(_, latency)| latency.is_none())
@@ -125,7 +126,7 @@ fn members(instance: &Batching, plan: &Plan, account: &Account) -> Table {
             request.output.to_string(),
             percent(uplink),
             percent(downlink),
-            kv(instance, plan, account, (node, id)).to_string(),
+            kv(instance, plan, account, node, id).to_string(),
             latency.to_string(),
             request.deadline.to_string(),
         ]);
@@ -141,12 +142,7 @@ fn time_limit(instance: &Batching, plan: &Plan, node: NodeId) -> Nanos {
 }
 
 /// Bytes of a member's keys and values.
-fn kv(
-    instance: &Batching,
-    plan: &Plan,
-    account: &Account,
-    (node, id): (NodeId, RequestId),
-) -> Bytes {
+fn kv(instance: &Batching, plan: &Plan, account: &Account, node: NodeId, id: RequestId) -> Bytes {
     let per_token = instance.node(node).format(plan.batch(node).format).kv_per_token;
     let padded = account.nodes[node.index()].padded;
     per_token * (u64::from(padded) + u64::from(instance.request(id).output))

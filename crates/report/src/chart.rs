@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::curves::{COLOURS, step};
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, TITLE, Tag, WIDTH, at};
+use crate::picture::svg_of;
 use crate::theme;
 
 /// What a chart shows.
@@ -90,21 +91,15 @@ pub fn svg(chart: &Chart) -> String {
     let top = legend(&mut canvas, &names, chart) + 16.0;
     let width = WIDTH - MARGIN - LEFT - 8.0;
     let frame = Frame { x: LEFT, y: top, width, height: BOTTOM - top };
-    let scales = (Scale::of(chart, &chart.x, |p| p.0), Scale::of(chart, &chart.y, |p| p.1));
+    let scales =
+        Scales { x: Scale::of(chart, &chart.x, |p| p.0), y: Scale::of(chart, &chart.y, |p| p.1) };
     axes(&mut canvas, chart, frame, &scales);
     for series in &chart.series {
         let place = names.iter().position(|name| *name == series.name).unwrap_or_default();
-        draw(&mut canvas, series, place, (frame, &scales));
+        draw(&mut canvas, series, place, frame, &scales);
     }
     canvas.text(at(LEFT + width / 2.0, HEIGHT - 20.0, width), SOFT.middle(), &chart.x.label);
-    let tag = Tag::new("svg")
-        .class("edgeplan")
-        .set("xmlns", "http://www.w3.org/2000/svg")
-        .set("viewBox", format!("0 0 {WIDTH} {HEIGHT}").as_str())
-        .set("width", WIDTH)
-        .set("height", HEIGHT)
-        .set("role", "img")
-        .add(Tag::new("title").text(&chart.title))
+    let tag = svg_of(HEIGHT, &chart.title)
         .add(Tag::new("desc").text(&chart.remark))
         .add(Tag::new("style").text(&sheet()))
         .all(canvas.into_tags());
@@ -167,6 +162,12 @@ fn legend(canvas: &mut Canvas, names: &[&str], chart: &Chart) -> f64 {
         x += width;
     }
     y + ROW / 2.0 + 6.0
+}
+
+/// The scales of both axes.
+struct Scales {
+    x: Scale,
+    y: Scale,
 }
 
 /// What an axis reaches from and to, in its own measure, and where its marks are.
@@ -248,7 +249,7 @@ fn round(value: f64) -> f64 {
     (value * 1e9).round() / 1e9
 }
 
-fn axes(canvas: &mut Canvas, chart: &Chart, frame: Frame, (x, y): &(Scale, Scale)) {
+fn axes(canvas: &mut Canvas, chart: &Chart, frame: Frame, Scales { x, y }: &Scales) {
     for (mark, text) in &y.marks {
         let up = frame.bottom() - y.mark(*mark) * frame.height;
         canvas.line(&[(frame.x, up), (frame.right(), up)], "rule");
@@ -262,12 +263,8 @@ fn axes(canvas: &mut Canvas, chart: &Chart, frame: Frame, (x, y): &(Scale, Scale
     canvas.text(at(frame.right(), frame.y - 10.0, frame.width), SOFT.end(), &chart.y.label);
 }
 
-fn draw(
-    canvas: &mut Canvas,
-    series: &Series,
-    index: usize,
-    (frame, (x, y)): (Frame, &(Scale, Scale)),
-) {
+fn draw(canvas: &mut Canvas, series: &Series, index: usize, frame: Frame, scales: &Scales) {
+    let Scales { x, y } = scales;
     let (colour, far) = (index % COLOURS.len(), index >= COLOURS.len());
     let place = |&(across, up): &(f64, f64)| {
         let (across, up) = (x.share(across)?, y.share(up)?);

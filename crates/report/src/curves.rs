@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, STRONG, TITLE, Tag, WIDTH, at};
 use crate::page::document;
+use crate::picture::svg_of;
 use crate::table::Table;
 use crate::theme;
 
@@ -100,16 +101,7 @@ fn tag(curves: &Curves) -> Tag {
         }
     }
     canvas.text(at(WIDTH / 2.0, height - 18.0, INNER), SOFT.middle(), &curves.x);
-    Tag::new("svg")
-        .class("edgeplan")
-        .set("xmlns", "http://www.w3.org/2000/svg")
-        .set("viewBox", format!("0 0 {WIDTH} {height}").as_str())
-        .set("width", WIDTH)
-        .set("height", height)
-        .set("role", "img")
-        .add(Tag::new("title").text(&curves.title))
-        .add(Tag::new("style").text(&sheet()))
-        .all(canvas.into_tags())
+    svg_of(height, &curves.title).add(Tag::new("style").text(&sheet())).all(canvas.into_tags())
 }
 
 fn sheet() -> String {

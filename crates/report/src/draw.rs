@@ -254,7 +254,7 @@ fn titled(title: &str) -> Tag {
     Tag::new("g").add(Tag::new("title").text(title))
 }
 
-/// A tenth of a pixel is as fine as anyone sees; adding zero turns -0 into 0.
+/// Rounded to a tenth of a pixel; adding zero turns -0 into 0.
 fn px(value: f64) -> f64 {
     (value * 10.0).round() / 10.0 + 0.0
 }

@@ -51,7 +51,7 @@ pub struct Row {
     pub busy: f64,
 }
 
-/// Something that a row did.
+/// An activity of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bar {
     /// Index into [`Chart::rows`].
@@ -99,7 +99,7 @@ fn tag(gantt: &Gantt) -> Tag {
 /// Draws a chart below `y`; returns where it ends.
 fn draw(chart: &Chart, shades: usize, canvas: &mut Canvas, y: f64) -> f64 {
     canvas.heading(y, &chart.heading, &chart.remark);
-    let scale = Scale::new(chart.shown);
+    let scale = Scale::new(chart.shown.0, chart.shown.1);
     let top = y + 18.0;
     let bottom = top + PITCH * chart.rows.len() as f64;
     scale.axis(canvas, top, bottom);
@@ -131,7 +131,7 @@ struct Scale {
 }
 
 impl Scale {
-    fn new((from, until): (Nanos, Nanos)) -> Self {
+    fn new(from: Nanos, until: Nanos) -> Self {
         let total = until.saturating_sub(from);
         let scale = if total == Nanos::ZERO { 0.0 } else { AXIS / total.as_f64() };
         Self { from: from.as_f64(), until: until.as_f64(), total, scale }

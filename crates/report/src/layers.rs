@@ -45,7 +45,7 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
     let mut free = MARGIN - 3.0;
     for (position, stage) in bill.stages.iter().enumerate() {
         let run = strip.cells(position, stage.first, stage.last);
-        cells(scene, canvas, &strip, (model, position, stage));
+        cells(scene, canvas, &strip, StageRun { model, position, stage });
         if gap >= 1.5 || gaps == 0.0 {
             let edge = (gap / 2.0 - 0.6).clamp(0.0, 2.0);
             let (width, height) = (run.width + 2.0 * edge, run.height + 2.0 * edge);
@@ -56,15 +56,23 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
                 if scene.busiest == Some(stage.device) { "run mark" } else { "run" },
             );
         }
-        owner(scene, canvas, (run, stage), &mut free);
+        owner(scene, canvas, run, stage, &mut free);
     }
     names(scene, canvas, &strip, model);
     legend(scene, canvas, strip.y + HEIGHT + 38.0, model)
 }
 
-/// The cells of a stage.
-fn cells(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, place: (usize, usize, &Stage)) {
-    let (model, position, stage) = place;
+/// A device's run of layers.
+struct StageRun<'a> {
+    model: usize,
+    /// Of the run in the strip.
+    position: usize,
+    stage: &'a Stage,
+}
+
+/// The cells of a run.
+fn cells(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, run: StageRun<'_>) {
+    let StageRun { model, position, stage } = run;
     let layers = &scene.instance.models[model].layers;
     let apart = if strip.pitch < APART_MIN { 0.0 } else { 1.0 };
     let mut first = stage.first;
@@ -96,8 +104,7 @@ fn cells(scene: &Scene<'_>, canvas: &mut Canvas, strip: &Strip, place: (usize, u
 }
 
 /// Number and name of the device above its run, as far as there is room right of `free`.
-fn owner(scene: &Scene<'_>, canvas: &mut Canvas, place: (Frame, &Stage), free: &mut f64) {
-    let (run, stage) = place;
+fn owner(scene: &Scene<'_>, canvas: &mut Canvas, run: Frame, stage: &Stage, free: &mut f64) {
     let number = scene.number(stage.device).unwrap_or_default();
     let y = run.y - 14.0;
     let badge = badge_width(number);

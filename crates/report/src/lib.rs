@@ -17,6 +17,7 @@ pub mod experiments;
 pub mod gantt;
 mod layers;
 mod memory;
+mod narrow;
 pub mod page;
 pub mod picture;
 mod route;

@@ -14,6 +14,8 @@ const STYLE: &str = "\
     font:14px/1.5 system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif;\
     font-variant-numeric:tabular-nums}\
     svg{display:block;width:100%;height:auto}\
+    .picture{overflow-x:auto}\
+    .lead{display:none}\
     section{margin:24px 0;padding:20px 24px;background:#ffffff;border-radius:8px;overflow-x:auto}\
     h2,summary{margin:0 0 12px;font-size:15px;font-weight:600}\
     summary{margin:0;cursor:pointer}\
@@ -24,7 +26,14 @@ const STYLE: &str = "\
     th{color:#5b6673;font-weight:400;border-bottom:1px solid #e1e5ea}\
     .n{text-align:right;white-space:nowrap}\
     .bad{color:#b8420f}\
+    th:first-child,td:first-child{white-space:nowrap}\
     footer{color:#5b6673;overflow-wrap:anywhere}\
+    @media (max-width:700px){\
+    body{padding:12px}\
+    section{margin:12px 0;padding:16px}\
+    .picture svg{min-width:720px}\
+    .lead{display:block;margin:4px 4px 16px;font-size:16px}\
+    h1{margin:4px;font-size:18px}}\
     @media (prefers-color-scheme:dark){\
     body{background:#0c0e11;color:#e8ebef}\
     section{background:#14171c}\
@@ -35,7 +44,14 @@ const STYLE: &str = "\
 /// The page. `origin` is the command that made it, for the last line.
 pub fn html(picture: &Picture<'_>, origin: &str) -> String {
     let evaluation = picture.instance.evaluate(picture.plan);
-    let mut body = Tag::new("body").add(tag(picture, &evaluation)).all(violations(&evaluation));
+    // A phone shows the picture a part at a time: what it says comes first, as text.
+    let shown = Tag::new("div").class("picture").set("tabindex", "0").set("role", "region");
+    let shown = shown.set("aria-label", "Picture of the plan").add(tag(picture, &evaluation));
+    let said = picture.said.iter().cloned().chain([format!("{}.", picture.line(&evaluation))]);
+    let lead = said.map(|line| Tag::new("p").class("lead").text(&line));
+    let heading = Tag::new("h1").class("lead").text(&picture.instance.name);
+    let body = Tag::new("body").add(heading).all(lead.collect::<Vec<_>>());
+    let mut body = body.add(shown).all(violations(&evaluation));
     if let Some(scene) = scene(picture, &evaluation.account) {
         body = body
             .add(section("Requests", requests(&scene)))

@@ -100,6 +100,14 @@ pub(crate) fn sheet(title: &str, shades: usize, canvas: Canvas, y: f64) -> Tag {
     let page = Frame { x: 0.0, y: 0.0, width: WIDTH, height };
     let mut back = Canvas::default();
     back.rect(page, 8.0, "page");
+    svg_of(height, title)
+        .add(Tag::new("style").text(&theme::sheet(shades)))
+        .all(back.into_tags())
+        .all(canvas.into_tags())
+}
+
+/// An empty picture of the usual width.
+pub(crate) fn svg_of(height: f64, title: &str) -> Tag {
     Tag::new("svg")
         .class("edgeplan")
         .set("xmlns", "http://www.w3.org/2000/svg")
@@ -108,9 +116,6 @@ pub(crate) fn sheet(title: &str, shades: usize, canvas: Canvas, y: f64) -> Tag {
         .set("height", height)
         .set("role", "img")
         .add(Tag::new("title").text(title))
-        .add(Tag::new("style").text(&theme::sheet(shades)))
-        .all(back.into_tags())
-        .all(canvas.into_tags())
 }
 
 /// What can be drawn of the plan: nothing where it does not have the instance's shape.

@@ -93,8 +93,11 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
     let bottom = back(canvas, &grid, visits.len() - 1, &way(known, bill.leave));
     for (index, visit) in visits.iter().enumerate() {
         match visit.devices.len() {
-            1 => card(scene, canvas, &grid, (model, index, &bill.stages[visit.stages.start])),
-            _ => host(scene, canvas, (grid.card(index), model), visit),
+            1 => {
+                let stage = &bill.stages[visit.stages.start];
+                card(scene, canvas, &grid, Card { model, index, stage });
+            }
+            _ => host(scene, canvas, grid.card(index), model, visit),
         }
     }
     bottom
@@ -105,7 +108,7 @@ fn way(known: bool, time: Nanos) -> String {
     if known { time.to_string() } else { "no route".into() }
 }
 
-/// Length and time of a route, and who sets the pace.
+/// Length and time of a route, and its bottleneck.
 fn remark(scene: &Scene<'_>, model: usize) -> String {
     let bill = &scene.account.models[model];
     let mut text = format!("{}, {} per request", count(bill.stages.len(), "stage"), bill.latency);
@@ -163,8 +166,16 @@ fn back(canvas: &mut Canvas, grid: &Grid, last: usize, time: &str) -> f64 {
     y + 4.0
 }
 
-fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, place: (usize, usize, &Stage)) {
-    let (model, index, stage) = place;
+/// A card for one device.
+struct Card<'a> {
+    model: usize,
+    /// Of its card on the grid.
+    index: usize,
+    stage: &'a Stage,
+}
+
+fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, card: Card<'_>) {
+    let Card { model, index, stage } = card;
     let frame = grid.card(index);
     let marked = scene.busiest == Some(stage.device);
     let run = scene.run(model, stage.first, stage.last);
@@ -204,7 +215,7 @@ fn card(scene: &Scene<'_>, canvas: &mut Canvas, grid: &Grid, place: (usize, usiz
 }
 
 /// A host as a box with its devices: what each holds and computes.
-fn host(scene: &Scene<'_>, canvas: &mut Canvas, (frame, model): (Frame, usize), visit: &Visit) {
+fn host(scene: &Scene<'_>, canvas: &mut Canvas, frame: Frame, model: usize, visit: &Visit) {
     let stages = &scene.account.models[model].stages[visit.stages.clone()];
     let name = scene.instance.host_name(visit.devices[0]);
     let inside: Nanos = stages[..stages.len() - 1].iter().map(|stage| stage.hop).sum();

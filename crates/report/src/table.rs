@@ -1,11 +1,13 @@
 //! Tables, which a terminal and a page show alike.
 
 use std::fmt::{Display, Formatter};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use comfy_table::{CellAlignment, presets};
 use serde::Serialize;
 
 use crate::draw::Tag;
+use crate::narrow;
 use crate::page::section;
 
 /// Rows of text under named columns. A column whose name ends in `>` holds numbers and stands to
@@ -87,9 +89,32 @@ impl Table {
     }
 }
 
+/// Columns of the terminal that tables are shown on; 0 where there is none.
+static COLUMNS: AtomicUsize = AtomicUsize::new(0);
+
+/// From now on tables are no wider than the terminal on standard output, or than the environment's
+/// `COLUMNS` if that is set; files and pipes get whole ones.
+pub fn fit_terminal() {
+    let said = std::env::var("COLUMNS").ok().and_then(|text| text.parse().ok());
+    let columns = said.or_else(|| comfy_table::Table::new().width().map(usize::from));
+    COLUMNS.store(columns.unwrap_or(0), Ordering::Relaxed);
+}
+
 impl Display for Table {
-    /// Without heading and lines between rows.
+    /// Without heading and lines between rows; in parts where a terminal is too narrow.
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let columns = COLUMNS.load(Ordering::Relaxed);
+        if columns == 0 || self.columns.is_empty() {
+            return write!(f, "{}", self.drawn());
+        }
+        let parts = narrow::parts(self, columns);
+        let drawn: Vec<String> = parts.iter().map(|part| part.drawn().to_string()).collect();
+        f.write_str(&drawn.join("\n\n"))
+    }
+}
+
+impl Table {
+    fn drawn(&self) -> comfy_table::Table {
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_header(self.named().map(|(name, _)| name));
         for (index, (_, number)) in self.named().enumerate() {
@@ -98,7 +123,7 @@ impl Display for Table {
             }
         }
         table.add_rows(self.rows.clone());
-        write!(f, "{table}")
+        table
     }
 }
 

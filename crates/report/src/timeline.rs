@@ -12,7 +12,7 @@ const AXIS: f64 = INNER - NAME;
 /// Time never disappears: the narrowest bar.
 const BAR_MIN: f64 = 0.8;
 
-/// Something that a device does during a request.
+/// An activity of a device during a request.
 struct Span {
     lane: usize,
     /// The lane of the receiver, if this is a transfer.
@@ -32,7 +32,7 @@ pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize)
     let top = y + 20.0;
     let bottom = top + pitch * lanes.len() as f64;
     let scale = if total == Nanos::ZERO { 0.0 } else { (AXIS - 1.0) / total.as_f64() };
-    axis(canvas, (top, bottom), total, scale);
+    axis(canvas, top, bottom, total, scale);
     let chart = Chart { top, pitch, scale };
     for (lane, &device) in lanes.iter().enumerate() {
         label(scene, canvas, chart.middle(lane), device);
@@ -95,7 +95,7 @@ fn spans(scene: &Scene<'_>, model: usize) -> (Vec<DeviceId>, Vec<Span>) {
 }
 
 /// Grid lines at round times, and those times.
-fn axis(canvas: &mut Canvas, (top, bottom): (f64, f64), total: Nanos, scale: f64) {
+fn axis(canvas: &mut Canvas, top: f64, bottom: f64, total: Nanos, scale: f64) {
     let style = SOFT.size(10.0).middle();
     let start = MARGIN + NAME;
     let step = step(total);

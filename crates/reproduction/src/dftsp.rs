@@ -155,9 +155,8 @@ fn our_search(load: usize, [dftsp, own]: [Work; 2]) -> Finding {
 
 /// DFTSP beside the paper's two ways to form batches.
 fn served(model: &str, rate: f64) -> Result<Vec<Finding>> {
-    let asked = (rate, SERVED_EPOCHS);
     let served = |name: &str| -> Result<(f64, f64)> {
-        Ok(served_per_s(Setting::of(model), asked, entry(name)?)?)
+        Ok(served_per_s(Setting::of(model), rate, SERVED_EPOCHS, entry(name)?)?)
     };
     let (own, own_half) = served("dftsp")?;
     let mut findings = Vec::new();

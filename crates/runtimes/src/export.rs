@@ -11,7 +11,7 @@ use edgeplan_problem::recipe::TensorClass;
 
 use crate::chain::{Placed, placed};
 use crate::readme;
-use crate::runtime::Runtime;
+use crate::runtime::{Files, Runtime};
 use crate::shell::plain;
 
 /// What is to be exported.
@@ -83,7 +83,10 @@ pub fn export(order: &Order) -> Result<Vec<(String, String)>, String> {
         return Err(format!("the projector {file}: only llama.cpp and koboldcpp are told of one"));
     }
     let layers = placed(order.deployment, order.plan)?;
-    let written = (order.runtime.files)(order, &layers)?;
+    let written = match order.runtime.files {
+        Files::By(write) => write(order, &layers)?,
+        Files::Options(options) => options.files(order, &layers)?,
+    };
     let mut files = written.files;
     files.push(("README.md".into(), readme::text(order, &layers, &written.steps)));
     Ok(files)

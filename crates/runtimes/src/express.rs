@@ -156,8 +156,13 @@ impl Runtime {
     ///
     /// # Errors
     /// A recipe that the restricted question does not offer.
-    pub fn translate(&self, from: (&Deployment, &Plan), to: &Deployment) -> Result<Plan, String> {
-        let layers = placed(from.0, from.1)?;
+    pub fn translate(
+        &self,
+        from: &Deployment,
+        plan: &Plan,
+        to: &Deployment,
+    ) -> Result<Plan, String> {
+        let layers = placed(from, plan)?;
         let model = &to.models[0];
         let wanted = wanted(&layers, model.layers[0].role == LayerRole::BothEnds);
         let found = model.layers.iter().zip(wanted).map(|(layer, (device, recipe))| {
@@ -206,8 +211,8 @@ fn wanted(layers: &[Placed], joined: bool) -> Vec<(DeviceId, Recipe)> {
 ///
 /// # Errors
 /// Layers that no engine runs, or times too long for such prices.
-pub fn nearest(within: &Deployment, from: (&Deployment, &Plan)) -> Result<Deployment, String> {
-    let layers = placed(from.0, from.1)?;
+pub fn nearest(within: &Deployment, from: &Deployment, plan: &Plan) -> Result<Deployment, String> {
+    let layers = placed(from, plan)?;
     let mut question = within.clone();
     (question.objective, question.latency_max, question.bottleneck_max) =
         (Objective::Latency, None, None);

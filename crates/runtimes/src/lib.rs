@@ -11,6 +11,7 @@ mod distributed_llama;
 mod exo;
 mod export;
 mod express;
+mod gpu_layers;
 mod llama_cpp;
 mod lm_studio;
 mod mistral_rs;

@@ -1,35 +1,25 @@
 //! Ollama: a Modelfile with the number of layers on the accelerator and the context.
 
-use edgeplan_problem::deployment::DeviceId;
 use edgeplan_problem::format::Format;
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
-use crate::llama_cpp::{layer_devices, quantize};
+use crate::gpu_layers::{on_accelerator, quantized};
 use crate::shell::script;
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
-    let (mut files, mut steps) = (Vec::new(), Vec::new());
-    if let Some((text, _)) = quantize(layers, order.kept) {
-        files.push(("quantize.sh".into(), text));
-        steps.push(
-            "Once: `./quantize.sh float.gguf model.gguf` with llama.cpp's llama-quantize".into(),
-        );
-    }
+    let Written { mut files, mut steps } = quantized(order, layers);
     let Some(request) = order.request else {
         return Err("a context is needed, which an instance file does not tell".into());
     };
     let source = order.deployment.source;
-    let accelerated = |device: &DeviceId| *device != source || order.is_accelerator(source);
-    let blocks = layer_devices(layers).into_values().filter(accelerated).count();
-    let head = layers.last().is_some_and(|head| accelerated(&head.device));
     let modelfile = format!(
         "# As planned by edgeplan: blocks and output layer on the accelerator, tokens of context.\n\
          FROM ./model.gguf\n\
          PARAMETER num_gpu {}\n\
          PARAMETER num_ctx {}\n\
          PARAMETER num_batch {}\n",
-        blocks + usize::from(head),
+        on_accelerator(order, layers),
         request.context,
         edgeplan_pricing::CHUNK
     );

@@ -1,6 +1,8 @@
 //! A question restricted to what an engine can do, so that every plan of it can be exported, and
 //! priced as the engine works.
 
+use std::iter::zip;
+
 use edgeplan_files::InputError;
 use edgeplan_pricing::CacheFormats;
 use edgeplan_pricing::workload::{Returns, Workload};
@@ -61,7 +63,8 @@ impl Runtime {
             |format: &Format| self.formats.contains(format) || self.embedding.contains(format);
         let offered = workload.formats();
         served.formats = offered.iter().copied().filter(has).collect();
-        // Where nobody asked for other ones, those that are seldom chosen elsewhere, too.
+        // Where the workload lists no formats and the engine reads none of the usual ones, all that
+        // it reads.
         for part in [self.embedding, self.formats] {
             let lacking = !served.formats.iter().any(|format| part.contains(format));
             if lacking && workload.formats.is_empty() {
@@ -235,7 +238,7 @@ impl Runtime {
                     bytes: first.bytes + last.bytes + shared(first.shared) + second,
                     shared: None,
                     loss: first.loss + last.loss,
-                    compute: first.compute.iter().zip(&last.compute).map(sum).collect(),
+                    compute: zip(&first.compute, &last.compute).map(|(a, b)| sum(*a, *b)).collect(),
                 });
             }
         }
@@ -251,8 +254,8 @@ impl Runtime {
     }
 }
 
-fn sum((first, last): (&Option<Nanos>, &Option<Nanos>)) -> Option<Nanos> {
-    first.zip(*last).map(|(first, last)| first + last)
+fn sum(first: Option<Nanos>, last: Option<Nanos>) -> Option<Nanos> {
+    first.zip(last).map(|(first, last)| first + last)
 }
 
 /// Formats by name.
@@ -318,7 +321,7 @@ fn relay(model: &mut Model, deployment: &Deployment) {
         for (from, to) in (0..devices * devices).map(|pair| (pair / devices, pair % devices)) {
             if apart(DeviceId(from as u16), DeviceId(to as u16)) {
                 let (up, down) = (direct[from * devices + hub], direct[hub * devices + to]);
-                message.time[from * devices + to] = sum((&up, &down));
+                message.time[from * devices + to] = sum(up, down);
             }
         }
     }

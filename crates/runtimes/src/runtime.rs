@@ -11,6 +11,7 @@ use edgeplan_problem::format::Format::{
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
+use crate::gpu_layers::GpuLayers;
 use crate::{distributed_llama, exo, llama_cpp, lm_studio, mistral_rs, ollama, prima_cpp};
 
 /// An engine that runs plans, and what it can express.
@@ -50,8 +51,14 @@ pub struct Runtime {
     pub(crate) files: Files,
 }
 
-/// Writes a plan that an engine can express as files, and says how they are used.
-pub(crate) type Files = fn(&Order<'_>, &[Placed]) -> Result<Written, String>;
+/// How a plan that an engine can express is written as files.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Files {
+    /// By a function of a module of the engine's own.
+    By(fn(&Order<'_>, &[Placed]) -> Result<Written, String>),
+    /// As a script with these options.
+    Options(&'static GpuLayers),
+}
 
 /// Where an engine lets blocks lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,6 +137,10 @@ const LLAMA_CPP: EngineTraits = EngineTraits {
     classes: true,
 };
 
+/// Engines that run llama.cpp's kernels on one host, in layers.
+const ON_ONE_HOST: EngineTraits =
+    EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP };
+
 /// exo with models in bf16; others differ by their formats.
 const EXO: Runtime = Runtime {
     name: "exo",
@@ -152,7 +163,7 @@ const EXO: Runtime = Runtime {
         "exo-explore/exo src/exo/shared/types/api.py (instance previews, creation)",
         "exo-explore/exo src/exo/worker/engines/mlx/auto_parallel.py (only blocks are cut)",
     ],
-    files: exo::files,
+    files: Files::By(exo::files),
 };
 
 /// The engines.
@@ -171,7 +182,7 @@ pub const RUNTIMES: &[Runtime] = &[
         per_host: PerHost::Several,
         margin: Bytes(1 << 30),
         note: "Two RPC servers never talk to each other: hidden states pass through the source. \
-               Run RPC servers in trusted networks only: they check nobody.",
+               Run RPC servers in trusted networks only: they authenticate no client.",
         sources: &[
             "ggml-org/llama.cpp tools/rpc/README.md (servers, devices, an insecure protocol)",
             "ggml-org/llama.cpp src/llama-model.cpp load_tensors (input layer on the CPU, layers \
@@ -186,7 +197,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "ggml-org/llama.cpp ggml/src/ggml-cuda/ggml-cuda.cu op_offload_min_batch_size: 32",
             "ggml-org/llama.cpp common/fit.cpp (1 GiB left free on each device by default)",
         ],
-        files: llama_cpp::files,
+        files: Files::By(llama_cpp::files),
     },
     Runtime {
         name: "mistral.rs",
@@ -208,7 +219,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "mistralrs-core 0.8.1 src/topology/mod.rs (ranges, later patterns win) and \
              src/models/llama.rs (embedding, last norm and head on the device of the process)",
         ],
-        files: mistral_rs::files,
+        files: Files::By(mistral_rs::files),
     },
     Runtime {
         name: "mistral.rs-gguf",
@@ -231,7 +242,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "mistralrs-core 0.8.1 src/topology/mod.rs (ranges) and src/models/quantized_llama.rs \
              (embedding, last norm and head on the device of the process)",
         ],
-        files: mistral_rs::gguf_files,
+        files: Files::By(mistral_rs::gguf_files),
     },
     Runtime {
         name: "prima.cpp",
@@ -252,7 +263,7 @@ pub const RUNTIMES: &[Runtime] = &[
              in rank order, -ngl)",
             "Li et al., arXiv 2504.08791, section 3 (ring; the head device embeds and samples)",
         ],
-        files: prima_cpp::files,
+        files: Files::By(prima_cpp::files),
     },
     Runtime {
         name: "distributed-llama",
@@ -273,7 +284,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "b4rtaz/distributed-llama README.md (2^n nodes, q40 with q80 buffers, commands)",
             "b4rtaz/distributed-llama converter/convert-hf.py (the embedding stays f32)",
         ],
-        files: distributed_llama::files,
+        files: Files::By(distributed_llama::files),
     },
     Runtime {
         name: "ollama",
@@ -285,7 +296,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::LastOnAccelerator,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::Direct,
-        engine: EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP },
+        engine: ON_ONE_HOST,
         per_host: PerHost::Several,
         margin: Bytes(1 << 30),
         note: "`num_gpu` is a number of layers and the output layer; Ollama itself spreads them \
@@ -296,7 +307,33 @@ pub const RUNTIMES: &[Runtime] = &[
             "ollama/ollama docs/faq.md (OLLAMA_KV_CACHE_TYPE: f16, q8_0, q4_0; flash attention)",
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
-        files: ollama::files,
+        files: Files::By(ollama::files),
+    },
+    Runtime {
+        name: "llamafile",
+        formats: GGUF,
+        embedding: GGUF,
+        kv: &[F16],
+        gguf: true,
+        projectors: false,
+        blocks: Blocks::LastOnAccelerator,
+        ends: Ends::EmbeddingAtSource,
+        wires: Wires::Direct,
+        engine: ON_ONE_HOST,
+        per_host: PerHost::Several,
+        margin: Bytes(1 << 30),
+        note: "It spreads layers over several accelerators itself, so a plan uses one.",
+        sources: &[
+            "Mozilla-Ocho/llamafile llama.cpp/server/README.md (-m, -ngl, -c) and README.md (--server)",
+            "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
+        ],
+        files: Files::Options(&GpuLayers {
+            program: "llamafile",
+            model: "-m",
+            layers: "-ngl",
+            context: "-c",
+            others: &["--server"],
+        }),
     },
     Runtime {
         name: "koboldcpp",
@@ -318,7 +355,7 @@ pub const RUNTIMES: &[Runtime] = &[
              --quantkv 0 f16, 1 q8, 2 q4 with --flashattention, --useswa, --mmproj)",
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
-        files: llama_cpp::koboldcpp::files,
+        files: Files::By(llama_cpp::koboldcpp::files),
     },
     Runtime {
         name: "lm-studio",
@@ -330,7 +367,7 @@ pub const RUNTIMES: &[Runtime] = &[
         blocks: Blocks::LastOnAccelerator,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::Direct,
-        engine: EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP },
+        engine: ON_ONE_HOST,
         per_host: PerHost::Several,
         margin: Bytes(1 << 30),
         note: "`lms load` takes a share of the layers, which LM Studio rounds to whole ones, and \
@@ -341,7 +378,7 @@ pub const RUNTIMES: &[Runtime] = &[
              --estimate-only)",
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
-        files: lm_studio::files,
+        files: Files::By(lm_studio::files),
     },
     EXO,
     Runtime {
@@ -351,7 +388,7 @@ pub const RUNTIMES: &[Runtime] = &[
         note: "MLX's 8 bits are groups of 64 with a scale and an offset of 16 bits: as many bytes \
                as q8_0, whose loss and speed stand in for theirs. It decides the order of its ring \
                itself.",
-        files: exo::files_8bit,
+        files: Files::By(exo::files_8bit),
         ..EXO
     },
     Runtime {
@@ -361,7 +398,7 @@ pub const RUNTIMES: &[Runtime] = &[
         note: "MLX's 4 bits are groups of 64 with a scale and an offset of 16 bits: as many bytes \
                as q4_0, whose loss and speed stand in for theirs. It decides the order of its ring \
                itself.",
-        files: exo::files_4bit,
+        files: Files::By(exo::files_4bit),
         ..EXO
     },
 ];

@@ -24,7 +24,7 @@ fn exported(engine: &str, open: &Deployment, chosen: &Plan) -> Result<Files, Str
         return Err(misfits.join("; "));
     }
     let priced = runtime.price(open)?;
-    let plan = runtime.translate((open, chosen), &priced)?;
+    let plan = runtime.translate(open, chosen, &priced)?;
     let local = [("laptop", "cpu"), ("jetson", "cuda[0]"), ("desktop", "cuda[1]")];
     let local = local.map(|(name, address)| (name.to_owned(), address.to_owned()));
     let addresses =
@@ -227,7 +227,7 @@ fn an_address_must_be_one() {
     let open = question(6);
     let priced = runtime.price(&open).unwrap();
     let chosen = plan(&open, "0 1 1 1 1 1 1 1", ["f16", "q4_K", "q4_K", "q6_K"]);
-    let chosen = runtime.translate((&open, &chosen), &priced).unwrap();
+    let chosen = runtime.translate(&open, &chosen, &priced).unwrap();
     assert!(priced.evaluate(&chosen).is_feasible());
     let cases = [
         ("jetson", "10.0.0.2", "HOST:PORT is needed"),

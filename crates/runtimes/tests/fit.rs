@@ -90,7 +90,7 @@ fn tied_ends_of_one_file_are_alike() {
 fn priced(engine: &str, open: &Deployment, chosen: &Plan) -> (Deployment, Plan) {
     let mut priced = runtime(engine).price(open).unwrap();
     priced.placement = Placement::Free;
-    let plan = runtime(engine).translate((open, chosen), &priced).unwrap();
+    let plan = runtime(engine).translate(open, chosen, &priced).unwrap();
     (priced, plan)
 }
 
@@ -174,7 +174,7 @@ fn no_plan_is_nearer_than_the_nearest() {
     // Embedding off the source, and a device visited twice.
     let given = plan(&open, "1 1 2 1 2 2", ["q8_0", "q4_K", "q4_K", "q6_K"]);
     let within = runtime("llama.cpp").restrict(&open).unwrap();
-    let near = nearest(&within, (&open, &given)).unwrap();
+    let near = nearest(&within, &open, &given).unwrap();
     let recipes = ["q8_0", "q4_K", "q4_K", "q6_K"];
     let mut best: Option<(u64, usize, String)> = None;
     for code in 0..3_usize.pow(6) {
@@ -226,7 +226,7 @@ fn what_rpc_servers_get_is_priced() {
     assert_eq!(time(1, 0, 1), latency + 2 * state + along);
     assert_eq!(time(1, 1, 0), latency + state);
     assert_eq!(time(1, 1, 2), time(1, 1, 0) + time(0, 0, 2));
-    // Graphs, for the prompt and for what follows, reach whoever is not the source.
+    // Graphs of prefill and decode are sent to every device but the source.
     let compute = |deployment: &Deployment, device: usize| {
         deployment.models[0].layers[1].options[0].compute[device].unwrap().0
     };

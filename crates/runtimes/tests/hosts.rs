@@ -251,6 +251,23 @@ fn ollama_counts_layers_of_one_accelerator() {
 }
 
 #[test]
+fn an_engine_of_options_gets_layers_and_context() {
+    let case = Case::of("llamafile", PC, "catalog:llama-3.1-8b").unwrap();
+    let plan = case.plan(|part| match part {
+        Part::Embedding => "pc/cpu",
+        Part::Block(block) if block < 4 => "pc/cpu",
+        _ => "pc/cuda0",
+    });
+    let files = case.files(&plan, &[]).unwrap();
+    let serve = &files["serve.sh"];
+    assert!(serve.contains("exec \"${LLAMAFILE:-llamafile}\""), "{serve}");
+    assert!(serve.contains("-m \"$1\""), "{serve}");
+    for option in ["-ngl 29", "-c 8192", "--server"] {
+        assert!(serve.contains(option), "{option} is not in {serve}");
+    }
+}
+
+#[test]
 fn engines_of_one_device_per_host_refuse_others() {
     let cluster = Cluster::parse("c.toml", PC).unwrap();
     let runtime = Runtime::find("exo").unwrap();

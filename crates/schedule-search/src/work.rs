@@ -126,7 +126,7 @@ impl<'a> Work<'a> {
         }
     }
 
-    /// How everybody is served, to return to.
+    /// The present assignment of all requests, to restore later.
     pub(super) fn snapshot(&self) -> Vec<Option<u32>> {
         self.served.clone()
     }

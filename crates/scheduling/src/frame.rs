@@ -76,7 +76,7 @@ pub fn frame(parameters: &Frame) -> Result<Scheduling, InputError> {
     let &Frame { settings, requests, edges, services, levels, mode, seed, .. } = parameters;
     let mut random = Pcg64Mcg::seed_from_u64(seed);
     let cloud = settings.has_cloud();
-    let placed = parameters.topology.place((edges, cloud, requests), &mut random)?;
+    let placed = parameters.topology.place(edges, cloud, requests, &mut random)?;
     let mut dice = Dice(random);
     let tiers = (0..edges).map(Some).chain(cloud.then_some(None));
     let scaled = |machine: Machine| {
@@ -107,7 +107,9 @@ pub fn frame(parameters: &Frame) -> Result<Scheduling, InputError> {
         .placed
         .users
         .iter()
-        .map(|&user| request(settings, user, services.len(), &mut dice))
+        .map(|&(covered_by, access)| {
+            request(settings, covered_by, access, services.len(), &mut dice)
+        })
         .collect();
     let latest = requests.iter().map(|request| request.deadline).max().unwrap_or(Nanos(1));
     let soft = settings.latest().map_or(latest, nanos);
@@ -135,7 +137,8 @@ fn share(part: f64) -> Share {
 
 fn request(
     settings: Settings,
-    (covered_by, access): (usize, u64),
+    covered_by: usize,
+    access: u64,
     services: usize,
     dice: &mut Dice,
 ) -> Request {
@@ -289,7 +292,7 @@ mod tests {
             let text = write_schedule(&instance);
             assert_eq!(parse_schedule("i.json", &text, false).unwrap(), instance, "{name}");
             let some = instance.requests.iter().filter(|r| !instance.candidates(r).is_empty());
-            assert!(some.count() > 20, "{name}: hardly anybody can be served");
+            assert!(some.count() > 20, "{name}: hardly any request can be served");
         }
     }
 

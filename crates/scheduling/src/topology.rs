@@ -45,7 +45,7 @@ const PER_KM: f64 = 10e3;
 const ACCESS: u64 = 2_000_000;
 const EARTH_RADIUS_KM: f64 = 6371.0;
 
-/// Where everybody ended up. Edge servers first, then the cloud if there is one.
+/// Latencies between servers, and the server of each user. The cloud, if any, is the last server.
 pub(super) struct Placed {
     /// One way in nanoseconds by `[from][to]`.
     pub(super) latency: Vec<Vec<Option<u64>>>,
@@ -74,7 +74,9 @@ impl Topology {
     /// Chooses servers and users. Without a cloud the last server is an edge server as well.
     pub(super) fn place(
         &self,
-        (edges, cloud, users): (usize, bool, usize),
+        edges: usize,
+        cloud: bool,
+        users: usize,
         random: &mut Pcg64Mcg,
     ) -> Result<Placed, InputError> {
         let enough = |what: &str, has: usize, needs: usize| {
@@ -229,7 +231,7 @@ mod tests {
         let users = file("Longitude,Latitude\n1.9,0.0\n0.3,0.1\n");
         let topology = Topology::coordinates(servers.path(), users.path()).unwrap();
         let mut random = Pcg64Mcg::seed_from_u64(0);
-        let placed = topology.place((2, true, 20), &mut random).unwrap();
+        let placed = topology.place(2, true, 20, &mut random).unwrap();
         assert_eq!(placed.latency.len(), 3);
         assert_eq!(placed.latency[0][2], Some(30_000_000));
         // 2 degrees are 222.4 km.
@@ -239,7 +241,7 @@ mod tests {
         assert!(times.iter().all(|&time| time < 1_400_000), "{times:?}");
         assert!(placed.users.iter().any(|user| user.0 == 0));
         assert!(placed.users.iter().any(|user| user.0 == 1));
-        let error = topology.place((3, true, 1), &mut random).err().unwrap().to_string();
+        let error = topology.place(3, true, 1, &mut random).err().unwrap().to_string();
         assert_eq!(error, "topology: servers: 3 servers are asked for, the files have 2");
     }
 
@@ -261,10 +263,10 @@ mod tests {
     fn round_trips_give_latencies_and_the_farthest_node_is_the_cloud() {
         let matrix = file("0 10 90\n10 0 -\n90 - 0\n");
         let topology = Topology::round_trips(matrix.path(), Time(1_000_000)).unwrap();
-        let placed = topology.place((2, true, 5), &mut Pcg64Mcg::seed_from_u64(1)).unwrap();
+        let placed = topology.place(2, true, 5, &mut Pcg64Mcg::seed_from_u64(1)).unwrap();
         let ends: Vec<Option<u64>> = (0..2).map(|from| placed.latency[from][2]).collect();
         assert!(ends.contains(&Some(45_000_000)), "{ends:?}");
         assert!(placed.users.iter().all(|user| user.0 < 2));
-        assert!(topology.place((3, true, 1), &mut Pcg64Mcg::seed_from_u64(1)).is_err());
+        assert!(topology.place(3, true, 1, &mut Pcg64Mcg::seed_from_u64(1)).is_err());
     }
 }

@@ -43,7 +43,7 @@ use schemars::{JsonSchema, Schema, schema_for};
 use serde::{Deserialize, Serialize};
 
 use edgeplan_files::quantity::{Percent, Time};
-use edgeplan_files::{InputError, nearest, parse_json, parse_toml, read_text, to_json};
+use edgeplan_files::{InputError, nearest, parse_json, parse_table, read_text, to_json};
 use edgeplan_files::{check_schema, digest};
 
 use crate::message_time::MessageTime;
@@ -222,7 +222,8 @@ pub fn read_schedule(path: &Path) -> Result<Scheduling, InputError> {
 /// # Errors
 /// Syntax, unknown keys and names, another schema, and what [`Scheduling::checked`] refuses.
 pub fn parse_schedule(file: &str, text: &str, toml: bool) -> Result<Scheduling, InputError> {
-    let wire: WireScheduling = if toml { parse_toml(file, text)? } else { parse_json(file, text)? };
+    let wire: WireScheduling =
+        if toml { parse_table(file, text)? } else { parse_json(file, text)? };
     check_schema(file, &wire.schema, SCHEMA)?;
     let names = Names {
         file,

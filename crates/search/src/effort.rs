@@ -46,7 +46,7 @@ pub(crate) struct JointRound {
     pub(crate) per_layer: Option<usize>,
 }
 
-/// A size up to which something is left as it is: the larger of the two.
+/// A size up to which a list is not thinned: the larger of the two.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Crowding {
     /// Labels.

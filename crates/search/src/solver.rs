@@ -115,8 +115,8 @@ enum Start {
 }
 
 impl ChainSearch {
-    /// Where no plan is known yet and something else than the objective is limited: looks for the
-    /// plan of the least of that. It is a plan if there is one at all.
+    /// Where no plan is known yet and a quantity other than the objective is limited: minimises
+    /// that quantity. The result is a feasible plan if there is one at all.
     fn starts_from_limits(&self, run: &mut Run<'_, Deployment>) -> Start {
         let problem = run.problem();
         let limits = [

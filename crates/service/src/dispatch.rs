@@ -6,9 +6,9 @@ use edgeplan_problem::{Bytes, Limits, Nanos, Silent, Solver, solve};
 
 use crate::hosting::{Hosting, singly};
 use crate::load::{Load, UserRequest};
-use crate::question::{Offered, Question, Standing, traffic};
+use crate::question::{Meaning, Offered, Question, Standing, traffic};
 
-/// A request on its way to who serves it.
+/// A request on its way to the site that serves it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ticket {
     /// The site.
@@ -62,7 +62,7 @@ pub fn by_rule(
                 hosts.get(turn % hosts.len().max(1)).copied()
             }
         };
-        chosen.map(|to| ticket(platform, asked, to, asked.arrival))
+        chosen.map(|(site, model)| ticket(platform, asked, site, model, asked.arrival))
     };
     requests.iter().map(send).collect()
 }
@@ -71,7 +71,8 @@ pub fn by_rule(
 fn ticket(
     platform: &Platform,
     asked: &UserRequest,
-    (site, model): (usize, usize),
+    site: usize,
+    model: usize,
     sent: Nanos,
 ) -> Ticket {
     let [there, back] = traffic(platform, asked.service, asked.size);
@@ -84,8 +85,8 @@ const LIMIT: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Assigns requests frame by frame: those that came in a frame, and those that were not taken
 /// before and that are not yet too late, become a question when it ends. A site promises no more
-/// than its batches hold and one more frame of work. `None` for those whom nobody took in time, and
-/// for the rest of a load that is stopped.
+/// than its batches hold and one more frame of work. `None` for those that no site took in time,
+/// and for the rest of a load that is stopped.
 ///
 /// # Complexity
 /// One schedule per frame with requests.
@@ -130,8 +131,8 @@ pub fn scheduled(
                 Standing { room: ahead.saturating_sub(backlog), backlog: Some(backlog) }
             })
             .collect();
-        let question = Question::new(platform, &offers, (&standing, platform.frame), &asked);
-        // Absurd times make no sense as a question; then nobody is served in this frame.
+        let question = Question::new(platform, &offers, &standing, platform.frame, &asked);
+        // Times that overflow the sums make no question; then no request is served in this frame.
         let Ok(scheduling) = question.scheduling.clone().checked() else { continue };
         let interrupt = Some(stop);
         let limits = Limits { time: Some(LIMIT), gap: 1e-3, interrupt, ..Limits::default() };
@@ -142,9 +143,9 @@ pub fn scheduled(
             let Some(candidate) = choice.and_then(|c| scheduling.candidate(request, c)) else {
                 continue;
             };
-            let (site, _, model) = question.meaning(place, candidate.choice);
+            let Meaning { site, model } = question.meaning(place, candidate.choice);
             free_at[site] = free_at[site].max(now) + Nanos(candidate.computation);
-            tickets[waiting[place]] = Some(ticket(platform, &asked[place].0, (site, model), now));
+            tickets[waiting[place]] = Some(ticket(platform, &asked[place].0, site, model, now));
             taken[place] = true;
         }
         let mut taken = taken.into_iter();
@@ -157,7 +158,7 @@ fn held(hosting: &Hosting<'_>, site: usize, asked: &[(UserRequest, Nanos)]) -> N
     let Some(Offered { equipment, batch }) = &hosting[site] else { return Nanos::ZERO };
     let held = |(asked, _): &(UserRequest, Nanos)| {
         let model = equipment.model_of(asked.service)?;
-        let host = equipment.host(model, asked.size, (*batch, None));
+        let host = equipment.host(model, asked.size, *batch, None);
         Some(Nanos(host.computation) * equipment.places(model, *batch))
     };
     asked.iter().filter_map(held).max().unwrap_or_default()

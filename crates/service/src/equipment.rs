@@ -230,7 +230,7 @@ impl Equipment {
     /// request takes of a site that is busy. The former counts with batches as full as the
     /// computation that was promised before and is not yet over makes them, half full where that is
     /// not known; what does not fit into full ones is waited for.
-    pub fn host(&self, model: usize, size: Size, (batch, backlog): (u32, Option<Nanos>)) -> Host {
+    pub fn host(&self, model: usize, size: Size, batch: u32, backlog: Option<Nanos>) -> Host {
         let (lanes, batch) = self.fitting(model, batch);
         let pace = Pace { layout: &self.layout, times: &self.times, model, lanes };
         let prompt = u64::from(size.prompt);

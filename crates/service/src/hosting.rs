@@ -77,11 +77,11 @@ impl<'a> Expected<'a> {
         self.sample.len() as f64 * 1e9 / self.period.as_f64()
     }
 
-    /// The question of who serves it where these may.
+    /// The scheduling question of a load, with these sites as candidates.
     pub fn question(&self, offers: &[Vec<Offered<'_>>]) -> Question {
         let standing = Standing { room: self.period, backlog: None };
         let standing = vec![standing; self.platform.sites.len()];
-        Question::new(self.platform, offers, (&standing, self.period), &self.sample)
+        Question::new(self.platform, offers, &standing, self.period, &self.sample)
     }
 
     /// What a hosting is worth.
@@ -105,12 +105,12 @@ impl<'a> Expected<'a> {
     }
 
     /// The mean share of a site that a request for a service takes, in nanoseconds; `None` where
-    /// nobody asks for it.
+    /// no request asks for it.
     pub fn computation(&self, offered: &Offered<'_>, model: usize) -> Option<f64> {
         let service = offered.equipment.hosted[model].service;
         let mine = self.sample.iter().filter(|(asked, _)| asked.service == service);
         let host = |(asked, _): &(UserRequest, Nanos)| {
-            offered.equipment.host(model, asked.size, (offered.batch, None)).computation as f64
+            offered.equipment.host(model, asked.size, offered.batch, None).computation as f64
         };
         let all: Vec<f64> = mine.map(host).collect();
         (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64)
@@ -178,7 +178,7 @@ fn same(a: Option<&Offered<'_>>, b: Option<&Offered<'_>>) -> bool {
     }
 }
 
-/// What those host who plan nothing: every site all services in the uniform format, or where they
+/// The baseline's hosting: every site all services in the uniform format, or where they
 /// do not fit, the most asked-for set of them that does; batches as large as any.
 pub fn uniform<'a>(platform: &Platform, choices: &'a [Vec<Equipment>]) -> Hosting<'a> {
     let batch = platform.batches.iter().copied().max().unwrap_or(1);

@@ -27,7 +27,7 @@ pub struct UserRequest {
     pub deadline: Nanos,
 }
 
-/// Requests on a platform, and who may stop whatever is done with them.
+/// Requests on a platform, and the flag that interrupts work on them.
 #[derive(Debug, Clone, Copy)]
 pub struct Load<'a> {
     /// Sites and services.
@@ -39,7 +39,7 @@ pub struct Load<'a> {
 }
 
 impl<'a> Load<'a> {
-    /// A load that nobody stops.
+    /// A load that is not interrupted.
     pub fn new(platform: &'a Platform, requests: &'a [UserRequest]) -> Self {
         static NEVER: AtomicBool = AtomicBool::new(false);
         Self { platform, requests, stop: &NEVER }
@@ -53,7 +53,7 @@ impl<'a> Load<'a> {
         Load { requests, ..self }
     }
 
-    /// Whether somebody stopped it.
+    /// Whether its stop flag is set.
     pub fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }

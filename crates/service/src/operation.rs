@@ -1,4 +1,4 @@
-//! Ways to operate a platform, ours and those of people who plan nothing, on the same load.
+//! Policies that operate a platform, ours and baselines, on the same load.
 
 use edgeplan_problem::Nanos;
 use edgeplan_problem::scheduling::Scheduling;
@@ -9,20 +9,20 @@ use crate::hosting::Hosting;
 use crate::load::{Load, UserRequest, stretched};
 use crate::replay::{Batching, Levels, Replay, replay};
 
-/// A way to operate: what is hosted, who sends requests where, how batches are formed.
+/// A strategy to operate a platform: hosting, routing of requests, and forming of batches.
 #[derive(Debug, Clone)]
-pub struct Way<'a> {
+pub struct Strategy<'a> {
     /// What tables call it.
     pub name: String,
     /// What each site hosts.
     pub hosting: Hosting<'a>,
-    /// Who sends requests where.
+    /// How requests are routed.
     pub router: Router,
     /// How batches are formed, by site.
     pub batching: Vec<Batching>,
 }
 
-/// Who sends requests where.
+/// How requests are routed.
 #[derive(Debug, Clone, Copy)]
 pub enum Router {
     /// A schedule for every frame, by this solver.
@@ -31,9 +31,9 @@ pub enum Router {
     Rule(Rule),
 }
 
-/// A simulated load, operated one way.
+/// A simulated load, operated under one strategy.
 #[derive(Debug, Clone)]
-pub struct Run {
+pub struct StrategyRun {
     /// Where each request was sent.
     pub tickets: Vec<Option<Ticket>>,
     /// What became of it.
@@ -42,17 +42,17 @@ pub struct Run {
     pub levels: Levels,
 }
 
-impl Way<'_> {
+impl Strategy<'_> {
     /// Operates the platform so; `None` if the load is stopped before its end, because part of a
     /// load says nothing of its users.
-    pub fn run(&self, load: Load<'_>) -> Option<Run> {
+    pub fn run(&self, load: Load<'_>) -> Option<StrategyRun> {
         let tickets = self.send(load);
         if load.is_stopped() {
             return None;
         }
         let replay = replay(&self.hosting, load, &tickets, &self.batching);
         let levels = replay.levels(load.requests, |_| true);
-        (!load.is_stopped()).then_some(Run { tickets, replay, levels })
+        (!load.is_stopped()).then_some(StrategyRun { tickets, replay, levels })
     }
 
     fn send(&self, load: Load<'_>) -> Vec<Option<Ticket>> {
@@ -62,7 +62,7 @@ impl Way<'_> {
         }
     }
 
-    /// The same way, with the batches at each site that satisfy most of the users who are sent
+    /// The same strategy, with the batches at each site that satisfy most of the users who are sent
     /// there; the first of those that satisfy as many.
     pub fn with_best_batches(mut self, load: Load<'_>) -> Self {
         let tickets = self.send(load);
@@ -84,11 +84,15 @@ impl Way<'_> {
     }
 }
 
-/// Our way and the others: a schedule on what was `planned`, by our search and by GUS, and rules of
-/// thumb on what is `uniform`.
-pub fn ways<'a>(load: Load<'_>, (planned, uniform): (&Hosting<'a>, &Hosting<'a>)) -> Vec<Way<'a>> {
+/// Our strategy and the baselines: a schedule on what was `planned`, by our search and by GUS, and
+/// rules of thumb on what is `uniform`.
+pub fn strategies<'a>(
+    load: Load<'_>,
+    planned: &Hosting<'a>,
+    uniform: &Hosting<'a>,
+) -> Vec<Strategy<'a>> {
     let everywhere = |batching| vec![batching; load.platform.sites.len()];
-    let way = |name: &str, hosting: &Hosting<'a>, router, batching| Way {
+    let strategy = |name: &str, hosting: &Hosting<'a>, router, batching| Strategy {
         name: name.into(),
         hosting: hosting.clone(),
         router,
@@ -98,11 +102,12 @@ pub fn ways<'a>(load: Load<'_>, (planned, uniform): (&Hosting<'a>, &Hosting<'a>)
     let ours = [("planned, schedule-search", "schedule-search"), ("planned, gus", "gus")];
     let ours = ours.into_iter().filter_map(|(name, solver)| {
         let router = Router::Schedule(schedule(solver)?);
-        let way = way(name, planned, router, Batching::Continuous);
-        Some(way.with_best_batches(load))
+        let strategy = strategy(name, planned, router, Batching::Continuous);
+        Some(strategy.with_best_batches(load))
     });
-    let rule = |name: &str, rule, batching| way(name, uniform, Router::Rule(rule), batching);
-    let near = way("planned, nearest", planned, Router::Rule(Rule::Nearest), Batching::Continuous);
+    let rule = |name: &str, rule, batching| strategy(name, uniform, Router::Rule(rule), batching);
+    let near =
+        strategy("planned, nearest", planned, Router::Rule(Rule::Nearest), Batching::Continuous);
     let others = [
         near,
         rule("uniform, nearest, continuous", Rule::Nearest, Batching::Continuous),

@@ -6,11 +6,12 @@
 //! once does not. So what a batch takes besides, one reading of the weights for each of its passes,
 //! is taken off the time there is, for every number of passes that the longest answer may need, and
 //! the largest batch of all these questions joins. Passes get longer with every token that they
-//! carry, never by more than [`Rates::token`]: as long as no other lane is in the way, whoever is
-//! taken ends in time.
+//! carry, never by more than [`Rates::token`]: as long as no other lane is in the way, every
+//! request that is taken ends in time.
 //!
-//! Lengths are rounded up to powers of two, the classes of the search. Nobody is radioed here: the
-//! bands are so wide that they never bind. Requests that would be late even alone are turned away.
+//! Lengths are rounded up to powers of two, the classes of the search. No radio is modelled
+//! here: the bands are so wide that they never bind. Requests that would be late even alone are
+//! turned away.
 
 use edgeplan_problem::batching::{
     Batching, Channel, Epoch, MILLION, Node, NodeFormat, Request as Waiting, Work,
@@ -119,7 +120,8 @@ impl Planned {
     pub fn new(
         solver: Box<dyn Solver<Batching> + Send>,
         size: usize,
-        (layout, times): (&Layout, &dyn ServiceTimes),
+        layout: &Layout,
+        times: &dyn ServiceTimes,
         lanes: Option<usize>,
     ) -> Self {
         let rates = (0..layout.lines.len()).map(|model| {
@@ -152,8 +154,8 @@ impl Planned {
         best
     }
 
-    /// The same and whoever else fits: the question's sums take every batch for longer than it is,
-    /// because lengths are rounded up and nobody leaves before the end.
+    /// The same and any other request that fits: the question's sums overestimate every batch's
+    /// time, because lengths are rounded up and no request leaves before the end.
     fn filled(
         &self,
         view: &View<'_>,
@@ -186,7 +188,7 @@ impl Planned {
     fn of_passes(&self, view: &View<'_>, waiting: &[(usize, &Request)]) -> Vec<usize> {
         let rates = &self.rates[view.model];
         let passes = waiting.iter().map(|(_, request)| request.size.generate).max();
-        // Every pass takes the time of one token at least, whoever is in it.
+        // Every pass takes the time of one token at least, whichever requests are in it.
         let fixed = rates.first + rates.later[0] * u64::from(passes.unwrap_or_default());
         let mut positions = Vec::new();
         let mut requests = Vec::new();
@@ -209,7 +211,7 @@ impl Planned {
             });
         }
         let problem = Batching { requests, ..node(rates, tokens_free(view)) };
-        // Only absurd times cannot be counted; whoever came first is then served alone.
+        // Only times that overflow the sums cannot be counted; the first request is served alone.
         let Ok(problem) = problem.checked() else { return Vec::new() };
         let limits = Limits { steps: Some(STEPS), ..Limits::default() };
         let plan = solve(&problem, self.solver.as_ref(), limits, &mut Silent).plan;

@@ -34,9 +34,17 @@ pub struct Standing {
 pub struct Question {
     /// The question.
     pub scheduling: Scheduling,
-    /// By service of the question and variant: the site, the place among what it is offered, and
-    /// the model of that equipment.
-    variants: Vec<Vec<(usize, usize, usize)>>,
+    /// By service of the question and variant.
+    variants: Vec<Vec<Meaning>>,
+}
+
+/// What a variant of the question stands for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Meaning {
+    /// The site that serves it.
+    pub site: usize,
+    /// The model, by its place in the site's equipment.
+    pub model: usize,
 }
 
 /// Bytes of a token on its way between sites: text, about four characters.
@@ -44,15 +52,17 @@ const TOKEN: u64 = 4;
 const HALF: Share = Share(Share::ONE.0 / 2);
 
 impl Question {
-    /// Asks who serves these requests, each with the time that it has waited. `offers` has, by
-    /// site, what may serve there; `period` is the time in which the uplinks carry what is sent.
+    /// Asks which site serves these requests, each with the time that it has waited. `offers` has,
+    /// by site, what may serve there; `period` is the time in which the uplinks carry what is
+    /// sent.
     ///
     /// Requests of one service and size are one service of the question, because time and
     /// computation depend on both.
     pub fn new(
         platform: &Platform,
         offers: &[Vec<Offered<'_>>],
-        (standing, period): (&[Standing], Nanos),
+        standing: &[Standing],
+        period: Nanos,
         requests: &[(UserRequest, Nanos)],
     ) -> Self {
         let key = |asked: &UserRequest| (asked.service, asked.size.prompt, asked.size.generate);
@@ -62,11 +72,10 @@ impl Question {
         let draft = Draft { platform, offers, standing };
         let (mut services, mut messages, mut variants) = (Vec::new(), Vec::new(), Vec::new());
         for (index, &(service, prompt, generate)) in kinds.iter().enumerate() {
-            let (service, message, meant) =
-                draft.service(service, Size { prompt, generate }, index);
-            services.push(service);
-            messages.push(message);
-            variants.push(meant);
+            let drafted = draft.service(service, Size { prompt, generate }, index);
+            services.push(drafted.service);
+            messages.push(drafted.message);
+            variants.push(drafted.meanings);
         }
         let request = |(asked, waited): &(UserRequest, Nanos)| Request {
             service: kinds.partition_point(|kind| *kind < key(asked)),
@@ -98,8 +107,8 @@ impl Question {
         Self { scheduling, variants }
     }
 
-    /// What a choice for a request means: the site, the place among what it is offered, the model.
-    pub fn meaning(&self, request: usize, choice: Choice) -> (usize, usize, usize) {
+    /// What a choice for a request means.
+    pub fn meaning(&self, request: usize, choice: Choice) -> Meaning {
         let service = self.scheduling.requests[request].service;
         self.variants[service][choice.variant.index()]
     }
@@ -118,8 +127,13 @@ pub(crate) fn traffic(platform: &Platform, service: usize, size: Size) -> [Bytes
     [sent, Bytes(TOKEN * u64::from(size.generate.max(1)))]
 }
 
-/// A service of the question, its message, and what its variants mean.
-type Drafted = (Service, Message, Vec<(usize, usize, usize)>);
+/// A service of the question.
+struct Drafted {
+    service: Service,
+    message: Message,
+    /// By variant.
+    meanings: Vec<Meaning>,
+}
 
 struct Draft<'a> {
     platform: &'a Platform,
@@ -130,13 +144,12 @@ struct Draft<'a> {
 impl Draft<'_> {
     fn service(&self, service: usize, size: Size, message: usize) -> Drafted {
         let sites = self.platform.sites.len();
-        let (mut variants, mut meant) = (Vec::new(), Vec::new());
+        let (mut variants, mut meanings) = (Vec::new(), Vec::new());
         for (site, offers) in self.offers.iter().enumerate() {
             for (place, offered) in offers.iter().enumerate() {
                 let Some(model) = offered.equipment.model_of(service) else { continue };
                 let backlog = self.standing[site].backlog;
-                let batch = (offered.batch, backlog);
-                let host = offered.equipment.host(model, size, batch);
+                let host = offered.equipment.host(model, size, offered.batch, backlog);
                 let mut hosts = vec![None; sites];
                 hosts[site] = Some(host);
                 let hosted = &offered.equipment.hosted[model];
@@ -146,14 +159,14 @@ impl Draft<'_> {
                     _ => format!("{name} {}: {}, {}", place + 1, hosted.grade, offered.batch),
                 };
                 variants.push(Variant { name, accuracy: hosted.accuracy, message, hosts });
-                meant.push((site, place, model));
+                meanings.push(Meaning { site, model });
             }
         }
         if variants.is_empty() {
-            // A service must have a variant; nobody hosts this one.
+            // A service must have a variant; no server hosts this one.
             let hosts = vec![None; sites];
             variants.push(Variant { name: "none".into(), accuracy: Share::ZERO, message, hosts });
-            meant.push((0, 0, 0));
+            meanings.push(Meaning::default());
         }
         let name = &self.platform.services[service].name;
         let name = format!("{name} {} + {}", size.prompt, size.generate);
@@ -163,6 +176,6 @@ impl Draft<'_> {
         };
         let pairs = (0..sites * sites).map(|pair| Some(way(pair / sites, pair % sites)));
         let message = Message { communication: (sent + answered).0, time: pairs.collect() };
-        (Service { name, variants }, message, meant)
+        Drafted { service: Service { name, variants }, message, meanings }
     }
 }

@@ -50,8 +50,8 @@ impl Batching {
             Self::Continuous => Box::new(Continuous { size }),
             Self::Dftsp => match find_batching("dftsp") {
                 Some(entry) => {
-                    let on = (&equipment.layout, &equipment.times as _);
-                    Box::new(Planned::new((entry.make)(), size, on, None))
+                    let (layout, times) = (&equipment.layout, &equipment.times);
+                    Box::new(Planned::new((entry.make)(), size, layout, times, None))
                 }
                 None => Box::new(StaticBatch { size }),
             },
@@ -97,7 +97,7 @@ pub struct Replay {
 }
 
 /// Runs every site on what was sent to it, `tickets` by request. `batching` says how, by site. In
-/// what is left of a load that is stopped nobody is served.
+/// what is left of a load that is stopped no request is served.
 ///
 /// # Complexity
 /// As [`operate_until`], for each site.
@@ -115,9 +115,10 @@ pub fn replay(
         let goes_on = !load.is_stopped();
         let run = offered.as_ref().filter(|_| goes_on).map(|offered| {
             let policy = batching[site].policy(offered);
-            run((site, offered), (load, tickets), policy, &mut replay)
+            let sent = sent_to(site, tickets);
+            run(offered, load, &sent, policy, &mut replay)
         });
-        let run = run.map(|(mut run, busy, end)| {
+        let run = run.map(|Operated { mut run, busy, end }| {
             let whole = end.saturating_sub(begin).as_f64().max(1.0);
             run.utilisation = busy.iter().map(|time| time.as_f64() / whole).collect();
             run
@@ -127,18 +128,32 @@ pub fn replay(
     replay
 }
 
-/// Runs one site; its busy times and when it was done.
-fn run(
-    (site, offered): (usize, &Offered<'_>),
-    (Load { requests, stop, .. }, tickets): (Load<'_>, &[Option<Ticket>]),
-    mut policy: Box<dyn Policy>,
-    replay: &mut Replay,
-) -> (SiteRun, Vec<Nanos>, Nanos) {
-    let equipment = offered.equipment;
-    let sent: Vec<(usize, Ticket)> = (tickets.iter().enumerate())
+/// The requests that were sent to a site, by index, with their tickets.
+fn sent_to(site: usize, tickets: &[Option<Ticket>]) -> Vec<(usize, Ticket)> {
+    (tickets.iter().enumerate())
         .filter_map(|(index, ticket)| Some((index, (*ticket)?)))
         .filter(|(_, ticket)| ticket.site == site)
-        .collect();
+        .collect()
+}
+
+/// A site after its run.
+struct Operated {
+    run: SiteRun,
+    /// By server of the layout.
+    busy: Vec<Nanos>,
+    /// The end of the last computation or message.
+    end: Nanos,
+}
+
+/// Runs one site.
+fn run(
+    offered: &Offered<'_>,
+    Load { requests, stop, .. }: Load<'_>,
+    sent: &[(usize, Ticket)],
+    mut policy: Box<dyn Policy>,
+    replay: &mut Replay,
+) -> Operated {
+    let equipment = offered.equipment;
     let arrivals: Vec<Request> = sent
         .iter()
         .map(|&(index, ticket)| {
@@ -179,7 +194,7 @@ fn run(
         utilisation: Vec::new(),
         batch_mean: record.turns as f64 / record.passes.max(1) as f64,
     };
-    (run, record.busy, record.end)
+    Operated { run, busy: record.busy, end: record.end }
 }
 
 /// What the users of a load saw; keys end in their unit.

@@ -15,7 +15,7 @@ impl std::fmt::Display for Refused {
 
 impl std::error::Error for Refused {}
 
-/// Something that serves one pass at a time.
+/// A resource that serves one pass at a time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Server {
     /// A device, which computes.

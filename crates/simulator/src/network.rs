@@ -34,7 +34,7 @@ impl Keep {
     pub const ALL: Self = Self { from: Nanos::ZERO, count: usize::MAX };
 }
 
-/// Something that a job wants done.
+/// What a job asks of a server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Task {
     pub(crate) job: u32,
@@ -86,7 +86,7 @@ impl Network {
         self.now
     }
 
-    /// Moves the clock on to something that is no event of a server.
+    /// Moves the clock on to an event that is not of a server.
     pub(crate) fn wait_until(&mut self, time: Nanos) {
         debug_assert!(self.now <= time && self.next_time().is_none_or(|next| time <= next));
         self.now = time;

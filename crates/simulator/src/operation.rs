@@ -125,7 +125,7 @@ pub fn operate_until(
             arrival = arrivals.peek().map_or(NEVER, |&id| requests[id as usize].arrival);
             due = false;
         }
-        // At the same time: what ends, then who comes, then what was waited for.
+        // At the same time: ends of passes, then arrivals, then timers.
         match state.network.next_time() {
             Some(event) if event <= arrival.min(state.wake) => state.advance(),
             _ if arrival < NEVER && arrival <= state.wake => {
@@ -138,7 +138,7 @@ pub fn operate_until(
                 state.wake = NEVER;
                 state.offer_all();
                 if arrival == NEVER && state.network.next_time().is_none() {
-                    // All is free, and nobody was taken.
+                    // All lanes are free, and no request was taken.
                     return state.finish(Refusal::NeverChosen);
                 }
             }

@@ -43,7 +43,7 @@ pub struct Turn {
 }
 
 /// A batching policy. It is asked whenever a lane of a model with waiting requests comes back or
-/// idles and something has changed.
+/// idles and the state has changed.
 pub trait Policy: Debug {
     /// Fills the empty `turn`. Positions that do not exist or come twice count for nothing.
     fn decide(&mut self, view: &View<'_>, turn: &mut Turn);

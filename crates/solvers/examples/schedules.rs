@@ -111,7 +111,7 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-/// Everybody's answer to one instance, and GUS's where one capacity has no end.
+/// Every solver's answer to one instance, and GUS's where one capacity has no end.
 fn answers(arguments: &Arguments, instance: &Scheduling, seed: u64) -> Result<Vec<Record>> {
     let time = Some(Duration::from_secs_f64(arguments.time));
     let limits = Limits { time, gap: arguments.gap, seed, ..Limits::default() };

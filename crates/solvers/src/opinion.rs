@@ -52,7 +52,7 @@ pub struct Opinion {
     pub outcome: Outcome<Plan>,
 }
 
-/// Asks for a second answer where `asked` claims something that a plan alone does not show: a
+/// Asks for a second answer where `asked` claims what a plan alone does not show: a
 /// bound, or that there is no plan. The first of these that the effort allows is asked: every plan
 /// in turn, the count-vector program, the integer program on HiGHS (chain-search where the first
 /// answer came from that program). If one answer has a feasible plan that the other's claim

@@ -16,7 +16,7 @@ use crate::quantized;
 use crate::rows::Row;
 use crate::splits::{self, Split};
 use crate::suite::{Bench, Class, Model, SOURCE, Setting};
-use crate::trial::{self, Command, Places, Trial, median};
+use crate::trial::{self, Command, Places, Served, Trial, median};
 
 /// How long a file may be quantized.
 const QUANTIZE_LONGEST: Duration = Duration::from_secs(120);
@@ -118,8 +118,9 @@ impl<'a> Case<'a> {
             Split::Default => Command::Plain,
             _ => Command::Export(&export),
         };
+        let served = Served { model: self.model, file: &model };
         let used: Vec<&str> = plan.models[0].layers.iter().map(|l| l.device.as_str()).collect();
-        let trial = trial::run(self.places, self.setting, (self.model, &model), command, &used)?;
+        let trial = trial::run(self.places, self.setting, served, command, &used)?;
         Ok(Run { split, plan: Some(layers), result: Ok(trial) })
     }
 

@@ -75,7 +75,7 @@ pub(crate) struct Setup<'a> {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended by itself, and nobody is left to be told of anything else.
+        // It may have ended by itself; no other error can be reported from here.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

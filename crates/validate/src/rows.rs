@@ -42,7 +42,7 @@ impl Row {
         self.requests > 0
     }
 
-    /// What somebody who waits wants to see of it.
+    /// A line of progress for the terminal.
     pub(crate) fn line(&self) -> String {
         let Self { setting, split, layers, reason, .. } = self;
         if !self.measured() {

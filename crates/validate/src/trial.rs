@@ -25,6 +25,14 @@ const ENOUGH: Duration = Duration::from_secs(12);
 const REQUESTS_MIN: usize = 2;
 const REQUESTS_MAX: usize = 5;
 
+/// A model that is served.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Served<'a> {
+    pub(crate) model: &'a Model,
+    /// Its file, quantized for the plan.
+    pub(crate) file: &'a Path,
+}
+
 /// Where programs and files are.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
@@ -80,14 +88,14 @@ struct Worker {
 pub(crate) fn run(
     places: &Places,
     setting: &Setting,
-    model: (&Model, &Path),
+    served: Served<'_>,
     command: Command,
     used: &[&str],
 ) -> Result<Trial> {
     let mut workers = Vec::new();
     for (index, name) in setting.worker.keys().enumerate() {
         if command.wants(name, used) {
-            workers.push(worker(places, setting, command, (index, name))?);
+            workers.push(worker(places, setting, command, index, name)?);
         }
     }
     thread::sleep(Duration::from_millis(300));
@@ -96,7 +104,7 @@ pub(crate) fn run(
     };
     let before = resident(&workers);
     let cpu = Cpu::part(SOURCE, setting.source.percent)?;
-    let mut serving = serve(places, model, command, (&cpu, &endpoints(setting, command, used)))?;
+    let mut serving = serve(places, served, command, &cpu, &endpoints(setting, command, used))?;
     let server = Server::at(SERVER_PORT);
     let mut children: Vec<&mut Child> =
         workers.iter_mut().map(|worker| &mut worker.child).collect();
@@ -106,7 +114,7 @@ pub(crate) fn run(
         worker.relay.shape(true);
     }
     cpu.limit(true)?;
-    let (timings, wire_bytes) = requests(&server, model.0, &workers)?;
+    let (timings, wire_bytes) = requests(&server, served.model, &workers)?;
     let workers_bytes = resident(&workers).saturating_sub(before);
     serving.check()?;
     drop(serving);
@@ -117,7 +125,8 @@ fn worker(
     places: &Places,
     setting: &Setting,
     command: Command,
-    (index, name): (usize, &str),
+    index: usize,
+    name: &str,
 ) -> Result<Worker> {
     let shape = setting.worker[name];
     let cpu = Cpu::part(name, shape.percent)?;
@@ -187,9 +196,10 @@ fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
 
 fn serve(
     places: &Places,
-    (model, file): (&Model, &Path),
+    Served { model, file }: Served<'_>,
     command: Command,
-    (cpu, endpoints): (&Cpu, &str),
+    cpu: &Cpu,
+    endpoints: &str,
 ) -> Result<Child> {
     let program = places.programs.join("llama-server").display().to_string();
     let variables = [

@@ -154,7 +154,7 @@ fn smallest(
         Some(account) => Exists::Yes(limit.used(&account)),
         None => Exists::Unknown,
     };
-    let (to, _) = halved((enough, from), precision, ask);
+    let (to, _) = halved(enough, from, precision, ask);
     Some(Fix { limit, from, to })
 }
 

@@ -18,7 +18,8 @@ pub enum Exists {
 /// # Complexity
 /// O(log(distance / precision)) questions.
 pub fn halved(
-    (mut good, mut bad): (u64, u64),
+    mut good: u64,
+    mut bad: u64,
     precision: impl Fn(u64) -> u64,
     mut ask: impl FnMut(u64) -> Exists,
 ) -> (u64, Option<u64>) {
@@ -46,11 +47,11 @@ mod tests {
     fn borders_are_found_from_both_sides() {
         for border in 0..64 {
             let above = |value| if value >= border { Exists::Yes(value) } else { Exists::No };
-            let (good, excluded) = halved((64, 0), |_| 0, above);
+            let (good, excluded) = halved(64, 0, |_| 0, above);
             assert_eq!(good, border.max(1));
             assert_eq!(excluded, (border > 1).then(|| border - 1), "{border}");
             let below = |value| if value <= border { Exists::Yes(value) } else { Exists::No };
-            let (good, excluded) = halved((0, 64), |_| 0, below);
+            let (good, excluded) = halved(0, 64, |_| 0, below);
             assert_eq!((good, excluded), (border, (border < 63).then_some(border + 1)));
         }
     }
@@ -62,7 +63,7 @@ mod tests {
             20..40 => Exists::Unknown,
             _ => Exists::Yes(value),
         };
-        let (good, excluded) = halved((64, 0), |_| 0, ask);
+        let (good, excluded) = halved(64, 0, |_| 0, ask);
         assert!(good == 40 && excluded.is_none_or(|value| value < 20), "{good}, {excluded:?}");
     }
 }

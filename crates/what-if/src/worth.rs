@@ -1,4 +1,4 @@
-//! What a little more of something is worth: the same question, changed and asked again.
+//! The gain from a larger limit: the same question with the limit raised, solved again.
 
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model};
 use edgeplan_problem::{Bytes, Cost, Limits, Nanos, Outcome, Silent, Solver, solve};
@@ -80,7 +80,8 @@ pub fn faster_pair(instance: &Deployment, a: DeviceId, b: DeviceId) -> Change {
 /// # Errors
 /// Those of making a change.
 pub fn worth<E>(
-    (count, changes): (usize, impl IntoIterator<Item = Result<Change, E>>),
+    count: usize,
+    changes: impl IntoIterator<Item = Result<Change, E>>,
     solver: &dyn Solver<Deployment>,
     limits: Limits<'_>,
 ) -> Result<Vec<Worth>, E> {

@@ -5,7 +5,7 @@ use edgeplan_problem::deployment::{Objective, Placement};
 use super::Magnitude;
 use crate::random::Random;
 
-/// The knobs of the generator. Percentages say how often something occurs within one instance;
+/// The knobs of the generator. Percentages say how often a feature occurs within one instance;
 /// zero turns a kind of trouble off.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Knobs {

@@ -1,6 +1,6 @@
 //! Questions for the agreement tests: what users write and what a fuzzer would, small enough for
 //! brute force. [`Knobs`] says what an instance may contain; each seed draws its own knobs, so
-//! that combinations occur that nobody thought of.
+//! that unforeseen combinations occur.
 
 mod budgets;
 mod draw;

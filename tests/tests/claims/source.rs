@@ -35,7 +35,7 @@ pub(super) struct Source {
     layers_max: Option<usize>,
     /// trials: proven within so many seconds; what chain-search had by then.
     within_s: Option<f64>,
-    /// Whom it is held against; chain-search if nobody is named.
+    /// The solver that it is compared with; chain-search by default.
     #[serde(default)]
     against: Option<String>,
     /// trials and csv: the rows with these cells or parameters.

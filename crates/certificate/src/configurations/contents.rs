@@ -8,7 +8,8 @@ use crate::NONE;
 /// Costs by steps that are taken.
 type Row = Vec<i128>;
 
-/// The states of a model on a device, after one of its layers. Something is held in all of them.
+/// The states of a model on a device, after one of its layers. In all of them the device holds a
+/// layer of some model.
 struct States {
     /// Only earlier models are held.
     fresh: Row,
@@ -29,16 +30,16 @@ pub(super) fn cheapest(priced: &Priced<'_>, device: DeviceId) -> i128 {
     // What is allowed fits.
     let mut held = vec![NONE; room.steps as usize + 1];
     for model in 0..priced.instance.models.len() {
-        held = pass(priced, (model, device), held);
+        held = pass(priced, model, device, held);
     }
     let least = held.into_iter().min().unwrap_or(NONE);
-    // What the other limit is worth is only taken off where something is held.
+    // The price of the other limit is subtracted only where the device holds a layer.
     let least = least + priced.stored(spec.overhead.0.into()) - room.worth;
     least.min(0)
 }
 
 /// Costs after a model, from those before it.
-fn pass(priced: &Priced<'_>, (model, device): (usize, DeviceId), before: Row) -> Row {
+fn pass(priced: &Priced<'_>, model: usize, device: DeviceId, before: Row) -> Row {
     let (instance, certificate) = (priced.instance, priced.certificate);
     let (spec, at) = (&instance.models[model], device.index());
     let again = instance.placement == Placement::Free;

@@ -7,7 +7,7 @@ use edgeplan_problem::Cost;
 #[derive(Debug, Default)]
 pub(super) struct Seen {
     pub(super) forged: u64,
-    /// Certificates that prove something, if only 0.
+    /// Certificates that prove a bound, if only 0.
     pub(super) accepted: u64,
     /// Proven bounds above 0, where there is a plan.
     pub(super) positive: u64,

@@ -1,4 +1,4 @@
-//! A bench that somebody else runs: its script, and how long it takes.
+//! A bench as jobs of a cluster's scheduler: its script, and how long it takes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,14 +44,11 @@ const OWN_TIME: Duration = Duration::from_secs(120);
 /// Counts what this bench would do, and writes the script of a job unless nothing is to be done.
 pub(super) fn reply(arguments: &Arguments, bench: &Bench<'_>, out: &Path) -> Result<Reply> {
     let Submission { job, shards, script, dry_run } = &arguments.submission;
-    let records = match out.join("records.csv").exists() {
-        true => Folder::read(out)?,
-        false => Vec::new(),
-    };
+    let records = if out.join("records.csv").exists() { Folder::read(out)? } else { Vec::new() };
     let mut estimate = Estimate::new(bench, &records, job.map(|_| *shards));
     let mut text = estimate.to_string();
     if let (Some(launcher), Some(time), false) = (job, estimate.task, dry_run) {
-        write(arguments, bench, (*launcher, time), out)?;
+        write(arguments, bench, *launcher, time, out)?;
         let start = launcher.command(&script.display().to_string());
         text += &format!("\n{} is written; start it: {start}", script.display());
         estimate.script = Some(script.clone());
@@ -62,7 +59,8 @@ pub(super) fn reply(arguments: &Arguments, bench: &Bench<'_>, out: &Path) -> Res
 fn write(
     arguments: &Arguments,
     bench: &Bench<'_>,
-    (launcher, time): (Launcher, Duration),
+    launcher: Launcher,
+    time: Duration,
     out: &Path,
 ) -> Result<()> {
     let folder = std::env::current_dir().context("the current folder")?;

@@ -107,12 +107,13 @@ impl Arguments {
     pub(crate) fn policy(
         &self,
         name: Name,
-        on: (&Layout, &dyn ServiceTimes),
+        layout: &Layout,
+        times: &dyn ServiceTimes,
     ) -> Result<Box<dyn Policy>> {
         let size = self.batch;
         let planned = |solver: &str| -> Result<Box<dyn Policy>> {
             let solver = (find_solver(solver)?.make)();
-            Ok(Box::new(Planned::new(solver, size, on, self.lanes)))
+            Ok(Box::new(Planned::new(solver, size, layout, times, self.lanes)))
         };
         let policy: Box<dyn Policy> = match name {
             Name::Fcfs => Box::new(StaticBatch { size: 1 }),

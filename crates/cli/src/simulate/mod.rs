@@ -36,7 +36,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         return Ok(Reply::either(arguments.json, &json, &text).found(false));
     };
     watch::listen();
-    let (layout, runs) = serve(arguments, (&session, &plan), &requests, watch::flag())?;
+    let (layout, runs) = serve(arguments, &session, &plan, &requests, watch::flag())?;
     let layout = &layout;
     let simulated = Simulated { deployment: instance, layout, requests: &requests, runs, origin };
     let gantt = simulated.gantt(trace::begin(&requests) + nanos(arguments.from));
@@ -52,7 +52,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 /// Serves these requests under every policy, until `stop` is set.
 fn serve(
     arguments: &Arguments,
-    (session, plan): (&Session, &Plan),
+    session: &Session,
+    plan: &Plan,
     requests: &[Request],
     stop: &AtomicBool,
 ) -> Result<(Layout, Vec<PolicyRun>)> {
@@ -64,7 +65,7 @@ fn serve(
     let simulation = Simulation { lanes, keep, ..session.simulation(plan, size)? };
     let Simulation { layout, times, .. } = &simulation;
     let named = |&name: &Name| -> Result<_> {
-        Ok((arguments.name(name), arguments.policy(name, (layout, times))?))
+        Ok((arguments.name(name), arguments.policy(name, layout, times)?))
     };
     let policies = arguments.policies.iter().map(named).collect::<Result<_>>()?;
     let runs = simulation.run_each(requests, policies, stop);
@@ -92,7 +93,7 @@ pub fn given(
     let instance = session.deployment();
     let size = session.request_size().unwrap_or(arguments.priced);
     let requests = requests(&arguments, instance, size)?;
-    let (layout, runs) = serve(&arguments, (session, plan), &requests, stop)?;
+    let (layout, runs) = serve(&arguments, session, plan, &requests, stop)?;
     let (layout, origin) = (&layout, GIVEN.to_owned());
     let simulated = Simulated { deployment: instance, layout, requests: &requests, runs, origin };
     let answer = keys(&simulated.keys());

@@ -87,7 +87,7 @@ pub(crate) fn timing(work: Work, nanos: f64) -> Timing {
 }
 
 /// A clock: off by up to `noise` either way, and in `outliers` of cases by another 1.5 to 4 times,
-/// as if the machine had done something else.
+/// as if another process had run meanwhile.
 pub(crate) struct Clock {
     random: Pcg64,
     noise: f64,

@@ -59,7 +59,7 @@ fn intervals_enclose_the_share_that_they_state() {
             }
         }
     }
-    // Too few would be a lie; too many, intervals that nobody can use.
+    // Too few inside: intervals are too narrow. Too many: they are too wide to be of use.
     let least = Binomial::new(COVERAGE - 0.03, all).unwrap().inverse_cdf(0.001);
     assert!(inside >= least, "{inside} of {all}, {least} at least");
     assert!(inside * 1000 <= all * 985, "{inside} of {all}");
@@ -130,14 +130,14 @@ fn other_kinds_of_work_have_times_of_their_own() {
 #[test]
 fn a_packed_copy_is_counted() {
     let model = CostModel::fit(&Clock::new(1, 0.02, 0.0).grid(&SHAPES, &BATCHES)).unwrap();
-    let factor = |format: Format, shape: (u64, u64), batch: u64| {
-        let file = format.bytes(shape.0, shape.1).unwrap();
-        model.resident(format, shape, batch).as_f64() / file.as_f64()
+    let factor = |format: Format, (rows, row_len): (u64, u64), batch: u64| {
+        let file = format.bytes(rows, row_len).unwrap();
+        model.resident(format, rows, row_len, batch).as_f64() / file.as_f64()
     };
     assert_eq!(factor(Format::Q4K, (4096, 4096), 1), 2.0);
     assert_eq!(factor(Format::Q4K, (4096, 4096), 2), 3.0);
     assert_eq!(factor(Format::Q4K, (4096, 4096), 500), 3.0);
     assert_eq!(factor(Format::Q4K, (4095, 4096), 500), 1.0);
     assert_eq!(factor(Format::Q3K, (4096, 4096), 500), 1.0);
-    assert_eq!(model.resident(Format::Q4K, (4096, 100), 1), Bytes(0));
+    assert_eq!(model.resident(Format::Q4K, 4096, 100, 1), Bytes(0));
 }

@@ -251,7 +251,7 @@ impl FormatRow {
         let prefill = compute(machine, seven, &asked, format)?;
         let decode = Workload { prompt: 1, generate: TOKENS - 1, ..asked };
         let decode = compute(machine, seven, &decode, format)?;
-        let resident = model.resident(format, (SIDE, SIDE), batch);
+        let resident = model.resident(format, SIDE, SIDE, batch);
         Ok(Self {
             format,
             bandwidth_bytes_per_s: 1e9 * bytes.as_f64() / one.median.as_f64(),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Formatter};
 
 use edgeplan_files::InputError;
-use edgeplan_model::{LayerSpec, ModelSpec, TensorClass};
+use edgeplan_model::{LayerSpec, ModelSpec, StoredSum, TensorClass};
 use edgeplan_problem::Bytes;
 use edgeplan_problem::deployment::Part;
 use edgeplan_problem::format::Format;
@@ -118,10 +118,9 @@ struct TensorFacts {
 
 impl ModelFacts {
     pub(super) fn new(model: &ModelSpec) -> Self {
-        let stored = model.stored_types().into_iter().map(|(name, tensors, bytes)| StoredType {
-            name,
-            tensors,
-            bytes,
+        let stored = model.stored_types().into_iter().map(|sum| {
+            let StoredSum { name, tensors, bytes } = sum;
+            StoredType { name, tensors, bytes }
         });
         let mut tensors = model.layers.iter().flat_map(|layer| &layer.tensors);
         Self {

@@ -76,7 +76,7 @@ impl Event {
         Ok(Self::LessMemory(name.trim().to_owned(), Bytes(bytes)))
     }
 
-    /// Whether it may pass by itself: something is slow.
+    /// Whether it may pass by itself: a device or link is slow.
     pub(super) fn may_pass(&self) -> bool {
         matches!(self, Self::SlowDevice(..) | Self::SlowLink(..))
     }

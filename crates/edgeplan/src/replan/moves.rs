@@ -62,8 +62,10 @@ pub(super) struct Held<'a> {
 impl<'a> Held<'a> {
     /// What is left of the old plan of a question on the devices of another.
     pub(super) fn new(
-        (before, plan): (&Deployment, &Plan),
-        (now, places): (&'a Deployment, &[Option<DeviceId>]),
+        before: &Deployment,
+        plan: &Plan,
+        now: &'a Deployment,
+        places: &[Option<DeviceId>],
         store: DeviceId,
     ) -> Self {
         let mut held = Self { now, store, layers: Vec::new(), shared: BTreeSet::new() };

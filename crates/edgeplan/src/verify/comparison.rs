@@ -167,7 +167,7 @@ impl TimeKeys {
 }
 
 impl PassKeys {
-    fn new(predicted: Predicted, (measured, quick): (Sample, Nanos)) -> Self {
+    fn new(predicted: Predicted, measured: Sample, quick: Nanos) -> Self {
         Self {
             time: TimeKeys::new(predicted, measured.median),
             measured_mad_ns: measured.mad,
@@ -190,7 +190,9 @@ impl Verified {
         });
         let measured =
             self.measured.passes.with(self.measured.quick, |sample, quick| (sample, quick));
-        let passes = self.predicted.passes.with(measured, PassKeys::new);
+        let passes = self.predicted.passes.with(measured, |predicted, (measured, quick)| {
+            PassKeys::new(predicted, measured, quick)
+        });
         let account = &self.predicted.account;
         let grown = self.measured.resident;
         VerifiedKeys {

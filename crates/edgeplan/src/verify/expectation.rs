@@ -50,7 +50,7 @@ pub struct Expectation {
 ///
 /// ```
 /// let model = edgeplan_model::load("catalog:tinyllama-1.1b")?;
-/// let expected = edgeplan::expectation(&model, "catalog:rtx-3090-24", (128, 32))?;
+/// let expected = edgeplan::expectation(&model, "catalog:rtx-3090-24", 128, 32)?;
 /// assert_eq!(expected.layers.len(), model.layers.len());
 /// println!("first token in {}, {}", expected.passes.prompt.median, expected.memory);
 /// # Ok::<(), edgeplan::Error>(())
@@ -61,7 +61,8 @@ pub struct Expectation {
 pub fn expectation(
     spec: &ModelSpec,
     profile: &str,
-    (prompt, generate): (u32, u32),
+    prompt: u32,
+    generate: u32,
 ) -> Result<Expectation, InputError> {
     let cluster = Cluster::single(NAME, NAME, ClusterDevice::new(profile));
     let priced = |generate: u32| {

@@ -57,7 +57,7 @@ pub fn verify<E: From<Error>>(
     runs: Runs,
     measure: impl FnOnce(Runs) -> Result<MeasuredPasses, E>,
 ) -> Result<Verified, E> {
-    let (model, predicted, machine, known) = prepared(path, profile, runs)?;
+    let Prepared { model, predicted, machine, known } = prepared(path, profile, runs)?;
     // Before anything runs here.
     let load = load_average();
     let measured = measure(runs)?;
@@ -72,12 +72,17 @@ pub fn verify<E: From<Error>>(
     Ok(Verified { model, runs, predicted, measured, notes })
 }
 
-/// The model, what is expected of it, this machine, and the profile.
-fn prepared(
-    path: &Path,
-    profile: &str,
-    runs: Runs,
-) -> Result<(ModelSpec, Expectation, Machine, DeviceProfile), Error> {
+/// What is known before anything runs.
+struct Prepared {
+    model: ModelSpec,
+    predicted: Expectation,
+    /// This machine.
+    machine: Machine,
+    /// The profile that predictions come from.
+    known: DeviceProfile,
+}
+
+fn prepared(path: &Path, profile: &str, runs: Runs) -> Result<Prepared, Error> {
     let known = device::load(profile)?;
     let file = path.display().to_string();
     let model = edgeplan_model::load(&file)?.as_stored();
@@ -86,14 +91,14 @@ fn prepared(
         return Err(refused("a GGUF file with its weights is needed".into()).into());
     }
     let tokens = [runs.prompt, runs.generate].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-    let predicted = expectation(&model, profile, tokens.into())?;
+    let predicted = expectation(&model, profile, tokens[0], tokens[1])?;
     let machine = Machine::here();
     let (needed, free) = (predicted.memory, Bytes(machine.free_bytes));
     if needed > free {
         let problem = format!("takes {needed} of memory, but only {free} is free");
         return Err(refused(problem).into());
     }
-    Ok((model, predicted, machine, known))
+    Ok(Prepared { model, predicted, machine, known })
 }
 
 /// Says so if the profile is another machine's.

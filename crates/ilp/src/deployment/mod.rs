@@ -19,17 +19,18 @@
 //! Each is satisfied by every plan, or, (14), by one of each set of plans that differ only in the
 //! names of like devices.
 //! 1. Each layer is somewhere, once.
-//! 2. Flow: who leaves a device after a layer was there, who arrives is there next.
+//! 2. Flow: a hop leaves the device that holds a layer, and enters the one that holds the next.
 //! 3. Entries of `d` (the first layer, or a hop to it) are `h[d]` where placement is contiguous: a
 //!    device is entered once if it holds the model, else never. Free (3'): `h[d]` is at most the
 //!    entries and at least each layer's share, so that it cannot be had without a hop.
-//! 4. `h[m,d] <= u[d]`, and 7. `u[d] <= sum_m h[m,d]`: used by somebody.
+//! 4. `h[m,d] <= u[d]`, and 7. `u[d] <= sum_m h[m,d]`: a device is used if a model is on it.
 //! 5. A shared tensor is stored where an option uses it, and only where the model is.
 //! 6. Bytes on `d` are at most `M[d] u[d]`; (6') those of one model at most what overhead and its
 //!    activations leave, times `h[m,d]`: a fraction of an entry takes a fraction of the memory.
 //!    With `M[d]` alone, or a `u` that nothing bounds, the relaxation has all of it for nothing.
 //! 8. Compute and traffic budgets; a limit on the bottleneck is one on compute. Compute is bounded
-//!    by the limit times `u[d]`, because who computes is used; the source sends even if unused.
+//!    by the limit times `u[d]`, because a device that computes is used; the source sends even
+//!    if unused.
 //! 9. `T` is at least each device's compute and sending.
 //! 10. Quality: the loss above each layer's best option is within what the budget leaves for it.
 //! 11. Latency, and 12. ends that the source cannot reach.

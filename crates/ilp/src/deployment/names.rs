@@ -82,7 +82,7 @@ impl Taken {
             return name;
         };
         self.0.insert(name.clone(), asked + 1);
-        // Something else may be called so.
+        // Another name may be equal to this one.
         self.unique(format!("{name}_{}", asked + 1))
     }
 }

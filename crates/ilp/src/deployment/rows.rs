@@ -33,7 +33,7 @@ pub(super) struct Statement<'a> {
     pub(super) instance: &'a Deployment,
     pub(super) layout: &'a Layout,
     pub(super) program: Program,
-    /// The names of its rows, where somebody wants them.
+    /// The names of its rows, where the program is written to a file.
     pub(super) names: Option<RowNames>,
 }
 

@@ -46,7 +46,7 @@ impl Statement<'_> {
                     .map(|layer| need(model, chain, layer, device, spare.is_some()))
                     .collect();
                 for (first, last) in windows(&needs, &have) {
-                    self.bar(chain, device, (first, last));
+                    self.bar(chain, device, first, last);
                     let role = |layer: usize| &model.layers[layer].role;
                     let name = &self.instance.device(device).name;
                     self.label("run", &[&model.name, role(first), role(last), name]);
@@ -56,7 +56,7 @@ impl Statement<'_> {
     }
 
     /// Bars the device from holding all of these layers in one run.
-    fn bar(&mut self, chain: &Chain, device: DeviceId, (first, last): (usize, usize)) {
+    fn bar(&mut self, chain: &Chain, device: DeviceId, first: usize, last: usize) {
         let here = |layer: usize| chain.choices[layer].iter().filter(|c| c.device == device);
         if first == last {
             for choice in here(first) {

@@ -3,6 +3,8 @@
 
 mod labels;
 mod relaxed;
+#[cfg(test)]
+mod tests;
 
 use crate::configuration::Configuration;
 use crate::domain::Domain;
@@ -70,6 +72,16 @@ pub(crate) struct Priced {
     pub(crate) labels: u64,
 }
 
+/// A bound on all configurations with one choice.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ChoiceBound {
+    pub(crate) place: usize,
+    /// Index of the choice at its place.
+    pub(crate) choice: usize,
+    /// No configuration with that choice costs less, scaled.
+    pub(crate) least: i64,
+}
+
 /// What labels may be made for one configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LabelsMax(pub(crate) usize);
@@ -135,9 +147,8 @@ impl<'a> Pricing<'a> {
         (scarcity.byte, scarcity.time)
     }
 
-    /// Each choice that the device may make, by place and index, and what no configuration with
-    /// that choice costs less than.
-    pub(crate) fn choices(&self) -> Vec<(usize, usize, i64)> {
+    /// A bound for each choice that the device may make.
+    pub(crate) fn choices(&self) -> Vec<ChoiceBound> {
         let Some(capacity) = self.capacity else { return Vec::new() };
         let relaxed = self.climb(capacity).relaxed;
         let mut all = Vec::new();
@@ -145,9 +156,10 @@ impl<'a> Pricing<'a> {
             for (at, through) in row.into_iter().enumerate() {
                 let layer = &self.parts[model].layers[at];
                 for item in &layer.items {
-                    let more = self.more(&relaxed, (model, at), item);
+                    let more = self.more(&relaxed, model, at, item);
                     let place = self.question.place(layer.slot, self.device);
-                    all.push((place, usize::from(item.choice), through + more));
+                    let (choice, least) = (usize::from(item.choice), through + more);
+                    all.push(ChoiceBound { place, choice, least });
                 }
             }
         }

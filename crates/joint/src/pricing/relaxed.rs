@@ -72,9 +72,9 @@ impl Pricing<'_> {
         let mut best = Scarcity { byte: 0, time: 0 };
         let turns = if self.time_max.is_some() { TURNS } else { 1 };
         for _ in 0..turns {
-            best = self.climb_one((best, Resource::Bytes), capacity, &mut found);
+            best = self.climb_one(best, Resource::Bytes, capacity, &mut found);
             if self.time_max.is_some() {
-                best = self.climb_one((best, Resource::Time), capacity, &mut found);
+                best = self.climb_one(best, Resource::Time, capacity, &mut found);
             }
         }
         let relaxed = self.relaxed(best, capacity);
@@ -85,7 +85,8 @@ impl Pricing<'_> {
     /// Moves one price: between two points, to where their slopes cross.
     fn climb_one(
         &self,
-        (start, resource): (Scarcity, Resource),
+        start: Scarcity,
+        resource: Resource,
         capacity: u64,
         found: &mut Vec<(i64, Configuration)>,
     ) -> Scarcity {
@@ -265,7 +266,7 @@ impl Pricing<'_> {
     }
 
     /// What an item costs more than the layer's cheapest.
-    pub(super) fn more(&self, relaxed: &Relaxed, (model, at): (usize, usize), item: &Item) -> i64 {
+    pub(super) fn more(&self, relaxed: &Relaxed, model: usize, at: usize, item: &Item) -> i64 {
         let part = &self.parts[model];
         let cheapest = relaxed.items[model][at]
             .map_or(0, |index| priced(part, at, &part.layers[at].items[index], relaxed.scarcity));
@@ -284,7 +285,7 @@ impl Pricing<'_> {
             let mut target = relaxed.gate[model] - activation;
             bytes += part.activation;
             let mut at = 0;
-            while let Some(begin) = self.run_at(relaxed, (model, at), target) {
+            while let Some(begin) = self.run_at(relaxed, model, at, target) {
                 at = begin;
                 loop {
                     let layer = &part.layers[at];
@@ -308,7 +309,7 @@ impl Pricing<'_> {
     }
 
     /// The first layer from `at` whose run costs that much with all that follows.
-    fn run_at(&self, relaxed: &Relaxed, (model, at): (usize, usize), target: i64) -> Option<usize> {
+    fn run_at(&self, relaxed: &Relaxed, model: usize, at: usize, target: i64) -> Option<usize> {
         let part = &self.parts[model];
         (at..part.layers.len()).find(|&at| {
             let Some(index) = relaxed.items[model][at] else { return false };

@@ -71,14 +71,15 @@ fn matmul(format: Format, rows: u64, batch: u64) -> Task {
 
 /// Records on that machine.
 fn record(machine: &Machine, tasks: &[Task], time_ms: u64, memory: u64) -> Recording {
-    record_until(machine, tasks, (time_ms, memory), usize::MAX)
+    record_until(machine, tasks, time_ms, memory, usize::MAX)
 }
 
-/// Records on that machine; somebody stops it before the task of that number.
+/// Records on that machine; interrupted before the task of that number.
 fn record_until(
     machine: &Machine,
     tasks: &[Task],
-    (time_ms, memory): (u64, u64),
+    time_ms: u64,
+    memory: u64,
     last: usize,
 ) -> Recording {
     let stop = AtomicBool::new(false);
@@ -120,12 +121,12 @@ fn what_fits_is_complete_and_without_notes() {
 #[test]
 fn an_interruption_keeps_what_was_measured() {
     let tasks: Vec<Task> = (1..=6).map(|batch| matmul(Format::Q4K, 16, batch)).collect();
-    let recording = record_until(&Machine::default(), &tasks, (10_000, 100), 4);
+    let recording = record_until(&Machine::default(), &tasks, 10_000, 100, 4);
     assert_eq!((recording.timings.len(), recording.complete), (4, false));
     let note = "2 of 6 left out, they were not reached before the interruption: \
                 matmul/q4_K/16x256/5, matmul/q4_K/16x256/6";
     assert_eq!(recording.notes, [note]);
-    let recording = record_until(&Machine::default(), &tasks, (10_000, 100), 0);
+    let recording = record_until(&Machine::default(), &tasks, 10_000, 100, 0);
     assert_eq!((recording.timings.len(), recording.complete), (0, false));
 }
 

@@ -299,7 +299,7 @@ fn join(file: &mut ClusterFile, profile: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The profile's name, with a number after it where something has that name.
+/// The profile's name, with a number after it where a device has that name.
 fn free_name(file: &ClusterFile, profile: &str) -> String {
     let taken = |name: &String| {
         let machine = file.device.contains_key(name) || file.host.contains_key(name);

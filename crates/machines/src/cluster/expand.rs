@@ -1,5 +1,6 @@
 //! From a file's devices and hosts to one list of devices.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -36,8 +37,9 @@ pub(super) fn members(file: &str, wire: &ClusterFile) -> Result<Vec<Member>, Inp
         profile: None,
     });
     let mut members: Vec<Member> = alone.collect();
+    let mut known = BTreeMap::new();
     for (name, host) in &wire.host {
-        members.extend(of_host(file, wire, name, host)?);
+        members.extend(of_host(file, wire, name, host, &mut known)?);
     }
     let mut seen = BTreeSet::new();
     if let Some(twice) = members.iter().find(|member| !seen.insert(&member.name)) {
@@ -61,6 +63,7 @@ fn of_host(
     wire: &ClusterFile,
     name: &str,
     host: &Host,
+    known: &mut BTreeMap<String, DeviceProfile>,
 ) -> Result<Vec<Member>, InputError> {
     let error = |key: &str, problem: String| {
         Err(InputError::key(file, format!("host.{name}.{key}"), problem))
@@ -78,7 +81,10 @@ fn of_host(
         if device.relay {
             return Err(InputError::key(file, key, "relay: a host forwards, not its device"));
         }
-        let profile = read(file, wire, &key, &device.profile)?;
+        let profile = match known.entry(device.profile.clone()) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(free) => free.insert(read(file, wire, &key, &device.profile)?),
+        };
         let Some(backend) = device.backend.or(profile.backend()) else {
             let problem = format!(
                 "{}: the profile names no backend; a table `[[host.{name}.device]]` with \
@@ -98,7 +104,7 @@ fn of_host(
             let problem = "a second device of backend cpu; the processors of a host are one device";
             return Err(InputError::key(file, key, problem));
         }
-        found.push(Member { name, device, key, host: None, profile: Some(profile) });
+        found.push(Member { name, device, key, host: None, profile: Some(profile.clone()) });
     }
     for member in &mut found {
         member.host = Some(name.to_owned());

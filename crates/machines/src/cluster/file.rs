@@ -136,7 +136,7 @@ impl ClusterFile {
     ///
     /// # Panics
     /// Never: every value is a string, a number or a list of these.
-    pub(crate) fn text(&self, comment: &str) -> String {
+    pub fn text(&self, comment: &str) -> String {
         toml_comment(comment) + &toml::to_string(self).expect("plain data serializes")
     }
 

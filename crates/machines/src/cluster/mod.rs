@@ -4,6 +4,7 @@ mod change;
 mod expand;
 mod file;
 mod host;
+mod lost;
 mod routes;
 mod way;
 
@@ -22,7 +23,7 @@ use self::routes::{Front, Graph, routes};
 pub use self::way::{Lane, Way};
 use crate::device::{Backend, DeviceProfile};
 use edgeplan_files::quantity::{Bandwidth, Memory};
-use edgeplan_files::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_table};
 
 /// A cluster whose devices can all reach the source.
 #[derive(Debug, Clone)]
@@ -41,7 +42,8 @@ pub struct Cluster {
     keys: Vec<String>,
     /// The file, for errors.
     file: String,
-    /// The profiles of the devices, each read once; clusters with other links share them.
+    /// By device: its profile, where it is the first one with that profile. Each is read once;
+    /// clusters with other links share them.
     profiles: Arc<[OnceLock<DeviceProfile>]>,
 }
 
@@ -63,7 +65,7 @@ impl Cluster {
     /// Unknown keys and names with the nearest known one, wrong units, a device that the source
     /// cannot reach.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        Self::new(file, parse_toml(file, text)?)
+        Self::new(file, parse_table(file, text)?)
     }
 
     /// The cluster that a file describes; `file` is only named in errors.
@@ -73,7 +75,11 @@ impl Cluster {
     pub fn new(file: &str, wire: ClusterFile) -> Result<Self, InputError> {
         wire.check(file)?;
         let members = members(file, &wire)?;
-        let profiles = members.iter().map(|member| known(member.profile.clone())).collect();
+        let profiles = members.iter().map(|member| {
+            let same = |other: &&Member| other.device.profile == member.device.profile;
+            known(members.iter().filter(same).find_map(|other| other.profile.clone()))
+        });
+        let profiles = profiles.collect();
         let mut hosts: Vec<String> = wire.host.keys().cloned().collect();
         let of = |host: &String| members.iter().filter(|m| m.host.as_ref() == Some(host)).count();
         // A host of one device is that device.
@@ -174,7 +180,9 @@ impl Cluster {
     /// # Errors
     /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
     pub fn profile(&self, device: usize) -> Result<&DeviceProfile, InputError> {
-        let place = &self.profiles[device];
+        let spec = &self.devices[device].1.profile;
+        let first = self.devices.iter().position(|(_, other)| other.profile == *spec);
+        let place = &self.profiles[first.unwrap_or(device)];
         if let Some(known) = place.get() {
             return Ok(known);
         }
@@ -217,6 +225,11 @@ impl Cluster {
         self.hosts.iter().filter_map(move |name| Some((name.as_str(), known(name)?)))
     }
 
+    /// The file, as it is written.
+    pub fn file(&self) -> &ClusterFile {
+        &self.wire
+    }
+
     /// The links, as they are written.
     pub fn links(&self) -> &[Link] {
         &self.wire.link
@@ -251,9 +264,7 @@ impl Cluster {
         if lost.is_empty() {
             return Ok(());
         }
-        let problem =
-            format!("the source cannot reach {}; add a link or a switch", lost.join(", "));
-        Err(InputError::key(&self.file, "link", problem))
+        Err(InputError::key(&self.file, "link", lost::reason(&self.wire, &lost)))
     }
 }
 
@@ -375,7 +386,7 @@ mod tests {
         assert_eq!(mine(&cluster).rate[0].tflops, Some(0.5));
         assert_eq!(cluster.transfer(0, 1, 1, Bytes(1000)), Some(Nanos(2_000_000)));
         assert_eq!(cluster.transfer(1, 0, 1, Bytes(1000)), None);
-        let wire: ClusterFile = parse_toml("c.toml", TWO).unwrap();
+        let wire: ClusterFile = parse_table("c.toml", TWO).unwrap();
         let text = wire.text("two\nlines");
         assert!(text.starts_with("# two\n# lines\nsource = "), "{text}");
         let again = Cluster::parse("c.toml", &text).unwrap();

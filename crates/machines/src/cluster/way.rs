@@ -8,8 +8,8 @@ use petgraph::visit::{EdgeFiltered, EdgeRef as _};
 
 use super::Cluster;
 
-/// Something that transfers at the same time share: a direction of a link, or what a machine can
-/// send or receive in all.
+/// A bandwidth that simultaneous transfers share: a direction of a link, or all that a machine
+/// sends or receives.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Lane {
     /// For people, unique.
@@ -56,7 +56,7 @@ impl Cluster {
                 (true, format!("{name_of_one} to {name_of_two}"), link),
                 (!self.is_switch(two), format!("what {name_of_two} receives"), receives),
             ];
-            // Within RAM nobody waits for a wire.
+            // Copies within RAM share no network bandwidth.
             let shared = named.into_iter().filter(|&(is, _, bits)| is && bits < u64::MAX);
             lanes.extend(shared.map(|(_, name, bits)| Lane { name, bandwidth: Bandwidth(bits) }));
         }

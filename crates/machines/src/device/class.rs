@@ -119,7 +119,7 @@ mod tests {
     #[test]
     fn the_nearest_class_that_is_listed_holds_a_device() {
         assert_eq!(classes().class[0].name, "");
-        assert_eq!(classes().of("gpu/nobody/new").name, "gpu");
+        assert_eq!(classes().of("gpu/unlisted/new").name, "gpu");
         assert_eq!(classes().of("abacus").name, "");
         assert_eq!(holder("gpu/nvidia"), Some("gpu"));
         assert_eq!((holder("gpu"), holder("")), (Some(""), None));

@@ -19,7 +19,7 @@ pub use class::{Band, Class, Classes, Phase, classes, holder};
 pub use measured::Measured;
 pub use rates::{MissingRate, Pass, Rates};
 
-use edgeplan_files::{InputError, parse_toml, read_text};
+use edgeplan_files::{InputError, parse_table, read_text};
 use edgeplan_problem::format::Format;
 
 /// Bytes of a GiB.
@@ -222,7 +222,7 @@ impl Device {
     /// # Errors
     /// Syntax, unknown keys with the nearest known one, numbers out of range.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        let device: Self = parse_toml(file, text)?;
+        let device: Self = parse_table(file, text)?;
         device.check(file, "")?;
         Ok(device)
     }

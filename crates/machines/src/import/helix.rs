@@ -70,7 +70,7 @@ pub(super) fn cluster(
     wire.device.insert(COORDINATOR.into(), coordinator);
     for (section, node) in sections(&ini, "ComputeNode-") {
         let kind = value(file, &ini, section, "type")?;
-        let host = host(file, (section, kind), options)?;
+        let host = host(file, section, kind, options)?;
         if let Some(name) = host.profile.strip_prefix("cluster:") {
             wire.profile.insert(name.to_owned(), profile(name, machines.as_ref())?);
         }
@@ -81,7 +81,7 @@ pub(super) fn cluster(
         return Err(InputError::file(&file.name, problem));
     }
     for (section, ends) in sections(&ini, "Link-") {
-        wire.link.push(link(file, &ini, (section, ends), &wire)?);
+        wire.link.push(link(file, &ini, section, ends, &wire)?);
     }
     let comment = format!(
         "Made from Helix's {}. The coordinator holds no layers: plan with `privacy = false`.\n\
@@ -109,7 +109,8 @@ fn device(node: &str, ini: &Ini) -> String {
 fn link(
     file: &TextFile,
     ini: &Ini,
-    (section, ends): (&str, &str),
+    section: &str,
+    ends: &str,
     wire: &ClusterFile,
 ) -> Result<Link, InputError> {
     let Some((from, to)) = ends.split_once('-') else {
@@ -155,7 +156,8 @@ fn value<'a>(
 /// The host of a machine type: one of ours in a profile of the file, or what the caller says.
 fn host(
     file: &TextFile,
-    (section, kind): (&str, &str),
+    section: &str,
+    kind: &str,
     options: &Options,
 ) -> Result<ClusterDevice, InputError> {
     let said = options.devices.iter().filter_map(|said| said.split_once('='));

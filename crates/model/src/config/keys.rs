@@ -45,7 +45,7 @@ impl<'a> Keys<'a> {
     /// A whole number under one of these keys.
     ///
     /// # Errors
-    /// Something else is there, or it is out of range.
+    /// The value is not a number, or out of range.
     pub(super) fn number(
         &self,
         keys: &[&str],
@@ -89,7 +89,7 @@ impl<'a> Keys<'a> {
     /// The blocks whose `layer_types` has this word; none without such a list.
     ///
     /// # Errors
-    /// A list of another length, or of something else than words.
+    /// A list of another length, or with elements that are not strings.
     pub(super) fn blocks_of(
         &self,
         blocks: u64,

@@ -30,7 +30,7 @@ fn what_makes_no_sense_is_refused_by_key() {
     }
 }
 
-/// Keys as the publishers' files have them (re-typed, those that say something about sizes), and
+/// Keys as the publishers' files have them (re-typed, those that tell sizes), and
 /// the model of the catalog with the same shape, whose total is the published one.
 const PUBLISHED: [(&str, &str); 22] = [
     (

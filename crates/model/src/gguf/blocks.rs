@@ -134,7 +134,7 @@ impl Header {
         let kv_heads = self.by_block(&key("head_count_kv"), all)?;
         let kv_heads = kv_heads.as_ref().unwrap_or(&heads);
         let windows = self.windows(architecture, blocks)?;
-        let lengths = Lengths::of(self, architecture, (hidden, &heads))?;
+        let lengths = Lengths::of(self, architecture, hidden, &heads)?;
         let latent = self.number(&key("key_length_mla"), 1..=MOST)?.is_some();
         let recurrent = self.recurrent(architecture, blocks, kv_heads)?;
         let state = self.state(architecture, hidden, &heads)?;
@@ -308,7 +308,8 @@ impl Lengths {
     fn of(
         header: &Header,
         architecture: &str,
-        (hidden, heads): (u64, &[u64]),
+        hidden: u64,
+        heads: &[u64],
     ) -> Result<Self, InputError> {
         let usual = heads.iter().find(|&&heads| heads > 0).map_or(0, |heads| hidden / heads);
         let length = |name: &str, other: u64| -> Result<u64, InputError> {

@@ -277,7 +277,7 @@ impl Header {
     /// The text under a key.
     ///
     /// # Errors
-    /// When something else is there.
+    /// When the value is not a string.
     pub fn text(&self, key: &str) -> Result<Option<&str>, InputError> {
         match self.metadata.get(key) {
             None => Ok(None),
@@ -289,7 +289,7 @@ impl Header {
     /// The whole number under a key.
     ///
     /// # Errors
-    /// When something else is there, or it is out of range.
+    /// When the value is not a number, or out of range.
     pub fn number(&self, key: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, InputError> {
         match self.metadata.get(key) {
             None => Ok(None),
@@ -309,7 +309,7 @@ impl Header {
     /// The number under a key, whole or not.
     ///
     /// # Errors
-    /// When something else is there, or it is out of range.
+    /// When the value is not a number, or out of range.
     pub fn fraction(
         &self,
         key: &str,

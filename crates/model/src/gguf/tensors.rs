@@ -28,7 +28,7 @@ pub(super) fn spec(tensor: &Tensor, quantized: bool, used: Option<u64>) -> Tenso
 }
 
 /// Adds a tensor to a layer. A recipe names each class once, so a second matrix of a class is
-/// something else and keeps its type.
+/// not covered by it and keeps its type.
 pub(super) fn add(tensors: &mut Vec<TensorSpec>, mut tensor: TensorSpec) {
     let named = TensorClass::MATRICES.contains(&tensor.class);
     if named && tensors.iter().any(|known| known.class == tensor.class) {

@@ -84,8 +84,8 @@ fn predicted(sample: &Sample<'_>, known: bool, ratio: f64) -> HeldOut {
     }
 }
 
-/// What is asked of the errors: a stage, of models with or without experts, on devices of which
-/// something is known or nothing.
+/// What is asked of the errors: a stage, of models with or without experts, on devices with
+/// or without a published speed.
 #[derive(Debug, Clone, Copy)]
 struct Kind {
     stage: Stage,

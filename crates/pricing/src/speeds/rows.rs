@@ -13,7 +13,7 @@ const TEXT: &str = include_str!("../../../../bench-data/devices/public-speeds.cs
 /// Tokens where a source does not say how many: those of `llama-bench`.
 const USUAL: (u64, u64) = (512, 128);
 
-/// A speed that somebody published: of one model alone on one device of the catalog.
+/// A published speed: of one model alone on one device of the catalog.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PublicSpeed {

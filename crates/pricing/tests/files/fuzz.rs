@@ -80,7 +80,7 @@ fn checked_model(found: Result<ModelSpec, InputError>, file: &str, picks: &Picks
     assert!(
         model.layers.len() > 2 && model.hidden > 0 && model.vocab > 0 && model.parameters() > 0
     );
-    let native = model.stored_types().iter().map(|(_, tensors, _)| tensors).sum::<usize>();
+    let native = model.stored_types().iter().map(|stored| stored.tensors).sum::<usize>();
     assert_eq!(native > 0, model.stored_bytes().is_some());
     ask(&model, &home(), &Workload::default(), picks);
 }

@@ -45,7 +45,7 @@ fn a_file_of_floats_is_planned_like_its_shape() {
         for tied in [false, true] {
             let model = Llama { tied, stored, ..TINY }.file().load().unwrap();
             assert_eq!(at_home(&model), at_home(&shape(tied)));
-            assert_eq!(model.stored_types().iter().map(|(_, count, _)| count).sum::<usize>(), {
+            assert_eq!(model.stored_types().iter().map(|stored| stored.tensors).sum::<usize>(), {
                 2 + 2 * 9 + usize::from(!tied)
             });
             assert_eq!(bare(model), shape(tied), "{stored} {tied}");
@@ -95,7 +95,7 @@ fn a_quantized_file_is_planned_as_it_is() {
         assert!(layer.options[0].compute.iter().all(Option::is_some));
     }
     assert_eq!(model.stored_bytes(), Some(Bytes(bytes.iter().sum())));
-    let names: Vec<&str> = model.stored_types().iter().map(|(name, ..)| *name).collect();
+    let names: Vec<&str> = model.stored_types().iter().map(|stored| stored.name).collect();
     assert_eq!(names, ["f32", "q4_K", "q6_K", "iq4_xs", "mxfp4"]);
 }
 

@@ -104,7 +104,7 @@ impl Batching {
         }
     }
 
-    /// No batch's sums reach the limit, whoever is in it.
+    /// No batch's sums reach the limit, whichever requests are in it.
     fn check_magnitudes(&self, node: &Node) -> Result<(), Invalid> {
         let tokens = |count: fn(&Request) -> u32| self.requests.iter().map(count).max();
         let (Some(prompt), Some(output)) = (tokens(|r| r.prompt), tokens(|r| r.output)) else {

@@ -166,7 +166,7 @@ impl Batching {
         &self.requests[id.index()]
     }
 
-    /// What serving everybody would be worth.
+    /// The sum of all requests' weights: the value of serving all.
     pub fn weight(&self) -> u64 {
         self.requests.iter().map(|request| u64::from(request.weight)).sum()
     }

@@ -21,7 +21,7 @@ pub struct Batch {
 }
 
 impl Plan {
-    /// Nobody is served: feasible for every instance.
+    /// The plan that serves no request: feasible for every instance.
     pub fn idle(instance: &Batching) -> Self {
         Self { batches: vec![Batch::default(); instance.nodes.len()] }
     }

@@ -57,23 +57,25 @@ fn uniform(model: &Model) -> Vec<Mix> {
 /// The corners of the (bytes, loss) hull.
 fn hull(model: &Model) -> Vec<Mix> {
     let layers: Vec<Vec<Point>> = (0..model.layers.len()).map(|l| points(model, l)).collect();
-    let mut prices: Vec<(u64, u64)> = vec![(0, 1), (1, 0)]; // bytes per loss as a fraction
+    let mut prices = vec![Price { bytes: 0, loss: 1 }, Price { bytes: 1, loss: 0 }];
     for points in &layers {
         for (index, point) in points.iter().enumerate() {
             for other in &points[index + 1..] {
                 if point.loss != other.loss
                     && (point.bytes < other.bytes) == (point.loss > other.loss)
                 {
-                    prices
-                        .push((point.bytes.abs_diff(other.bytes), point.loss.abs_diff(other.loss)));
+                    prices.push(Price {
+                        bytes: point.bytes.abs_diff(other.bytes),
+                        loss: point.loss.abs_diff(other.loss),
+                    });
                 }
             }
         }
     }
-    let as_float = |&(bytes, loss): &(u64, u64)| bytes as f64 / loss as f64;
+    let as_float = |price: &Price| price.bytes as f64 / price.loss as f64;
     prices.sort_by(|a, b| as_float(a).total_cmp(&as_float(b)));
     prices.dedup_by(|a, b| as_float(a) == as_float(b));
-    // Thousands of slopes differ by less than anybody could measure.
+    // Of thousands of slopes, neighbours give nearly equal costs: a sample is enough.
     let step = prices.len().div_ceil(PRICES_MAX);
     let mixes = prices.iter().step_by(step).map(|&price| cheapest(&layers, price));
     mixes.collect::<Option<Vec<Mix>>>().unwrap_or_default()
@@ -81,6 +83,13 @@ fn hull(model: &Model) -> Vec<Mix> {
 
 /// More prices than this are thinned out.
 const PRICES_MAX: usize = 1024;
+
+/// So many bytes for so much loss, as a fraction: it may be zero or infinite.
+#[derive(Clone, Copy)]
+struct Price {
+    bytes: u64,
+    loss: u64,
+}
 
 struct Point {
     option: OptionId,
@@ -90,10 +99,10 @@ struct Point {
 
 /// Per layer the option with the least bytes + price * loss; ties to less loss, then fewer bytes.
 /// `None` if some layer runs nowhere.
-fn cheapest(layers: &[Vec<Point>], (numerator, denominator): (u64, u64)) -> Option<Mix> {
+fn cheapest(layers: &[Vec<Point>], price: Price) -> Option<Mix> {
     let key = |point: &&Point| {
-        let priced = u128::from(point.bytes) * u128::from(denominator)
-            + u128::from(point.loss) * u128::from(numerator);
+        let priced = u128::from(point.bytes) * u128::from(price.loss)
+            + u128::from(point.loss) * u128::from(price.bytes);
         (priced, point.loss, point.bytes)
     };
     layers.iter().map(|points| Some(points.iter().min_by_key(key)?.option)).collect()

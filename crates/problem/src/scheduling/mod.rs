@@ -100,7 +100,7 @@ pub struct Message {
     pub time: Vec<Option<Nanos>>,
 }
 
-/// Something that can be asked for.
+/// A service that requests ask for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
     /// A name for people, unique.

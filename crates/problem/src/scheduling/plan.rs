@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ServerId, VariantId};
 
-/// An answer: for each request, who serves it and with what; `None` if nobody does.
+/// An answer: for each request, the server and variant that serve it; `None` if it is not served.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Plan {
     /// By request.
@@ -23,7 +23,7 @@ pub struct Choice {
 }
 
 impl Plan {
-    /// The plan that serves nobody.
+    /// The plan that serves no request.
     pub fn empty(requests: usize) -> Self {
         Self { choices: vec![None; requests] }
     }

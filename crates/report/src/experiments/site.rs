@@ -107,7 +107,7 @@ impl Page<'_> {
                     }
                     events.push(Event::Text(text));
                 }
-                // Pages are made of records, and nobody writes HTML into either on purpose.
+                // Pages are generated from records; HTML in them is data and is shown as text.
                 Event::Html(text) | Event::InlineHtml(text) => events.push(Event::Text(text)),
                 other => events.push(other),
             }

@@ -83,7 +83,7 @@ pub fn svg(instance: &Scheduling, account: &Account, line: &str) -> String {
                 2 => (bill.own + bill.offloaded) as u64,
                 _ => bar.parts.iter().map(|(part, _)| part).sum(),
             };
-            draw(&mut canvas, (column_start(column), y), bar, used);
+            draw(&mut canvas, column_start(column), y, bar, used);
         }
     }
     format!("{}\n", sheet(&format!("{}: {line}", instance.name), 0, canvas, y + 12.0))
@@ -103,7 +103,7 @@ fn own_computation(instance: &Scheduling, account: &Account) -> Vec<u64> {
     own
 }
 
-fn draw(canvas: &mut Canvas, (x, y): (f64, f64), bar: &Bar, used: u64) {
+fn draw(canvas: &mut Canvas, x: f64, y: f64, bar: &Bar, used: u64) {
     let full = Frame { x, y: y - 6.0, width: COLUMN - NUMBERS, height: 12.0 };
     let sum: u64 = bar.parts.iter().map(|(part, _)| part).sum();
     // Where a plan takes more than there is, the bar is what it takes and a line shows the end.

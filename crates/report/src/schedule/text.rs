@@ -22,10 +22,10 @@ pub fn headline(instance: &Scheduling, solver: &str, outcome: &Outcome<Plan>) ->
     let most = most.zip(gap).map(|(most, gap)| {
         format!(", no schedule has more than {} (gap {:.3} %)", users(most), 100.0 * gap)
     });
-    line((&instance.name, solver), &(has + &most.unwrap_or_default()), outcome, "")
+    line(&instance.name, solver, &(has + &most.unwrap_or_default()), outcome, "")
 }
 
-/// What each server carries, who is satisfied, and why others are not served.
+/// The load of each server, the satisfied requests, and why others are not served.
 pub fn tables(instance: &Scheduling, account: &Account) -> String {
     let columns = [
         "server",
@@ -113,7 +113,7 @@ fn requests(instance: &Scheduling, account: &Account) -> Table {
 
 fn cells(instance: &Scheduling, served: Option<&Served>, request: &Request) -> [String; 5] {
     let Some(Served { by, .. }) = served else {
-        return ["nobody", "-", "-", "-", "0.000"].map(String::from);
+        return ["none", "-", "-", "-", "0.000"].map(String::from);
     };
     [
         instance.server(by.choice.server).name.clone(),

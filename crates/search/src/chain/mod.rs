@@ -28,7 +28,7 @@ pub(crate) struct Choice {
     pub(crate) cost: f64,
     /// Bytes that it takes of its device's memory for certain: weights and KV cache.
     pub(crate) bytes: u64,
-    /// A tensor that the device stores once for all who need it.
+    /// A tensor that the device stores once for all layers that need it.
     pub(crate) shared: Option<u8>,
     /// Quality lost.
     pub(crate) loss: u64,

@@ -97,7 +97,7 @@ impl Grid {
         (left + self.remainder[layer]).div_ceil(self.unit) as usize
     }
 
-    /// The first step at which something or nothing, but not less, is left after `layer`.
+    /// The first step at which the amount left after `layer` is not negative.
     pub(crate) fn first(&self, layer: usize) -> usize {
         self.first[layer]
     }

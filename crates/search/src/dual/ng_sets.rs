@@ -32,7 +32,7 @@ impl NgSets {
         Self::of(vec![Vec::new(); devices])
     }
 
-    /// Everybody remembers everything: 2^(n - 1) subsets for each of n.
+    /// Every device remembers all others: 2^(n - 1) subsets for each of n.
     pub(crate) fn full(devices: usize) -> Self {
         let others = |device: usize| (0..devices).filter(|&other| other != device).collect();
         Self::of((0..devices).map(others).collect())

@@ -129,7 +129,7 @@ fn by_count(network: &Network<'_>, child: &Node, key: Key, count: f64) -> Vec<No
     decided.into()
 }
 
-/// What a decided count forbids, where it forbids something for certain: no layer of the class
+/// What a decided count forbids, where anything follows for certain: no layer of the class
 /// there, or none elsewhere.
 fn forbidden(network: &Network<'_>, row: &Row) -> Option<impl Fn(usize, Assignment) -> bool> {
     let (key, there) = match *row {

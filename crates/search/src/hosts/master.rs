@@ -125,7 +125,7 @@ impl Master {
         column
     }
 
-    /// The right-hand side: nearly zero, each row by another little, so that pivots gain something.
+    /// The right-hand side: nearly zero, perturbed by row, so that no pivot is degenerate.
     fn right_hand_side(&self, row: usize) -> f64 {
         if row == self.rows { 1.0 } else { 1e-8 * (1.0 + (row as f64 * 0.618).fract()) }
     }

@@ -1,5 +1,7 @@
 //! A plan in the making, and what single changes do to it.
 
+use std::ops::RangeInclusive;
+
 use edgeplan_problem::deployment::Assignment;
 
 use super::network::{Network, id};
@@ -24,7 +26,29 @@ pub(super) struct Move {
 }
 
 /// What moves that do the same have in common.
-pub(super) type Kind = (usize, Spot, Spot, Option<usize>, Option<usize>);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Kind {
+    class: usize,
+    from: Spot,
+    to: Spot,
+    /// Devices of the layers before and after.
+    neighbours: [Option<usize>; 2],
+}
+
+/// What layers take of a device.
+#[derive(Debug, Clone, Copy)]
+struct Load {
+    bytes: u64,
+    time: u64,
+}
+
+impl Load {
+    const NONE: Self = Self { bytes: 0, time: 0 };
+
+    fn of(choice: &Choice) -> Self {
+        Self { bytes: choice.bytes, time: choice.time }
+    }
+}
 
 /// A plan, feasible or not.
 #[derive(Debug, Clone)]
@@ -94,7 +118,7 @@ impl<'a> Draft<'a> {
     /// How much is used beyond what is allowed, each in shares of what is allowed.
     pub(super) fn excess(&self) -> f64 {
         let chain = self.network.chain;
-        let devices = (0..chain.devices).map(|device| self.over(device, (0, 0), (0, 0)));
+        let devices = (0..chain.devices).map(|device| self.over(device, Load::NONE, Load::NONE));
         devices.sum::<f64>() + self.over_loss(0, 0)
     }
 
@@ -103,9 +127,9 @@ impl<'a> Draft<'a> {
         let from = self.spots[step.layer];
         let (old, new) = (self.choice(step.layer, from), self.choice(step.layer, step.to));
         let change = |device: usize| {
-            let less = if device == from.device { (old.bytes, old.time) } else { (0, 0) };
-            let more = if device == step.to.device { (new.bytes, new.time) } else { (0, 0) };
-            self.over(device, less, more) - self.over(device, (0, 0), (0, 0))
+            let less = if device == from.device { Load::of(old) } else { Load::NONE };
+            let more = if device == step.to.device { Load::of(new) } else { Load::NONE };
+            self.over(device, less, more) - self.over(device, Load::NONE, Load::NONE)
         };
         let there = if step.to.device == from.device { 0.0 } else { change(step.to.device) };
         change(from.device) + there + self.over_loss(old.loss, new.loss) - self.over_loss(0, 0)
@@ -128,16 +152,16 @@ impl<'a> Draft<'a> {
         let is_lossy = self.over_loss(0, 0) > 0.0;
         let devices = 0..self.network.chain.devices;
         let is_full: Vec<bool> =
-            devices.map(|device| self.over(device, (0, 0), (0, 0)) > 0.0).collect();
+            devices.map(|device| self.over(device, Load::NONE, Load::NONE) > 0.0).collect();
         let mends = |layer: usize| is_lossy || is_full[self.spots[layer].device];
         (0..self.layers()).filter(|&layer| mends(layer)).flat_map(|l| self.moves_of(l)).collect()
     }
 
-    /// Bytes and time beyond those of a device, once something has left and something has come.
-    fn over(&self, device: usize, less: (u64, u64), more: (u64, u64)) -> f64 {
+    /// Bytes and time beyond a device's limits, after layers have left it and others have come.
+    fn over(&self, device: usize, less: Load, more: Load) -> f64 {
         let room = &self.network.chain.room[device];
-        let bytes = self.bytes[device] - less.0 + more.0;
-        let time = self.time[device] - less.1 + more.1;
+        let bytes = self.bytes[device] - less.bytes + more.bytes;
+        let time = self.time[device] - less.time + more.time;
         let of_bytes = bytes.saturating_sub(room.bytes) as f64 / room.bytes.max(1) as f64;
         let of_time = room
             .time
@@ -247,12 +271,12 @@ impl<'a> Draft<'a> {
         self.network.host[self.spots[layer].device]
     }
 
-    /// The first and last layer of a block.
-    fn block(&self, layer: usize) -> (usize, usize) {
+    /// The layers of a block.
+    fn block(&self, layer: usize) -> RangeInclusive<usize> {
         let joined = &self.network.joined;
         let first = (0..=layer).rev().find(|&at| !joined[at]).unwrap_or(0);
         let last = (layer + 1..self.layers()).find(|&at| !joined[at]).unwrap_or(self.layers()) - 1;
-        (first, last)
+        first..=last
     }
 
     /// All plans with the first or last block of a host's run on another host: that of the run
@@ -282,8 +306,8 @@ impl<'a> Draft<'a> {
     /// The plan with one more block moved over the border that was moved last.
     pub(super) fn moved_on(&self) -> Option<Self> {
         let Border { layer, host, forward } = self.border?;
-        let (first, last) = self.block(layer);
-        let next = if forward { first.checked_sub(1)? } else { last + 1 };
+        let block = self.block(layer);
+        let next = if forward { block.start().checked_sub(1)? } else { block.end() + 1 };
         if next >= self.layers() || self.host(next) == host {
             return None;
         }
@@ -293,10 +317,11 @@ impl<'a> Draft<'a> {
 
     /// The plan with a block on another host, each part where the nearest layer of its class lies
     /// there, or else where it is cheapest; none where a part cannot be there.
-    fn with_block_at(&self, (first, last): (usize, usize), host: usize) -> Option<Self> {
+    fn with_block_at(&self, block: RangeInclusive<usize>, host: usize) -> Option<Self> {
         let (network, chain) = (self.network, self.network.chain);
         let mut spots = self.spots.clone();
-        for (layer, spot) in spots.iter_mut().enumerate().take(last + 1).skip(first) {
+        for (layer, spot) in spots.iter_mut().enumerate().take(block.end() + 1).skip(*block.start())
+        {
             let same = |&other: &usize| {
                 network.class[other] == network.class[layer] && self.host(other) == host
             };
@@ -333,7 +358,8 @@ impl<'a> Draft<'a> {
         };
         let (before, after) = (step.layer.checked_sub(1), step.layer.checked_add(1));
         let class = self.network.class[step.layer];
-        (class, self.spots[step.layer], step.to, neighbour(before), neighbour(after))
+        let (from, to) = (self.spots[step.layer], step.to);
+        Kind { class, from, to, neighbours: [neighbour(before), neighbour(after)] }
     }
 }
 

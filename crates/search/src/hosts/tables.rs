@@ -76,7 +76,7 @@ impl<'a> Tables<'a> {
                         let state = self.state(host, subset, device);
                         let here = self.placed[chain.at(layer, device)].cost;
                         let value = match here < f64::INFINITY {
-                            true => here + self.after(layer, (subset, device), prices).cost,
+                            true => here + self.after(layer, subset, device, prices).cost,
                             false => f64::INFINITY,
                         };
                         self.value[layer * self.states + state] = value;
@@ -131,7 +131,7 @@ impl<'a> Tables<'a> {
     }
 
     /// The cheapest way to go on after a layer.
-    fn after(&self, layer: usize, (subset, device): (usize, usize), prices: &Prices) -> Onward {
+    fn after(&self, layer: usize, subset: usize, device: usize, prices: &Prices) -> Onward {
         let (network, chain) = (self.network, self.network.chain);
         if layer + 1 == chain.layers {
             let cost = chain.egress[device].map_or(f64::INFINITY, |hop| hop.cost);
@@ -167,14 +167,14 @@ impl<'a> Tables<'a> {
         if self.starting(first, prices).is_infinite() {
             return None;
         }
-        let mut at = (0, first);
+        let (mut subset, mut device) = (0, first);
         let mut path = Vec::with_capacity(chain.layers);
         for layer in 0..chain.layers {
-            let place = chain.at(layer, at.1);
+            let place = chain.at(layer, device);
             let choice = &chain.choices[place][self.placed[place].choice as usize];
-            path.push(Assignment { device: id(at.1), option: choice.option });
-            if let Some(next) = self.after(layer, at, prices).to {
-                at = next;
+            path.push(Assignment { device: id(device), option: choice.option });
+            if let Some(next) = self.after(layer, subset, device, prices).to {
+                (subset, device) = next;
             }
         }
         Some(path)

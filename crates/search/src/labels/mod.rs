@@ -5,6 +5,9 @@
 //! extended and which ones dominate: [`contiguous`] (a device's memory is one run's) and [`joint`]
 //! (runs and models share it). Dominance is not shared: the first compares few numbers in the order
 //! of costs, the second vectors of what every device has spent in the order of bounds.
+//!
+//! Pricing in `crates/joint` (`pricing/labels.rs`) has a kernel of its own: its labels are contents
+//! of one device, and most of them skip most layers, which here would be copies at every layer.
 
 pub(crate) mod contiguous;
 pub(crate) mod dominance;

@@ -29,7 +29,7 @@ use std::path::PathBuf;
 use edgeplan_problem::scheduling::{Mode, Tier};
 use edgeplan_problem::{Bytes, Nanos, Share};
 
-use edgeplan_files::{InputError, parse_toml};
+use edgeplan_files::{InputError, parse_table};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
 use edgeplan_problem::format::Format;
@@ -45,7 +45,7 @@ pub struct Platform {
     pub frame: Nanos,
     /// What missed demands mean for the assignment.
     pub mode: Mode,
-    /// The format in which those who plan nothing hold every model.
+    /// The format of every model under the baseline policies.
     pub uniform: Format,
     /// Most requests that a batch may have; a site keeps to one of these.
     pub batches: Vec<u32>,
@@ -155,7 +155,7 @@ impl Platform {
     /// Syntax, unknown keys with the nearest known one, numbers out of range, a cluster or a model
     /// that cannot be read.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        parse_toml::<WirePlatform>(file, text)?.platform(file)
+        parse_table::<WirePlatform>(file, text)?.platform(file)
     }
 
     /// Time of one message of that size from a site to another: both latencies, and the bytes at

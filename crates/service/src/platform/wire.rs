@@ -29,7 +29,7 @@ pub(super) struct WirePlatform {
     /// What an accuracy or a time beyond a demand means.
     #[serde(default = "mode")]
     mode: Mode,
-    /// The format in which those who plan nothing hold every model.
+    /// The format of every model under the baseline policies.
     #[serde(default = "uniform")]
     uniform: Format,
     /// Most requests that a batch may have; a site keeps to one of these.

@@ -8,30 +8,31 @@ use crate::replay::Levels;
 /// The share of satisfied users, of all and of each service's.
 pub(super) fn satisfied(study: &Study<'_>) -> Curves {
     let y = |levels: &Levels| 100.0 * levels.satisfied_share;
-    curves(study, ("Satisfied users", "satisfied, %"), 0.0, y)
+    curves(study, "Satisfied users", "satisfied, %", 0.0, y)
 }
 
-/// How long 95 % of those who were served waited for a first answer at most; only ways that satisfy
+/// The 95 % quantile of the time to a first answer, of served requests; only strategies that satisfy
 /// half of the users at the expected load, because the others take minutes.
 pub(super) fn first_token(study: &Study<'_>) -> Curves {
     let y = |levels: &Levels| levels.first_token_ns.p95.as_f64() / 1e9;
-    curves(study, ("Time to the first answer, 95 % of those served", "seconds"), 0.5, y)
+    curves(study, "Time to the first answer, 95 % of those served", "seconds", 0.5, y)
 }
 
 fn curves(
     study: &Study<'_>,
-    (what, y): (&str, &str),
+    what: &str,
+    y: &str,
     least: f64,
     value: impl Fn(&Levels) -> f64,
 ) -> Curves {
     let panel = |title: &str, pick: &dyn Fn(&AllLevels) -> f64| Panel {
         title: title.into(),
-        series: (study.ways.iter().enumerate())
+        series: (study.strategies.iter().enumerate())
             .filter(|(_, (_, run))| run.levels.satisfied_share >= least)
-            .map(|(index, (way, _))| Series {
-                name: way.name.clone(),
+            .map(|(index, (strategy, _))| Series {
+                name: strategy.name.clone(),
                 points: (study.loads.iter())
-                    .map(|load| (rounded(load.rate), pick(&load.ways[index]), 0.0))
+                    .map(|load| (rounded(load.rate), pick(&load.strategies[index]), 0.0))
                     .collect(),
             })
             .collect(),

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::{LoadLevels, Study};
 use crate::hosting::Worth;
-use crate::operation::{Run, Way, rate};
+use crate::operation::{Strategy, StrategyRun, rate};
 use crate::question::Offered;
 use crate::replay::{Batching, Levels};
 
@@ -66,7 +66,7 @@ struct WayKeys<'a> {
     sites: BTreeMap<&'a str, OperatedKeys>,
 }
 
-/// A site as one way operates it.
+/// A site under one strategy.
 #[derive(Serialize)]
 struct OperatedKeys {
     requests: usize,
@@ -95,8 +95,8 @@ impl<'a> StudyKeys<'a> {
         let load = |load: &'a LoadLevels| LoadKeys {
             load: load.multiple,
             requests_per_s: load.rate,
-            ways: (study.ways.iter().zip(&load.ways))
-                .map(|((way, _), levels)| (way.name.as_str(), &levels.all))
+            ways: (study.strategies.iter().zip(&load.strategies))
+                .map(|((strategy, _), levels)| (strategy.name.as_str(), &levels.all))
                 .collect(),
         };
         Self {
@@ -111,7 +111,11 @@ impl<'a> StudyKeys<'a> {
                 most_satisfaction_ppb: study.chosen.most,
             },
             sites: sites.collect(),
-            ways: study.ways.iter().map(|(way, run)| operated(study, way, run)).collect(),
+            ways: study
+                .strategies
+                .iter()
+                .map(|(strategy, run)| operated(study, strategy, run))
+                .collect(),
             loads: study.loads.iter().map(load).collect(),
             interrupted: study.interrupted,
         }
@@ -135,16 +139,21 @@ fn hosts<'a>(study: &'a Study<'_>, offered: &Offered<'_>) -> HostKeys<'a> {
     }
 }
 
-fn operated<'a>(study: &'a Study<'_>, way: &'a Way<'_>, run: &'a Run) -> WayKeys<'a> {
+fn operated<'a>(
+    study: &'a Study<'_>,
+    strategy: &'a Strategy<'_>,
+    run: &'a StrategyRun,
+) -> WayKeys<'a> {
     let sites = study.platform.sites.iter().enumerate().filter_map(|(index, site)| {
-        let (offered, own) = way.hosting[index].as_ref().zip(run.replay.sites[index].as_ref())?;
+        let (offered, own) =
+            strategy.hosting[index].as_ref().zip(run.replay.sites[index].as_ref())?;
         let equipment = offered.equipment;
         let servers = equipment.layout.servers.iter();
         let servers = servers.map(|server| server.name(&equipment.deployment));
         let keys = OperatedKeys {
             requests: own.requests,
             satisfied: own.satisfied,
-            batching: way.batching[index],
+            batching: strategy.batching[index],
             batch_mean: own.batch_mean,
             utilisation: servers.zip(own.utilisation.iter().copied()).collect(),
         };
@@ -152,7 +161,7 @@ fn operated<'a>(study: &'a Study<'_>, way: &'a Way<'_>, run: &'a Run) -> WayKeys
     });
     let services = study.platform.services.iter().enumerate();
     WayKeys {
-        way: &way.name,
+        way: &strategy.name,
         levels: &run.levels,
         services: services
             .map(|(index, service)| (service.name.as_str(), study.of_service(run, index)))

@@ -1,5 +1,5 @@
-//! A platform under its expected load and others: what each site hosts, who serves whom, and what
-//! users see of it, beside the rules of thumb of people who plan nothing.
+//! A platform under its expected load and others: what each site hosts, which site serves each
+//! request, and the latencies of users, beside baseline policies.
 
 mod curves;
 mod keys;
@@ -15,11 +15,11 @@ use serde::Serialize;
 use crate::equipment::Equipment;
 use crate::hosting::{Chosen, Expected, choose, uniform};
 use crate::load::{Load, UserRequest};
-use crate::operation::{Run, Way, denser, rate, ways};
+use crate::operation::{Strategy, StrategyRun, denser, rate, strategies};
 use crate::platform::Platform;
 use crate::replay::Levels;
 
-/// The chosen deployments, and service levels of every way to operate them.
+/// The chosen deployments, and service levels of every strategy to operate them.
 #[derive(Debug)]
 pub struct Study<'a> {
     /// The platform.
@@ -30,11 +30,11 @@ pub struct Study<'a> {
     pub expected: Expected<'a>,
     /// What each site hosts.
     pub chosen: Chosen<'a>,
-    /// The ways to operate, each with its run at the expected load.
-    pub ways: Vec<(Way<'a>, Run)>,
+    /// The strategies, each with its run at the expected load.
+    pub strategies: Vec<(Strategy<'a>, StrategyRun)>,
     /// Service levels at other loads.
     pub loads: Vec<LoadLevels>,
-    /// Whether the load was stopped before all ways and loads were simulated.
+    /// Whether the load was stopped before all strategies and loads were simulated.
     pub interrupted: bool,
 }
 
@@ -45,8 +45,8 @@ pub struct LoadLevels {
     pub multiple: f64,
     /// Requests per second.
     pub rate: f64,
-    /// By way to operate.
-    pub ways: Vec<AllLevels>,
+    /// By strategy.
+    pub strategies: Vec<AllLevels>,
 }
 
 /// What all users saw, and those of each service.
@@ -70,11 +70,11 @@ pub enum Step {
 }
 
 impl<'a> Study<'a> {
-    /// Chooses what each site hosts among `choices`, by site, and simulates every way to operate it
+    /// Chooses what each site hosts among `choices`, by site, and simulates every strategy on it
     /// at the load and at these multiples of it. `step` is called at the beginning of each step.
     ///
     /// # Complexity
-    /// As [`choose`], and a simulation for each way and load.
+    /// As [`choose`], and a simulation for each strategy and load.
     pub fn new(
         load: Load<'a>,
         choices: &'a [Vec<Equipment>],
@@ -85,12 +85,13 @@ impl<'a> Study<'a> {
         step(Step::Choosing);
         let expected = Expected::new(load);
         let chosen = choose(&expected, choices);
-        let ways = ways(load, (&chosen.hosting, &uniform(platform, choices)));
+        let strategies = strategies(load, &chosen.hosting, &uniform(platform, choices));
         step(Step::ExpectedLoad);
-        let run = |way: Way<'a>| way.run(load).map(|run| (way, run));
-        let ways = ways.into_iter().map_while(run).collect();
+        let run = |strategy: Strategy<'a>| strategy.run(load).map(|run| (strategy, run));
+        let strategies = strategies.into_iter().map_while(run).collect();
         let (loads, interrupted) = (Vec::new(), false);
-        let mut study = Self { platform, requests, expected, chosen, ways, loads, interrupted };
+        let mut study =
+            Self { platform, requests, expected, chosen, strategies, loads, interrupted };
         step(Step::OtherLoads);
         let levels = multiples.iter().map_while(|&multiple| study.at(load, multiple));
         study.loads = levels.collect();
@@ -98,18 +99,18 @@ impl<'a> Study<'a> {
         study
     }
 
-    /// Every way at so many times the load; none if the load is stopped.
+    /// Every strategy at so many times the load; none if the load is stopped.
     fn at(&self, load: Load<'_>, multiple: f64) -> Option<LoadLevels> {
         if load.is_stopped() {
             return None;
         }
         let dense = denser(self.requests, multiple);
-        let levels = |(way, run): &(Way<'_>, Run)| match multiple == 1.0 {
+        let levels = |(strategy, run): &(Strategy<'_>, StrategyRun)| match multiple == 1.0 {
             true => Some(AllLevels::of(self.platform, self.requests, run)),
-            false => Some(AllLevels::of(self.platform, &dense, &way.run(load.with(&dense))?)),
+            false => Some(AllLevels::of(self.platform, &dense, &strategy.run(load.with(&dense))?)),
         };
-        let ways = self.ways.iter().map(levels).collect::<Option<_>>()?;
-        (!load.is_stopped()).then(|| LoadLevels { multiple, rate: rate(&dense), ways })
+        let strategies = self.strategies.iter().map(levels).collect::<Option<_>>()?;
+        (!load.is_stopped()).then(|| LoadLevels { multiple, rate: rate(&dense), strategies })
     }
 
     /// Whether any site hosts anything.
@@ -118,7 +119,7 @@ impl<'a> Study<'a> {
     }
 
     /// What the users of one service saw of a run at the expected load.
-    fn of_service(&self, run: &Run, service: usize) -> Levels {
+    fn of_service(&self, run: &StrategyRun, service: usize) -> Levels {
         run.replay.levels(self.requests, |asked| asked.service == service)
     }
 
@@ -165,7 +166,7 @@ impl<'a> Study<'a> {
 }
 
 impl AllLevels {
-    fn of(platform: &Platform, requests: &[UserRequest], run: &Run) -> Self {
+    fn of(platform: &Platform, requests: &[UserRequest], run: &StrategyRun) -> Self {
         let service = |index| run.replay.levels(requests, |asked| asked.service == index);
         let services = (0..platform.services.len()).map(service).collect();
         Self { all: run.levels.clone(), services }

@@ -6,7 +6,7 @@ use edgeplan_report::table::{Table, headed, or_dash};
 
 use super::{LoadLevels, Study};
 use crate::hosting::Worth;
-use crate::operation::{Run, Way, rate};
+use crate::operation::{Strategy, StrategyRun, rate};
 use crate::question::Offered;
 use crate::replay::Levels;
 
@@ -14,9 +14,10 @@ pub(super) fn text(study: &Study<'_>) -> String {
     let tables = headed(&tables(study));
     let mut text = format!("{}{tables}\n\n{}", headline(study), bound(study));
     if study.interrupted {
-        let (ways, loads) = (study.ways.len(), study.loads.len());
-        text +=
-            &format!("\n\ninterrupted: {ways} ways and {loads} loads were simulated to the end");
+        let (strategies, loads) = (study.strategies.len(), study.loads.len());
+        text += &format!(
+            "\n\ninterrupted: {strategies} ways and {loads} loads were simulated to the end"
+        );
     }
     text
 }
@@ -26,10 +27,12 @@ fn headline(study: &Study<'_>) -> String {
     let count = study.requests.len();
     let rate = rate(study.requests);
     let mut line = format!("{}: {count} requests at {rate:.2}/s", study.platform.name);
-    let uniform = study.ways.iter().filter(|(way, _)| way.name.starts_with("uniform"));
+    let uniform =
+        study.strategies.iter().filter(|(strategy, _)| strategy.name.starts_with("uniform"));
     let best = uniform.max_by_key(|(_, run)| run.levels.satisfied);
-    for (way, run) in study.ways.first().into_iter().chain(best) {
-        line += &format!("; {} satisfied by {}", percent(run.levels.satisfied_share), way.name);
+    for (strategy, run) in study.strategies.first().into_iter().chain(best) {
+        line +=
+            &format!("; {} satisfied by {}", percent(run.levels.satisfied_share), strategy.name);
     }
     line
 }
@@ -59,7 +62,7 @@ fn bound(study: &Study<'_>) -> String {
 /// What is printed, and what a page shows.
 pub(super) fn tables(study: &Study<'_>) -> Vec<Table> {
     let mut tables = vec![study.sites()];
-    tables.extend(study.ways.first().map(|(way, run)| study.flows(way, run)));
+    tables.extend(study.strategies.first().map(|(strategy, run)| study.flows(strategy, run)));
     tables.extend([study.levels(), study.first_by_service(), study.busy(), study.loads()]);
     tables
 }
@@ -90,7 +93,10 @@ impl Study<'_> {
                 table.row(cells.chain([instead]));
                 continue;
             };
-            let batching = self.ways.first().map_or("-", |(way, _)| way.batching[index].name());
+            let batching = self
+                .strategies
+                .first()
+                .map_or("-", |(strategy, _)| strategy.batching[index].name());
             for (model, hosted) in offered.equipment.hosted.iter().enumerate() {
                 let bears = self.expected.computation(offered, model);
                 table.row([
@@ -131,12 +137,12 @@ impl Study<'_> {
     }
 
     /// Who serves whose users.
-    fn flows(&self, way: &Way<'_>, run: &Run) -> Table {
+    fn flows(&self, strategy: &Strategy<'_>, run: &StrategyRun) -> Table {
         let sites = &self.platform.sites;
         let served = sites.iter().map(|site| format!("by {}>", site.name));
         let columns = ["users of".to_owned(), "ask for".to_owned()].into_iter();
         let columns = columns.chain(served).chain(["turned away>".into(), "satisfied>".into()]);
-        let mut table = Table::new(columns).headed(&format!("Who serves whom ({})", way.name));
+        let mut table = Table::new(columns).headed(&format!("Who serves whom ({})", strategy.name));
         for (site, place) in sites.iter().enumerate() {
             for (service, asked_for) in self.platform.services.iter().enumerate() {
                 let mine: Vec<usize> = (0..self.requests.len())
@@ -165,14 +171,14 @@ impl Study<'_> {
     }
 
     fn levels(&self) -> Table {
-        let rows = self.ways.iter().map(|(way, run)| cells(&way.name, &run.levels));
+        let rows = self.strategies.iter().map(|(strategy, run)| cells(&strategy.name, &run.levels));
         Table::new(LEVELS).headed("Service levels at this load").with_rows(rows)
     }
 
     fn first_by_service(&self) -> Table {
         let rows = self.platform.services.iter().enumerate().flat_map(|(index, service)| {
-            self.ways.iter().map(move |(way, run)| {
-                let name = format!("{}: {}", service.name, way.name);
+            self.strategies.iter().map(move |(strategy, run)| {
+                let name = format!("{}: {}", service.name, strategy.name);
                 cells(&name, &self.of_service(run, index))
             })
         });
@@ -181,13 +187,13 @@ impl Study<'_> {
 
     /// Busy devices and links, ours beside the rule of thumb that satisfies most.
     fn busy(&self) -> Table {
-        let names = self.ways.iter().map(|(way, _)| format!("{}>", way.name));
+        let names = self.strategies.iter().map(|(strategy, _)| format!("{}>", strategy.name));
         let columns = std::iter::once("busy".to_owned()).chain(names);
         let mut table = Table::new(columns).headed("Busy devices");
         for (index, site) in self.platform.sites.iter().enumerate() {
             for (device, (name, _)) in site.cluster.devices.iter().enumerate() {
                 let mut row = vec![format!("{} {name}", site.name)];
-                row.extend(self.ways.iter().map(|(_, run)| {
+                row.extend(self.strategies.iter().map(|(_, run)| {
                     let site = run.replay.sites[index].as_ref();
                     or_dash(site.map(|site| percent(site.utilisation[device])))
                 }));
@@ -203,19 +209,19 @@ impl Study<'_> {
         let target = percent(self.platform.target.as_f64() / 1e9);
         let last = format!("bears ({target})>");
         let columns = std::iter::once("satisfied at".to_owned()).chain(rates).chain([last]);
-        let rows = self.ways.iter().enumerate().map(|(index, (way, _))| {
-            let share = |load: &LoadLevels| percent(load.ways[index].all.satisfied_share);
+        let rows = self.strategies.iter().enumerate().map(|(index, (strategy, _))| {
+            let share = |load: &LoadLevels| percent(load.strategies[index].all.satisfied_share);
             let borne = self.borne(index).map_or("less".into(), |rate| format!("{rate:.2}/s"));
-            let cells = std::iter::once(way.name.clone()).chain(self.loads.iter().map(share));
+            let cells = std::iter::once(strategy.name.clone()).chain(self.loads.iter().map(share));
             cells.chain([borne]).collect::<Vec<_>>()
         });
         Table::new(columns).headed("Satisfied users by load").with_rows(rows)
     }
 
     /// The highest tried rate that leaves the target's share satisfied, as all lower ones do.
-    fn borne(&self, way: usize) -> Option<f64> {
+    fn borne(&self, strategy: usize) -> Option<f64> {
         let mut tried: Vec<(f64, f64)> = (self.loads.iter())
-            .map(|load| (load.rate, load.ways[way].all.satisfied_share))
+            .map(|load| (load.rate, load.strategies[strategy].all.satisfied_share))
             .collect();
         tried.sort_by(|a, b| a.0.total_cmp(&b.0));
         let target = self.platform.target.as_f64() / 1e9;

@@ -14,7 +14,7 @@ use crate::support::{chain, traces};
 
 const SIZE: Size = Size { prompt: 8, generate: 4 };
 
-/// Policies, and whether each takes everyone in the end.
+/// Policies, and whether each takes every request in the end.
 fn policies() -> Vec<(Box<dyn Policy>, bool)> {
     let epochs = |inner: Box<dyn Policy>| Box::new(Epochs::new(Nanos(70), inner));
     vec![
@@ -45,7 +45,7 @@ impl Policy for Newest {
     }
 }
 
-/// Takes nobody, and asks to be asked again.
+/// Takes no request, and asks to be asked again.
 #[derive(Debug)]
 struct Never;
 

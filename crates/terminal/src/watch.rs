@@ -17,7 +17,7 @@ const INTERRUPT: i32 = 130;
 
 /// Ctrl-C ends the solver, not the program: the best plan so far is still printed. A second one
 /// ends the program; files are written whole or not at all, so nothing is left behind.
-pub(crate) fn listen() {
+pub fn listen() {
     // A second handler cannot be set in tests; the default one then ends the program.
     let _ = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
@@ -27,7 +27,7 @@ pub(crate) fn listen() {
 }
 
 /// As [`listen`], but ends the program at once as long as there is nothing worth keeping.
-pub(crate) fn listen_once(worth_keeping: &'static AtomicBool) {
+pub fn listen_once(worth_keeping: &'static AtomicBool) {
     let _ = ctrlc::set_handler(move || {
         let kept = worth_keeping.load(Ordering::Relaxed);
         if INTERRUPTED.swap(true, Ordering::Relaxed) || !kept {
@@ -39,7 +39,7 @@ pub(crate) fn listen_once(worth_keeping: &'static AtomicBool) {
 
 /// Ctrl-C ends the program after these last words: for work whose results are in a file already,
 /// and whose single steps take too long to be waited for.
-pub(crate) fn end_after(last_words: impl Fn() + Send + 'static) {
+pub fn end_after(last_words: impl Fn() + Send + 'static) {
     let _ = ctrlc::set_handler(move || {
         last_words();
         std::process::exit(INTERRUPT);
@@ -47,17 +47,18 @@ pub(crate) fn end_after(last_words: impl Fn() + Send + 'static) {
 }
 
 /// Whether Ctrl-C was pressed.
-pub(crate) fn interrupted() -> bool {
+pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::Relaxed)
 }
 
 /// Set by Ctrl-C.
-pub(crate) fn flag() -> &'static AtomicBool {
+pub fn flag() -> &'static AtomicBool {
     &INTERRUPTED
 }
 
 /// A bar that is cleared when dropped (on a terminal only).
-pub(crate) struct Bar(ProgressBar);
+#[derive(Debug)]
+pub struct Bar(ProgressBar);
 
 impl Deref for Bar {
     type Target = ProgressBar;
@@ -74,7 +75,7 @@ impl Drop for Bar {
 }
 
 /// A bar of that length; what stands beside it is a template of `indicatif`.
-pub(crate) fn bar(length: u64, beside: &str) -> Bar {
+pub fn bar(length: u64, beside: &str) -> Bar {
     let bar = ProgressBar::new(length);
     // A template that cannot be read is no reason to end.
     if let Ok(style) = ProgressStyle::with_template(&format!("{{bar:30}} {beside}")) {
@@ -84,15 +85,16 @@ pub(crate) fn bar(length: u64, beside: &str) -> Bar {
     Bar(bar)
 }
 
-/// A line that shows that something is going on until it is dropped (on a terminal only).
-pub(crate) fn busy(what: &'static str) -> Busy {
+/// A line of progress until it is dropped (on a terminal only).
+pub fn busy(what: &'static str) -> Busy {
     let line = ProgressBar::new_spinner().with_message(what);
     line.enable_steady_tick(Duration::from_millis(200));
     Busy(line)
 }
 
 /// Clears its line when dropped.
-pub(crate) struct Busy(ProgressBar);
+#[derive(Debug)]
+pub struct Busy(ProgressBar);
 
 impl Drop for Busy {
     fn drop(&mut self) {
@@ -101,19 +103,20 @@ impl Drop for Busy {
 }
 
 /// One line after another that shows what is going on (on a terminal only).
-#[derive(Default)]
-pub(crate) struct Steps(Option<Busy>);
+#[derive(Debug, Default)]
+pub struct Steps(Option<Busy>);
 
 impl Steps {
     /// Begins a step; the line of the one before is cleared.
-    pub(crate) fn begin(&mut self, what: &'static str) {
+    pub fn begin(&mut self, what: &'static str) {
         drop(self.0.take());
         self.0 = Some(busy(what));
     }
 }
 
 /// A line that follows a solver and what comes after it (on a terminal only); cleared when dropped.
-pub(crate) struct Watcher {
+#[derive(Debug)]
+pub struct Watcher {
     objective: Objective,
     solver: &'static str,
     line: ProgressBar,
@@ -123,7 +126,7 @@ pub(crate) struct Watcher {
 
 impl Watcher {
     /// Of a question with that objective.
-    pub(crate) fn new(objective: Objective) -> Self {
+    pub fn new(objective: Objective) -> Self {
         let line = ProgressBar::new_spinner();
         line.enable_steady_tick(Duration::from_millis(200));
         Self { objective, solver: "", line, best: None, bound: None }

@@ -9,11 +9,15 @@ use edgeplan_files::{to_json, visible, write_atomic};
 use edgeplan_problem::Outcome;
 use serde::Serialize;
 
-pub(crate) use crate::started::command_line;
+use crate::paint::{error_label, painted};
+pub use crate::started::command_line;
 
 /// What a command prints, and how it ends.
-pub(crate) struct Reply {
+#[derive(Debug)]
+pub struct Reply {
     text: String,
+    /// Whether it is for people, who see colours.
+    painted: bool,
     ending: Ending,
 }
 
@@ -29,7 +33,7 @@ enum Ending {
 }
 
 /// The exit code of an error.
-pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref() {
         Some(edgeplan::Error::Wrong { .. }) => Ending::Wrong as u8,
         _ => 2,
@@ -38,29 +42,31 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 
 impl Reply {
     /// Text for people. Names come from files, so control characters in them are made visible.
-    pub(crate) fn text(text: &str) -> Self {
-        Self::raw(
-            text.trim_end().split('\n').flat_map(|line| [visible(line), "\n".into()]).collect(),
-        )
+    pub fn text(text: &str) -> Self {
+        let lines = text.trim_end().split('\n').flat_map(|line| [visible(line), "\n".into()]);
+        Self { painted: true, ..Self::raw(lines.collect()) }
     }
 
     /// Data for programs.
-    pub(crate) fn json(value: &impl Serialize) -> Self {
+    pub fn json(value: &impl Serialize) -> Self {
         Self::raw(to_json(value))
     }
 
     /// JSON if that was asked for, else text.
-    pub(crate) fn either(json: bool, value: &impl Serialize, text: &str) -> Self {
+    pub fn either(json: bool, value: &impl Serialize, text: &str) -> Self {
         if json { Self::json(value) } else { Self::text(text) }
     }
 
     /// The same of a value that is both.
-    pub(crate) fn shown(json: bool, value: &(impl Serialize + Display)) -> Self {
+    pub fn shown(json: bool, value: &(impl Serialize + Display)) -> Self {
         if json { Self::json(value) } else { Self::text(&value.to_string()) }
     }
 
     /// A file's text: printed as it is, or written to `out`.
-    pub(crate) fn file(text: String, out: Option<&Path>) -> Result<Self> {
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn file(text: String, out: Option<&Path>) -> Result<Self> {
         match out {
             Some(path) => write_atomic(path, &text)?,
             None => return Ok(Self::raw(text)),
@@ -69,43 +75,65 @@ impl Reply {
     }
 
     /// Exactly this text.
-    pub(crate) fn raw(text: String) -> Self {
-        Self { text, ending: Ending::Found }
+    pub fn raw(text: String) -> Self {
+        Self { text, painted: false, ending: Ending::Found }
     }
 
     /// Ends as a solver's answer says.
-    pub(crate) fn of<P>(self, outcome: &Outcome<P>) -> Self {
+    pub fn of<P>(self, outcome: &Outcome<P>) -> Self {
         self.found(outcome.cost().is_some()).wrong(outcome.verdict.is_wrong())
     }
 
     /// Ends as the best of solvers' answers says, and as the worst one does if that is wrong.
-    pub(crate) fn of_all<P>(self, outcomes: &[(&str, Outcome<P>)]) -> Self {
+    pub fn of_all<P>(self, outcomes: &[(&str, Outcome<P>)]) -> Self {
         let found = outcomes.iter().any(|(_, outcome)| outcome.cost().is_some());
         self.found(found).wrong(outcomes.iter().any(|(_, outcome)| outcome.verdict.is_wrong()))
     }
 
     /// Says whether there was an answer; the exit code is 1 if not.
-    pub(crate) fn found(self, found: bool) -> Self {
+    pub fn found(self, found: bool) -> Self {
         Self { ending: if found { Ending::Found } else { Ending::NotFound }, ..self }
     }
 
     /// Says whether some solver's answer is wrong, whatever else was found; the exit code is 3 if
     /// so.
-    pub(crate) fn wrong(self, wrong: bool) -> Self {
+    pub fn wrong(self, wrong: bool) -> Self {
         if wrong { Self { ending: Ending::Wrong, ..self } } else { self }
     }
 
     /// Prints it, and returns the exit code.
-    pub(crate) fn print(self) -> Result<u8> {
-        let mut out = std::io::stdout().lock();
-        match out.write_all(self.text.as_bytes()).and_then(|()| out.flush()) {
-            // Whoever closed the pipe has read enough.
+    ///
+    /// # Errors
+    /// When standard output takes no more, unless the reader has closed it.
+    pub fn print(self) -> Result<u8> {
+        let written = match self.painted {
+            true => {
+                let mut out = anstream::stdout().lock();
+                out.write_all(painted(&self.text).as_bytes()).and_then(|()| out.flush())
+            }
+            false => {
+                let mut out = std::io::stdout().lock();
+                out.write_all(self.text.as_bytes()).and_then(|()| out.flush())
+            }
+        };
+        match written {
+            // A closed pipe is no error: the reader has what it wanted.
             Err(error) if error.kind() != ErrorKind::BrokenPipe => {
                 Err(error).context("standard output")
             }
             _ => Ok(self.ending as u8),
         }
     }
+}
+
+/// Prints an error, and returns its exit code.
+pub fn print_error(error: &anyhow::Error) -> u8 {
+    // Nobody is left to be told if this fails, too.
+    let text = format!("{error:#}");
+    // Some errors quote files, and a terminal obeys what it is shown.
+    let lines: Vec<_> = text.lines().map(visible).collect();
+    let _ = writeln!(anstream::stderr(), "{} {}", error_label(), lines.join("\n"));
+    exit_code(error)
 }
 
 #[cfg(test)]
@@ -134,7 +162,7 @@ mod tests {
         let error = believed("s", outcome(Verdict::Wrong(why))).map(|_| ()).expect_err("is wrong");
         let error = anyhow::Error::from(error);
         assert_eq!(exit_code(&error.context("more words")), 3);
-        assert_eq!(exit_code(&anyhow::anyhow!("something else")), 2);
+        assert_eq!(exit_code(&anyhow::anyhow!("another error")), 2);
         assert!(believed("s", outcome(Verdict::Infeasible)).is_ok());
     }
 

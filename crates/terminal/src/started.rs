@@ -24,20 +24,20 @@ impl Program {
 static STARTED: OnceLock<(Program, Vec<OsString>)> = OnceLock::new();
 
 /// Says how this program was started; the first call counts.
-pub(crate) fn set(program: Program, arguments: &[OsString]) {
+pub fn set(program: Program, arguments: &[OsString]) {
     // A second command in one process was started as the first one was.
     let _ = STARTED.set((program, arguments.to_vec()));
 }
 
-/// The executable and its first arguments; none where nobody knows.
-pub(crate) fn again() -> Option<Vec<OsString>> {
+/// The executable and its first arguments; none where the system does not tell them.
+pub fn again() -> Option<Vec<OsString>> {
     let program = STARTED.get().map_or_else(Program::this, |(program, _)| program.clone());
     let executable = program.executable?.into_os_string();
     Some([executable].into_iter().chain(program.arguments).collect())
 }
 
 /// The command as it was typed, without the folder of the executable.
-pub(crate) fn command_line() -> String {
+pub fn command_line() -> String {
     let words = STARTED.get().map(|(_, words)| words.as_slice()).unwrap_or_default();
     let words: Vec<_> = words.iter().skip(1).map(|word| word.to_string_lossy()).collect();
     format!("edgeplan {}", words.join(" "))

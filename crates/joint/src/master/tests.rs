@@ -1,0 +1,83 @@
+use edgeplan_problem::Cost;
+
+use super::*;
+use crate::bound::Bounded;
+use crate::prices::Terms;
+use crate::pricing::LabelsMax;
+use crate::recipes::Layout;
+use crate::small::{configurations, feasible_plans, questions};
+
+const ALL: LabelsMax = LabelsMax(usize::MAX / 4);
+
+/// A master with every column that there is.
+fn full<'a>(question: &'a Question<'_>) -> Master<'a> {
+    let mut master = Master::new(question, question.cost_max, 1).expect("HiGHS takes it");
+    for device in 0..question.devices {
+        for configuration in configurations(question, device) {
+            master.add_configuration(&configuration).expect("HiGHS takes it");
+        }
+    }
+    for model in 0..question.models() {
+        let slots = question.slots_of(model);
+        let devices = 0..question.devices;
+        let ends = devices.clone();
+        let mut arcs: Vec<Arc> = ends
+            .flat_map(|device| [Arc::Enter { model, device }, Arc::Leave { model, device }])
+            .collect();
+        for slot in slots.start..slots.end - 1 {
+            let pairs = devices.clone().flat_map(|from| devices.clone().map(move |to| (from, to)));
+            let hops = pairs.filter(|(from, to)| from != to);
+            arcs.extend(hops.map(|(from, to)| Arc::Hop { slot, from, to }));
+        }
+        for arc in arcs {
+            master.add_arc(arc).expect("HiGHS takes it");
+        }
+    }
+    master
+}
+
+#[test]
+fn with_all_columns_it_bounds_every_plan_and_its_duals_prove_its_value() {
+    let (mut checked, mut tight) = (0, 0);
+    for deployment in questions() {
+        let Some((Cost(best), _)) = deployment.brute_force() else { continue };
+        let question = Question::new(&deployment);
+        let mut master = full(&question);
+        let domain = question.whole();
+        let ceilings = Ceilings::new(&question, best + 1);
+        master.focus(&domain, &ceilings).expect("HiGHS takes it");
+        let mixture = master.optimum(None).expect("HiGHS answers").expect("an optimum");
+        let name = &deployment.name;
+        assert!(!mixture.misses, "{name}");
+        let objective = mixture.objective;
+        assert!(objective <= best as f64 * (1.0 + 1e-6), "{name}: {objective} of {best}");
+        // No column costs less than its reduced cost of zero, so the Lagrangian bound at the duals
+        // is the optimum of the master, but for rounding.
+        let terms = Terms { prices: &mixture.prices, ceilings: &ceilings };
+        let bounded = Bounded::new(&question, &domain, terms, ALL, &|| Ok(())).expect("no limit");
+        let proven = bounded.cost(&question);
+        assert!(proven <= best, "{name}: {proven} of {best}");
+        assert!(proven as f64 >= objective * (1.0 - 1e-4), "{name}: {proven} of {objective}");
+        (checked, tight) = (checked + 1, tight + usize::from(proven == best));
+    }
+    assert!(checked > 20 && tight > 0, "{tight} tight of {checked}");
+}
+
+#[test]
+fn columns_are_added_once_and_closed_ones_opened_again() {
+    let deployment = &questions()[0];
+    let question = Question::new(deployment);
+    let plan = &feasible_plans(deployment)[0];
+    let layout = Layout::of(&question, plan).expect("no choice beats another");
+    let held = layout.configurations(&question);
+    let mut master = Master::new(&question, question.cost_max, 1).expect("HiGHS takes it");
+    assert!(master.add_configuration(&held[0]).expect("HiGHS takes it"));
+    assert!(!master.add_configuration(&held[0]).expect("HiGHS takes it"));
+    let mut domain = question.whole();
+    domain.close(question.place(held[0].held[0].slot as usize, held[0].device));
+    let ceilings = Ceilings::new(&question, u64::MAX);
+    master.focus(&domain, &ceilings).expect("HiGHS takes it");
+    assert!(master.add_configuration(&held[0]).expect("HiGHS takes it"), "it was closed");
+    // Without the other columns the model is nowhere.
+    assert!(master.optimum(None).expect("HiGHS answers").expect("an optimum").misses);
+}

@@ -1,0 +1,118 @@
+use super::*;
+use crate::prices::{Ceilings, Prices};
+use crate::small::{configurations, prices, questions};
+
+const ALL: LabelsMax = LabelsMax(usize::MAX / 4);
+
+/// What a configuration costs, from the definition: prices of its runs and choices, and in the
+/// objective the bytes that it stores once.
+fn cost(question: &Question<'_>, prices: &Prices, configuration: &Configuration) -> i64 {
+    let device = configuration.device;
+    let runs = configuration.runs(question);
+    let ends = runs.iter().map(|run| {
+        prices.begin[question.place(run.start, device)]
+            + prices.end[question.place(run.end - 1, device)]
+    });
+    let mut single = 0;
+    let choices = configuration.choices(question).map(|(slot, choice)| {
+        single += choice.bytes;
+        prices.choice(question, question.place(slot, device), choice)
+    });
+    let sum = choices.sum::<i64>() + ends.sum::<i64>();
+    let once = configuration.taken(question).bytes - single;
+    sum + ((question.byte_cost() * once) << question.shift) as i64
+}
+
+/// A configuration, and what it costs by definition.
+struct Known {
+    cost: i64,
+    configuration: Configuration,
+}
+
+/// A device under random prices, and all that it may hold.
+struct Case<'a> {
+    question: &'a Question<'a>,
+    pricing: Pricing<'a>,
+    all: Vec<Known>,
+}
+
+impl Case<'_> {
+    /// The least cost; that of nothing is zero.
+    fn least(&self) -> i64 {
+        self.all.iter().map(|known| known.cost).min().unwrap_or(0).min(0)
+    }
+}
+
+fn each(visit: &mut dyn FnMut(&Case<'_>)) {
+    for (seed, deployment) in questions().iter().enumerate() {
+        let question = Question::new(deployment);
+        let domain = question.whole();
+        let prices = prices(&question, seed as u64);
+        let ceilings = Ceilings::new(&question, u64::MAX);
+        let terms = Terms { prices: &prices, ceilings: &ceilings };
+        for device in 0..question.devices {
+            let mut all = configurations(&question, device);
+            all.retain(|configuration| {
+                let time = configuration.taken(&question).time;
+                ceilings.compute[device].is_none_or(|limit| time <= limit)
+            });
+            let known = |configuration: Configuration| Known {
+                cost: cost(&question, &prices, &configuration),
+                configuration,
+            };
+            let all = all.into_iter().map(known).collect();
+            let pricing = Pricing::new(&question, &domain, terms, device);
+            visit(&Case { question: &question, pricing, all });
+        }
+    }
+}
+
+#[test]
+fn the_cheapest_configuration_is_that_of_brute_force() {
+    let (mut checked, mut searched) = (0, 0);
+    each(&mut |case| {
+        let priced = case.pricing.configurations(ALL);
+        assert_eq!(priced.least, case.least(), "{}", case.question.deployment.name);
+        for (value, configuration) in &priced.found {
+            let known = case.all.iter().find(|known| known.configuration == *configuration);
+            let known = known.expect("what is found may be held");
+            assert_eq!(*value, known.cost, "{configuration:?}");
+        }
+        (checked, searched) = (checked + 1, searched + usize::from(priced.labels > 0));
+    });
+    assert!(checked > 60 && searched > 10, "{searched} of {checked} by labels");
+}
+
+#[test]
+fn few_labels_give_a_bound() {
+    let mut short = 0;
+    each(&mut |case| {
+        let (least, name) = (case.least(), &case.question.deployment.name);
+        let priced = case.pricing.configurations(LabelsMax(1));
+        assert!(priced.least <= least, "{name}: {} of {least}", priced.least);
+        short += usize::from(priced.least < least);
+    });
+    assert!(short > 0, "one label was never too few");
+}
+
+#[test]
+fn no_configuration_with_a_choice_costs_less_than_its_bound() {
+    let mut met = 0;
+    each(&mut |Case { question, pricing, all }| {
+        for ChoiceBound { place, choice, least } in pricing.choices() {
+            let holds = |configuration: &Configuration| {
+                configuration.held.iter().any(|held| {
+                    let slot = held.slot as usize;
+                    question.place(slot, configuration.device) == place
+                        && usize::from(held.choice) == choice
+                })
+            };
+            let with = all.iter().filter(|known| holds(&known.configuration));
+            if let Some(cost) = with.map(|known| known.cost).min() {
+                assert!(least <= cost, "{}: {least} of {cost}", question.deployment.name);
+                met += usize::from(least == cost);
+            }
+        }
+    });
+    assert!(met > 0, "no bound was met");
+}
