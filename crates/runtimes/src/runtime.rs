@@ -324,7 +324,8 @@ pub const RUNTIMES: &[Runtime] = &[
         margin: Bytes(1 << 30),
         note: "It spreads layers over several accelerators itself, so a plan uses one.",
         sources: &[
-            "Mozilla-Ocho/llamafile llama.cpp/server/README.md (-m, -ngl, -c) and README.md (--server)",
+            "Mozilla-Ocho/llamafile llama.cpp/server/README.md (-m, -ngl, -c)",
+            "Mozilla-Ocho/llamafile README.md (--server)",
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
         files: Files::Options(&GpuLayers {
