@@ -133,6 +133,7 @@ def fit(
     context: int | None = None,
     quality: str | float | None = None,
     decode_min: float | None = None,
+    kv: str | Sequence[str] | None = None,
     sort: str | None = None,
     time: float | None = None,
 ) -> dict[str, Any]:
@@ -153,6 +154,7 @@ def fit(
         context=context,
         quality=quality,
         decode_min=decode_min,
+        kv=kv,
         sort=sort,
         time=time,
     )

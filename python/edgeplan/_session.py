@@ -270,6 +270,7 @@ def load(
     *,
     instance: Path | Table | None = None,
     model: str | Sequence[str] | None = None,
+    mmproj: Path | None = None,
     cluster: Path | Table | None = None,
     device: str | Sequence[str] | None = None,
     ram: str | None = None,
@@ -280,6 +281,7 @@ def load(
     objective: str | None = None,
     quality: str | float | None = None,
     decode_min: float | None = None,
+    kv: str | Sequence[str] | None = None,
     engine: str | None = None,
     sensitivity: Path | Sequence[Path] | None = None,
     time: float | None = None,
@@ -289,6 +291,7 @@ def load(
 
     :param instance: an instance file, or its table, in place of all other arguments
     :param model: ``catalog:NAME``, a GGUF file, a config.json or its folder; several in a list
+    :param mmproj: a vision projector beside the model, a GGUF file
     :param cluster: a cluster.toml, or its table
     :param device: devices of one PC, such as ``rtx-3090-24``, in place of a cluster
     :param ram: main memory of that PC, such as ``"64 GiB"``
@@ -300,6 +303,7 @@ def load(
         made as good as the limits allow: ``quality``, ``context``
     :param quality: a format or mix such as ``q4_K_M``, a KL divergence in nats, or ``any``
     :param decode_min: least speed in generated tokens per second
+    :param kv: format of the KV cache, or several to choose from
     :param engine: an engine whose limits hold and whose overheads are priced, such as ``llama.cpp``
     :param sensitivity: measured losses, files of ``edgeplan sensitivity``
     :param time: seconds that the objectives quality and context may be looked for (default 60)
@@ -315,6 +319,7 @@ def load(
             tables.append((name, table))
     options = words(
         model=model,
+        mmproj=mmproj,
         cluster=paths["cluster"],
         device=device,
         ram=ram,
@@ -325,6 +330,7 @@ def load(
         objective=objective,
         quality=quality,
         decode_min=decode_min,
+        kv=kv,
         for_=engine,
         sensitivity=sensitivity,
         time=time,

@@ -23,6 +23,7 @@ mod known_values; // figures that papers report
 mod loaded; // files are opened once
 mod measured; // plans for machines that were measured
 mod memory; // what a model takes while it is measured, taught, and written
+mod one_pc; // what people ask of one PC
 mod peers; // models of CP-SAT and SCIP, where Python has them
 mod planned; // DFTSP as a policy of the simulator
 mod profile; // measuring machines and links

@@ -109,6 +109,6 @@ fn quantized(name: &str, memory_factor: f64, like: Format) -> WireFormat {
         name: name.into(),
         memory_factor,
         time_factor: (1.0 + memory_factor) / 2.0,
-        kl: like.published_kl_nats().as_f64() / 1e9,
+        kl: like.published_kl_nats().unwrap_or_default().as_f64() / 1e9,
     }
 }

@@ -11,9 +11,9 @@ use edgeplan_quality::distill::{Distillation, DistillationSettings, distill};
 use edgeplan_quality::{Reference, Text, load};
 
 use crate::quantize::Wanted;
-use crate::question::learning_rate;
 use crate::reply::Reply;
 use crate::watch;
+use edgeplan_files::argument::learning_rate;
 
 /// Bytes of its logits that are kept.
 const KEPT_MAX: usize = 32 << 20;

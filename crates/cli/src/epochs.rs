@@ -12,9 +12,9 @@ use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_report::curves::svg;
 
 use crate::batch::{Radio, find_solver};
-use crate::question::{number, seconds};
 use crate::reply::{Reply, command_line};
 use crate::watch;
+use edgeplan_files::argument::{number, seconds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

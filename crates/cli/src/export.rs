@@ -78,7 +78,11 @@ fn plan_for(engine: &'static Runtime, arguments: &Arguments) -> Result<Reply> {
     let Arguments { solve, plan, out, at, nearest, .. } = arguments;
     let task = solve.task()?;
     check_folder(out)?;
-    let session = solve.question.load()?;
+    // Without a plan, the engine's own limits decide what the objective finds.
+    let session = match plan {
+        Some(_) => solve.question.load()?,
+        None => solve.question.sources().load()?,
+    };
     watch::listen();
     let addresses: BTreeMap<String, String> = at.iter().cloned().collect();
     let (plan, nearest, command) = (plan.as_deref(), *nearest, &command_line());

@@ -29,6 +29,9 @@ pub(crate) struct Arguments {
     /// Format of the KV cache
     #[arg(long, default_value_t = Format::F16, value_parser = Format::from_str)]
     kv: Format,
+    /// Vision projector beside the model, a GGUF file of the architecture clip
+    #[arg(long)]
+    mmproj: Option<PathBuf>,
     /// Layers on a device beside the host, counted from the last
     #[arg(long, default_value_t = 0)]
     gpu_layers: u64,
@@ -52,6 +55,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         sequences,
         ubatch,
         kv,
+        projector: arguments.mmproj.as_deref(),
         placement: Placement { gpu_layers, cpu_moe: n_cpu_moe },
     };
     Ok(Reply::shown(json, &question.compare(arguments.engine.as_deref())?))

@@ -1,6 +1,5 @@
 //! The question that a command is asked: an instance file, or a model on a cluster.
 
-use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 use std::time::Duration;
@@ -11,8 +10,10 @@ use edgeplan::{
     Changes, Entry, Error, Limits, Quiet, Runtime, Session, Sources, Task, solver_named,
 };
 use edgeplan_external::External;
+use edgeplan_files::argument::{fraction, seconds};
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::Goal;
+use edgeplan_problem::format::Format;
 use edgeplan_runtimes::RUNTIMES;
 use edgeplan_solvers::DEPLOYMENT;
 
@@ -24,13 +25,16 @@ pub(crate) struct Question {
     /// Instance file (JSON) in place of models, machines and a workload
     #[arg(conflicts_with_all = [
         "model", "cluster", "device", "workload", "sensitivity", "objective", "prompt", "generate",
-        "context", "quality", "decode_min",
+        "context", "quality", "decode_min", "kv", "mmproj",
     ])]
     instance: Option<PathBuf>,
     /// Model: `catalog:NAME`, a GGUF file, or a Hugging Face config.json or its folder; repeat for
     /// several models on one cluster [default: catalog:llama-3.1-8b]
     #[arg(long, value_parser = NonEmptyStringValueParser::new())]
     model: Vec<String>,
+    /// Vision projector beside the model, a GGUF file of the architecture clip
+    #[arg(long)]
+    mmproj: Option<PathBuf>,
     #[command(flatten)]
     machines: Machines,
     #[command(flatten)]
@@ -121,6 +125,9 @@ pub(crate) struct RequestKeys {
     /// Least speed in generated tokens per second, without the time of the prompt
     #[arg(long, value_name = "RATE", help_heading = KEYS)]
     decode_min: Option<f64>,
+    /// Format of the KV cache; of several the one with the best plan: f16,q8_0
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', help_heading = KEYS)]
+    kv: Vec<Format>,
 }
 
 impl RequestKeys {
@@ -133,6 +140,7 @@ impl RequestKeys {
             objective,
             quality: self.quality.clone(),
             decode_min: self.decode_min,
+            kv: self.kv.clone(),
         }
     }
 }
@@ -194,6 +202,7 @@ impl Question {
             workload: self.workload.clone().map(Into::into),
             changes: self.request.changes(self.objective),
             sensitivity: self.sensitivity.clone(),
+            projector: self.mmproj.clone(),
             engine: self.runtime,
             ..self.machines.sources()
         }
@@ -246,25 +255,4 @@ impl Effort {
         let (time, interrupt) = (Some(Duration::from_secs_f64(time)), Some(watch::flag()));
         Limits { time, seed, threads, interrupt, ..Limits::default() }
     }
-}
-
-/// A number of an argument within a range; the error says that a number `what` is allowed.
-pub(crate) fn number(text: &str, range: impl RangeBounds<f64>, what: &str) -> Result<f64, String> {
-    let number = text.parse::<f64>().ok().filter(|number| range.contains(number));
-    number.ok_or_else(|| format!("a number {what} is allowed"))
-}
-
-/// Seconds of an argument.
-pub(crate) fn seconds(text: &str) -> Result<f64, String> {
-    number(text, 0.0..=1e7, "of seconds from 0 to 10000000")
-}
-
-/// A rate of learning of an argument.
-pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
-    number(text, (Bound::Excluded(0.0), Bound::Included(1.0)), "above 0, up to 1,")
-}
-
-/// A gap of an argument.
-pub(crate) fn fraction(text: &str) -> Result<f64, String> {
-    number(text, 0.0..1.0, "from 0 to below 1")
 }

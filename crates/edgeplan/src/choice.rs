@@ -104,6 +104,7 @@ latency = "10 us"
                 privacy: false,
                 ..Workload::default()
             },
+            projector: None,
             workload_file: None,
         };
         let session = Session::new(Origin::Built(Arc::new(inputs)), View::Open).unwrap();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use edgeplan_files::deployment::{PlanFile, fingerprint};
 use edgeplan_files::{InputError, read_text};
-use edgeplan_problem::deployment::{Account, Deployment, Placement, Plan};
+use edgeplan_problem::deployment::{Account, Deployment, DeviceId, Placement, Plan};
 use edgeplan_problem::{Bytes, Cost, Nanos, Problem as _, Verdict};
 use edgeplan_report::answer::headline;
 use edgeplan_runtimes::{Order, Request, Runtime, export, latency, nearest};
@@ -13,7 +13,8 @@ use serde::Serialize;
 
 use crate::Error;
 use crate::answer::{Progress, Task, answer, believed};
-use crate::session::{Session, View};
+use crate::cache::CacheChoice;
+use crate::session::{Inputs, Session, View};
 
 /// What is to be exported, and for whom.
 ///
@@ -200,12 +201,19 @@ impl Session {
                 generate: workload.generate,
                 batch: workload.batch,
                 context: workload.context(&inputs.models[0])?,
-                kv: workload.kv,
+                kv: workload.kv.used(),
                 first_token: latency(&requests.prompt, &plan),
                 whole: latency(&requests.whole, &plan),
             });
         }
         let kept = session.inputs().map(|inputs| inputs.models[0].kept()).unwrap_or_default();
+        let projector = match session.inputs() {
+            Some(Inputs { projector: Some(known), .. }) => {
+                let device = session.inputs().map_or(Ok(0), Inputs::projector_device)?;
+                Some((known.file.clone(), DeviceId(device as u16)))
+            }
+            _ => None,
+        };
         let order = Order {
             runtime: engine,
             deployment: &deployment,
@@ -215,6 +223,7 @@ impl Session {
             addresses: export_to.addresses,
             backends: &backends,
             kept: &kept,
+            projector: projector.as_ref().map(|(file, device)| (file.as_str(), *device)),
             remarks: &remarks,
             command: export_to.command,
         };
@@ -231,13 +240,14 @@ impl Session {
         task: &Task<'_>,
         progress: &mut dyn Progress,
     ) -> Result<Option<Chosen>, Error> {
-        let session = self.viewed(View::Within(engine))?;
+        let session = self.viewed(View::Within(engine))?.resolved(task, progress)?;
         let deployment = session.deployment().clone();
         one_model(&deployment)?;
         let (outcome, _) = answer(&deployment, task, progress);
         let solver = task.solver(&deployment).name;
         let outcome = believed(solver, outcome)?;
-        let remarks = vec![headline(&deployment, solver, &outcome)];
+        let mut remarks = vec![headline(&deployment, solver, &outcome)];
+        remarks.extend(session.cache_choice().map(CacheChoice::text));
         let plan = outcome.plan.map(|plan| engine.arranged(&deployment, &plan));
         Ok(plan.map(|plan| Chosen { session, deployment, plan, remarks }))
     }

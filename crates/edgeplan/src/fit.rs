@@ -122,6 +122,7 @@ impl Fit {
             models: vec![model],
             cluster: self.cluster.clone(),
             workload: Workload { objective: Goal::Quality, ..self.workload.clone() },
+            projector: None,
             workload_file: None,
         };
         let session = Session::new(Origin::Built(Arc::new(inputs)), View::Open)?;

@@ -18,6 +18,7 @@
 
 mod answer;
 pub mod batch;
+mod cache;
 mod certificate;
 mod changed;
 mod check;
@@ -53,6 +54,7 @@ mod verify;
 mod what_if;
 
 pub use answer::{Phase, Progress, Quiet, Task, answer, believed};
+pub use cache::{CacheChoice, OtherCache, Worth};
 pub use certificate::{CertificateFile, certify};
 pub use check::Checked;
 pub use choice::Unsure;

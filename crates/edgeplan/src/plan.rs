@@ -14,6 +14,7 @@ use serde::Serialize;
 use crate::Error;
 
 use crate::answer::{Progress, Task, answer};
+use crate::cache::{CacheChoice, CacheKeys};
 use crate::certificate::{CertifiedKey, bound_text};
 use crate::choice::Unsure;
 use crate::confidence::Confidence;
@@ -114,6 +115,8 @@ struct PlannedKeys {
     second_opinion: Option<OpinionKeys>,
     #[serde(skip_serializing_if = "Option::is_none")]
     sought: Option<SoughtKeys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<CacheKeys>,
     #[serde(flatten)]
     plan: Option<PlanKeys>,
     #[serde(flatten)]
@@ -161,6 +164,7 @@ impl Planned {
             answer,
             second_opinion: opinion.map(|opinion| OpinionKeys::new(deployment, opinion)),
             sought: session.sought().map(|sought| sought.keys()),
+            cache: session.cache_choice().map(CacheChoice::keys),
             plan,
             diagnosis: self.diagnosis.as_ref().map(|diagnosis| diagnosis.keys(deployment)),
             rederived: self.rederived.as_ref().map(Rederived::keys),
@@ -199,6 +203,7 @@ impl Planned {
             parts.extend(session.sentences(plan)?);
         }
         parts.extend(sought::text(session));
+        parts.extend(session.cache_choice().map(CacheChoice::text));
         parts.push(headline(deployment, self.solver, outcome));
         if double_checked || outcome.verdict.is_wrong() {
             let second = self.second_opinion.as_ref();

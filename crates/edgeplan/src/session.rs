@@ -6,15 +6,18 @@ use edgeplan_files::InputError;
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::device::Backend;
 use edgeplan_model::ModelSpec;
+use edgeplan_model::gguf::Projector;
 use edgeplan_pricing::workload::Workload;
 use edgeplan_pricing::{
-    End, PricedDeployment, price, prompt_alone, prompt_alone_at, whole_requests, whole_requests_at,
+    CacheFormats, End, PricedDeployment, price, prompt_alone, prompt_alone_at, whole_requests,
+    whole_requests_at,
 };
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_runtimes::Runtime;
 use edgeplan_simulator::Size;
 
 use crate::Error;
+use crate::cache::CacheChoice;
 use crate::sought::Sought;
 
 /// What of an engine a question takes into account.
@@ -61,6 +64,8 @@ pub struct Inputs {
     pub cluster: Cluster,
     /// The workload, before an engine changed it.
     pub workload: Workload,
+    /// A vision projector beside the model.
+    pub projector: Option<Projector>,
     /// The workload's file, for errors.
     pub(crate) workload_file: Option<String>,
 }
@@ -87,7 +92,7 @@ const BUILT: &str = "model, cluster and workload";
 /// let size = session.request_size().expect("no file");
 /// println!("{} on {} devices", inputs.names[0], session.deployment().devices.len());
 /// println!("{} prompt tokens, {} generated", size.prompt, size.generate);
-/// println!("KV cache in {}", session.workload().expect("no file").kv);
+/// println!("KV cache in {}", session.workload().expect("no file").kv.used());
 /// let requests = session.requests()?.expect("no file");
 /// assert_eq!(requests.whole.devices, session.priced().deployment.devices);
 /// assert!(session.sought().is_none(), "the objective is the latency");
@@ -100,10 +105,13 @@ pub struct Session {
     /// The workload as the engine serves it; an instance file has none.
     workload: Option<Workload>,
     priced: PricedDeployment,
-    /// The problem before an engine restricted it; none in the open view.
+    /// The problem before an engine restricted it and a projector took memory; none where neither
+    /// did.
     unrestricted: Option<Deployment>,
     /// What the objective looked for; see [`Session::resolved`].
     pub(crate) sought: Option<Sought>,
+    /// Which format of the KV cache was chosen of several; see [`Session::resolved`].
+    pub(crate) cache: Option<CacheChoice>,
 }
 
 /// The times of requests, whose plans are those of the session's problem.
@@ -128,13 +136,22 @@ impl Session {
             }
             Origin::Built(inputs) => {
                 let workload = inputs.served(view)?;
-                let priced = inputs.price(&inputs.cluster, &workload)?;
+                let priced = inputs.price_usable(&workload)?;
                 (Some(workload), priced, BUILT)
             }
         };
-        let unrestricted = view.runtime().map(|_| open.deployment.clone());
+        let inputs = match &origin {
+            Origin::Built(inputs) => Some(&**inputs),
+            Origin::Instance(_) => None,
+        };
+        let changed = view.runtime().is_some() || inputs.is_some_and(|i| i.projector.is_some());
+        let unrestricted = changed.then(|| open.deployment.clone());
         let priced = restricted(open, view, file)?;
-        Ok(Self { origin, view, workload, priced, unrestricted, sought: None })
+        let priced = match inputs {
+            Some(inputs) => inputs.with_projector(priced)?,
+            None => priced,
+        };
+        Ok(Self { origin, view, workload, priced, unrestricted, sought: None, cache: None })
     }
 
     /// The question of a deployment that the caller made; `name` stands for its file in errors.
@@ -170,6 +187,13 @@ impl Session {
     /// See [`Session`] for an example.
     pub fn sought(&self) -> Option<Sought> {
         self.sought
+    }
+
+    /// Which format of the KV cache was chosen; none where the workload names one.
+    ///
+    /// See [`Session::resolved`] for an example.
+    pub fn cache_choice(&self) -> Option<&CacheChoice> {
+        self.cache.as_ref()
     }
 
     /// The problem.
@@ -278,7 +302,7 @@ impl Session {
     ) -> Result<Deployment, Error> {
         let workload = self.workload.as_ref().unwrap_or(&inputs.workload);
         let priced = inputs.price(cluster, workload)?;
-        Ok(restricted(priced, self.view, BUILT)?.deployment)
+        Ok(inputs.with_projector(restricted(priced, self.view, BUILT)?)?.deployment)
     }
 }
 
@@ -308,6 +332,39 @@ impl Inputs {
         workload: &Workload,
     ) -> Result<PricedDeployment, InputError> {
         price(&self.models, cluster, workload).map_err(|error| self.blame(error))
+    }
+
+    /// Where llama.cpp puts a projector that nobody said another place for: on the first
+    /// accelerator of the source's host, or else beside its processor.
+    pub(crate) fn projector_device(&self) -> Result<usize, InputError> {
+        let backends = self.backends()?;
+        let here = |device: &usize| *device == 0 || self.cluster.share_host(0, *device);
+        let accelerator = |device: &usize| backends[*device].is_some_and(|b| !b.is_cpu());
+        Ok((0..backends.len()).filter(here).find(accelerator).unwrap_or(0))
+    }
+
+    /// The problem with a projector in the memory of its device.
+    fn with_projector(&self, mut priced: PricedDeployment) -> Result<PricedDeployment, InputError> {
+        let Some(Projector { file, bytes }) = &self.projector else { return Ok(priced) };
+        let device = &mut priced.deployment.devices[self.projector_device()?];
+        device.overhead += *bytes;
+        priced.notes.push(format!(
+            "{}: {bytes} of what the engine needs are the projector {file}; buffers of images are \
+             not counted",
+            device.name
+        ));
+        Ok(priced)
+    }
+
+    /// The problem with the first format of the KV cache that can be used.
+    fn price_usable(&self, workload: &Workload) -> Result<PricedDeployment, InputError> {
+        let first = self.price(&self.cluster, workload);
+        let others = workload.kv.all().iter().skip(1);
+        let with = |&format| {
+            let workload = Workload { kv: CacheFormats::from(format), ..workload.clone() };
+            self.price(&self.cluster, &workload).ok()
+        };
+        first.or_else(|error| others.filter_map(with).next().ok_or(error))
     }
 
     /// An error of a key of the workload.

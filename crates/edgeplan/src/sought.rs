@@ -93,6 +93,7 @@ impl Session {
     /// The question with what its objective `quality` or `context` looks for filled in, and the
     /// time as what is left to minimise; any other question as it is. Where no value has a plan,
     /// the question is that of the easiest value, so that its diagnosis says what is in the way.
+    /// Where the workload names several formats of the KV cache, that of the best plan is chosen.
     ///
     /// ```
     /// use edgeplan::{Changes, Quiet, Sources, Task};
@@ -104,6 +105,7 @@ impl Session {
     /// let session = session.resolved(&Task::default(), &mut Quiet)?;
     /// let sought = session.sought().expect("the objective is searched for");
     /// assert!(sought.bound <= sought.value);
+    /// assert!(session.cache_choice().is_none(), "f16 alone");
     /// # Ok::<(), edgeplan::Error>(())
     /// ```
     ///
@@ -111,8 +113,14 @@ impl Session {
     /// As [`Sources::load`](crate::Sources::load); several models with the objective `quality`.
     ///
     /// # Complexity
-    /// O(log(range / precision)) solves, each ending at its first feasible plan.
+    /// O(log(range / precision)) solves, each ending at its first feasible plan; of other
+    /// objectives none, or one for each of several formats of the cache.
     pub fn resolved(self, task: &Task<'_>, progress: &mut dyn Progress) -> Result<Self, Error> {
+        self.with_best_cache(task, progress)
+    }
+
+    /// The question with what its objective looks for, whatever formats of the cache are offered.
+    pub(crate) fn found(self, task: &Task<'_>, progress: &mut dyn Progress) -> Result<Self, Error> {
         let Origin::Built(inputs) = self.origin() else { return Ok(self) };
         let inputs = Arc::clone(inputs);
         if matches!(inputs.workload.objective, Goal::Quality | Goal::Context) {

@@ -7,9 +7,11 @@ use edgeplan_files::deployment::read_instance;
 use edgeplan_files::{InputError, TextFile, parse_json, read_text};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::ModelSpec;
+use edgeplan_model::gguf::Projector;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_pricing::workload::{Goal, Workload};
+use edgeplan_problem::format::Format;
 use edgeplan_runtimes::Runtime;
 
 use crate::Error;
@@ -104,6 +106,8 @@ pub struct Sources {
     pub changes: Changes,
     /// Measured sensitivities, each of the model that it names.
     pub sensitivity: Vec<PathBuf>,
+    /// A vision projector beside the model, a GGUF file of the architecture `clip`.
+    pub projector: Option<PathBuf>,
     /// Plans only within what this engine can run, priced as it works.
     pub engine: Option<&'static Runtime>,
 }
@@ -125,6 +129,8 @@ pub struct Changes {
     pub quality: Option<Quality>,
     /// Generated tokens per second of one request, at least.
     pub decode_min: Option<f64>,
+    /// Formats of the KV cache to choose from; as the workload says if empty.
+    pub kv: Vec<Format>,
 }
 
 impl Changes {
@@ -144,6 +150,9 @@ impl Changes {
         workload.objective = self.objective.unwrap_or(workload.objective);
         workload.quality = self.quality.clone().or(workload.quality.take());
         workload.decode_min = self.decode_min.or(workload.decode_min);
+        if !self.kv.is_empty() {
+            workload.kv = self.kv.clone().into();
+        }
         workload.check(COMMAND_LINE)
     }
 }
@@ -192,7 +201,9 @@ impl Sources {
             attach(&mut models, path)?;
         }
         let workload_file = self.workload.as_ref().map(Document::name);
-        Ok(Origin::Built(Arc::new(Inputs { names, models, cluster, workload, workload_file })))
+        let projector = self.projector.as_deref().map(Projector::read).transpose()?;
+        let inputs = Inputs { names, models, cluster, workload, projector, workload_file };
+        Ok(Origin::Built(Arc::new(inputs)))
     }
 
     /// The machines: those of `devices`, or else of the cluster.

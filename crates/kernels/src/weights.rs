@@ -87,7 +87,7 @@ fn matrix(device: &Device, format: Format, shape: Shape, content: &[u8]) -> Resu
         Format::F16 => dense(DType::F16),
         Format::BF16 => dense(DType::BF16),
         _ => {
-            let storage = QStorage::from_data(Cow::Borrowed(content), device, ggml_type(format))?;
+            let storage = QStorage::from_data(Cow::Borrowed(content), device, ggml_type(format)?)?;
             Ok(Weight::Quantized(QMatMul::from_qtensor(QTensor::new(storage, sides)?)?))
         }
     }
@@ -99,7 +99,7 @@ fn content(format: Format, shape: Shape) -> Result<Vec<u8>> {
     let numbers: Vec<f32> =
         (0..PIECE.0 * PIECE.1).map(|_| random.random_range(-1.0..1.0)).collect();
     let piece = Tensor::from_vec(numbers, PIECE, &Device::Cpu)?;
-    let piece = QTensor::quantize(&piece, ggml_type(format))?;
+    let piece = QTensor::quantize(&piece, ggml_type(format)?)?;
     let piece = piece.data()?;
     let Some(bytes) = format.bytes(shape.rows, shape.row_len) else {
         candle_core::bail!("rows of {} elements are no whole blocks of {format}", shape.row_len)
@@ -132,7 +132,7 @@ mod tests {
         let exact = product(Format::F32);
         let scale = largest(&exact);
         assert!(scale > 1.0, "{scale}");
-        for format in Format::ALL {
+        for format in Format::COMPUTED {
             let y = product(format);
             assert_eq!((y.dims(), y.dtype()), (&[3, 48][..], DType::F32));
             let error = largest(&(&y - &exact).unwrap()) / scale;

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use edgeplan_files::InputError;
 use edgeplan_model::Allocation;
+use edgeplan_model::gguf::Projector;
 use edgeplan_problem::Bytes;
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::FormatMix;
@@ -54,6 +55,8 @@ pub struct Question<'a> {
     pub ubatch: u64,
     /// Format of the KV cache.
     pub kv: Format,
+    /// A vision projector beside the model, which the dry run does not know of.
+    pub projector: Option<&'a Path>,
     /// Where layers lie.
     pub placement: Placement,
 }
@@ -82,7 +85,14 @@ impl Question<'_> {
             return Err(InputError::file(format!("--kv {kv}"), problem));
         }
         let allocation = Allocation { context, sequences, ubatch, keys: kv, values: kv };
-        let ours = estimate(&model, recipe, &allocation, placement);
+        let mut ours = estimate(&model, recipe, &allocation, placement);
+        let mut notes = model.notes.clone();
+        if let Some(Projector { file, bytes }) = self.projector.map(Projector::read).transpose()? {
+            // On the device where there is one.
+            let place = usize::from(placement.gpu_layers > 0);
+            ours[place].weights += bytes;
+            notes.push(format!("{bytes} of weights are the projector {file}, apart from images"));
+        }
         let ask = |folder| self.dry_run(folder, &allocation);
         let theirs = engine.map(ask).transpose()?;
         // The host alone where no layer lies elsewhere.
@@ -94,7 +104,7 @@ impl Question<'_> {
             dry_run_bytes: theirs.map(|all| all[place]),
         });
         let devices = devices.collect();
-        Ok(Comparison { model: model.name, context, devices, notes: model.notes })
+        Ok(Comparison { model: model.name, context, devices, notes })
     }
 
     fn dry_run(&self, folder: &Path, allocation: &Allocation) -> Result<[Account; 2], InputError> {

@@ -101,11 +101,6 @@ pub fn estimate(
 /// Bytes of a tensor; where its rows are no whole number of blocks, in the format that
 /// `llama-quantize` falls back to.
 fn bytes(tensor: &TensorSpec, format: Format) -> Bytes {
-    let fallback = match format {
-        Format::Q2K | Format::Q3K | Format::Q4K => Format::Q5_0,
-        Format::Q5K => Format::Q5_1,
-        _ => Format::Q8_0,
-    };
-    let tried = [format, fallback, Format::F16];
-    tried.into_iter().find_map(|format| tensor.bytes(format)).unwrap_or_default()
+    let tried = [Some(format), format.fallback(), Some(Format::F16)];
+    tried.into_iter().flatten().find_map(|format| tensor.bytes(format)).unwrap_or_default()
 }

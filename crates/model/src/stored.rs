@@ -18,28 +18,13 @@ pub struct StoredType {
 }
 
 /// The types that are no [`Format`]: names, ids and sizes as in ggml (ggml-org/llama.cpp,
-/// `gguf-py/gguf/constants.py`; q2_0 from `ggml/include/ggml.h`).
-const OTHERS: [StoredType; 20] = [
-    other("iq2_xxs", 16, 256, 66),
-    other("iq2_xs", 17, 256, 74),
-    other("iq3_xxs", 18, 256, 98),
-    other("iq1_s", 19, 256, 50),
-    other("iq4_nl", 20, 32, 18),
-    other("iq3_s", 21, 256, 110),
-    other("iq2_s", 22, 256, 82),
-    other("iq4_xs", 23, 256, 136),
+/// `gguf-py/gguf/constants.py`).
+const OTHERS: [StoredType; 5] = [
     other("i8", 24, 1, 1),
     other("i16", 25, 1, 2),
     other("i32", 26, 1, 4),
     other("i64", 27, 1, 8),
     other("f64", 28, 1, 8),
-    other("iq1_m", 29, 256, 56),
-    other("tq1_0", 34, 256, 54),
-    other("tq2_0", 35, 256, 66),
-    other("mxfp4", 39, 32, 17),
-    other("nvfp4", 40, 64, 36),
-    other("q1_0", 41, 128, 18),
-    other("q2_0", 42, 64, 18),
 ];
 
 const fn other(
@@ -87,17 +72,17 @@ impl StoredType {
         row.checked_mul(rows).filter(|_| whole).map(Bytes)
     }
 
-    /// The format whose published speed stands in for this type's: its own, or else the one with
-    /// the nearest bits per weight (the first of [`Format::ALL`] where two are as near). An
-    /// estimate: bytes are exact, but speeds are not published for every type.
+    /// The format whose speed stands in for this type's: its own where that is timed
+    /// ([`Format::COMPUTED`]), or else the one with the nearest bits per weight, the first where two
+    /// are as near. An estimate: bytes are exact, but speeds are not published for every type.
     pub fn rated_as(self) -> Format {
         // Bytes of 256 elements, the least common multiple of all block sizes.
         let size = |elements: u64, bytes: u64| 256 / elements * bytes;
         let own = size(self.block_elements, self.block_bytes);
         let distance =
             |format: &Format| size(format.block_elements(), format.block_bytes()).abs_diff(own);
-        let same = Format::from_ggml_id(self.ggml_id);
-        same.or_else(|| Format::ALL.into_iter().min_by_key(distance)).unwrap_or(Format::F32)
+        let same = Format::from_ggml_id(self.ggml_id).filter(|format| format.is_computed());
+        same.or_else(|| Format::COMPUTED.into_iter().min_by_key(distance)).unwrap_or(Format::F32)
     }
 }
 

@@ -78,7 +78,7 @@ impl Planner {
         let everywhere = |format: &Format| {
             tensors().filter(|tensor| tensor.quantizable).all(|tensor| !tensor.lacks(*format))
         };
-        Format::ALL.into_iter().rev().filter(everywhere).collect()
+        Format::COMPUTED.into_iter().rev().filter(everywhere).collect()
     }
 
     /// The smallest plan within a bound.
@@ -90,7 +90,7 @@ impl Planner {
             engine: EngineTraits::REFERENCE,
             objective: Goal::Memory,
             quality: Some(measure.bound(budget)),
-            formats: Format::ALL.into(),
+            formats: Format::COMPUTED.into(),
             granularity: match measure {
                 Measure::ByLayer => Granularity::Layer,
                 _ => Granularity::TensorClass,
@@ -138,7 +138,9 @@ impl Planner {
         let sensitivity = Sensitivity::new(&self.spec, &measure.bound(1.0));
         let tensors = || self.spec.layers.iter().flat_map(|layer| &layer.tensors);
         let losses = uniform.iter().map(|&format| {
-            tensors().map(|tensor| sensitivity.loss(tensor, format).as_f64() / 1e9).sum::<f64>()
+            tensors()
+                .map(|t| sensitivity.loss(t, format).unwrap_or_default().as_f64() / 1e9)
+                .sum::<f64>()
         });
         let losses: Vec<f64> = losses.filter(|loss| *loss > 0.0).collect();
         let least = losses.iter().copied().fold(f64::INFINITY, f64::min);

@@ -11,7 +11,7 @@ use super::{Builder, STATES};
 use crate::workload::Granularity;
 use edgeplan_files::InputError;
 use edgeplan_model::recipes::{Choice, Price, Priced, TensorChoices, recipes};
-use edgeplan_model::sensitivity::Sensitivity;
+use edgeplan_model::sensitivity::{self, Sensitivity};
 use edgeplan_model::{Allocation, LayerSpec, ModelSpec, Part, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
 
@@ -121,8 +121,8 @@ impl Builder<'_> {
             context,
             sequences: self.workload.batch.into(),
             ubatch: CHUNK,
-            keys: self.workload.kv,
-            values: self.workload.kv,
+            keys: self.workload.kv.used(),
+            values: self.workload.kv.used(),
         }
     }
 
@@ -191,7 +191,10 @@ impl Builder<'_> {
                 continue;
             }
             let bytes = self.stored(model, layer, tensor, format);
-            let loss: Loss = sensitivity.loss(tensor, format);
+            let loss = sensitivity.loss(tensor, format).ok_or_else(|| {
+                let problem = format!("{format}; {}", sensitivity::unknown(format));
+                InputError::key("workload", "formats", problem)
+            })?;
             let product = Product { layer, tensor, format, experts: model.has_experts() };
             let known: Vec<Option<Prediction>> = (0..self.machines.len())
                 .map(|device| self.tensor_time(device, product))

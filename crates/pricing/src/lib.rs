@@ -7,6 +7,7 @@
 //! is estimated, and [`edgeplan_model::StoredType::rated_as`] what stands for types that are no
 //! format.
 
+mod cache;
 pub mod engine;
 mod layers;
 pub mod llama_bench;
@@ -28,6 +29,7 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::{Bytes, Nanos};
 
+pub use self::cache::CacheFormats;
 pub use self::machine::CHUNK;
 use self::machine::{Machine, Passes};
 use self::machine::{format_of, multiplied};
@@ -102,12 +104,9 @@ pub fn price(
             traffic_max: known.traffic_max.map(|bytes| Bytes(bytes.0)),
         });
     }
-    if workload.is_decode_alone() {
-        notes.push(("times".to_owned(), DECODE_ALONE.to_owned()));
-    }
+    notes.extend(said(models, workload)?);
     let (mut built, mut times) = (Vec::new(), Vec::new());
     for model in models {
-        notes.extend(model.notes.iter().map(|note| (model.name.clone(), note.clone())));
         let (model, layers) = builder.model(model)?;
         built.push(model);
         times.push(layers);
@@ -141,6 +140,17 @@ pub fn price(
         .checked()
         .map_err(|error| InputError::file("model, cluster and workload", error.to_string()))?;
     Ok(PricedDeployment::new(deployment, origins, times, joined(notes)))
+}
+
+/// What a reader must know of the times, and of each model.
+fn said(models: &[ModelSpec], workload: &Workload) -> Result<Vec<(String, String)>, InputError> {
+    let times = workload.is_decode_alone().then(|| ("times".into(), DECODE_ALONE.into()));
+    let mut notes: Vec<(String, String)> = times.into_iter().collect();
+    for model in models {
+        let cache = workload.cache_loss(model)?.1;
+        notes.extend(model.notes.iter().chain(&cache).map(|n| (model.name.clone(), n.clone())));
+    }
+    Ok(notes)
 }
 
 /// The longest time of a request, or of its generated tokens.
@@ -213,8 +223,10 @@ impl<'a> Builder<'a> {
     fn model(&self, spec: &ModelSpec) -> Result<(Model, Vec<Vec<Times>>), InputError> {
         let sensitivity = Sensitivity::new(spec, &self.workload.floor());
         let (mut shared, mut layers, mut times) = (Vec::new(), Vec::new(), Vec::new());
-        for layer in &spec.layers {
-            let (layer, known) = self.layer(spec, layer, sensitivity, &mut shared)?;
+        let cache = cache::shares(spec, self.workload.cache_loss(spec)?.0);
+        for (layer, cache) in spec.layers.iter().zip(cache) {
+            let (mut layer, known) = self.layer(spec, layer, sensitivity, &mut shared)?;
+            layer.options.iter_mut().for_each(|option| option.loss += cache);
             layers.push(layer);
             times.push(known);
         }

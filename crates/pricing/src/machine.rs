@@ -165,8 +165,12 @@ impl<'a> Machine<'a> {
     pub(super) fn resident(&self, matrix: Matrix) -> Bytes {
         let Matrix { format, shape: (rows, row_len), batch } = matrix;
         match &self.speed {
-            Speed::Measured(machine) => machine.model.resident(format, rows, row_len, batch),
-            Speed::Published(_) => format.bytes(rows, row_len).unwrap_or_default(),
+            Speed::Measured(machine) if format.is_computed() => {
+                machine.model.resident(format, rows, row_len, batch)
+            }
+            Speed::Measured(_) | Speed::Published(_) => {
+                format.bytes(rows, row_len).unwrap_or_default()
+            }
         }
     }
 
@@ -233,7 +237,10 @@ impl<'a> Machine<'a> {
         let Product { layer, tensor, format, .. } = product;
         let time = match &self.speed {
             Speed::Measured(machine) => {
-                Kernels { machine, name: self.name, passes }.pass(layer, tensor, format, rows)
+                let timed = timed_as(format);
+                Kernels { machine, name: self.name, passes }
+                    .pass(layer, tensor, timed, rows)
+                    .map(|time| Prediction { estimated: time.estimated || timed != format, ..time })
             }
             Speed::Published(rates) if product.multiplies() => {
                 let time = self.published(rates, passes, product, rows)?;
@@ -257,12 +264,14 @@ impl<'a> Machine<'a> {
         let (used, experts) = tensor.experts.unwrap_or((1, 1));
         let operations = (tensor.elements() / experts * used).saturating_mul(2 * rows);
         let (bytes, experts) = (product.read(rows), tensor.experts.is_some());
-        let time = rates.pass(Pass { format, bytes, operations, experts }, passes.estimate);
+        let timed = timed_as(format);
+        let pass = Pass { format: timed, bytes, operations, experts };
+        let time = rates.pass(pass, passes.estimate);
         let time = time.map_err(|error| {
             InputError::key("workload", "estimate", format!("{}: {error}", self.name))
         })?;
-        let known = rates.bandwidth(format, false).is_ok() && rates.compute(format, false).is_ok();
-        Ok(Prediction { estimated: !known, ..Prediction::exact(time) })
+        let known = rates.bandwidth(timed, false).is_ok() && rates.compute(timed, false).is_ok();
+        Ok(Prediction { estimated: !known || timed != format, ..Prediction::exact(time) })
     }
 }
 
@@ -326,4 +335,9 @@ pub(crate) fn multiplied(layer: &LayerSpec, tensor: &TensorSpec) -> bool {
 /// The format that stands for what a tensor keeps.
 pub(crate) fn format_of(tensor: &TensorSpec) -> Format {
     tensor.native.map_or(Format::F32, StoredType::rated_as)
+}
+
+/// The format whose speed stands in for one that nobody timed here.
+fn timed_as(format: Format) -> Format {
+    StoredType::from(format).rated_as()
 }

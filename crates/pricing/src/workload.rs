@@ -6,6 +6,7 @@ use std::str::FromStr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cache::CacheFormats;
 use crate::engine::EngineTraits;
 use crate::pins::Pin;
 use edgeplan_files::quantity::Time;
@@ -51,8 +52,10 @@ pub struct Workload {
     pub returns: Returns,
     /// Format of the activations that move between devices.
     pub activations: Format,
-    /// Format of the KV cache.
-    pub kv: Format,
+    /// Format of the KV cache, or several to choose from; by default f16, or what the engine has.
+    pub kv: CacheFormats,
+    /// What a cache in a format loses, in nats per token: measured, in place of published numbers.
+    pub kv_loss: BTreeMap<String, f64>,
     /// No request may take longer.
     pub latency_max: Option<Time>,
     /// Generated tokens per second over all batches must be at least this.
@@ -86,7 +89,8 @@ impl Default for Workload {
             recipes_max: 16,
             returns: Returns::Token,
             activations: Format::F32,
-            kv: Format::F16,
+            kv: CacheFormats::default(),
+            kv_loss: BTreeMap::new(),
             latency_max: None,
             throughput_min: None,
             decode_min: None,
@@ -254,6 +258,7 @@ impl Workload {
                 return error(key, problem);
             }
         }
+        self.check_cache(file)?;
         self.check_goal(file)
     }
 

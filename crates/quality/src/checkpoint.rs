@@ -86,8 +86,9 @@ impl Checkpoint {
     /// # Errors
     /// When it has a type that cannot be widened.
     pub fn format(&self, tensor: &gguf::Tensor) -> Result<Format, InputError> {
-        Format::from_ggml_id(tensor.stored.ggml_id).ok_or_else(|| {
-            let known = Format::ALL.map(Format::name).join(", ");
+        let format = Format::from_ggml_id(tensor.stored.ggml_id);
+        format.filter(|format| format.is_computed()).ok_or_else(|| {
+            let known = Format::COMPUTED.map(Format::name).join(", ");
             let problem = format!("{} cannot be widened; {known} can", tensor.stored.name);
             self.header.error(&tensor.name, problem)
         })

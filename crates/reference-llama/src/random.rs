@@ -106,6 +106,7 @@ fn data(
         }
         return Ok(());
     };
+    let kind = ggml_type(format).map_err(Error::other)?;
     let each = (PIECE / row_len).max(1);
     let pieces: Vec<(u64, u64)> = (0..rows)
         .step_by(each as usize)
@@ -115,7 +116,7 @@ fn data(
     for some in pieces.chunks(PIECES) {
         let made: Vec<_> = some
             .par_iter()
-            .map(|&(seed, rows)| piece(seed, rows as usize, row_len as usize, ggml_type(format)))
+            .map(|&(seed, rows)| piece(seed, rows as usize, row_len as usize, kind))
             .collect();
         for bytes in made {
             let bytes = bytes.map_err(Error::other)?;

@@ -71,7 +71,7 @@ impl Weights {
             Format::BF16 => return float(DType::BF16),
             _ => {}
         }
-        let storage = QStorage::from_data(Cow::Owned(bytes), &self.device, ggml_type(format))?;
+        let storage = QStorage::from_data(Cow::Owned(bytes), &self.device, ggml_type(format)?)?;
         Ok(Matrix::Quantized(Arc::new(QTensor::new(storage, (rows, row_len))?)))
     }
 
@@ -132,8 +132,9 @@ impl Weights {
             let problem = format!("dimensions {found:?}; {expected:?} are allowed");
             return Err(self.header.error(name, problem));
         }
-        let Some(format) = Format::from_ggml_id(tensor.stored.ggml_id) else {
-            let known = Format::ALL.map(Format::name).join(", ");
+        let format = Format::from_ggml_id(tensor.stored.ggml_id);
+        let Some(format) = format.filter(|format| format.is_computed()) else {
+            let known = Format::COMPUTED.map(Format::name).join(", ");
             let problem = format!("{} cannot be run; {known} are allowed", tensor.stored.name);
             return Err(self.header.error(name, problem));
         };
@@ -148,8 +149,11 @@ impl Weights {
 }
 
 /// What candle calls a format.
-pub fn ggml_type(format: Format) -> GgmlDType {
-    match format {
+///
+/// # Errors
+/// A format that candle has no kernels for ([`Format::COMPUTED`] are those that it has).
+pub fn ggml_type(format: Format) -> candle_core::Result<GgmlDType> {
+    Ok(match format {
         Format::F32 => GgmlDType::F32,
         Format::F16 => GgmlDType::F16,
         Format::BF16 => GgmlDType::BF16,
@@ -165,5 +169,6 @@ pub fn ggml_type(format: Format) -> GgmlDType {
         Format::Q5K => GgmlDType::Q5K,
         Format::Q6K => GgmlDType::Q6K,
         Format::Q8K => GgmlDType::Q8K,
-    }
+        _ => candle_core::bail!("candle has no kernels for {format}; llama.cpp has"),
+    })
 }

@@ -28,6 +28,21 @@ const FILTER: &str = r#"# The preview with these nodes in this order, its layers
 "#;
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
+    of_model(order, layers, "bf16")
+}
+
+/// Of a model in MLX's 8 bits.
+pub(crate) fn files_8bit(order: &Order, layers: &[Placed]) -> Result<Written, String> {
+    of_model(order, layers, "8bit")
+}
+
+/// Of a model in MLX's 4 bits.
+pub(crate) fn files_4bit(order: &Order, layers: &[Placed]) -> Result<Written, String> {
+    of_model(order, layers, "4bit")
+}
+
+/// Of a model of that kind, as repositories of mlx-community end.
+fn of_model(order: &Order, layers: &[Placed], kind: &str) -> Result<Written, String> {
     let mut shards = Vec::new();
     for run in runs(layers) {
         shards.push(json!({
@@ -39,7 +54,8 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
     let plan = serde_json::to_string_pretty(&json!({ "shards": shards }))
         .map_err(|error| error.to_string())?;
     let nodes = shards.len();
-    let before = ": \"${1:?a bf16 model of mlx-community}\"\n\
+    let before = format!(": \"${{1:?a {kind} model of mlx-community}}\"\n")
+        + "\
          API=${EXO_API:-http://127.0.0.1:52415}\n\
          HERE=$(dirname \"$0\")\n\
          PREVIEW=$(curl --fail --silent --show-error --get \\\n  \
@@ -52,17 +68,20 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
         "--data \"$INSTANCE\"".into(),
         "\"$API/instance\"".into(),
     ];
-    let what = format!("Creates the instance on {nodes} nodes: deploy.sh mlx-community/MODEL-bf16");
+    let what =
+        format!("Creates the instance on {nodes} nodes: deploy.sh mlx-community/MODEL-{kind}");
     let files = vec![
         ("shards.json".into(), format!("{plan}\n")),
         ("shards.jq".into(), FILTER.into()),
-        ("deploy.sh".into(), script(&what, before, &post)),
+        ("deploy.sh".into(), script(&what, &before, &post)),
     ];
     let steps = vec![
         "On every device: start exo. `shards.json` must name nodes as exo does (`curl \
          http://127.0.0.1:52415/state`); `--at DEVICE=NODE` writes them"
             .into(),
-        "Anywhere among them: `./deploy.sh mlx-community/MODEL-bf16` (needs curl and jq)".into(),
+        format!(
+            "Anywhere among them: `./deploy.sh mlx-community/MODEL-{kind}` (needs curl and jq)"
+        ),
     ];
     Ok(Written { files, steps })
 }

@@ -34,6 +34,8 @@ pub struct Order<'a> {
     /// Classes of matrices that keep a quantized type although the plan chooses others, and that
     /// type.
     pub kept: &'a [(TensorClass, StoredType)],
+    /// A vision projector, and the device that it lies on.
+    pub projector: Option<(&'a str, DeviceId)>,
     /// What else the README says, one paragraph each.
     pub remarks: &'a [String],
     /// The command that made the export.
@@ -77,6 +79,9 @@ pub fn export(order: &Order) -> Result<Vec<(String, String)>, String> {
         return Err(misfits.join("; "));
     }
     order.check_addresses()?;
+    if let (Some((file, _)), false) = (order.projector, order.runtime.projectors) {
+        return Err(format!("the projector {file}: only llama.cpp and koboldcpp are told of one"));
+    }
     let layers = placed(order.deployment, order.plan)?;
     let written = match order.runtime.files {
         Files::By(write) => write(order, &layers)?,

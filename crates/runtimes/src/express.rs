@@ -122,7 +122,7 @@ impl Runtime {
                     ));
                 }
             }
-            Blocks::Runs | Blocks::SourceFirst => {
+            Blocks::Runs | Blocks::SourceFirst | Blocks::OneHost => {
                 let mut seen = Vec::new();
                 for run in &runs {
                     let again = seen.contains(run);
@@ -135,7 +135,15 @@ impl Runtime {
                 let late = runs.iter().skip(1).any(|run| *run == source);
                 let home = |run: &DeviceId| deployment.share_host(*run, source);
                 let back = runs.iter().skip_while(|run| home(run)).any(home);
-                if self.blocks == Blocks::SourceFirst && (late && runs[0] != source || back) {
+                let far = runs.iter().find(|run| !home(run));
+                if let Some(far) = far.filter(|_| self.blocks == Blocks::OneHost) {
+                    let (who, here) = (self.name, name(source));
+                    misfits.push(format!(
+                        "{}: is not beside {here}; {who} runs there alone",
+                        name(*far)
+                    ));
+                }
+                if self.blocks != Blocks::Runs && (late && runs[0] != source || back) {
                     let (who, home) = (self.name, name(source));
                     misfits.push(format!("{home}: its blocks are not the first; {who} wants that"));
                 }

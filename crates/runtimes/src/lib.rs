@@ -13,6 +13,7 @@ mod export;
 mod express;
 mod gpu_layers;
 mod llama_cpp;
+mod lm_studio;
 mod mistral_rs;
 mod ollama;
 mod prima_cpp;

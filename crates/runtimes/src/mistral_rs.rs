@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
+use crate::llama_cpp::quantize;
 use crate::shell::{option, script};
 
 /// What a matrix is called in the files that the engine reads.
@@ -66,6 +67,55 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
     Ok(Written { files, steps: vec![step, "Ask <http://127.0.0.1:1234/v1>".into()] })
 }
 
+/// Of a GGUF file, whose types are those of its tensors: the topology names devices alone.
+pub(crate) fn gguf_files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
+    let (mut files, mut steps) = (Vec::new(), Vec::new());
+    if let Some((text, step)) = quantize(layers, order.kept) {
+        files.push(("quantize.sh".into(), text));
+        steps.push(step);
+    }
+    let mut ranges: Vec<(usize, usize, Entry)> = Vec::new();
+    for layer in layers {
+        match layer.part {
+            Part::Embedding | Part::Head => {}
+            Part::Block(block) => {
+                let entry = Entry { isq: None, device: device(order, layer.device)? };
+                push(&mut ranges, block, entry);
+            }
+            part => return Err(format!("{part} apart: mistral.rs places whole blocks")),
+        }
+    }
+    let entries = ranges.into_iter().map(|(start, end, entry)| (format!("{start}-{end}"), entry));
+    let yaml = serde_saphyr::to_string(&Topology(entries.collect()));
+    let yaml = yaml.map_err(|error| error.to_string())?;
+    files.push(("topology.yml".into(), format!("# Layers (end excluded): device.\n{yaml}")));
+    let arguments = [
+        "\"${MISTRALRS:-mistralrs}\" serve".to_owned(),
+        option("-p", 1234),
+        "-m \"$(dirname \"$1\")\"".into(),
+        option("--format", "gguf"),
+        "-f \"$(basename \"$1\")\"".into(),
+        "--topology \"$(dirname \"$0\")/topology.yml\"".into(),
+    ];
+    let what = "Serves the model: serve.sh FOLDER/MODEL.gguf";
+    files.push(("serve.sh".into(), script(what, ": \"${1:?the GGUF file}\"\n", &arguments)));
+    let home = order.name(order.deployment.source);
+    steps.push(format!(
+        "On the machine that holds all devices, with {home} as the device that the process starts \
+         on: `./serve.sh ./model.gguf`"
+    ));
+    steps.push("Ask <http://127.0.0.1:1234/v1>".into());
+    Ok(Written { files, steps })
+}
+
+/// Adds a block to the range before it, or begins another one.
+fn push(ranges: &mut Vec<(usize, usize, Entry)>, block: usize, entry: Entry) {
+    match ranges.last_mut() {
+        Some((_, end, known)) if *known == entry => *end = block + 1,
+        _ => ranges.push((block, block + 1, entry)),
+    }
+}
+
 fn topology(order: &Order, layers: &[Placed]) -> Result<Topology, String> {
     let mut ranges: Vec<(usize, usize, Entry)> = Vec::new();
     let mut patterns: BTreeMap<(Format, DeviceId, &str), Vec<usize>> = BTreeMap::new();
@@ -87,10 +137,7 @@ fn topology(order: &Order, layers: &[Placed]) -> Result<Topology, String> {
                 let mixed = !mix.exceptions.is_empty();
                 let isq = if mixed { None } else { isq(mix.base) };
                 let entry = Entry { isq, device };
-                match ranges.last_mut() {
-                    Some((_, end, known)) if *known == entry => *end = block + 1,
-                    _ => ranges.push((block, block + 1, entry)),
-                }
+                push(&mut ranges, block, entry);
                 for (class, name) in NAMES.into_iter().filter(|_| mixed) {
                     let format = mix.format(class);
                     patterns.entry((format, layer.device, name)).or_default().push(block);
@@ -130,6 +177,8 @@ fn isq(format: Format) -> Option<String> {
         Format::Q4_0 | Format::Q4_1 | Format::Q5_0 | Format::Q5_1 | Format::Q8_0 | Format::Q8_1 => {
             Some(name)
         }
+        // It makes no others while loading.
+        _ => None,
     }
 }
 

@@ -4,6 +4,7 @@
 use std::iter::zip;
 
 use edgeplan_files::InputError;
+use edgeplan_pricing::CacheFormats;
 use edgeplan_pricing::workload::{Returns, Workload};
 use edgeplan_problem::deployment::{
     Deployment, DeviceId, Layer, LayerOption, LayerRole, Model, Part, Placement,
@@ -24,10 +25,7 @@ impl Runtime {
     /// # Errors
     /// A format of the KV cache that it does not have.
     pub fn serving(&self, workload: &Workload) -> Result<Workload, InputError> {
-        if !self.kv.contains(&workload.kv) {
-            let problem = format!("{}; {} has {}", workload.kv, self.name, list(self.kv));
-            return Err(InputError::key("workload", "kv", problem));
-        }
+        let kv = self.caches(&workload.kv)?;
         let returns = match self.wires {
             Wires::Direct => workload.returns,
             Wires::ThroughSource => Returns::Logits,
@@ -36,7 +34,23 @@ impl Runtime {
             Wires::Direct => workload.activations,
             Wires::ThroughSource => Format::F32,
         };
-        Ok(Workload { returns, activations, engine: self.engine, ..workload.clone() })
+        Ok(Workload { returns, activations, kv, engine: self.engine, ..workload.clone() })
+    }
+
+    /// Those of these formats of the KV cache that it has: where nobody asked for any, f16 or the
+    /// first that it has.
+    fn caches(&self, asked: &CacheFormats) -> Result<CacheFormats, InputError> {
+        let usual = if self.kv.contains(&Format::F16) { Format::F16 } else { self.kv[0] };
+        if asked.all().is_empty() {
+            return Ok(usual.into());
+        }
+        let has = |format: &Format| self.kv.contains(format);
+        let kept: Vec<Format> = asked.all().iter().copied().filter(has).collect();
+        if kept.is_empty() {
+            let problem = format!("{asked}; {} has {}", self.name, list(self.kv));
+            return Err(InputError::key("workload", "kv", problem));
+        }
+        Ok(kept.into())
     }
 
     /// The workload with the engine's formats alone, as it serves it.
@@ -100,12 +114,13 @@ impl Runtime {
         let mut question = deployment.clone();
         question.placement = match self.blocks {
             Blocks::Free => Placement::Free,
-            Blocks::SourceFirst | Blocks::Runs | Blocks::OneNode | Blocks::LastOnAccelerator => {
-                Placement::Contiguous
-            }
+            _ => Placement::Contiguous,
         };
         if self.blocks == Blocks::LastOnAccelerator {
             beside_source(&mut question);
+        }
+        if self.blocks == Blocks::OneHost {
+            on_one_host(&mut question);
         }
         let source = question.source;
         let devices = question.devices.len();
@@ -273,6 +288,20 @@ fn beside_source(question: &mut Deployment) {
     }
     question.hosts.clear();
     question.devices.iter_mut().for_each(|device| device.host = None);
+}
+
+/// Leaves the devices of the source's host.
+fn on_one_host(question: &mut Deployment) {
+    let source = question.source;
+    let here = |device| question.share_host(DeviceId(device as u16), source);
+    let here: Vec<bool> = (0..question.devices.len()).map(here).collect();
+    for option in
+        question.models.iter_mut().flat_map(|model| &mut model.layers).flat_map(|l| &mut l.options)
+    {
+        for (time, here) in option.compute.iter_mut().zip(&here) {
+            *time = time.filter(|_| *here);
+        }
+    }
 }
 
 /// Sends every message between two other hosts through the source.

@@ -5,13 +5,14 @@ use edgeplan_pricing::engine::{EngineTraits, RpcOverhead};
 use edgeplan_problem::Bytes;
 use edgeplan_problem::deployment::Part;
 use edgeplan_problem::format::Format::{
-    self, BF16, F16, F32, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0,
+    self, BF16, F16, F32, IQ1M, IQ1S, IQ2S, IQ2XS, IQ2XXS, IQ3S, IQ3XXS, IQ4NL, IQ4XS, MXFP4,
+    NVFP4, Q1_0, Q2_0, Q2K, Q3K, Q4_0, Q4_1, Q4K, Q5_0, Q5_1, Q5K, Q6K, Q8_0, TQ1_0, TQ2_0,
 };
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
 use crate::gpu_layers::GpuLayers;
-use crate::{distributed_llama, exo, llama_cpp, mistral_rs, ollama, prima_cpp};
+use crate::{distributed_llama, exo, llama_cpp, lm_studio, mistral_rs, ollama, prima_cpp};
 
 /// An engine that runs plans, and what it can express.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct Runtime {
     /// Whether it serves GGUF files: those that are quantized already as they are; in them a tied
     /// embedding and head are one tensor, so of one format.
     pub gguf: bool,
+    /// Whether it can be told of a vision projector beside the model.
+    pub projectors: bool,
     /// Where blocks may lie.
     pub blocks: Blocks,
     /// Where embedding and head are.
@@ -64,6 +67,8 @@ pub enum Blocks {
     SourceFirst,
     /// One run of consecutive blocks per device, in any order.
     Runs,
+    /// As [`Blocks::SourceFirst`], on devices of the source's host alone.
+    OneHost,
     /// Any block on any device.
     Free,
     /// On one host: the first blocks on the source, its processor, the last ones on the first
@@ -103,7 +108,11 @@ pub enum Wires {
     ThroughSource,
 }
 
-const GGUF: &[Format] = &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1, Q4_0, Q3K, Q2K];
+/// What llama-quantize makes (`ggml_quantize_chunk` of ggml/src/ggml.c) and the engine reads.
+const GGUF: &[Format] = &[
+    F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1, Q4_0, IQ4NL, IQ4XS, NVFP4, MXFP4, IQ3S,
+    Q3K, IQ3XXS, Q2K, IQ2S, IQ2XS, Q2_0, TQ2_0, IQ2XXS, IQ1M, TQ1_0, IQ1S, Q1_0,
+];
 
 /// What an RPC server gets with every pass: a description of 296 bytes for each input and each
 /// tensor of a graph (`rpc_tensor`), positions and their places in the cache, a mask in f16 over
@@ -132,14 +141,40 @@ const LLAMA_CPP: EngineTraits = EngineTraits {
 const ON_ONE_HOST: EngineTraits =
     EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP };
 
+/// exo with models in bf16; others differ by their formats.
+const EXO: Runtime = Runtime {
+    name: "exo",
+    formats: &[BF16],
+    embedding: &[BF16],
+    kv: &[F16, BF16],
+    gguf: false,
+    projectors: false,
+    blocks: Blocks::Runs,
+    ends: Ends::Everywhere,
+    wires: Wires::Direct,
+    engine: EngineTraits::PLAIN,
+    per_host: PerHost::One,
+    margin: Bytes(0),
+    note: "It runs models that were quantized for MLX beforehand, none of ggml's formats: bf16 \
+           is what both know. It decides the order of its ring itself.",
+    sources: &[
+        "exo-explore/exo src/exo/shared/types/worker/shards.py (layers from start to before \
+         end, by rank)",
+        "exo-explore/exo src/exo/shared/types/api.py (instance previews, creation)",
+        "exo-explore/exo src/exo/worker/engines/mlx/auto_parallel.py (only blocks are cut)",
+    ],
+    files: Files::By(exo::files),
+};
+
 /// The engines.
 pub const RUNTIMES: &[Runtime] = &[
     Runtime {
         name: "llama.cpp",
         formats: GGUF,
         embedding: GGUF,
-        kv: &[F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0],
+        kv: &[F32, F16, BF16, Q8_0, Q5_1, Q5_0, Q4_1, Q4_0, IQ4NL],
         gguf: true,
+        projectors: true,
         blocks: Blocks::SourceFirst,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::ThroughSource,
@@ -170,6 +205,7 @@ pub const RUNTIMES: &[Runtime] = &[
         embedding: &[F16],
         kv: &[F16],
         gguf: false,
+        projectors: false,
         blocks: Blocks::Free,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
@@ -186,11 +222,35 @@ pub const RUNTIMES: &[Runtime] = &[
         files: Files::By(mistral_rs::files),
     },
     Runtime {
+        name: "mistral.rs-gguf",
+        formats: &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1, Q4_0, Q3K, Q2K],
+        embedding: &[F32, BF16, F16, Q8_0, Q6K, Q5K, Q5_1, Q5_0, Q4K, Q4_1, Q4_0, Q3K, Q2K],
+        kv: &[F16],
+        gguf: true,
+        projectors: false,
+        blocks: Blocks::Free,
+        ends: Ends::BothAtSource,
+        wires: Wires::Direct,
+        engine: EngineTraits::PLAIN,
+        per_host: PerHost::Several,
+        margin: Bytes(0),
+        note: "A topology names devices of one machine; every device of the cluster must be one. \
+               The embedding is widened as it loads: the source needs that much more memory than \
+               the file says.",
+        sources: &[
+            "EricLBuehler/mistral.rs docs/CLI.md (serve --format gguf -m FOLDER -f FILE)",
+            "mistralrs-core 0.8.1 src/topology/mod.rs (ranges) and src/models/quantized_llama.rs \
+             (embedding, last norm and head on the device of the process)",
+        ],
+        files: Files::By(mistral_rs::gguf_files),
+    },
+    Runtime {
         name: "prima.cpp",
         formats: &[Q8_0, Q6K, Q4K],
         embedding: &[Q8_0, Q6K, Q4K],
         kv: &[F16],
         gguf: true,
+        projectors: false,
         blocks: Blocks::SourceFirst,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
@@ -211,6 +271,7 @@ pub const RUNTIMES: &[Runtime] = &[
         embedding: &[F32],
         kv: &[F32],
         gguf: false,
+        projectors: false,
         blocks: Blocks::OneNode,
         ends: Ends::BothAtSource,
         wires: Wires::Direct,
@@ -231,6 +292,7 @@ pub const RUNTIMES: &[Runtime] = &[
         embedding: GGUF,
         kv: &[F16, Q8_0, Q4_0],
         gguf: true,
+        projectors: false,
         blocks: Blocks::LastOnAccelerator,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::Direct,
@@ -248,11 +310,12 @@ pub const RUNTIMES: &[Runtime] = &[
         files: Files::By(ollama::files),
     },
     Runtime {
-        name: "koboldcpp",
+        name: "llamafile",
         formats: GGUF,
         embedding: GGUF,
         kv: &[F16],
         gguf: true,
+        projectors: false,
         blocks: Blocks::LastOnAccelerator,
         ends: Ends::EmbeddingAtSource,
         wires: Wires::Direct,
@@ -261,39 +324,83 @@ pub const RUNTIMES: &[Runtime] = &[
         margin: Bytes(1 << 30),
         note: "It spreads layers over several accelerators itself, so a plan uses one.",
         sources: &[
-            "LostRuins/koboldcpp koboldcpp.py (--model, --gpulayers, --contextsize, \
-             --skiplauncher; passes of 512 rows)",
+            "Mozilla-Ocho/llamafile llama.cpp/server/README.md (-m, -ngl, -c)",
+            "Mozilla-Ocho/llamafile README.md (--server)",
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
         files: Files::Options(&GpuLayers {
-            program: "koboldcpp",
-            model: "--model",
-            layers: "--gpulayers",
-            context: "--contextsize",
-            others: &["--skiplauncher"],
+            program: "llamafile",
+            model: "-m",
+            layers: "-ngl",
+            context: "-c",
+            others: &["--server"],
         }),
     },
     Runtime {
-        name: "exo",
-        formats: &[BF16],
-        embedding: &[BF16],
-        kv: &[F16, BF16],
-        gguf: false,
-        blocks: Blocks::Runs,
-        ends: Ends::Everywhere,
+        name: "koboldcpp",
+        formats: GGUF,
+        embedding: GGUF,
+        kv: &[F16, Q8_0, Q4_0],
+        gguf: true,
+        projectors: true,
+        blocks: Blocks::OneHost,
+        ends: Ends::EmbeddingAtSource,
         wires: Wires::Direct,
-        engine: EngineTraits::PLAIN,
-        per_host: PerHost::One,
-        margin: Bytes(0),
-        note: "It runs models that were quantized for MLX beforehand, none of ggml's formats: bf16 \
-               is what both know. It decides the order of its ring itself.",
+        engine: EngineTraits { rpc: RpcOverhead::NONE, ..LLAMA_CPP },
+        per_host: PerHost::Several,
+        margin: Bytes(1 << 30),
+        note: "It runs one request at a time, on devices of one backend and their processor.",
         sources: &[
-            "exo-explore/exo src/exo/shared/types/worker/shards.py (layers from start to before \
-             end, by rank)",
-            "exo-explore/exo src/exo/shared/types/api.py (instance previews, creation)",
-            "exo-explore/exo src/exo/worker/engines/mlx/auto_parallel.py (only blocks are cut)",
+            "LostRuins/koboldcpp koboldcpp.py (--gpulayers, --tensor_split, --usecuda, \
+             --usevulkan, --moecpu, --overridetensors, --contextsize 256 to 262144, --batchsize, \
+             --quantkv 0 f16, 1 q8, 2 q4 with --flashattention, --useswa, --mmproj)",
+            "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
-        files: Files::By(exo::files),
+        files: Files::By(llama_cpp::koboldcpp::files),
+    },
+    Runtime {
+        name: "lm-studio",
+        formats: GGUF,
+        embedding: GGUF,
+        kv: &[F16],
+        gguf: true,
+        projectors: false,
+        blocks: Blocks::LastOnAccelerator,
+        ends: Ends::EmbeddingAtSource,
+        wires: Wires::Direct,
+        engine: ON_ONE_HOST,
+        per_host: PerHost::Several,
+        margin: Bytes(1 << 30),
+        note: "`lms load` takes a share of the layers, which LM Studio rounds to whole ones, and \
+               spreads over accelerators by itself, so a plan uses one. `lms load --estimate-only` \
+               says what it would allocate. The format of its cache is set in the application.",
+        sources: &[
+            "lmstudio.ai/docs/cli/load (--gpu 0 to 1, off or max; --context-length; --identifier; \
+             --estimate-only)",
+            "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
+        ],
+        files: Files::By(lm_studio::files),
+    },
+    EXO,
+    Runtime {
+        name: "exo-8bit",
+        formats: &[Q8_0],
+        embedding: &[Q8_0],
+        note: "MLX's 8 bits are groups of 64 with a scale and an offset of 16 bits: as many bytes \
+               as q8_0, whose loss and speed stand in for theirs. It decides the order of its ring \
+               itself.",
+        files: Files::By(exo::files_8bit),
+        ..EXO
+    },
+    Runtime {
+        name: "exo-4bit",
+        formats: &[Q4_0],
+        embedding: &[Q4_0],
+        note: "MLX's 4 bits are groups of 64 with a scale and an offset of 16 bits: as many bytes \
+               as q4_0, whose loss and speed stand in for theirs. It decides the order of its ring \
+               itself.",
+        files: Files::By(exo::files_4bit),
+        ..EXO
     },
 ];
 

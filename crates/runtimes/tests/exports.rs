@@ -27,7 +27,8 @@ fn exported(engine: &str, open: &Deployment, chosen: &Plan) -> Result<Files, Str
     let plan = runtime.translate(open, chosen, &priced)?;
     let local = [("laptop", "cpu"), ("jetson", "cuda[0]"), ("desktop", "cuda[1]")];
     let local = local.map(|(name, address)| (name.to_owned(), address.to_owned()));
-    let addresses = if engine == "mistral.rs" { BTreeMap::from(local) } else { BTreeMap::new() };
+    let addresses =
+        if engine.starts_with("mistral.rs") { BTreeMap::from(local) } else { BTreeMap::new() };
     let request = Request {
         prompt: 500,
         generate: 100,
@@ -46,6 +47,7 @@ fn exported(engine: &str, open: &Deployment, chosen: &Plan) -> Result<Files, Str
         addresses: &addresses,
         backends: &[Some(Backend::Cpu)],
         kept: &[],
+        projector: None,
         remarks: &[],
         command: "edgeplan export",
     };
@@ -61,6 +63,11 @@ fn files_are_as_they_were() {
         ("mistral.rs", "0 1 1 2 1 2 2 0", ["f16", mixed, "q4_K", "q6_K"]),
         ("distributed-llama", "0 0 0 0 0 0 0 0", ["f32", "q4_0", "q4_0", "q4_0"]),
         ("exo", "2 2 2 2 1 1 1 1", ["bf16"; 4]),
+        ("exo-8bit", "2 2 2 2 1 1 1 1", ["q8_0"; 4]),
+        ("exo-4bit", "2 2 2 2 1 1 1 1", ["q4_0"; 4]),
+        ("koboldcpp", "0 0 0 0 0 0 0 0", ["q8_0", mixed, "q4_K", "q6_K"]),
+        ("lm-studio", "0 0 0 0 0 0 0 0", ["q8_0", mixed, "q4_K", "q6_K"]),
+        ("mistral.rs-gguf", "0 1 1 2 1 2 2 0", ["f16", mixed, "q4_K", "q6_K"]),
     ];
     for (engine, devices, recipes) in cases {
         let open = question(6);
@@ -238,6 +245,7 @@ fn an_address_must_be_one() {
             addresses: &addresses,
             backends: &[Some(Backend::Cpu)],
             kept: &[],
+            projector: None,
             remarks: &[],
             command: "edgeplan export",
         };

@@ -79,6 +79,7 @@ impl Case {
             addresses: &addresses,
             backends: &backends,
             kept: &[],
+            projector: None,
             remarks: &[],
             command: "edgeplan export",
         };
@@ -251,7 +252,7 @@ fn ollama_counts_layers_of_one_accelerator() {
 
 #[test]
 fn an_engine_of_options_gets_layers_and_context() {
-    let case = Case::of("koboldcpp", PC, "catalog:llama-3.1-8b").unwrap();
+    let case = Case::of("llamafile", PC, "catalog:llama-3.1-8b").unwrap();
     let plan = case.plan(|part| match part {
         Part::Embedding => "pc/cpu",
         Part::Block(block) if block < 4 => "pc/cpu",
@@ -259,10 +260,10 @@ fn an_engine_of_options_gets_layers_and_context() {
     });
     let files = case.files(&plan, &[]).unwrap();
     let serve = &files["serve.sh"];
-    assert!(serve.contains("exec \"${KOBOLDCPP:-koboldcpp}\""), "{serve}");
-    assert!(serve.contains("--model \"$1\""), "{serve}");
-    for option in ["--gpulayers 29", "--contextsize 8192", "--skiplauncher"] {
-        assert!(options(serve).contains(&option), "{option} is not in {serve}");
+    assert!(serve.contains("exec \"${LLAMAFILE:-llamafile}\""), "{serve}");
+    assert!(serve.contains("-m \"$1\""), "{serve}");
+    for option in ["-ngl 29", "-c 8192", "--server"] {
+        assert!(serve.contains(option), "{option} is not in {serve}");
     }
 }
 

@@ -86,6 +86,7 @@ impl Question {
                 objective: objective.map_err(key("objective"))?,
                 quality: quality.map_err(key("quality"))?,
                 decode_min: self.decode_min,
+                ..Changes::default()
             },
             engine: engine.map_err(key("engine"))?,
             ..Sources::default()

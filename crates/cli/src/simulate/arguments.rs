@@ -10,7 +10,8 @@ use edgeplan_simulator::trace::Poisson;
 use edgeplan_simulator::{Continuous, Epochs, Layout, Policy, ServiceTimes, Size, StaticBatch};
 
 use crate::batch::find_solver;
-use crate::question::{Question, number, seconds};
+use crate::question::Question;
+use edgeplan_files::argument::{number, seconds};
 
 /// More requests or bars than this are a typing error.
 const COUNT_MAX: u64 = 20_000_000;

@@ -83,9 +83,12 @@ fn work() -> impl Strategy<Value = Work> {
     let count = || prop_oneof![4 => 1..5000u64, 1 => 0..3u64, 1 => any::<u64>()];
     let numbers = (count(), count(), count(), count(), count());
     (0..6u8, 0..15usize, numbers).prop_map(|(kind, format, (a, b, c, d, e))| match kind {
-        0 | 1 => {
-            Work::Matmul { format: Format::ALL[format], rows: a, row_len: 256 * (b % 40), batch: c }
-        }
+        0 | 1 => Work::Matmul {
+            format: Format::COMPUTED[format],
+            rows: a,
+            row_len: 256 * (b % 40),
+            batch: c,
+        },
         2 => Work::Attention { heads: a, kv_heads: b, head_dim: c, context: d, batch: e },
         3 => Work::Norm { width: a, batch: b },
         4 => Work::Triad { threads: a as u32, bytes: Bytes(b) },

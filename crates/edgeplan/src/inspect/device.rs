@@ -182,6 +182,6 @@ impl FormatRate {
 fn rates(spec: &str, device: &Device) -> Result<Vec<FormatRate>, InputError> {
     let (rates, seven) = (Rates::new(device)?, edgeplan_model::load(SEVEN_B)?);
     let rate = |format| FormatRate::new(&rates, &seven, format);
-    let rates = Format::ALL.into_iter().map(rate).collect::<Result<_, _>>();
+    let rates = Format::COMPUTED.into_iter().map(rate).collect::<Result<_, _>>();
     rates.map_err(|missing| InputError::file(spec, missing.to_string()))
 }

@@ -73,7 +73,7 @@ pub fn expectation(
             generate,
             context,
             quality: Some(quality),
-            kv,
+            kv: kv.into(),
             engine,
             ..Workload::default()
         };

@@ -13,6 +13,7 @@ mod header;
 mod made;
 mod metadata;
 mod parts;
+mod projector;
 mod reader;
 mod tensors;
 
@@ -23,6 +24,7 @@ pub(crate) use self::blocks::has_windows;
 use self::header::Value;
 pub use self::header::{Header, Pair, Tensor, read};
 pub use self::metadata::WRITTEN;
+pub use self::projector::Projector;
 use super::{ModelSpec, TensorClass, TensorSpec};
 use edgeplan_files::InputError;
 
@@ -44,6 +46,10 @@ const HEAD: &str = "output.weight";
 pub(super) fn load(path: &Path) -> Result<ModelSpec, InputError> {
     let header = parts::read_all(path)?;
     let architecture = header.named_architecture()?;
+    if architecture == projector::CLIP {
+        let problem = "`clip` is a projector; `--mmproj` names it beside a language model";
+        return Err(header.error("general.architecture", problem));
+    }
     let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
     let name = header.text("general.name")?.filter(|name| !name.is_empty());
     let name = name.map(str::to_owned).or(stem).unwrap_or_else(|| architecture.into());

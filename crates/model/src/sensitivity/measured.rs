@@ -364,7 +364,7 @@ mod tests {
         let sum = |quality: &Quality| -> f64 {
             let sensitivity = Sensitivity::new(&measured, quality);
             let tensors = measured.layers.iter().flat_map(|layer| &layer.tensors);
-            tensors.map(|t| sensitivity.loss(t, Format::Q4_0).as_f64()).sum::<f64>() / 1e9
+            tensors.map(|t| sensitivity.loss(t, Format::Q4_0).unwrap().as_f64()).sum::<f64>() / 1e9
         };
         assert!((sum(&Quality::MaxKl(1.0)) - 0.001 * count).abs() < 1e-6);
         assert!((sum(&Quality::MaxVariance(1.0)) - 0.25).abs() < 1e-6);

@@ -8,6 +8,7 @@
 //! class, and weight difference the format's relative weight error, shared out by elements: both
 //! are estimates.
 
+pub mod cache;
 pub mod measured;
 pub mod suite;
 
@@ -83,28 +84,28 @@ impl Sensitivity {
         Self { measure, total }
     }
 
-    /// Loss of storing one tensor in that format; zero for a tensor that keeps its own.
-    pub fn loss(&self, tensor: &TensorSpec, format: Format) -> Loss {
+    /// Loss of storing one tensor in that format; zero for a tensor that keeps its own, none where
+    /// nothing was measured or published.
+    pub fn loss(&self, tensor: &TensorSpec, format: Format) -> Option<Loss> {
         let measured = tensor.measured.iter().find(|measured| measured.format == format);
         let known = measured.and_then(|measured| match self.measure {
             Measure::Divergence => Some(measured.divergence),
             Measure::WeightDifference => measured.weight_difference,
             Measure::Variance => measured.variance,
         });
-        if let Some(known) = known {
+        if known.is_some() {
             return known;
         }
         if !tensor.quantizable || self.total == 0.0 {
-            return Loss::ZERO;
+            return Some(Loss::ZERO);
         }
+        let error = || format.relative_weight_error_ppm().map(f64::from);
         let whole = match self.measure {
-            Measure::Divergence => format.published_kl_nats().0 as f64,
-            Measure::WeightDifference => f64::from(format.relative_weight_error_ppm()) * 1e3,
-            Measure::Variance => {
-                (f64::from(format.relative_weight_error_ppm()) * 1e-6).powi(2) * 1e9
-            }
+            Measure::Divergence => format.published_kl_nats()?.0 as f64,
+            Measure::WeightDifference => error()? * 1e3,
+            Measure::Variance => (error()? * 1e-6).powi(2) * 1e9,
         };
-        Loss((whole * weight(self.measure, tensor) / self.total).round() as u64)
+        Some(Loss((whole * weight(self.measure, tensor) / self.total).round() as u64))
     }
 
     /// The largest loss that a quality floor allows, `None` where there is no floor.
@@ -129,13 +130,21 @@ impl Sensitivity {
                                 format!("`{name}` needs {format}, not measured of {}", tensor.name);
                             return Err(InputError::key("workload", "quality.like", problem));
                         }
-                        loss += self.loss(tensor, format);
+                        loss += self.loss(tensor, format).ok_or_else(|| {
+                            let problem = format!("`{name}`; {}", unknown(format));
+                            InputError::key("workload", "quality.like", problem)
+                        })?;
                     }
                 }
                 Ok(Some(loss))
             }
         }
     }
+}
+
+/// Why a format has no loss.
+pub fn unknown(format: Format) -> String {
+    format!("no loss of {format} alone is published; `--sensitivity FILE` says what was measured")
 }
 
 /// Elements, times the sensitivity of the class where the measure is divergence.

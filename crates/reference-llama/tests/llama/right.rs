@@ -67,7 +67,7 @@ fn reading_at_once_is_reading_token_by_token() {
 #[test]
 fn every_format_runs_as_what_its_weights_say() {
     let tokens = tokens(20, 64);
-    for format in Format::ALL {
+    for format in Format::COMPUTED {
         let made = Made::new(&wide(), format, &[]);
         let widened = made.widened();
         let expected = Plain::read(&widened, &wide()).logits(&tokens);

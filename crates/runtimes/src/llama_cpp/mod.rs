@@ -7,6 +7,7 @@
 //! numbers of layers cut exactly there. The KV cache of a layer is on the layer's device. Tensors
 //! that `--override-tensor` names lie elsewhere: so parts of a block come apart.
 
+pub(crate) mod koboldcpp;
 mod overrides;
 mod quantize;
 mod sites;
@@ -16,7 +17,7 @@ use edgeplan_problem::format::Format;
 use self::overrides::{Override, overrides};
 pub(crate) use self::quantize::quantize;
 pub(crate) use self::sites::layer_devices;
-use self::sites::{Remote, Sites};
+use self::sites::{Remote, Sites, ggml_name};
 use crate::chain::Placed;
 use crate::export::{Order, Written};
 use crate::shell::{option, quoted, script};
@@ -98,6 +99,13 @@ fn serve(order: &Order, layers: &[Placed], sites: &Sites) -> Result<String, Stri
         let shares: Vec<String> = shares.iter().map(usize::to_string).collect();
         arguments.push(option("--split-mode", "layer"));
         arguments.push(option("--tensor-split", shares.join(",")));
+    }
+    if let Some((file, device)) = order.projector {
+        arguments.push(option("--mmproj", file));
+        match order.is_accelerator(device) {
+            true => arguments.push(option("--mmproj-device", ggml_name(order, device)?)),
+            false => arguments.push("--no-mmproj-offload".into()),
+        }
     }
     for Override { name, value } in overrides(layers, sites, &cut) {
         arguments.push(option(name, value));

@@ -3,7 +3,7 @@
 use edgeplan_model::StoredType;
 use edgeplan_problem::deployment::Part;
 use edgeplan_problem::format::Format;
-use edgeplan_problem::recipe::{Recipe, TensorClass};
+use edgeplan_problem::recipe::{FormatMix, Recipe, TensorClass};
 
 use crate::chain::Placed;
 use crate::shell::{option, script};
@@ -39,6 +39,8 @@ pub(crate) fn quantize(
         return None;
     }
     let mut arguments = vec!["\"${LLAMA_QUANTIZE:-llama-quantize}\"".to_owned()];
+    let matrix = ImportanceMatrix::of(layers);
+    arguments.extend(matrix.argument());
     let ends = [
         ("--token-embedding-type", format(embedding, TensorClass::TokenEmbd)),
         ("--output-tensor-type", format(head, TensorClass::Output)),
@@ -52,10 +54,67 @@ pub(crate) fn quantize(
     // A type with blocks of 32 for whatever is not named: any other one might overrule the rest.
     arguments.push("\"$1\" \"${2:-model.gguf}\" Q8_0".into());
     let what = "Stores each tensor as planned: quantize.sh FLOAT.gguf [OUT.gguf]";
-    let text = script(what, ": \"${1:?a GGUF file in f32, f16 or bf16}\"\n", &arguments);
-    let step = "Once: `./quantize.sh float.gguf model.gguf` (from an f32, f16 or bf16 file); only \
-                the source needs the result";
-    Some((text, step.into()))
+    let before = format!(": \"${{1:?a GGUF file in f32, f16 or bf16}}\"\n{}", matrix.check());
+    let text = script(what, &before, &arguments);
+    let step = format!(
+        "Once: `{}./quantize.sh float.gguf model.gguf` (from an f32, f16 or bf16 file); only the \
+         source needs the result",
+        matrix.setting()
+    );
+    Some((text, step))
+}
+
+/// Whether llama-quantize wants to know how much each weight matters (`llama-imatrix` measures it).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ImportanceMatrix {
+    /// It refuses to work without.
+    Needed,
+    /// The losses that are published of the formats are of files made with one.
+    Better,
+    Unused,
+}
+
+impl ImportanceMatrix {
+    fn of(layers: &[Placed]) -> Self {
+        let blocks = layers.iter().filter(|layer| layer.part.block().is_some());
+        let formats = blocks.filter_map(|layer| layer.recipe.mix()).flat_map(FormatMix::formats);
+        let need = |format: Format| match format {
+            _ if format.needs_importance_matrix() => Self::Needed,
+            Format::IQ3S | Format::IQ4XS | Format::IQ4NL => Self::Better,
+            _ => Self::Unused,
+        };
+        let needs: Vec<Self> = formats.map(need).collect();
+        let of = [Self::Needed, Self::Better].into_iter().find(|need| needs.contains(need));
+        of.unwrap_or(Self::Unused)
+    }
+
+    fn argument(self) -> Option<String> {
+        match self {
+            Self::Needed => Some("--imatrix \"$IMATRIX\"".into()),
+            Self::Better => Some("${IMATRIX:+--imatrix \"$IMATRIX\"}".into()),
+            Self::Unused => None,
+        }
+    }
+
+    fn check(self) -> &'static str {
+        match self {
+            Self::Needed => {
+                "# llama-imatrix -m FLOAT.gguf -f TEXT.txt -o imatrix.gguf makes one.\n\
+                 : \"${IMATRIX:?these IQ types need an importance matrix: IMATRIX=FILE}\"\n"
+            }
+            Self::Better => {
+                "# IQ types lose less with an importance matrix: IMATRIX=FILE, of llama-imatrix.\n"
+            }
+            Self::Unused => "",
+        }
+    }
+
+    fn setting(self) -> &'static str {
+        match self {
+            Self::Needed | Self::Better => "IMATRIX=imatrix.gguf ",
+            Self::Unused => "",
+        }
+    }
 }
 
 /// The format of a class of a layer's tensors; none where they stay as the file has them.

@@ -166,7 +166,7 @@ impl Sites {
 ///
 /// # Errors
 /// A device of which no backend is known.
-fn ggml_name(order: &Order, device: DeviceId) -> Result<String, String> {
+pub(super) fn ggml_name(order: &Order, device: DeviceId) -> Result<String, String> {
     let name = order.name(device);
     if let Some(said) = order.addresses.get(name) {
         return Ok(said.clone());
