@@ -211,7 +211,7 @@ fn the_beginning_of_a_model_file_is_enough() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tiny.gguf");
     let made = Command::new(edgeplan())
-        .args(["generate", "gguf", "--like", "catalog:smollm2-135m", "--recipe", "q4_K"])
+        .args(["generate", "gguf", "--like", "catalog:smollm2-135m", "--recipe", "q8_0"])
         .args(["--out", &path.display().to_string()])
         .output()
         .unwrap();
