@@ -99,6 +99,62 @@ class Session:
         options = words(time=time, gap=gap, seed=seed, threads=threads)
         return cast("list[dict[str, Any]]", json.loads(self._native.compare(options))["solvers"])
 
+    def what_if(
+        self,
+        *changes: str,
+        time: float | None = None,
+        gap: float | None = None,
+        seed: int | None = None,
+        threads: int | None = None,
+    ) -> dict[str, Any]:
+        """Ask what another machine, one less, or faster links would buy, each planned and proven.
+
+        :param changes: ``+rtx-3090-24``, ``+HOST:DEVICE``, ``-NAME``, ``link=10 Gbit/s`` or
+            ``NAME-NAME=10 Gbit/s``, each with a price after it where that is known, such as ``@700``
+        :param time: limit of everything in seconds (default 60)
+        :param gap: relative gap at which a plan counts as optimal (default 0.0001)
+        :param seed: seed of whatever is random (default 0)
+        :param threads: threads of a solver that can use several (default: all cores)
+        :returns: what ``edgeplan explain --what-if --json`` prints
+        """
+        options = words(what_if=list(changes), time=time, gap=gap, seed=seed, threads=threads)
+        return _table(self._native.what_if(options))
+
+    def replan(
+        self,
+        plan: Plan,
+        *,
+        without: Sequence[str] | str | None = None,
+        slow: Sequence[str] | str | None = None,
+        less: Sequence[str] | str | None = None,
+        horizon: str | None = None,
+        rate: float | None = None,
+        store: str | None = None,
+        time: float | None = None,
+    ) -> dict[str, Any]:
+        """Find the next plan after a device left, slowed or lost memory.
+
+        :param plan: the plan that runs
+        :param without: devices or hosts that left
+        :param slow: what slowed: ``NAME-NAME=100 Mbit/s``, ``link=100 Mbit/s`` or ``NAME=3``
+        :param less: memory that is gone, such as ``desktop=4 GiB``
+        :param horizon: how long the next plan will serve (default ``1 h``)
+        :param rate: requests per hour (default: back to back)
+        :param store: device whose disk has the model (default: the source)
+        :param time: limit in seconds (default 60)
+        :returns: what ``edgeplan replan --json`` prints, and under ``plan`` the table of a plan file
+        """
+        options = words(
+            without=without,
+            slow=slow,
+            less=less,
+            horizon=horizon,
+            rate=rate,
+            store=store,
+            time=time,
+        )
+        return _table(self._native.replan(self._plan(plan), options))
+
     def evaluate(self, plan: Plan) -> dict[str, Any]:
         """Price a plan: ``cost_ns`` or ``cost_bytes``, ``stages``, ``memory_bytes`` by device,
         ``loss`` in nats, ``feasible``, and ``violations`` in words.

@@ -242,6 +242,27 @@ class Simulating(unittest.TestCase):
         self.assertEqual(caught.exception.key, "policy")
 
 
+class Changes(unittest.TestCase):
+    def test_what_more_would_buy(self):
+        session = edgeplan.load()
+        answer = session.what_if("link=10 Gbit/s@250", "-jetson-a@0.5", time=20)
+        changes = {one["change"] for one in answer["alternatives"]}
+        self.assertEqual(changes, {"link=10 Gbit/s", "-jetson-a"})
+        self.assertEqual(answer["ranked_by"], "gained_per_price")
+        with self.assertRaises(edgeplan.EdgeplanError):
+            session.what_if("link=fast")
+
+    def test_the_next_plan(self):
+        session = edgeplan.load()
+        runs = session.plan()
+        answer = session.replan(runs, without="desktop", horizon="20 min", time=20)
+        self.assertEqual(answer["horizon_ns"], 1_200 * 10**9)
+        self.assertGreaterEqual(answer["total_ns"], answer["total_lower_bound_ns"])
+        self.assertNotIn("desktop", str(answer["plan"]["models"]))
+        with self.assertRaises(edgeplan.EdgeplanError):
+            session.replan(runs, without="fridge")
+
+
 class Others(unittest.TestCase):
     def test_schedules(self):
         example = edgeplan.schedule()

@@ -87,7 +87,7 @@ fn a_workload_is_refused_by_file_and_key() {
         ("promt = 3", "w.toml: promt: unknown field"),
         ("prompt = '3'", "prompt: invalid type: string \"3\", expected a whole number from 0"),
         ("latency-max = 10", "latency-max: invalid type: integer `10`, expected a time such as"),
-        ("latency-max = '10 sec'", "latency-max: `10 sec`: a time such as `0.3 ms`"),
+        ("latency-max = '10 weeks'", "latency-max: `10 weeks`: a time such as `0.3 ms`"),
         ("throughput-min = 1e300", "w.toml: throughput-min: 1e300; a number"),
         ("quality = { like = 'q4_K_X' }", "w.toml: quality.like: `q4_K_X`"),
         ("weight = { llama = 2 }", "w.toml: weight: "),

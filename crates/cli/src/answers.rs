@@ -5,13 +5,18 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use clap::Parser as _;
-use edgeplan::{Checked, Deployment, Document, Limits, OwnAnswer, Planned, Quiet, Session, Task};
+use edgeplan::{
+    Checked, Deployment, Document, Limits, OwnAnswer, Plan, Planned, Quiet, Session, Task,
+};
+use edgeplan_files::deployment::PlanFile;
 use edgeplan_problem::Solver;
 use edgeplan_simulator::{Record, Request};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::explain;
 use crate::question::SolveArguments;
+use crate::replan::Happened;
 
 pub use crate::fit::given as fit;
 pub use crate::schedule::given as schedule;
@@ -60,9 +65,8 @@ pub(crate) fn keys(value: &impl Serialize) -> Keys {
 /// The task of these arguments, which `stop` ends.
 fn task<'a>(arguments: &[String], stop: &'a AtomicBool) -> Result<(SolveArguments, Task<'a>)> {
     let Asking { solve, double_check } = Given::try_parse_from(arguments)?.arguments;
-    let task = solve.task()?;
-    let limits = Limits { interrupt: Some(stop), ..task.limits };
-    Ok((solve, Task { limits, double_check, ..task }))
+    let task = stopped(solve.task()?, stop);
+    Ok((solve, Task { double_check, ..task }))
 }
 
 /// Loads and prices the question of these arguments, and finds what its objective looks for.
@@ -97,6 +101,43 @@ pub fn plan(session: &Session, arguments: &[String], stop: &AtomicBool) -> Resul
 pub fn compare(session: &Session, arguments: &[String], stop: &AtomicBool) -> Result<Keys> {
     let (_, task) = task(arguments, stop)?;
     Ok(keys(&session.compare(&task, &[], &mut Quiet).keys(session)))
+}
+
+/// As `edgeplan explain --what-if`.
+///
+/// # Errors
+/// Arguments that are not understood, and as [`Session::what_if`].
+pub fn what_if(session: &Session, arguments: &[String], stop: &AtomicBool) -> Result<Keys> {
+    let given: explain::Arguments = Given::try_parse_from(arguments)?.arguments;
+    let task = stopped(given.solve.task()?, stop);
+    let answer = session.what_if(&given.what_if, &task, &mut Quiet)?;
+    Ok(keys(&answer.keys(session.deployment())))
+}
+
+/// As `edgeplan replan`, and the next plan as the table of its file.
+///
+/// # Errors
+/// Arguments that are not understood, and as [`Session::replan`].
+pub fn replan(
+    session: &Session,
+    plan: Plan,
+    arguments: &[String],
+    stop: &AtomicBool,
+) -> Result<Keys> {
+    let given: Happened = Given::try_parse_from(arguments)?.arguments;
+    let task = stopped(given.solve.task()?, stop);
+    let replanned = session.replan(&given.ask(plan), &task, &mut Quiet)?;
+    let mut keys = keys(&replanned.keys()?);
+    let deployment = replanned.session.deployment();
+    let plan = replanned.plan().map(|plan| PlanFile::new(deployment, plan));
+    keys.insert("plan".into(), json!(plan));
+    Ok(keys)
+}
+
+/// A task that ends when `stop` is set.
+fn stopped<'a>(task: Task<'a>, stop: &'a AtomicBool) -> Task<'a> {
+    let limits = Limits { interrupt: Some(stop), ..task.limits };
+    Task { limits, ..task }
 }
 
 /// As `edgeplan check`: the bill of a plan, and what it violates.

@@ -11,13 +11,13 @@ use crate::watch::{self, Watcher};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    solve: SolveArguments,
+    pub(crate) solve: SolveArguments,
     /// Ask what another machine or link would buy: `+DEVICE` of the catalog, `+HOST:DEVICE`,
     /// `-NAME`, `link=10 Gbit/s` for all links or `NAME-NAME=10 Gbit/s`, with a price after it such
     /// as `+rtx-3090-24@700`; repeat for several, which are ranked by tokens/s gained, per unit of
     /// money where all have prices
     #[arg(long, value_name = "CHANGE", allow_hyphen_values = true)]
-    what_if: Vec<Alternative>,
+    pub(crate) what_if: Vec<Alternative>,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Result;
-use edgeplan::{Event, Horizon, Replan};
+use edgeplan::{Event, Horizon, Plan, Replan};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{check_writable, to_json, write_atomic};
 
@@ -16,7 +16,17 @@ pub(crate) struct Arguments {
     /// Plan that runs (JSON), as `plan --out` wrote it for the same question
     plan: PathBuf,
     #[command(flatten)]
-    solve: SolveArguments,
+    happened: Happened,
+    /// Write the next plan to this JSON file
+    #[arg(long)]
+    out: Option<PathBuf>,
+}
+
+/// What happened, and for how long the next plan will serve.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Happened {
+    #[command(flatten)]
+    pub(crate) solve: SolveArguments,
     /// Device or host that left; repeat for several
     #[arg(long, value_name = "NAME")]
     without: Vec<String>,
@@ -36,30 +46,35 @@ pub(crate) struct Arguments {
     /// Device whose disk has the model in every format [default: the source]
     #[arg(long, value_name = "NAME")]
     store: Option<String>,
-    /// Write the next plan to this JSON file
-    #[arg(long)]
-    out: Option<PathBuf>,
+}
+
+impl Happened {
+    /// The question for the plan that runs.
+    pub(crate) fn ask(&self, plan: Plan) -> Replan {
+        let left = self.without.iter().cloned().map(Event::Left);
+        Replan {
+            plan,
+            events: self.slow.iter().chain(&self.less).cloned().chain(left).collect(),
+            store: self.store.clone(),
+            horizon: self.horizon,
+            per_hour: self.rate,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     watch::listen();
-    let session = arguments.solve.question.load()?;
-    let left = arguments.without.iter().cloned().map(Event::Left);
-    let ask = Replan {
-        plan: session.check(&arguments.plan)?.plan,
-        events: arguments.slow.iter().chain(&arguments.less).cloned().chain(left).collect(),
-        store: arguments.store.clone(),
-        horizon: arguments.horizon,
-        per_hour: arguments.rate,
-    };
+    let Happened { solve, .. } = &arguments.happened;
+    let session = solve.question.load()?;
+    let ask = arguments.happened.ask(session.check(&arguments.plan)?.plan);
     arguments.out.iter().try_for_each(|path| check_writable(path))?;
     let mut progress = Watcher::new(session.deployment().objective);
-    let replanned = session.replan(&ask, &arguments.solve.task()?, &mut progress)?;
+    let replanned = session.replan(&ask, &solve.task()?, &mut progress)?;
     drop(progress);
     if let (Some(path), Some(plan)) = (&arguments.out, replanned.plan()) {
         write_atomic(path, &to_json(&PlanFile::new(replanned.session.deployment(), plan)))?;
     }
-    let reply = match arguments.solve.json {
+    let reply = match solve.json {
         true => Reply::json(&replanned.keys()?),
         false => Reply::text(&replanned.text()?),
     };

@@ -10,7 +10,7 @@ use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Address and port to listen on; port 0 takes a free one. Whoever reaches it can plan and name
+    /// Address and port to listen on; port 0 takes a free one. What reaches it can plan and name
     /// files of this machine
     #[arg(long, default_value = "127.0.0.1:7434")]
     listen: SocketAddr,

@@ -35,7 +35,7 @@ impl Initial {
     }
 }
 
-/// Asks a person: a question, and what an empty answer means. None where nobody answers any more.
+/// Asks a person: a question, and what an empty answer means. None at the end of the input.
 ///
 /// See [`init_asking`] for an example.
 pub type Ask<'a> = dyn FnMut(&str, &str) -> Option<String> + 'a;
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn wrong_answers_are_asked_again_and_the_end_ends_nothing() {
         let (text, _) = written(&["aple", "apple-m4-24", "a b", "mac", "fast", "1 Gbps"]);
-        // Nobody said the latency.
+        // The latency was not given.
         assert!(!text.contains("[device.mac]"), "{text}");
         let (text, _) = written(&["aple", "apple-m4-24", "a b", "mac", "fast", "1 Gbps", ""]);
         assert!(text.contains("[device.mac]"), "{text}");

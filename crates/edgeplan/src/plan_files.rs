@@ -4,9 +4,9 @@ use std::path::Path;
 
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{InputError, to_json, write_atomic};
-use edgeplan_problem::Cost;
+use edgeplan_problem::{Cost, Problem as _};
 use edgeplan_report::page::html;
-use edgeplan_report::picture::{Picture, svg};
+use edgeplan_report::picture::{Picture, Steps, svg};
 
 use crate::Error;
 use crate::answer::{Progress, Task};
@@ -110,6 +110,16 @@ impl Planned {
         let (instance, outcome) = (session.deployment(), &self.outcome);
         let Some(plan) = &outcome.plan else { return Ok(None) };
         let said = session.sentences(plan)?;
+        let requests = session.requests()?;
+        let accounts = requests.as_ref().map(|requests| {
+            [&requests.prompt, &requests.whole].map(|priced| priced.evaluate(plan).account)
+        });
+        let steps = requests.as_ref().zip(accounts.as_ref()).map(|(requests, accounts)| Steps {
+            prompt: &accounts[0],
+            whole: &accounts[1],
+            tokens: requests.size.prompt,
+            generate: requests.size.generate,
+        });
         Ok(Some(draw(&Picture {
             instance,
             plan,
@@ -118,6 +128,7 @@ impl Planned {
             solver: self.solver,
             elapsed: Some(outcome.elapsed),
             said: &said,
+            steps,
         })))
     }
 

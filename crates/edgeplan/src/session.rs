@@ -334,7 +334,7 @@ impl Inputs {
         price(&self.models, cluster, workload).map_err(|error| self.blame(error))
     }
 
-    /// Where llama.cpp puts a projector that nobody said another place for: on the first
+    /// Where llama.cpp puts a projector without a device of its own: on the first
     /// accelerator of the source's host, or else beside its processor.
     pub(crate) fn projector_device(&self) -> Result<usize, InputError> {
         let backends = self.backends()?;

@@ -128,7 +128,7 @@ fn an_engine_takes_of_the_formats_those_that_it_has() {
         session(engine, kv).unwrap().workload().unwrap().kv.all().to_vec()
     };
     assert_eq!(has("llama.cpp", &[]), [F16]);
-    // Nobody wrote f16, which it lacks.
+    // The file does not ask for f16, which the engine lacks.
     assert_eq!(has("distributed-llama", &[]), [F32]);
     assert_eq!(has("ollama", &[Q5_1, Q8_0]), [Q8_0]);
     let refused = session("ollama", &[Q5_1]).unwrap_err().to_string();

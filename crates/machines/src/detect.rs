@@ -47,8 +47,8 @@ pub enum Processor {
 const OWN: &str = "this-processor";
 
 impl Detected {
-    /// This machine. Asks `nvidia-smi` and `rocm-smi` where they are installed, and else `vulkaninfo`
-    /// and the kernel.
+    /// This machine. Asks `nvidia-smi` and `rocm-smi` where they are installed, or else
+    /// `vulkaninfo` and the kernel.
     pub fn here() -> Self {
         let machine = Machine::here();
         let nvidia = output(

@@ -337,7 +337,7 @@ pub(crate) fn format_of(tensor: &TensorSpec) -> Format {
     tensor.native.map_or(Format::F32, StoredType::rated_as)
 }
 
-/// The format whose speed stands in for one that nobody timed here.
+/// The format whose speed stands in for one that was not timed here.
 fn timed_as(format: Format) -> Format {
     StoredType::from(format).rated_as()
 }

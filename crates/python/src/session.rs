@@ -68,6 +68,19 @@ impl Session {
         wait(py, |stop| Ok(to_json(&answers::compare(&self.session, &arguments, stop)?)))
     }
 
+    /// What other machines and links would buy, as JSON.
+    fn what_if(&self, py: Python<'_>, arguments: Vec<String>) -> PyResult<String> {
+        wait(py, |stop| Ok(to_json(&answers::what_if(&self.session, &arguments, stop)?)))
+    }
+
+    /// The next plan after something happened, as JSON.
+    fn replan(&self, py: Python<'_>, plan: &str, arguments: Vec<String>) -> PyResult<String> {
+        wait(py, |stop| {
+            let plan = read_plan(&self.session, plan)?;
+            Ok(to_json(&answers::replan(&self.session, plan, &arguments, stop)?))
+        })
+    }
+
     /// The bill of a plan as JSON.
     fn evaluate(&self, py: Python<'_>, plan: &str) -> PyResult<String> {
         wait(py, |_| {

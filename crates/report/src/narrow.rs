@@ -61,7 +61,7 @@ fn total(widths: impl Iterator<Item = usize>) -> usize {
 fn part(table: &Table, needs: &[Need], taken: &[usize], columns: usize) -> Table {
     let mut rooms: Vec<usize> = taken.iter().map(|&column| needs[column].least).collect();
     let mut left = columns.saturating_sub(total(rooms.iter().copied()));
-    // Whoever lacks most gets the next column of the terminal.
+    // The table column that lacks most gets the next column of the terminal.
     while left > 0 {
         let lacks = |(at, room): (usize, &usize)| (needs[taken[at]].natural - room, at);
         match rooms.iter().enumerate().map(lacks).max_by_key(|(lack, _)| *lack) {

@@ -7,6 +7,7 @@ use edgeplan_problem::{Cost, Evaluation, Problem as _, gap};
 
 use crate::draw::{BODY, Canvas, Frame, INNER, MARGIN, SOFT, TITLE, Tag, WIDTH, at};
 use crate::scene::{Scene, count};
+pub use crate::timeline::Steps;
 use crate::{layers, memory, route, theme, timeline};
 
 /// Broken constraints that are listed at most.
@@ -31,6 +32,8 @@ pub struct Picture<'a> {
     pub elapsed: Option<Duration>,
     /// What the plan means for its users, a line each; may be empty.
     pub said: &'a [String],
+    /// Whole requests and their prompts; none where a request is not described.
+    pub steps: Option<Steps<'a>>,
 }
 
 impl Picture<'_> {
@@ -88,7 +91,7 @@ pub(crate) fn tag(picture: &Picture<'_>, evaluation: &Evaluation<Deployment>) ->
     let mut formats = 0;
     if let Some(scene) = scene(picture, &evaluation.account) {
         formats = scene.formats.len();
-        y = sections(&scene, &mut canvas, y);
+        y = sections(&scene, &mut canvas, y, picture.steps);
     }
     let title = format!("{}: {}", picture.instance.name, picture.line(evaluation));
     sheet(&title, formats, canvas, y)
@@ -124,7 +127,7 @@ pub(crate) fn scene<'a>(picture: &Picture<'a>, account: &'a Account) -> Option<S
     fits.then(|| Scene::new(picture.instance, picture.plan, account))
 }
 
-fn sections(scene: &Scene<'_>, canvas: &mut Canvas, y: f64) -> f64 {
+fn sections(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, steps: Option<Steps<'_>>) -> f64 {
     const APART: f64 = 40.0;
     let models = 0..scene.instance.models.len();
     let mut y = y;
@@ -137,7 +140,7 @@ fn sections(scene: &Scene<'_>, canvas: &mut Canvas, y: f64) -> f64 {
     }
     y = memory::draw(scene, canvas, y + APART);
     for model in models {
-        y = timeline::draw(scene, canvas, y + APART, model);
+        y = timeline::draw(scene, canvas, y + APART, model, steps);
     }
     y
 }

@@ -1,7 +1,7 @@
 //! Where the time of one request goes: a lane per device, compute and transfers to scale.
 
 use edgeplan_problem::Nanos;
-use edgeplan_problem::deployment::DeviceId;
+use edgeplan_problem::deployment::{Account, DeviceId, ModelAccount};
 
 use crate::draw::{Canvas, Frame, INNER, MARGIN, SOFT, WIDTH, at};
 use crate::memory::label;
@@ -22,12 +22,75 @@ struct Span {
     what: String,
 }
 
-/// Draws one model's timeline below `y`; returns where it ends.
-pub(crate) fn draw(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, model: usize) -> f64 {
-    let total = scene.account.models[model].latency;
-    canvas.heading(y, &scene.part("One request", model), &total.to_string());
+/// A whole request apart: what it is until the first token, and all of it.
+#[derive(Debug, Clone, Copy)]
+pub struct Steps<'a> {
+    /// The plan's account of requests that end with their prompt.
+    pub prompt: &'a Account,
+    /// The plan's account of whole requests.
+    pub whole: &'a Account,
+    /// Prompt tokens.
+    pub tokens: u32,
+    /// Generated tokens.
+    pub generate: u32,
+}
+
+/// Draws the time of one model's requests below `y`; returns where that ends. With `steps` the way
+/// to the first token and one step after it are drawn apart, because a step is a way of its own.
+pub(crate) fn draw(
+    scene: &Scene<'_>,
+    canvas: &mut Canvas,
+    y: f64,
+    model: usize,
+    steps: Option<Steps<'_>>,
+) -> f64 {
+    let Some(steps) = steps.filter(|steps| steps.generate > 0) else {
+        let bill = &scene.account.models[model];
+        let heading = scene.part("One request", model);
+        return chart(scene, canvas, y, (model, bill), [&heading, &bill.latency.to_string()]);
+    };
+    let (prompt, whole) = (&steps.prompt.models[model], &steps.whole.models[model]);
+    let heading = scene.part("Until the first token", model);
+    let beside = format!("{} for {} prompt tokens", prompt.latency, steps.tokens);
+    let y = chart(scene, canvas, y, (model, prompt), [&heading, &beside]);
+    let step = step_of(whole, prompt, steps.generate);
+    let heading = scene.part("One step of decoding", model);
+    let beside = format!(
+        "{}, {} times: {} for the whole request",
+        step.latency, steps.generate, whole.latency
+    );
+    chart(scene, canvas, y + 40.0, (model, &step), [&heading, &beside])
+}
+
+/// What one generated token takes: the mean of all of them.
+fn step_of(whole: &ModelAccount, prompt: &ModelAccount, generate: u32) -> ModelAccount {
+    let mean = |whole: Nanos, first: Nanos| {
+        Nanos(whole.0.saturating_sub(first.0) / u64::from(generate.max(1)))
+    };
+    let mut step = whole.clone();
+    step.enter = mean(whole.enter, prompt.enter);
+    step.leave = mean(whole.leave, prompt.leave);
+    for (stage, first) in step.stages.iter_mut().zip(&prompt.stages) {
+        stage.compute = mean(stage.compute, first.compute);
+        stage.hop = mean(stage.hop, first.hop);
+    }
+    step.latency = mean(whole.latency, prompt.latency);
+    step
+}
+
+/// Draws the way of one request, or of a part of it.
+fn chart(
+    scene: &Scene<'_>,
+    canvas: &mut Canvas,
+    y: f64,
+    (model, bill): (usize, &ModelAccount),
+    [heading, beside]: [&str; 2],
+) -> f64 {
+    canvas.heading(y, heading, beside);
     key(canvas, y);
-    let (lanes, spans) = spans(scene, model);
+    let (lanes, spans) = spans(scene, model, bill);
+    // Means of whole nanoseconds may lack one each.
+    let total = spans.last().map_or(bill.latency, |span| bill.latency.max(span.start + span.time));
     let pitch = if lanes.len() > 16 { 20.0 } else { 28.0 };
     let top = y + 20.0;
     let bottom = top + pitch * lanes.len() as f64;
@@ -56,8 +119,7 @@ fn key(canvas: &mut Canvas, y: f64) {
 }
 
 /// The lanes, in the order in which the request gets there, and what happens in them.
-fn spans(scene: &Scene<'_>, model: usize) -> (Vec<DeviceId>, Vec<Span>) {
-    let bill = &scene.account.models[model];
+fn spans(scene: &Scene<'_>, model: usize, bill: &ModelAccount) -> (Vec<DeviceId>, Vec<Span>) {
     let mut lanes = Vec::new();
     let mut lane = |device: DeviceId| {
         lanes.iter().position(|known| *known == device).unwrap_or_else(|| {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Cost, Problem as _};
-use edgeplan_report::picture::{Picture, svg};
+use edgeplan_problem::{Cost, Nanos, Problem as _};
+use edgeplan_report::picture::{Picture, Steps, svg};
 use edgeplan_report::{page, text};
 use roxmltree::{Document, Node};
 
@@ -257,4 +257,26 @@ fn the_summary_is_one_honest_line() {
     }
     let bare = Picture { verdict: "feasible", solver: "", elapsed: None, ..case.picture() };
     assert_eq!(bare.summary(), "feasible: 386.50 ms, no lower bound known");
+}
+
+#[test]
+fn the_way_to_the_first_token_and_a_step_are_drawn_apart() {
+    let case = case("pipeline");
+    let whole = case.instance.evaluate(&case.plan).account;
+    let mut prompt = whole.clone();
+    for model in &mut prompt.models {
+        model.latency = Nanos(model.latency.0 / 2);
+        for stage in &mut model.stages {
+            stage.compute = Nanos(stage.compute.0 / 2);
+        }
+    }
+    let steps = Steps { prompt: &prompt, whole: &whole, tokens: 512, generate: 100 };
+    let drawn = |steps| svg(&Picture { steps: Some(steps), ..case.picture() });
+    let text = drawn(steps);
+    let says = |words: &str| text.contains(words);
+    assert!(says("Until the first token") && says("One step of decoding"), "{text}");
+    assert!(says("193.25 ms for 512 prompt tokens") && says("100 times: 386.50 ms"), "{text}");
+    assert!(!says("One request"), "{text}");
+    // Where nothing is generated, the prompt is all.
+    assert!(drawn(Steps { generate: 0, ..steps }).contains("One request"));
 }

@@ -37,7 +37,7 @@ impl Runtime {
         Ok(Workload { returns, activations, kv, engine: self.engine, ..workload.clone() })
     }
 
-    /// Those of these formats of the KV cache that it has: where nobody asked for any, f16 or the
+    /// Those of these formats of the KV cache that it has: where none was asked for, f16 or the
     /// first that it has.
     fn caches(&self, asked: &CacheFormats) -> Result<CacheFormats, InputError> {
         let usual = if self.kv.contains(&Format::F16) { Format::F16 } else { self.kv[0] };

@@ -133,7 +133,9 @@ impl View {
             .map(|at| {
                 let cells = shown.rows.iter().map(|row| row[at].chars().count());
                 let name = shown.columns[at].trim_end_matches('>').chars().count();
-                Constraint::Length(u16::try_from(cells.max().unwrap_or(0).max(name)).unwrap_or(40))
+                let width = u16::try_from(cells.max().unwrap_or(0).max(name)).unwrap_or(40);
+                // A model without the end of its name is another one.
+                if at == 0 { Constraint::Min(width) } else { Constraint::Length(width) }
             })
             .collect();
         let names = shown.columns.iter().enumerate().map(|(at, name)| {

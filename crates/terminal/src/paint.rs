@@ -22,7 +22,7 @@ const VERDICTS: [(&str, Style); 6] = [
 /// Beginnings of lines that are longer than this are no heads.
 const HEAD: usize = 80;
 
-/// A text with a bold first line and coloured verdicts; whoever prints it takes colours out again
+/// A text with a bold first line and coloured verdicts; printing takes colours out again
 /// where they are not wanted.
 pub(crate) fn painted(text: &str) -> String {
     let mut lines = text.split_inclusive('\n');

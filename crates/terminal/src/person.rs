@@ -1,13 +1,13 @@
-//! Whoever sits before the terminal.
+//! Questions on the terminal.
 
 use std::io::{IsTerminal as _, Write as _};
 
-/// Whether somebody reads questions and can answer them.
+/// Whether questions can be read and answered: standard input and error are terminals.
 pub fn has_person() -> bool {
     std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
 }
 
-/// A line that somebody types, without blanks around it; none at the end of the input. `usual` is
+/// A typed line, without blanks around it; none at the end of the input. `usual` is
 /// what an empty line will mean.
 pub fn answer(question: &str, usual: &str) -> Option<String> {
     let mut shown = anstream::stderr().lock();

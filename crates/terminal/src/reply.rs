@@ -128,7 +128,7 @@ impl Reply {
 
 /// Prints an error, and returns its exit code.
 pub fn print_error(error: &anyhow::Error) -> u8 {
-    // Nobody is left to be told if this fails, too.
+    // If this fails, too, there is no other place to report to.
     let text = format!("{error:#}");
     // Some errors quote files, and a terminal obeys what it is shown.
     let lines: Vec<_> = text.lines().map(visible).collect();

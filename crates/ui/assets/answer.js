@@ -27,7 +27,24 @@ async function follow(signal) {
   }
 }
 
+// Where plan and question are not side by side, the plan's first words stay in sight.
+function brief(words) {
+  get("brief").textContent = `${words} ↓`;
+  get("brief").hidden = false;
+}
+for (const button of document.querySelectorAll("[data-to]")) {
+  button.addEventListener("click", () => {
+    get(button.dataset.to).scrollIntoView();
+    get(button.dataset.to).focus({ preventScroll: true });
+  });
+}
+// Not while the plan itself is in sight.
+new IntersectionObserver(([seen]) => {
+  get("brief").classList.toggle("seen", seen.isIntersecting);
+}).observe(get("said"));
+
 export function problem(message) {
+  if (message) brief("no plan: see why");
   get("problem").textContent = message;
   get("problem").hidden = !message;
   get("answer").classList.toggle("old", Boolean(message));
@@ -44,6 +61,7 @@ function show(view, waited) {
   get("said").replaceChildren(...found);
   get("headline").textContent = view.headline;
   get("headline").className = view.verdict;
+  brief(view.said.length ? `${found[1].textContent} · ${view.verdict}` : view.verdict);
   get("text").textContent = view.text;
   draw(view);
   policies(view);

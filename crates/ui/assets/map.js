@@ -3,7 +3,8 @@
 import { ask, change, element, onChange, state } from "./state.js";
 
 const svg = document.getElementById("map");
-const [WIDTH, HEIGHT, ROOM, TALL] = [640, 260, 132, 46];
+const [ROOM, TALL] = [122, 44];
+let [width, height] = [390, 250];
 const USUAL = { bandwidth: "1 Gbit/s", latency: "0.5 ms" };
 let linking = null;
 let fail = () => {};
@@ -24,14 +25,35 @@ function about(name) {
   return inside.map(profile).join(" + ");
 }
 
+// Where a machine lies: shares of the map, so that they hold on any screen. Switches are in the
+// middle, machines in rows around them.
 function place(name) {
-  if (state.at[name]) return state.at[name];
-  const all = nodes();
-  const columns = Math.min(all.length, 4);
-  const index = all.indexOf(name);
-  const rows = Math.ceil(all.length / columns);
-  const [column, row] = [index % columns, Math.floor(index / columns)];
-  return [((column + 0.5) / columns) * WIDTH, ((row + 0.5) / rows) * HEIGHT];
+  const [x, y] = state.at[name] ?? usual(name);
+  return [within(x * width, width, ROOM / 2 + 2), within(y * height, height, TALL / 2 + 2)];
+}
+
+function usual(name) {
+  const [all, middle] = [machines(), switches()];
+  const rows = rowsOf(all.length);
+  const lines = rows + (middle.length ? 1 : 0);
+  // The line of the switches, below half of the machines.
+  const half = Math.ceil(rows / 2);
+  const at = middle.indexOf(name);
+  if (at >= 0) return [(at + 0.5) / middle.length, (half + 0.5) / lines];
+  const row = all.indexOf(name) % rows;
+  const count = Math.ceil((all.length - row) / rows);
+  const column = Math.floor(all.indexOf(name) / rows);
+  const line = middle.length && row >= half ? row + 1 : row;
+  return [(column + 0.5) / count, (line + 0.5) / lines];
+}
+
+const rowsOf = (count) => Math.max(count > 1 ? 2 : 1, Math.ceil(count / Math.max(1, Math.floor(width / (ROOM + 12)))));
+
+function measure() {
+  width = Math.max(300, Math.round(svg.parentElement.clientWidth || 390));
+  const lines = rowsOf(machines().length) + (switches().length ? 1 : 0);
+  height = Math.max(170, lines * 74);
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
 }
 
 function drawn(name, attributes, ...children) {
@@ -44,10 +66,13 @@ function drawn(name, attributes, ...children) {
 const short = (text, most) => (text.length > most ? text.slice(0, most - 1) + "…" : text);
 
 function draw() {
+  measure();
   const focused = document.activeElement?.dataset?.node;
   const wires = (state.cluster.link ?? []).flatMap((link) => {
     const [[x1, y1], [x2, y2]] = link.between.map((name) => place(end(name)));
-    const middle = { x: (x1 + x2) / 2, y: (y1 + y2) / 2 - 5, class: "small" };
+    // Nearer to the machine: in the middle of a star all would be one heap.
+    const from = switches().includes(end(link.between[0])) ? 0.6 : 0.4;
+    const middle = { x: x1 + (x2 - x1) * from, y: y1 + (y2 - y1) * from + 4, class: "small halo" };
     return [
       drawn("line", { x1, y1, x2, y2, class: "wire" }),
       drawn("text", { ...middle, "text-anchor": "middle" }, link.bandwidth),
@@ -63,8 +88,8 @@ function draw() {
     },
       drawn("title", {}, label),
       drawn("rect", { width: ROOM, height: TALL, rx: 8 }),
-      drawn("text", { x: 10, y: 19 }, short(name, 14)),
-      drawn("text", { x: 10, y: 36, class: "small" }, short(about(name), 18)),
+      drawn("text", { x: 9, y: 18 }, short(name, 13)),
+      drawn("text", { x: 9, y: 35, class: "small" }, short(about(name), 16)),
       drawn("circle", { class: "handle", cx: ROOM, cy: TALL / 2, r: 9 }));
     box.dataset.node = name;
     return box;
@@ -80,7 +105,8 @@ function point(event) {
 }
 
 const within = (value, most, margin) => Math.min(Math.max(value, margin), most - margin);
-const inside = ([x, y]) => [within(x, WIDTH, ROOM / 2), within(y, HEIGHT, TALL / 2)];
+const inside = ([x, y]) =>
+  [within(x, width, ROOM / 2) / width, within(y, height, TALL / 2) / height];
 const under = ([x, y]) => nodes().find((name) => {
   const [left, top] = place(name);
   return Math.abs(x - left) <= ROOM / 2 + 10 && Math.abs(y - top) <= TALL / 2 + 4;
@@ -223,7 +249,7 @@ function fields() {
       }, "×"));
   });
   document.getElementById("links").replaceChildren(...rows);
-  options("add-into", [["", "as a machine of its own"], ...machines().map((name) => [name, `into ${name}`])]);
+  options("add-into", [["", "on the network"], ...machines().map((name) => [name, `into ${name}`])]);
   for (const id of ["link-from", "link-to"]) options(id, nodes().map((name) => [name, name]));
 }
 
@@ -263,3 +289,4 @@ svg.addEventListener("drop", (event) => {
   add(name, point(event));
 });
 onChange(() => { draw(); fields(); });
+addEventListener("resize", draw);

@@ -38,7 +38,12 @@ const SLIDERS = {
 };
 for (const [id, slider] of Object.entries(SLIDERS)) {
   const input = get(id);
-  input.addEventListener("input", () => change({ [id]: slider.value(Number(input.value)) }));
+  input.addEventListener("input", () => {
+    const keys = { [id]: slider.value(Number(input.value)) };
+    // A least speed says what is fast enough: what is asked for then is quality.
+    if (id === "decode-min" && !state.objective && keys[id]) keys.objective = "quality";
+    change(keys);
+  });
 }
 for (const id of ["objective", "engine"]) {
   get(id).addEventListener("change", () => change({ [id]: get(id).value }));
@@ -55,7 +60,7 @@ get("model").addEventListener("change", () => {
   change({ model: known ? `catalog:${named}` : named });
 });
 
-// Fields show the question, but not while somebody types into them.
+// Fields show the question, but not while text is typed into them.
 onChange(() => {
   for (const [id, slider] of Object.entries(SLIDERS)) {
     const at = slider.at(state[id]);

@@ -6,7 +6,7 @@ export const state = { model: "", cluster: { source: "" }, at: {} };
 const listeners = [];
 export const onChange = (listener) => listeners.push(listener);
 
-// Changes the question and tells everybody who shows it.
+// Changes the question and tells every view of it.
 export function change(keys) {
   for (const [key, value] of Object.entries(keys)) {
     if (value === undefined || value === null || value === "") delete state[key];

@@ -95,12 +95,14 @@ pub(crate) fn plan(text: &str, uploads: &Uploads, stop: &AtomicBool) -> Result<V
         cost: one.cost.map(amount),
         ratio: one.cost.zip(best).map(|(cost, best)| cost.as_f64() / best.as_f64().max(1.0)),
     };
-    let said = outcome.plan.as_ref().map(|plan| session.sentences(plan)).transpose()?;
+    let text = planned.text(&session, None, false)?;
+    // The text begins with what users see of each model.
+    let models = if outcome.plan.is_some() { deployment.models.len() } else { 0 };
     Ok(View {
-        said: said.unwrap_or_default(),
+        said: text.lines().take(models).map(str::to_owned).collect(),
         verdict: outcome.verdict.word(),
         headline: edgeplan::headline(deployment, planned.solver, outcome),
-        text: planned.text(&session, None, false)?,
+        text,
         picture: planned.picture(&session)?,
         plan: planned.plan_text(&session),
         cost: best.map(amount),
@@ -259,7 +261,7 @@ pub(crate) fn keep(uploads: &Uploads, name: &str, size: u64, head: &[u8]) -> Res
     let model = uploads.keep(name, size, head)?;
     let path = uploads.path(&model)?;
     let spec = edgeplan_model::load(&path).map_err(|error| {
-        // The folder of the copy means nothing to anybody.
+        // The folder of the copy is no part of the question.
         let file = if error.file == path { name.to_owned() } else { error.file.clone() };
         InputError { file, ..error }
     })?;

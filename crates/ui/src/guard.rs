@@ -28,7 +28,7 @@ pub(crate) fn refusal(method: &Method, headers: &HeaderMap) -> Option<String> {
     None
 }
 
-/// Whether a host is no name that somebody else gives: `localhost` or an address, with or without
+/// Whether a host is no name that another site chose: `localhost` or an address, with or without
 /// a port.
 fn is_local(host: &str) -> bool {
     let name = match host.rsplit_once(':') {

@@ -128,7 +128,7 @@ fn router(shared: Arc<Shared>) -> Router {
         .with_state(shared)
 }
 
-/// Refuses whoever is not the page, and says to browsers what the page may do.
+/// Refuses requests that are not the page's, and says to browsers what the page may do.
 async fn guarded(request: Request, next: Next) -> Response {
     let mut response = match guard::refusal(request.method(), request.headers()) {
         Some(problem) => failed(StatusCode::FORBIDDEN, &problem),
@@ -210,7 +210,7 @@ async fn asked(
     }
 }
 
-/// Set when whoever asked is gone, or waited for too long.
+/// Set when the connection is gone, or the time is up.
 struct Stop(Arc<AtomicBool>);
 
 impl Drop for Stop {

@@ -65,7 +65,7 @@ pub enum Question {
 pub struct Reduced {
     /// The instance.
     pub question: Question,
-    /// Its answer; none where nobody knows.
+    /// Its answer; none where it is not known.
     pub known: Option<Known>,
 }
 

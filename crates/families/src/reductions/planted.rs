@@ -16,7 +16,7 @@ pub enum Wanted {
     Yes,
     /// There is none: residues forbid it.
     No,
-    /// Nobody knows: numbers are drawn and left as they are.
+    /// Not known: numbers are drawn and left as they are.
     Open,
 }
 

@@ -98,7 +98,7 @@ const USER_DBM: f64 = 0.0;
 /// Packing in two resources: an item is a request with a prompt of as many tokens as it takes of
 /// the first resource, and an answer of as many as it takes of the second; a bin is a node whose
 /// bands carry half a token more than its capacities. Signals are as strong as the noise, so that a
-/// band carries a bit per second and hertz. Memory and time suffice for everybody.
+/// band carries a bit per second and hertz. Memory and time suffice for all requests.
 ///
 /// The half token makes up for shares that are rounded up to billionths, as long as
 /// `items * (4 * capacity + 1) <= 10^9` for both capacities.

@@ -1,5 +1,5 @@
 //! The problems that are reduced, as the literature states them, and their answers by trying
-//! everything: for tests, and for whoever wants to see a certificate confirmed.
+//! everything: for tests, and to see a certificate confirmed.
 
 /// Bin packing (Garey and Johnson, Computers and Intractability, 1979, SR1): do items of these
 /// sizes fit into so many bins? 3-partition (SP15) is the case of three items for each bin, all of

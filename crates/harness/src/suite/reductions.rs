@@ -21,7 +21,7 @@ enum AnswerKey {
     Yes,
     /// There is none: residues forbid it.
     No,
-    /// Nobody knows.
+    /// Not known.
     Open,
 }
 

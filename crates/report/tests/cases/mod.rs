@@ -41,6 +41,7 @@ impl Case {
             solver: "highs",
             elapsed: Some(Duration::from_millis(440)),
             said: &[],
+            steps: None,
         }
     }
 }
