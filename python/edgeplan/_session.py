@@ -110,7 +110,8 @@ class Session:
         """Ask what another machine, one less, or faster links would buy, each planned and proven.
 
         :param changes: ``+rtx-3090-24``, ``+HOST:DEVICE``, ``-NAME``, ``link=10 Gbit/s`` or
-            ``NAME-NAME=10 Gbit/s``, each with a price after it where that is known, such as ``@700``
+            ``NAME-NAME=10 Gbit/s``, each with a price after it where that is known, such as
+            ``@700``
         :param time: limit of everything in seconds (default 60)
         :param gap: relative gap at which a plan counts as optimal (default 0.0001)
         :param seed: seed of whatever is random (default 0)
@@ -142,7 +143,8 @@ class Session:
         :param rate: requests per hour (default: back to back)
         :param store: device whose disk has the model (default: the source)
         :param time: limit in seconds (default 60)
-        :returns: what ``edgeplan replan --json`` prints, and under ``plan`` the table of a plan file
+        :returns: what ``edgeplan replan --json`` prints, and under ``plan`` the table of a plan
+            file
         """
         options = words(
             without=without,

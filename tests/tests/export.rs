@@ -100,7 +100,10 @@ fn wrong_questions_are_refused() {
         (vec!["--to", "vllm"], "no engine is called `vllm`; known are llama.cpp"),
         (vec!["--to", "exo", "--nearest"], "--plan"),
         (vec!["--to", "llama.cpp", &instance], "instance.json: for llama.cpp: layer 0 is called"),
-        (vec!["--to", "llama.cpp", "--workload", &kv], "kv.toml: kv: q2_K; llama.cpp has f32,"),
+        (
+            vec!["--to", "llama.cpp", "--workload", &kv],
+            "kv.toml: kv: q2_K; no loss of a cache in q2_K is published",
+        ),
         (vec!["--to", "exo", "--workload", &formats], "formats.toml: formats: q4_1; exo has bf16"),
         (vec!["--to", "llama.cpp", "--at", "desktop"], "DEVICE=ADDRESS is needed"),
         ([&["--to", "llama.cpp"], &models[..]].concat(), "2 models (smollm2-135m, tinyllama-1.1b)"),

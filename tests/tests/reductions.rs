@@ -45,7 +45,7 @@ struct Count {
     silent: usize,
 }
 
-/// Runs a check for every seed: it returns the truth, and how often somebody did not say.
+/// Runs a check for every seed: it returns the truth, and how often a solver did not say.
 fn all(seeds: Range<u64>, check: impl Fn(u64) -> (bool, usize) + Send + Sync) {
     let seen: Vec<(bool, usize)> = seeds.into_par_iter().map(check).collect();
     let yes = seen.iter().filter(|seen| seen.0).count();

@@ -38,7 +38,7 @@ impl Page {
         head += &format!("Content-Length: {length}\r\n");
         head.extend(header.iter().map(|line| format!("{line}\r\n")));
         stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-        // Whoever refuses a body need not read it.
+        // A refused body need not be read.
         let _ = stream.write_all(body);
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);

@@ -17,7 +17,8 @@ const AGREES: f64 = 0.8;
 /// Choices are free everywhere. None if the plan is not in the domain's question.
 pub(crate) fn neighbourhood(
     question: &Question<'_>,
-    (plan, mixture): (&Plan, &Mixture),
+    plan: &Plan,
+    mixture: &Mixture,
     number: u64,
 ) -> Option<Domain> {
     let layout = Layout::of(question, plan)?;

@@ -59,7 +59,7 @@ impl Search<'_, '_, '_> {
     /// Looks for better plans near the best one.
     fn look_near(&mut self, mixture: &Mixture, prices: &Rc<Prices>) -> Result<(), SolverError> {
         let Some((plan, _)) = self.run.best().cloned() else { return Ok(()) };
-        let near = neighbourhood(self.question, (&plan, mixture), self.hunt.near);
+        let near = neighbourhood(self.question, &plan, mixture, self.hunt.near);
         self.hunt.near += 1;
         let Some(mut domain) = near else { return Ok(()) };
         if propagate(self.question, &mut domain).is_err() {

@@ -41,10 +41,9 @@ const LOOK_EVERY: u32 = 50;
 /// which counts as at most a share of it: the best plan may be a bad one.
 const LOOK_WORTH: f64 = 0.02;
 const LACKS_MAX: f64 = 0.1;
-/// A master's optimum counts as the square of its rows, a trial as so much for each label. By this
-/// random-8x4x4 and 12x4x4 with three models take a third of the time by volume (15 rows squared for
-/// a label), and multi2-home-lab-D4 takes
-/// columns, which prove half the gap (6).
+/// A master's optimum counts as the square of its rows, a trial as so much for each label. Random
+/// questions of three models (8x4x4, 12x4x4: 15 squares of rows for each label) take a third of the
+/// time by volume; of multi2-home-lab-D4 (6 squares) columns prove half the gap.
 const LABEL: u64 = 10;
 /// Trials whose columns a master begins with.
 const RECENT: usize = 50;
@@ -110,7 +109,7 @@ impl Search<'_, '_, '_> {
             }
             if aim == Aim::Root {
                 trail.add(bounded, ways);
-                next = self.next(domain, (&ascent, &center), &mut trail)?;
+                next = self.next(domain, &ascent, &center, &mut trail)?;
             }
         }
         if next == Next::Columns || aim == Aim::Root && !question.is_contiguous() {
@@ -132,7 +131,8 @@ impl Search<'_, '_, '_> {
     fn next(
         &mut self,
         domain: &Domain,
-        (ascent, center): (&Ascent<'_>, &Rc<Prices>),
+        ascent: &Ascent<'_>,
+        center: &Rc<Prices>,
         trail: &mut Trail,
     ) -> Result<Next, SolverError> {
         if !ascent.trials().is_multiple_of(LOOK_EVERY) {

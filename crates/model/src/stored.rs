@@ -73,8 +73,8 @@ impl StoredType {
     }
 
     /// The format whose speed stands in for this type's: its own where that is timed
-    /// ([`Format::COMPUTED`]), or else the one with the nearest bits per weight, the first where two
-    /// are as near. An estimate: bytes are exact, but speeds are not published for every type.
+    /// ([`Format::COMPUTED`]), or else the one with the nearest bits per weight, of two as near the
+    /// first. An estimate: bytes are exact, but speeds are not published for every type.
     pub fn rated_as(self) -> Format {
         // Bytes of 256 elements, the least common multiple of all block sizes.
         let size = |elements: u64, bytes: u64| 256 / elements * bytes;

@@ -186,8 +186,8 @@ impl Turn {
 }
 
 /// Runs several solvers on a run's question at once, each on a thread of its own; with
-/// [`Limits::threads`] below two they take turns by their shares. What one finds or proves, the others know at
-/// their next step. A limit of steps is each solver's.
+/// [`Limits::threads`] below two they take turns by their shares. What one finds or proves,
+/// the others know at their next step. A limit of steps is each solver's.
 ///
 /// # Errors
 /// The limit that ended the solvers before anything was proven; the failure of an engine, if no

@@ -47,19 +47,19 @@ pub(crate) fn draw(
     let Some(steps) = steps.filter(|steps| steps.generate > 0) else {
         let bill = &scene.account.models[model];
         let heading = scene.part("One request", model);
-        return chart(scene, canvas, y, (model, bill), [&heading, &bill.latency.to_string()]);
+        return chart(scene, canvas, y, model, bill, [&heading, &bill.latency.to_string()]);
     };
     let (prompt, whole) = (&steps.prompt.models[model], &steps.whole.models[model]);
     let heading = scene.part("Until the first token", model);
     let beside = format!("{} for {} prompt tokens", prompt.latency, steps.tokens);
-    let y = chart(scene, canvas, y, (model, prompt), [&heading, &beside]);
+    let y = chart(scene, canvas, y, model, prompt, [&heading, &beside]);
     let step = step_of(whole, prompt, steps.generate);
     let heading = scene.part("One step of decoding", model);
     let beside = format!(
         "{}, {} times: {} for the whole request",
         step.latency, steps.generate, whole.latency
     );
-    chart(scene, canvas, y + 40.0, (model, &step), [&heading, &beside])
+    chart(scene, canvas, y + 40.0, model, &step, [&heading, &beside])
 }
 
 /// What one generated token takes: the mean of all of them.
@@ -83,7 +83,8 @@ fn chart(
     scene: &Scene<'_>,
     canvas: &mut Canvas,
     y: f64,
-    (model, bill): (usize, &ModelAccount),
+    model: usize,
+    bill: &ModelAccount,
     [heading, beside]: [&str; 2],
 ) -> f64 {
     canvas.heading(y, heading, beside);

@@ -63,9 +63,9 @@ fn several(key: &str, count: usize, wanted: Wanted) -> Result<(), InputError> {
 
 /// 3-partition: three items for each bin, between a quarter and a half of it, that fill all bins.
 ///
-/// `No`: all sizes have the residue `r`, not 0, modulo a prime that divides the number of bins, and three
-/// of them never have the residue of a bin, `3 r` against `B`; the sum of all sizes is that of all
-/// bins nevertheless.
+/// `No`: all sizes have the residue `r`, not 0, modulo a prime that divides the number of bins, and
+/// three of them never have the residue of a bin, `3 r` against `B`; the sum of all sizes is that
+/// of all bins nevertheless.
 ///
 /// # Errors
 /// Parameters out of range.

@@ -80,7 +80,8 @@ pub(super) fn make(request: &Request<'_>) -> Result<Rendered, String> {
         series: series.collect(),
     };
     let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
-    let note = "\nMedians, where a trial without a proof takes more than it took (Kaplan and Meier); in \
-                brackets the trials that ended in a proof; bold where the solver is slowest.";
+    let note = "\nMedians, where a trial without a proof takes more than it took (Kaplan and \
+                Meier); in brackets the trials that ended in a proof; bold where the solver is \
+                slowest.";
     Ok(with_plot(request, &chart, table(&headings, rows) + note))
 }
