@@ -209,7 +209,11 @@ mod tests {
             ("tflops = 26.6", "tflops = nan", "b.toml: node.edge.tflops: NaN; "),
             ("tflops = 26.6", "tflop = 26.6", "did you mean `tflops`?"),
             ("devices = 20", "devices = 0", "b.toml: node.edge.devices: 0; "),
-            ("uplink = \"250 ms\"", "uplink = \"9 h\"", "b.toml: epoch.uplink: `9 h`: a time"),
+            (
+                "uplink = \"250 ms\"",
+                "uplink = \"9 weeks\"",
+                "b.toml: epoch.uplink: `9 weeks`: a time",
+            ),
             ("catalog:bloom-3b", "catalog:bloom", "catalog:bloom: no such model"),
             ("accuracy = ", "accuracy = 7", "b.toml: request[0].accuracy: 70"),
             ("prompt = ", "prompt = 30000", "b.toml: request[0].prompt: 30000"),
