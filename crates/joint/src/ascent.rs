@@ -14,6 +14,9 @@ use crate::prices::Prices;
 use crate::question::Question;
 use crate::rows::{Rows, places};
 
+// The factors and the reach are those of the paper, which shortens after 20 trials. The rest was not
+// measured one by one.
+
 /// Trials without a better bound after which steps are shortened, and by how much.
 const FAILED_MAX: u32 = 10;
 const SHORTER: f64 = 0.66;
@@ -48,12 +51,11 @@ struct Shares {
 }
 
 impl Shares {
-    fn nothing(question: &Question<'_>, rows: &Rows<'_>) -> Self {
-        let places = question.choices.len();
+    fn nothing(rows: &Rows<'_>, places: usize, choices_max: usize) -> Self {
         Self {
             excess: rows.room.iter().map(|room| -room).collect(),
             places: vec![0.0; places],
-            choices: vec![0.0; places * question.choices_max()],
+            choices: vec![0.0; places * choices_max],
             objective: 0.0,
         }
     }
@@ -88,6 +90,8 @@ impl Shares {
 pub(crate) struct Ascent<'a> {
     question: &'a Question<'a>,
     rows: Rows<'a>,
+    /// The most choices of a place.
+    choices_max: usize,
     /// No plan of interest costs more.
     most: f64,
     /// The best values so far, and the cost that they prove.
@@ -110,6 +114,7 @@ impl<'a> Ascent<'a> {
     /// Begins at these prices. No plan of interest costs more than `most`.
     pub(crate) fn new(question: &'a Question<'a>, most: u64, prices: &Prices, length: f64) -> Self {
         let rows = Rows::new(question);
+        let choices_max = question.choices_max();
         let center = rows.values(prices);
         Self {
             question,
@@ -117,8 +122,9 @@ impl<'a> Ascent<'a> {
             trial: center.clone(),
             center,
             best: f64::NEG_INFINITY,
-            mean: Shares::nothing(question, &rows),
+            mean: Shares::nothing(&rows, question.choices.len(), choices_max),
             rows,
+            choices_max,
             trials: 0,
             length,
             failed: 0,
@@ -150,7 +156,7 @@ impl<'a> Ascent<'a> {
     /// Takes what the trial's prices prove, and each model's cheapest way under them; whether they
     /// prove more than those before.
     pub(crate) fn learn(&mut self, bounded: &Bounded, ways: &[Vec<Arc>]) -> bool {
-        let value = bounded.scaled as f64 / (1u64 << self.question.shift) as f64;
+        let value = self.question.in_costs(bounded.scaled);
         let fresh = self.shares(bounded, ways);
         let agree = self.mean.excess.iter().zip(&fresh.excess).map(|(a, b)| a * b).sum::<f64>();
         let is_better = value > self.best;
@@ -199,8 +205,8 @@ impl<'a> Ascent<'a> {
     /// The shares of what is cheapest.
     fn shares(&self, bounded: &Bounded, ways: &[Vec<Arc>]) -> Shares {
         let question = self.question;
-        let choices_max = question.choices_max();
-        let mut shares = Shares::nothing(question, &self.rows);
+        let choices_max = self.choices_max;
+        let mut shares = Shares::nothing(&self.rows, question.choices.len(), choices_max);
         for way in ways {
             self.rows.add_way(way, &mut shares.excess);
             for place in places(question, way) {
@@ -227,7 +233,7 @@ impl<'a> Ascent<'a> {
 
     /// The mean as a solution of the master.
     pub(crate) fn mixture(&self) -> Mixture {
-        let choices_max = self.question.choices_max();
+        let choices_max = self.choices_max;
         let held = self.mean.choices.iter().enumerate().filter(|(_, share)| **share > SHARE_MIN);
         let choices: FxHashMap<(usize, u16), f64> = held
             .map(|(at, &share)| ((at / choices_max, (at % choices_max) as u16), share))

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use edgeplan_problem::SolverError;
 use rustc_hash::FxHashMap;
 
-use crate::bound::{Bounded, unscaled};
+use crate::bound::Bounded;
 use crate::domain::Domain;
 use crate::master::Mixture;
 use crate::paths::{Arc, Ways};
@@ -20,8 +20,6 @@ const SMOOTHING: f64 = 0.7;
 /// lacks, or of its bound.
 const SHARE_LEFT: f64 = 0.02;
 const GAP_LEFT: f64 = 1e-7;
-/// What a bound lacks counts as at most this share of it: the best plan may be a bad one.
-const LACKS_MAX: f64 = 0.1;
 /// Solutions of the master between two that are rounded.
 const ROUND_EVERY: u64 = 6;
 
@@ -92,20 +90,14 @@ impl Search<'_, '_, '_> {
             last = Some(mixture);
         }
         let mixture = last.expect("the master was solved");
-        self.fix(domain, Terms { prices: &center, ceilings: &ceilings })?;
-        self.round(domain, &mixture, &center, Care::Thorough)?;
-        let bound = unscaled(self.question, best).max(bound);
-        if bound >= self.cutoff() {
-            return Ok(Left::Nothing);
-        }
-        Ok(Left::Open { bound, prices: center, mixture: Box::new(mixture) })
+        self.end_climb(domain, best, center, mixture)
     }
 
     /// Whether more columns add little to a scaled bound: the master's value is near it, or near
     /// enough to what the cutoff asks.
     fn is_settled(&self, best: i128, mixture: &Mixture) -> bool {
-        let proven = best as f64 / (1u64 << self.question.shift) as f64;
-        let lacks = (self.cutoff() as f64 - proven).min(LACKS_MAX * mixture.objective);
+        let proven = self.question.in_costs(best);
+        let lacks = self.lacks(proven, mixture.objective);
         let left = mixture.objective - proven;
         left <= SHARE_LEFT * lacks || left <= GAP_LEFT * mixture.objective
     }

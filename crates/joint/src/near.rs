@@ -7,13 +7,15 @@ use crate::master::Mixture;
 use crate::question::Question;
 use crate::recipes::Layout;
 
-/// Layers of one model that may go anywhere together.
+/// Consecutive layers that may go anywhere together; windows overlap by half.
 const WINDOW: usize = 8;
-/// A layer that is mostly where the best plan has it stays there.
+/// A layer of which the mixture has so much where the plan has it stays there.
 const AGREES: f64 = 0.8;
+/// Smaller shares of a mixture are none.
+const SHARE_MIN: f64 = 0.01;
 
 /// The `number`th part of a domain around a plan: what the mixture has elsewhere, layers of two or
-/// three devices, or a window of a model's layers is free, all else stays where the plan has it.
+/// three devices, or a window of layers is free, all else stays where the plan has it.
 /// Choices are free everywhere. None if the plan is not in the domain's question.
 pub(crate) fn neighbourhood(
     question: &Question<'_>,
@@ -51,15 +53,16 @@ impl Parts<'_> {
     /// Whether the mixture has a layer elsewhere, in part on that device.
     fn disagrees(&self, slot: usize, device: usize) -> bool {
         let share = |device: usize| self.mixture.places[self.question.place(slot, device)];
-        share(self.layout.devices[slot]) < AGREES && share(device) > 0.01
+        share(self.layout.devices[slot]) < AGREES && share(device) > SHARE_MIN
     }
 
     /// Whether a layer and a device are among three devices, other ones in each turn.
     fn is_among(&self, slot: usize, device: usize, turn: u64) -> bool {
         let count = self.question.devices as u64;
+        let (others, round) = ((count - 1).max(1), turn / count);
         let first = turn % count;
-        let second = (first + 1 + turn / count % (count - 1).max(1)) % count;
-        let third = (second + 1 + turn / 7 % (count - 1).max(1)) % count;
+        let second = (first + 1 + round % others) % count;
+        let third = (second + 1 + round / others % others) % count;
         let among = [first, second, third];
         let is = |device: usize| among.contains(&(device as u64));
         is(device) && is(self.layout.devices[slot])
@@ -67,12 +70,7 @@ impl Parts<'_> {
 
     /// Whether a layer is in the turn's window.
     fn is_in_window(&self, slot: usize, turn: u64) -> bool {
-        let model = self.question.model_of[slot];
-        let slots = self.question.slots();
-        let step = (WINDOW / 2).max(1);
-        let begin = turn as usize * step % slots;
-        let end = begin + WINDOW;
-        self.question.model_of[begin] == model && (begin..end).contains(&slot)
-            || end > slots && slot < end - slots
+        let begin = turn as usize * (WINDOW / 2) % self.question.slots();
+        (begin..begin + WINDOW).contains(&slot)
     }
 }

@@ -106,6 +106,11 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// A scaled cost as a number.
+    pub(crate) fn in_costs(&self, scaled: i128) -> f64 {
+        scaled as f64 / (1u64 << self.shift) as f64
+    }
+
     /// What a byte stored costs.
     pub(crate) fn byte_cost(&self) -> u64 {
         u64::from(self.deployment.objective == Objective::Memory)

@@ -8,17 +8,17 @@ use edgeplan_mip::EngineError;
 use edgeplan_problem::deployment::{Deployment, Objective, Plan};
 use edgeplan_problem::{Cost, Run, SolverError, Stop, gap};
 
-use crate::bound::{Bounded, fix};
+use crate::bound::{Bounded, fix, unscaled};
 use crate::branch::{Part, split};
 use crate::domain::Domain;
 use crate::gains::Gains;
 use crate::master::{Master, Mixture};
 use crate::plans::Hunt;
-use crate::prices::{Prices, Terms};
+use crate::prices::{Ceilings, Prices, Terms};
 use crate::pricing::LabelsMax;
 use crate::propagate::propagate;
 use crate::question::Question;
-use crate::recipes::Layout;
+use crate::recipes::{Care, Layout};
 use crate::tree::{Node, Open};
 use crate::volume::Climbed;
 
@@ -79,13 +79,16 @@ impl Left {
 
 /// Labels for one configuration.
 const LABELS: LabelsMax = LabelsMax(20_000);
+/// What a bound lacks counts as at most this share of it: the best plan may be a bad one.
+const LACKS_MAX: f64 = 0.1;
+
 impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     pub(crate) fn new(
         question: &'a Question<'a>,
         run: &'r mut Run<'q, Deployment>,
     ) -> Result<Self, SolverError> {
-        let most = run.best().map_or(question.cost_max, |(_, cost)| cost.0).max(1);
-        let master = Master::new(question, most, run.limits().threads).map_err(failed)?;
+        let master = Master::new(question, costliest(question, run), run.limits().threads)
+            .map_err(failed)?;
         let (made, improving, ceiling, root) = (0, Duration::ZERO, u64::MAX, Vec::new());
         // Shares of a bottleneck move slowly along means: 60 % of a bound after 20 s where columns
         // have 99 % (multi2thr-home-lab-D4).
@@ -120,6 +123,16 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             None => self.question.cost_max.saturating_add(1),
         };
         known.min(self.ceiling)
+    }
+
+    /// No plan of interest costs more.
+    pub(crate) fn costliest(&self) -> u64 {
+        costliest(self.question, self.run)
+    }
+
+    /// What a proven cost lacks to the cutoff, at most a share of `most`.
+    pub(crate) fn lacks(&self, proven: f64, most: f64) -> f64 {
+        (self.cutoff() as f64 - proven).min(LACKS_MAX * most)
     }
 
     /// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
@@ -207,8 +220,34 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         self.climb_by_columns(domain, bound, prices, aim)
     }
 
+    /// Keeps better prices of the root, and says what they prove.
+    pub(crate) fn learn_root(&mut self, bounded: &Bounded, prices: &Rc<Prices>) {
+        self.root.push(Rc::clone(prices));
+        let proven = bounded.cost(self.question).min(self.cutoff());
+        self.run.lower_bound(Cost(proven));
+    }
+
+    /// Ends a climb at these prices, which prove a scaled bound: takes out of the domain what they
+    /// show to be useless, and rounds the mixture.
+    pub(crate) fn end_climb(
+        &mut self,
+        domain: &mut Domain,
+        scaled: i128,
+        prices: Rc<Prices>,
+        mixture: Mixture,
+    ) -> Result<Left, SolverError> {
+        let ceilings = Ceilings::new(self.question, self.cutoff());
+        self.fix(domain, Terms { prices: &prices, ceilings: &ceilings })?;
+        self.round(domain, &mixture, &prices, Care::Thorough)?;
+        let bound = unscaled(self.question, scaled);
+        Ok(match bound >= self.cutoff() {
+            true => Left::Nothing,
+            false => Left::Open { bound, prices, mixture: Box::new(mixture) },
+        })
+    }
+
     /// Takes out of a domain what reduced costs at these prices show to be useless.
-    pub(crate) fn fix(&mut self, domain: &mut Domain, terms: Terms<'_>) -> Result<(), SolverError> {
+    fn fix(&mut self, domain: &mut Domain, terms: Terms<'_>) -> Result<(), SolverError> {
         let bounded = self.bounded(domain, terms)?;
         if bounded.scaled < i128::MAX {
             let fixed = fix(self.question, domain, terms, &bounded, self.cutoff());
@@ -216,6 +255,11 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         }
         Ok(())
     }
+}
+
+/// No plan of interest costs more: the best one's cost, or what no plan exceeds.
+fn costliest(question: &Question<'_>, run: &Run<'_, Deployment>) -> u64 {
+    run.best().map_or(question.cost_max, |(_, cost)| cost.0).max(1)
 }
 
 /// The only layout that a domain allows.

@@ -3,10 +3,10 @@
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use edgeplan_problem::{Cost, SolverError};
+use edgeplan_problem::SolverError;
 
 use crate::ascent::Ascent;
-use crate::bound::{Bounded, unscaled};
+use crate::bound::Bounded;
 use crate::domain::Domain;
 use crate::paths::{Arc, Ways};
 use crate::prices::{Ceilings, Prices, Terms};
@@ -37,10 +37,8 @@ const NODE: Pace = Pace { trials: 60, length: 0.02 };
 const PLAN: Pace = Pace { trials: 10, length: 0.02 };
 /// Trials of the root between two looks at what pricing costs, and between two plans.
 const LOOK_EVERY: u32 = 50;
-/// The root ends where its bound rose between two looks by less than this share of what it lacks,
-/// which counts as at most a share of it: the best plan may be a bad one.
+/// The root ends where its bound rose between two looks by less than this share of what it lacks.
 const LOOK_WORTH: f64 = 0.02;
-const LACKS_MAX: f64 = 0.1;
 /// A master's optimum counts as the square of its rows, a trial as so much for each label. Random
 /// questions of three models (8x4x4, 12x4x4: 15 squares of rows for each label) take a third of the
 /// time by volume; of multi2-home-lab-D4 (6 squares) columns prove half the gap.
@@ -81,8 +79,7 @@ impl Search<'_, '_, '_> {
             Aim::Node => NODE,
             Aim::Plan => PLAN,
         };
-        let most = self.run.best().map_or(question.cost_max, |(_, cost)| cost.0).max(1);
-        let mut ascent = Ascent::new(question, most, &prices, pace.length);
+        let mut ascent = Ascent::new(question, self.costliest(), &prices, pace.length);
         let mut center = prices;
         let mut best = i128::from(bound) << question.shift;
         let mut trail = Trail::default();
@@ -116,15 +113,7 @@ impl Search<'_, '_, '_> {
             self.add_recent(&trail)?;
             return Ok(Climbed::Columns(center));
         }
-        let mixture = ascent.mixture();
-        let ceilings = Ceilings::new(question, self.cutoff());
-        self.fix(domain, Terms { prices: &center, ceilings: &ceilings })?;
-        self.round(domain, &mixture, &center, Care::Thorough)?;
-        let bound = unscaled(question, best).max(bound);
-        Ok(Climbed::Left(match bound >= self.cutoff() {
-            true => Left::Nothing,
-            false => Left::Open { bound, prices: center, mixture: Box::new(mixture) },
-        }))
+        self.end_climb(domain, best, center, ascent.mixture()).map(Climbed::Left)
     }
 
     /// From time to time, rounds the root's mean to a plan, and looks whether it is worth going on.
@@ -144,16 +133,9 @@ impl Search<'_, '_, '_> {
         }
         self.round(domain, &ascent.mixture(), center, Care::Thorough)?;
         let proven = ascent.best();
-        let lacks = (self.cutoff() as f64 - proven).min(LACKS_MAX * proven);
+        let lacks = self.lacks(proven, proven);
         let rose = proven - std::mem::replace(&mut trail.looked, proven);
         Ok(if rose < LOOK_WORTH * lacks { Next::End } else { Next::Climb })
-    }
-
-    /// Keeps better prices of the root, and says what they prove.
-    pub(crate) fn learn_root(&mut self, bounded: &Bounded, prices: &Rc<Prices>) {
-        self.root.push(Rc::clone(prices));
-        let proven = bounded.cost(self.question).min(self.cutoff());
-        self.run.lower_bound(Cost(proven));
     }
 
     /// Adds what was cheapest lately to the master.
