@@ -8,10 +8,7 @@ use edgeplan_machines::device::Backend;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::gguf::Projector;
 use edgeplan_pricing::workload::Workload;
-use edgeplan_pricing::{
-    CacheFormats, End, PricedDeployment, price, prompt_alone, prompt_alone_at, whole_requests,
-    whole_requests_at,
-};
+use edgeplan_pricing::{CacheFormats, End, PricedDeployment, price, prompt_alone, whole_requests};
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_runtimes::Runtime;
 use edgeplan_simulator::Size;
@@ -252,43 +249,28 @@ impl Session {
     /// # Errors
     /// As [`Sources::load`](crate::Sources::load).
     pub fn requests(&self) -> Result<Option<Requests>, Error> {
+        self.requests_at(None)
+    }
+
+    /// [`Session::requests`] with medians of compute times, or one end of their intervals.
+    ///
+    /// # Errors
+    /// As [`Session::requests`].
+    pub(crate) fn requests_at(&self, end: Option<End>) -> Result<Option<Requests>, Error> {
         let (Some(inputs), Some(workload)) = (self.inputs(), &self.workload) else {
             return Ok(None);
         };
         // An engine's restriction is laid over the open question, not over itself.
         let open = self.unrestricted.as_ref().unwrap_or(&self.priced.deployment);
         let (models, cluster) = (&inputs.models, &inputs.cluster);
-        let prompt = prompt_alone(models, cluster, workload, open)?;
-        let whole = match workload.is_decode_alone() {
-            true => {
-                let whole = whole_requests(models, cluster, workload, open)?;
+        let prompt = prompt_alone(models, cluster, workload, open, end)?;
+        let whole = match (workload.is_decode_alone(), end) {
+            (true, _) => {
+                let whole = whole_requests(models, cluster, workload, open, end)?;
                 restricted(whole.into(), self.view, BUILT)?.deployment
             }
-            false => self.priced.deployment.clone(),
-        };
-        let prompt = restricted(prompt.into(), self.view, BUILT)?.deployment;
-        Ok(Some(Requests { size: request(workload), whole, prompt }))
-    }
-
-    /// [`Session::requests`] with compute times at one end of their intervals.
-    ///
-    /// See [`Session::summary`] for an example.
-    ///
-    /// # Errors
-    /// As [`Session::requests`].
-    pub(crate) fn requests_at(&self, end: End) -> Result<Option<Requests>, Error> {
-        let (Some(inputs), Some(workload)) = (self.inputs(), &self.workload) else {
-            return Ok(None);
-        };
-        let open = self.unrestricted.as_ref().unwrap_or(&self.priced.deployment);
-        let (models, cluster) = (&inputs.models, &inputs.cluster);
-        let prompt = prompt_alone_at(models, cluster, workload, open, end)?;
-        let whole = match workload.is_decode_alone() {
-            true => {
-                let whole = whole_requests_at(models, cluster, workload, open, end)?;
-                restricted(whole.into(), self.view, BUILT)?.deployment
-            }
-            false => self.priced.at(end),
+            (false, Some(end)) => self.priced.at(end),
+            (false, None) => self.priced.deployment.clone(),
         };
         let prompt = restricted(prompt.into(), self.view, BUILT)?.deployment;
         Ok(Some(Requests { size: request(workload), whole, prompt }))

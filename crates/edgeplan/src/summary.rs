@@ -111,7 +111,7 @@ impl Session {
     /// none where nothing is known of some device's.
     fn ends(&self, plan: &Plan, end: End) -> Result<Option<Vec<(Nanos, Nanos)>>, Error> {
         let known = self.priced().confidence(plan);
-        let Some(requests) = self.requests_at(end)? else { return Ok(None) };
+        let Some(requests) = self.requests_at(Some(end))? else { return Ok(None) };
         if known.is_empty() || known.iter().any(|device| device.low_ns.is_none()) {
             return Ok(None);
         }

@@ -1,14 +1,14 @@
 //! Three items to a bin: the reduction that makes placement hard, as a family of instances.
 
-use edgeplan_problem::deployment::{
-    Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement,
-};
-use edgeplan_problem::{Bytes, Loss, Nanos};
+use edgeplan_problem::deployment::{Deployment, Placement};
 use rand::seq::SliceRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64Mcg;
 
 use edgeplan_files::{InputError, within};
+
+use crate::reductions::source::BinPacking;
+use crate::reductions::{self, Shape};
 
 /// What an item of the bin packing becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,67 +60,23 @@ pub fn packing(family: &Packing) -> Result<Deployment, InputError> {
         })
         .collect();
     sizes.shuffle(&mut rng);
-    let layers = sizes.iter().enumerate().map(|(index, &size)| item(family, index, size));
-    let models = match family.items {
-        Items::Layers => vec![model(family, "model".into(), layers.collect())],
-        Items::Models => layers
-            .enumerate()
-            .map(|(index, layer)| model(family, format!("model-{}", index + 1), vec![layer]))
-            .collect(),
+    let capacity = BIN + BIN / 1000 * family.slack_permille;
+    let source = BinPacking { sizes, capacity, bins: family.bins };
+    let shape = match family.items {
+        Items::Layers => Shape::Layers,
+        Items::Models => Shape::Models,
     };
-    let device = |index: usize| Device {
-        host: None,
-        name: format!("bin-{index}"),
-        memory: Bytes(BIN + BIN / 1000 * family.slack_permille),
-        overhead: Bytes::ZERO,
-        compute_max: None,
-        traffic_max: None,
-    };
-    let instance = Deployment {
-        hosts: Vec::new(),
+    let mut instance = Deployment {
         name: format!("packing-{}-{}", family.bins, family.seed),
-        objective: Objective::Latency,
         placement: Placement::Free,
-        source: DeviceId(0),
-        devices: (0..family.bins).map(device).collect(),
-        models,
-        latency_max: None,
-        bottleneck_max: None,
+        ..reductions::packing(&source, shape)
     };
+    if family.items == Items::Models {
+        for (index, model) in instance.models.iter_mut().enumerate() {
+            model.name = format!("model-{}", index + 1);
+        }
+    }
     instance.checked().map_err(|invalid| InputError::file("packing", invalid.to_string()))
-}
-
-fn item(family: &Packing, index: usize, size: u64) -> Layer {
-    let option = LayerOption {
-        recipe: "given".into(),
-        bytes: Bytes(size),
-        shared: None,
-        loss: Loss(0),
-        compute: vec![Some(Nanos(1_000_000)); family.bins],
-    };
-    Layer {
-        joined: false,
-        role: format!("item {index}").into(),
-        options: vec![option],
-        kv: Bytes::ZERO,
-        pin: None,
-        output: 0,
-    }
-}
-
-fn model(family: &Packing, name: String, layers: Vec<Layer>) -> Model {
-    let free = vec![Some(Nanos::ZERO); family.bins * family.bins];
-    Model {
-        name,
-        weight: 1,
-        layers,
-        loss_max: None,
-        activation: Bytes::ZERO,
-        shared: Vec::new(),
-        messages: vec![Message { bytes: Bytes(1), time: free }],
-        enter: 0,
-        leave: 0,
-    }
 }
 
 #[cfg(test)]

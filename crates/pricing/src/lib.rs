@@ -37,7 +37,7 @@ pub use self::measured::compute;
 pub use self::phases::{MeasuredPasses, PhaseTimes, Runs};
 pub use self::priced::{End, PricedDeployment, TimeConfidence};
 use self::priced::{Origin, Times};
-pub use self::prompt::{prompt_alone, prompt_alone_at, whole_requests, whole_requests_at};
+pub use self::prompt::{prompt_alone, whole_requests};
 use crate::workload::{Goal, Placement, Returns, Workload};
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::{Cluster, ClusterDevice, Internal};

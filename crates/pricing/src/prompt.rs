@@ -16,7 +16,8 @@ use edgeplan_problem::recipe::Recipe;
 
 /// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for prompts alone:
 /// compute and transfer times are those of prefill, everything else stays, so that plans of one are
-/// plans of the other. What whole requests take beyond that is the time of decode.
+/// plans of the other. What whole requests take beyond that is the time of decode. Compute times are
+/// medians, or at one end of their intervals.
 ///
 /// # Errors
 /// As [`price`](super::price).
@@ -25,28 +26,14 @@ pub fn prompt_alone(
     cluster: &Cluster,
     workload: &Workload,
     instance: &Deployment,
+    end: Option<End>,
 ) -> Result<Deployment, InputError> {
     let brief = Workload { generate: 0, ..workload.of_whole_requests() };
-    repriced(models, cluster, &brief, instance, None)
-}
-
-/// The same with compute times at one end of their intervals.
-///
-/// # Errors
-/// As [`price`](super::price).
-pub fn prompt_alone_at(
-    models: &[ModelSpec],
-    cluster: &Cluster,
-    workload: &Workload,
-    instance: &Deployment,
-    end: End,
-) -> Result<Deployment, InputError> {
-    let brief = Workload { generate: 0, ..workload.of_whole_requests() };
-    repriced(models, cluster, &brief, instance, Some(end))
+    repriced(models, cluster, &brief, instance, end)
 }
 
 /// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for whole requests,
-/// whose prompts are timed, too.
+/// whose prompts are timed, too. Compute times are medians, or at one end of their intervals.
 ///
 /// # Errors
 /// As [`price`](super::price).
@@ -55,22 +42,9 @@ pub fn whole_requests(
     cluster: &Cluster,
     workload: &Workload,
     instance: &Deployment,
+    end: Option<End>,
 ) -> Result<Deployment, InputError> {
-    repriced(models, cluster, &workload.of_whole_requests(), instance, None)
-}
-
-/// The same with compute times at one end of their intervals.
-///
-/// # Errors
-/// As [`price`](super::price).
-pub fn whole_requests_at(
-    models: &[ModelSpec],
-    cluster: &Cluster,
-    workload: &Workload,
-    instance: &Deployment,
-    end: End,
-) -> Result<Deployment, InputError> {
-    repriced(models, cluster, &workload.of_whole_requests(), instance, Some(end))
+    repriced(models, cluster, &workload.of_whole_requests(), instance, end)
 }
 
 /// The instance with its options, and the times of another workload: medians, or one end of their
@@ -148,7 +122,7 @@ mod tests {
         let models = [edgeplan_model::load("catalog:llama-3.1-8b").unwrap()];
         let workload = Workload::default();
         let instance = deployment(&models, &cluster, &workload).unwrap();
-        let alone = prompt_alone(&models, &cluster, &workload, &instance).unwrap();
+        let alone = prompt_alone(&models, &cluster, &workload, &instance, None).unwrap();
         for (whole, first) in instance.models[0].layers.iter().zip(&alone.models[0].layers) {
             for (whole, first) in whole.options.iter().zip(&first.options) {
                 for (all, prompt) in whole.compute.iter().zip(&first.compute) {

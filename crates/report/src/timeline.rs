@@ -47,19 +47,24 @@ pub(crate) fn draw(
     let Some(steps) = steps.filter(|steps| steps.generate > 0) else {
         let bill = &scene.account.models[model];
         let heading = scene.part("One request", model);
-        return chart(scene, canvas, y, model, bill, [&heading, &bill.latency.to_string()]);
+        return chart(
+            scene,
+            canvas,
+            y,
+            &Part { model, bill, heading, beside: bill.latency.to_string() },
+        );
     };
     let (prompt, whole) = (&steps.prompt.models[model], &steps.whole.models[model]);
     let heading = scene.part("Until the first token", model);
     let beside = format!("{} for {} prompt tokens", prompt.latency, steps.tokens);
-    let y = chart(scene, canvas, y, model, prompt, [&heading, &beside]);
+    let y = chart(scene, canvas, y, &Part { model, bill: prompt, heading, beside });
     let step = step_of(whole, prompt, steps.generate);
     let heading = scene.part("One step of decoding", model);
     let beside = format!(
         "{}, {} times: {} for the whole request",
         step.latency, steps.generate, whole.latency
     );
-    chart(scene, canvas, y + 40.0, model, &step, [&heading, &beside])
+    chart(scene, canvas, y + 40.0, &Part { model, bill: &step, heading, beside })
 }
 
 /// What one generated token takes: the mean of all of them.
@@ -78,16 +83,18 @@ fn step_of(whole: &ModelAccount, prompt: &ModelAccount, generate: u32) -> ModelA
     step
 }
 
-/// Draws the way of one request, or of a part of it.
-fn chart(
-    scene: &Scene<'_>,
-    canvas: &mut Canvas,
-    y: f64,
+/// A request, or a part of it, and what is said above it.
+struct Part<'a> {
     model: usize,
-    bill: &ModelAccount,
-    [heading, beside]: [&str; 2],
-) -> f64 {
-    canvas.heading(y, heading, beside);
+    bill: &'a ModelAccount,
+    heading: String,
+    beside: String,
+}
+
+/// Draws the way of one request, or of a part of it.
+fn chart(scene: &Scene<'_>, canvas: &mut Canvas, y: f64, part: &Part<'_>) -> f64 {
+    let &Part { model, bill, .. } = part;
+    canvas.heading(y, &part.heading, &part.beside);
     key(canvas, y);
     let (lanes, spans) = spans(scene, model, bill);
     // Means of whole nanoseconds may lack one each.

@@ -141,6 +141,26 @@ const LLAMA_CPP: EngineTraits = EngineTraits {
 const ON_ONE_HOST: EngineTraits =
     EngineTraits { rpc: RpcOverhead::NONE, parts: false, ..LLAMA_CPP };
 
+/// llama.cpp's kernels on one host, behind a program that takes a number of layers and spreads them
+/// over accelerators itself.
+const LAYERS: Runtime = Runtime {
+    name: "layers",
+    formats: GGUF,
+    embedding: GGUF,
+    kv: &[F16],
+    gguf: true,
+    projectors: false,
+    blocks: Blocks::LastOnAccelerator,
+    ends: Ends::EmbeddingAtSource,
+    wires: Wires::Direct,
+    engine: ON_ONE_HOST,
+    per_host: PerHost::Several,
+    margin: Bytes(1 << 30),
+    note: "",
+    sources: &[],
+    files: Files::By(ollama::files),
+};
+
 /// exo with models in bf16; others differ by their formats.
 const EXO: Runtime = Runtime {
     name: "exo",
@@ -288,17 +308,7 @@ pub const RUNTIMES: &[Runtime] = &[
     },
     Runtime {
         name: "ollama",
-        formats: GGUF,
-        embedding: GGUF,
         kv: &[F16, Q8_0, Q4_0],
-        gguf: true,
-        projectors: false,
-        blocks: Blocks::LastOnAccelerator,
-        ends: Ends::EmbeddingAtSource,
-        wires: Wires::Direct,
-        engine: ON_ONE_HOST,
-        per_host: PerHost::Several,
-        margin: Bytes(1 << 30),
         note: "`num_gpu` is a number of layers and the output layer; Ollama itself spreads them \
                over several accelerators, so a plan uses one.",
         sources: &[
@@ -308,20 +318,10 @@ pub const RUNTIMES: &[Runtime] = &[
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
         files: Files::By(ollama::files),
+        ..LAYERS
     },
     Runtime {
         name: "llamafile",
-        formats: GGUF,
-        embedding: GGUF,
-        kv: &[F16],
-        gguf: true,
-        projectors: false,
-        blocks: Blocks::LastOnAccelerator,
-        ends: Ends::EmbeddingAtSource,
-        wires: Wires::Direct,
-        engine: ON_ONE_HOST,
-        per_host: PerHost::Several,
-        margin: Bytes(1 << 30),
         note: "It spreads layers over several accelerators itself, so a plan uses one.",
         sources: &[
             "Mozilla-Ocho/llamafile llama.cpp/server/README.md (-m, -ngl, -c)",
@@ -335,6 +335,7 @@ pub const RUNTIMES: &[Runtime] = &[
             context: "-c",
             others: &["--server"],
         }),
+        ..LAYERS
     },
     Runtime {
         name: "koboldcpp",
@@ -360,17 +361,6 @@ pub const RUNTIMES: &[Runtime] = &[
     },
     Runtime {
         name: "lm-studio",
-        formats: GGUF,
-        embedding: GGUF,
-        kv: &[F16],
-        gguf: true,
-        projectors: false,
-        blocks: Blocks::LastOnAccelerator,
-        ends: Ends::EmbeddingAtSource,
-        wires: Wires::Direct,
-        engine: ON_ONE_HOST,
-        per_host: PerHost::Several,
-        margin: Bytes(1 << 30),
         note: "`lms load` takes a share of the layers, which LM Studio rounds to whole ones, and \
                spreads over accelerators by itself, so a plan uses one. `lms load --estimate-only` \
                says what it would allocate. The format of its cache is set in the application.",
@@ -380,6 +370,7 @@ pub const RUNTIMES: &[Runtime] = &[
             "it runs llama.cpp's kernels and keeps the input layer on the CPU, as llama.cpp does",
         ],
         files: Files::By(lm_studio::files),
+        ..LAYERS
     },
     EXO,
     Runtime {

@@ -142,7 +142,7 @@ impl Sketch<'_> {
         let models: Vec<ModelSpec> = self.services.iter().map(model).collect();
         let cluster = &self.site.cluster;
         let priced = deployment(&models, cluster, &workload).and_then(|whole| {
-            let prompt = prompt_alone(&models, cluster, &workload, &whole)?;
+            let prompt = prompt_alone(&models, cluster, &workload, &whole, None)?;
             Ok((whole, prompt))
         });
         // The workload is ours: what is wrong comes from the site, or from the uniform format.

@@ -184,7 +184,7 @@ fn a_prompt_alone_is_priced_by_parts_as_well() {
     let cluster = Cluster::parse("c.toml", PC).unwrap();
     let models = [load("catalog:tinyllama-1.1b").unwrap()];
     let whole = deployment(&models, &cluster, &workload()).unwrap();
-    let alone = prompt_alone(&models, &cluster, &workload(), &whole).unwrap();
+    let alone = prompt_alone(&models, &cluster, &workload(), &whole, None).unwrap();
     for (whole, alone) in whole.models[0].layers.iter().zip(&alone.models[0].layers) {
         for (whole, alone) in whole.options.iter().zip(&alone.options) {
             assert!(alone.compute <= whole.compute, "{}", whole.recipe);
