@@ -51,8 +51,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     planned.write(&session, PlanFiles { plan, picture, page }, &command_line())?;
     let found = planned.outcome.cost().is_some() && !matches!(certified, Some(Err(_)));
     let wrong = planned.outcome.verdict.is_wrong();
-    let keys = planned.keys(&session, certified.as_ref())?;
-    let text = planned.text(&session, certified.as_ref(), arguments.double_check)?;
-    let reply = Reply::either(arguments.solve.json, &keys, &text);
+    let certified = certified.as_ref();
+    let reply = match arguments.solve.json {
+        true => Reply::json(&planned.keys(&session, certified)?),
+        false => Reply::text(&planned.text(&session, certified, arguments.double_check)?),
+    };
     Ok(reply.found(found).wrong(wrong))
 }

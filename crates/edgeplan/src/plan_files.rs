@@ -111,10 +111,10 @@ impl Planned {
         let Some(plan) = &outcome.plan else { return Ok(None) };
         let said = session.sentences(plan)?;
         let requests = session.requests()?;
-        let accounts = requests.as_ref().map(|requests| {
+        let accounts = requests.map(|requests| {
             [&requests.prompt, &requests.whole].map(|priced| priced.evaluate(plan).account)
         });
-        let steps = requests.as_ref().zip(accounts.as_ref()).map(|(requests, accounts)| Steps {
+        let steps = requests.zip(accounts.as_ref()).map(|(requests, accounts)| Steps {
             prompt: &accounts[0],
             whole: &accounts[1],
             tokens: requests.size.prompt,

@@ -1,6 +1,6 @@
 //! What was loaded, priced once.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::Cluster;
@@ -109,6 +109,8 @@ pub struct Session {
     pub(crate) sought: Option<Sought>,
     /// Which format of the KV cache was chosen of several; see [`Session::resolved`].
     pub(crate) cache: Option<CacheChoice>,
+    /// Once asked for: at medians of compute times, and at both ends of their intervals.
+    requests: [OnceLock<Option<Requests>>; 3],
 }
 
 /// The times of requests, whose plans are those of the session's problem.
@@ -148,7 +150,16 @@ impl Session {
             Some(inputs) => inputs.with_projector(priced)?,
             None => priced,
         };
-        Ok(Self { origin, view, workload, priced, unrestricted, sought: None, cache: None })
+        Ok(Self {
+            origin,
+            view,
+            workload,
+            priced,
+            unrestricted,
+            sought: None,
+            cache: None,
+            requests: Default::default(),
+        })
     }
 
     /// The question of a deployment that the caller made; `name` stands for its file in errors.
@@ -248,7 +259,7 @@ impl Session {
     ///
     /// # Errors
     /// As [`Sources::load`](crate::Sources::load).
-    pub fn requests(&self) -> Result<Option<Requests>, Error> {
+    pub fn requests(&self) -> Result<Option<&Requests>, Error> {
         self.requests_at(None)
     }
 
@@ -256,7 +267,23 @@ impl Session {
     ///
     /// # Errors
     /// As [`Session::requests`].
-    pub(crate) fn requests_at(&self, end: Option<End>) -> Result<Option<Requests>, Error> {
+    pub(crate) fn requests_at(&self, end: Option<End>) -> Result<Option<&Requests>, Error> {
+        let cell = &self.requests[match end {
+            None => 0,
+            Some(End::Low) => 1,
+            Some(End::High) => 2,
+        }];
+        let known = match cell.get() {
+            Some(known) => known,
+            None => {
+                let priced = self.price_requests(end)?;
+                cell.get_or_init(|| priced)
+            }
+        };
+        Ok(known.as_ref())
+    }
+
+    fn price_requests(&self, end: Option<End>) -> Result<Option<Requests>, Error> {
         let (Some(inputs), Some(workload)) = (self.inputs(), &self.workload) else {
             return Ok(None);
         };

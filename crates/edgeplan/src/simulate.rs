@@ -73,9 +73,9 @@ impl Session {
         let refused = |why: edgeplan_simulator::Refused| Error::Impossible(why.to_string());
         let (layout, times, size) = match self.requests()? {
             Some(Requests { size, whole, prompt }) => {
-                let layout = Layout::new(&whole, plan).map_err(refused)?;
-                let times = Shares::priced(&layout, size, &prompt, plan).map_err(refused)?;
-                (layout, times, size)
+                let layout = Layout::new(whole, plan).map_err(refused)?;
+                let times = Shares::priced(&layout, *size, prompt, plan).map_err(refused)?;
+                (layout, times, *size)
             }
             None => {
                 let layout = Layout::new(self.deployment(), plan).map_err(refused)?;

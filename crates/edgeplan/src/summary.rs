@@ -111,10 +111,10 @@ impl Session {
     /// none where nothing is known of some device's.
     fn ends(&self, plan: &Plan, end: End) -> Result<Option<Vec<(Nanos, Nanos)>>, Error> {
         let known = self.priced().confidence(plan);
-        let Some(requests) = self.requests_at(Some(end))? else { return Ok(None) };
         if known.is_empty() || known.iter().any(|device| device.low_ns.is_none()) {
             return Ok(None);
         }
+        let Some(requests) = self.requests_at(Some(end))? else { return Ok(None) };
         let whole = requests.whole.evaluate(plan).account.models;
         let prompt = requests.prompt.evaluate(plan).account.models;
         Ok(Some(

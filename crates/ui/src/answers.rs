@@ -95,14 +95,12 @@ pub(crate) fn plan(text: &str, uploads: &Uploads, stop: &AtomicBool) -> Result<V
         cost: one.cost.map(amount),
         ratio: one.cost.zip(best).map(|(cost, best)| cost.as_f64() / best.as_f64().max(1.0)),
     };
-    let text = planned.text(&session, None, false)?;
-    // The text begins with what users see of each model.
-    let models = if outcome.plan.is_some() { deployment.models.len() } else { 0 };
+    let said = outcome.plan.as_ref().map(|plan| session.sentences(plan)).transpose()?;
     Ok(View {
-        said: text.lines().take(models).map(str::to_owned).collect(),
+        said: said.unwrap_or_default(),
         verdict: outcome.verdict.word(),
         headline: edgeplan::headline(deployment, planned.solver, outcome),
-        text,
+        text: planned.text(&session, None, false)?,
         picture: planned.picture(&session)?,
         plan: planned.plan_text(&session),
         cost: best.map(amount),
@@ -149,14 +147,14 @@ pub(crate) fn compare(text: &str, uploads: &Uploads, stop: &AtomicBool) -> Resul
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wanted {
-    question: serde_json::Value,
+    question: Question,
     engine: String,
 }
 
 /// The files for an engine, as an archive.
 pub(crate) fn export(text: &str, uploads: &Uploads, stop: &AtomicBool) -> Result<Vec<u8>, Error> {
     let Wanted { question, engine } = parse_json("export", text)?;
-    let question = Question::parse(&question.to_string())?;
+    let question = question.checked()?;
     let engine =
         Runtime::find(&engine).map_err(|problem| InputError::key("export", "engine", problem))?;
     let task = question.task(stop);

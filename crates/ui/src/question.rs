@@ -57,17 +57,21 @@ const TIME_MAX: f64 = 60.0;
 impl Question {
     /// Reads a question.
     pub(crate) fn parse(text: &str) -> Result<Self, InputError> {
-        let question: Self = parse_json(PAGE, text)?;
-        let time = question.time.unwrap_or(TIME);
+        parse_json::<Self>(PAGE, text)?.checked()
+    }
+
+    /// The question, if its numbers are allowed.
+    pub(crate) fn checked(self) -> Result<Self, InputError> {
+        let time = self.time.unwrap_or(TIME);
         if !(0.0..=TIME_MAX).contains(&time) {
             let problem = format!("{time}; seconds from 0 to {TIME_MAX} are allowed");
             return Err(InputError::key(PAGE, "time", problem));
         }
-        if let Some(percent) = question.memory.filter(|percent| !(1..=100).contains(percent)) {
+        if let Some(percent) = self.memory.filter(|percent| !(1..=100).contains(percent)) {
             let problem = format!("{percent}; 1 to 100 percent are allowed");
             return Err(InputError::key(PAGE, "memory", problem));
         }
-        Ok(question)
+        Ok(self)
     }
 
     /// The question, loaded, priced and resolved.

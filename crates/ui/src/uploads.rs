@@ -51,11 +51,10 @@ impl Uploads {
         let key = format!("{MARK}{}/{name}", kept.0);
         kept.1.push_back((key.clone(), path));
         if kept.1.len() > KEPT
-            && let Some(folder) =
-                kept.1.pop_front().and_then(|(_, path)| path.parent().map(Into::into))
+            && let Some((_, oldest)) = kept.1.pop_front()
+            && let Some(folder) = oldest.parent()
         {
-            let folder: PathBuf = folder;
-            // The whole folder goes at the end.
+            // What cannot be removed goes with the whole folder at the end.
             let _ = std::fs::remove_dir_all(folder);
         }
         Ok(key)

@@ -152,9 +152,7 @@ impl Replanned {
             let planned = self.planned.text(&self.session, None, false)?;
             return Ok(format!("{}\n\n{planned}", self.compared()));
         };
-        let mut parts = Vec::new();
-        let summary = self.session.summary(plan)?.into_iter();
-        parts.extend(summary.map(|model| format!("{}: {}", model.model, model.sentence())));
+        let mut parts = self.session.sentences(plan)?;
         parts.push(self.sentence(best));
         parts.push(self.proof());
         parts.push(format!("\n{}", self.compared()));
