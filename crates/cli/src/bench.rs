@@ -19,9 +19,9 @@ use edgeplan_records::row::Record;
 use edgeplan_records::summary::{reconciled, summarize};
 use edgeplan_report::bench::{comparison, ranking, ranks, summaries};
 
+use crate::argument::{fraction, seconds};
 use crate::reply::{Reply, command_line};
 use crate::{started, watch};
-use edgeplan_files::argument::{fraction, seconds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

@@ -10,10 +10,10 @@ use edgeplan_quality::apply::{bytes, check, write};
 use edgeplan_quality::distill::{Distillation, DistillationSettings, distill};
 use edgeplan_quality::{Reference, Text, load};
 
+use crate::argument::learning_rate;
 use crate::quantize::Wanted;
 use crate::reply::Reply;
 use crate::watch;
-use edgeplan_files::argument::learning_rate;
 
 /// Bytes of its logits that are kept.
 const KEPT_MAX: usize = 32 << 20;

@@ -11,10 +11,10 @@ use edgeplan_batching::paper::MODELS;
 use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_report::curves::svg;
 
+use crate::argument::{number, seconds};
 use crate::batch::{Radio, find_solver};
 use crate::reply::{Reply, command_line};
 use crate::watch;
-use edgeplan_files::argument::{number, seconds};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

@@ -15,10 +15,10 @@ use edgeplan_pricing::workload::{Goal, Workload};
 use edgeplan_terminal::models;
 
 use crate::answers::Given;
+use crate::argument::seconds;
 use crate::question::{Machines, RequestKeys};
 use crate::reply::Reply;
 use crate::watch;
-use edgeplan_files::argument::seconds;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Unless said otherwise, a model counts at 10 tokens/s and the quality of \

@@ -1,6 +1,7 @@
 //! The command `edgeplan` as a function, for the executable and for the Python package.
 
 pub mod answers;
+mod argument;
 mod batch;
 mod bench;
 mod check;

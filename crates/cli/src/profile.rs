@@ -11,9 +11,9 @@ use edgeplan_kernels::run::Progress;
 use edgeplan_kernels::{Options, profile};
 use edgeplan_link::{ADDRESS, Event, Limits, Server, measure};
 
+use crate::argument::seconds;
 use crate::reply::Reply;
 use crate::watch;
-use edgeplan_files::argument::seconds;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

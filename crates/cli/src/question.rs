@@ -10,13 +10,13 @@ use edgeplan::{
     Changes, Entry, Error, Limits, Quiet, Runtime, Session, Sources, Task, solver_named,
 };
 use edgeplan_external::External;
-use edgeplan_files::argument::{fraction, seconds};
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::Goal;
 use edgeplan_problem::format::Format;
 use edgeplan_runtimes::RUNTIMES;
 use edgeplan_solvers::DEPLOYMENT;
 
+use crate::argument::{fraction, seconds};
 use crate::watch;
 
 /// Which instance, and how long to think about it.

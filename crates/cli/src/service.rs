@@ -15,10 +15,10 @@ use edgeplan_service::{
     requests,
 };
 
+use crate::argument::{number, seconds};
 use crate::question::find_solver;
 use crate::reply::{Reply, command_line};
 use crate::watch;
-use edgeplan_files::argument::{number, seconds};
 
 const EXAMPLE: &str = include_str!("../../../bench-data/services/campus.toml");
 

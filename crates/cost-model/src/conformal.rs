@@ -14,7 +14,7 @@ use statrs::statistics::{Data, OrderStatistics as _};
 pub const COVERAGE: f64 = 0.9;
 
 /// Median; `None` of nothing.
-pub(crate) fn median(values: Vec<f64>) -> Option<f64> {
+pub fn median(values: Vec<f64>) -> Option<f64> {
     (!values.is_empty()).then(|| Data::new(values).median())
 }
 

@@ -17,7 +17,7 @@ mod terms;
 mod work;
 
 pub use check::FitError;
-pub use conformal::COVERAGE;
+pub use conformal::{COVERAGE, median};
 pub use model::{Accuracy, CostModel, Errors, Missing};
 pub use naive::Naive;
 pub use prediction::Prediction;

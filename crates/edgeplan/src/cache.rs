@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use edgeplan_problem::deployment::{Deployment, Objective};
 use edgeplan_problem::format::Format;
-use edgeplan_problem::{Cost, Limits, Verdict};
+use edgeplan_problem::{Cost, Limits, Verdict, gap};
 use serde::Serialize;
 
 use crate::Error;
@@ -101,10 +101,9 @@ impl Session {
             return Err(refused.unwrap_or_else(|| Error::Impossible("no cache format".into())));
         };
         let chosen = tried.remove(best);
-        let gap = task.limits.gap;
         let others = tried.into_iter().map(|other| OtherCache {
             format: other.format,
-            excluded: other.worth.is_no_better(&chosen.worth, gap),
+            excluded: other.worth.is_no_better(&chosen.worth, task.limits.gap),
             worth: other.worth,
         });
         let others = others.collect();
@@ -158,13 +157,14 @@ impl Worth {
     }
 
     /// Whether no plan of this format is better than what was found with another one.
-    fn is_no_better(&self, than: &Self, gap: f64) -> bool {
-        let close = |bound: u64, value: u64| bound as f64 >= value as f64 * (1.0 - gap);
+    fn is_no_better(&self, than: &Self, gap_max: f64) -> bool {
         match (self, than) {
             (Self::NoPlan | Self::Refused(_), _) => true,
-            (Self::Cost(_, _, Some(bound)), Self::Cost(_, cost, _)) => close(bound.0, cost.0),
+            (Self::Cost(_, _, Some(bound)), Self::Cost(_, cost, _)) => {
+                gap(*cost, *bound) <= gap_max
+            }
             (Self::Sought(own), Self::Sought(best)) => match own.aim {
-                Aim::Loss => close(own.bound, best.value),
+                Aim::Loss => gap(Cost(best.value), Cost(own.bound)) <= gap_max,
                 Aim::Context => own.bound <= best.value,
             },
             _ => false,

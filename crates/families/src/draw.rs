@@ -5,52 +5,6 @@ use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 
 use crate::{Network, Random, Realistic, random, realistic, tight};
 
-/// A family that a person may ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum DrawnFamily {
-    /// Layers of unequal size on devices of unequal speed, random hops
-    Random,
-    /// Home devices on one switch
-    HomeLab,
-    /// Servers in a plane with latency by distance; the source is behind a slow link
-    EdgeSites,
-    /// Classes of identical devices on one switch
-    Classes,
-}
-
-impl DrawnFamily {
-    /// Its network; `classes` is how many classes of identical devices there are.
-    pub fn network(self, classes: usize) -> Option<Network> {
-        match self {
-            Self::Random => None,
-            Self::HomeLab => Some(Network::HomeLab),
-            Self::EdgeSites => Some(Network::EdgeSites),
-            Self::Classes => Some(Network::Classes(classes)),
-        }
-    }
-}
-
-/// An objective, in words for a person.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Goal {
-    /// Time of one request
-    Latency,
-    /// Time of the busiest pipeline stage, the inverse of throughput
-    Bottleneck,
-    /// Bytes in use on all devices
-    Memory,
-}
-
-impl From<Goal> for Objective {
-    fn from(goal: Goal) -> Self {
-        match goal {
-            Goal::Latency => Self::Latency,
-            Goal::Bottleneck => Self::Bottleneck,
-            Goal::Memory => Self::Memory,
-        }
-    }
-}
-
 /// What is drawn. Sizes are checked by [`Draw::instance`].
 #[derive(Debug, Clone)]
 pub struct Draw {

@@ -18,7 +18,7 @@ pub mod reductions;
 mod tight;
 
 pub use alike::{alike_devices, alike_layers};
-pub use draw::{Draw, DrawnFamily, Goal};
+pub use draw::Draw;
 pub use hosts::{Hosts, hosts};
 pub use packing::{Items, Packing, packing};
 pub use random::{Random, random, several};

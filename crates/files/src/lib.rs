@@ -1,7 +1,6 @@
 //! Reading and writing files: one error type that names the file, the key and what is allowed;
 //! a file is written whole or not at all.
 
-pub mod argument;
 pub mod deployment;
 mod folder;
 mod missing;

@@ -6,10 +6,10 @@ mod teacher;
 use std::path::PathBuf;
 
 use anyhow::Result;
-use edgeplan_families::{Draw, DrawnFamily, Goal};
+use edgeplan_families::{Draw, Network};
 use edgeplan_files::deployment::write_instance;
 use edgeplan_harness::suite::written;
-use edgeplan_problem::deployment::Placement;
+use edgeplan_problem::deployment::{Objective, Placement};
 
 use crate::reply::Reply;
 
@@ -45,8 +45,8 @@ enum What {
 #[derive(Debug, clap::Args)]
 struct Instance {
     /// Instance family
-    #[arg(value_enum, default_value_t = DrawnFamily::Random)]
-    family: DrawnFamily,
+    #[arg(value_enum, default_value_t = Family::Random)]
+    family: Family,
     /// Layers of the model, 1 to 1024; at least 3 in families other than random
     #[arg(long, default_value_t = 26, allow_negative_numbers = true)]
     layers: usize,
@@ -84,6 +84,52 @@ struct Instance {
     /// File to write [default: standard output]
     #[arg(long)]
     out: Option<PathBuf>,
+}
+
+/// A family that a person may ask for.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Family {
+    /// Layers of unequal size on devices of unequal speed, random hops
+    Random,
+    /// Home devices on one switch
+    HomeLab,
+    /// Servers in a plane with latency by distance; the source is behind a slow link
+    EdgeSites,
+    /// Classes of identical devices on one switch
+    Classes,
+}
+
+impl Family {
+    /// Its network; `classes` is how many classes of identical devices there are.
+    fn network(self, classes: usize) -> Option<Network> {
+        match self {
+            Self::Random => None,
+            Self::HomeLab => Some(Network::HomeLab),
+            Self::EdgeSites => Some(Network::EdgeSites),
+            Self::Classes => Some(Network::Classes(classes)),
+        }
+    }
+}
+
+/// An objective, in words for a person.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Goal {
+    /// Time of one request
+    Latency,
+    /// Time of the busiest pipeline stage, the inverse of throughput
+    Bottleneck,
+    /// Bytes in use on all devices
+    Memory,
+}
+
+impl From<Goal> for Objective {
+    fn from(goal: Goal) -> Self {
+        match goal {
+            Goal::Latency => Self::Latency,
+            Goal::Bottleneck => Self::Bottleneck,
+            Goal::Memory => Self::Memory,
+        }
+    }
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {

@@ -7,9 +7,9 @@ use clap::value_parser;
 use edgeplan_files::{check_writable, write_atomic};
 use edgeplan_quality::teacher::{Progress, Training, shape};
 
+use crate::argument::learning_rate;
 use crate::reply::{Reply, command_line};
 use crate::watch;
-use edgeplan_files::argument::learning_rate;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {

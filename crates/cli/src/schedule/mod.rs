@@ -17,10 +17,10 @@ use edgeplan_solvers::{Entry, SCHEDULING};
 use serde_json::{Map, Value, json};
 
 use crate::answers::{Given, keys};
+use crate::argument::fraction;
 use crate::question::Effort;
 use crate::reply::Reply;
 use crate::watch;
-use edgeplan_files::argument::fraction;
 use question::Question;
 
 #[derive(Debug, clap::Args)]

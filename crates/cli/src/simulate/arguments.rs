@@ -9,9 +9,9 @@ use edgeplan_service::Planned;
 use edgeplan_simulator::trace::Poisson;
 use edgeplan_simulator::{Continuous, Epochs, Layout, Policy, ServiceTimes, Size, StaticBatch};
 
+use crate::argument::{number, seconds};
 use crate::batch::find_solver;
 use crate::question::Question;
-use edgeplan_files::argument::{number, seconds};
 
 /// More requests or bars than this are a typing error.
 const COUNT_MAX: u64 = 20_000_000;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use edgeplan_cost_model::median;
 use edgeplan_files::InputError;
 use edgeplan_machines::device::{
     Band, Class, Classes, Device, Phase, Rates, Stage, catalog, from_catalog, holder,
@@ -138,17 +139,6 @@ fn reached(needed: &[(&Sample<'_>, f64)], name: &str, stage: Stage, least: usize
             let medians: Vec<f64> = machines.into_values().filter_map(median).collect();
             median(medians).map(|value| (1000.0 * value).round() / 1000.0)
         }
-    }
-}
-
-/// The middle value, or the mean of both; none of no values.
-pub(super) fn median(mut values: Vec<f64>) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => None,
-        odd if odd % 2 == 1 => Some(values[middle]),
-        _ => Some(f64::midpoint(values[middle - 1], values[middle])),
     }
 }
 

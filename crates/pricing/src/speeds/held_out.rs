@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
+use edgeplan_cost_model::median;
 use edgeplan_files::InputError;
 use edgeplan_machines::device::{Band, Class, Classes, Phase, Stage, holder};
 use serde::Serialize;
 
-use super::fit::{self, STAGES, Sample, efficiencies, is_within, median, names, samples};
+use super::fit::{self, STAGES, Sample, efficiencies, is_within, names, samples};
 use super::rows::PublicSpeed;
 
 /// A class has bands of its own with so many rows, of so many machines.

@@ -3,35 +3,23 @@
 use std::ops::{Bound, RangeBounds};
 
 /// A number of an argument within a range; the error says that a number `what` is allowed.
-///
-/// # Errors
-/// What is no such number, with what is allowed.
-pub fn number(text: &str, range: impl RangeBounds<f64>, what: &str) -> Result<f64, String> {
+pub(crate) fn number(text: &str, range: impl RangeBounds<f64>, what: &str) -> Result<f64, String> {
     let number = text.parse::<f64>().ok().filter(|number| range.contains(number));
     number.ok_or_else(|| format!("a number {what} is allowed"))
 }
 
 /// Seconds of an argument.
-///
-/// # Errors
-/// What is no such number, with what is allowed.
-pub fn seconds(text: &str) -> Result<f64, String> {
+pub(crate) fn seconds(text: &str) -> Result<f64, String> {
     number(text, 0.0..=1e7, "of seconds from 0 to 10000000")
 }
 
 /// A rate of learning of an argument.
-///
-/// # Errors
-/// What is no such number, with what is allowed.
-pub fn learning_rate(text: &str) -> Result<f64, String> {
+pub(crate) fn learning_rate(text: &str) -> Result<f64, String> {
     number(text, (Bound::Excluded(0.0), Bound::Included(1.0)), "above 0, up to 1,")
 }
 
 /// A gap of an argument.
-///
-/// # Errors
-/// What is no such number, with what is allowed.
-pub fn fraction(text: &str) -> Result<f64, String> {
+pub(crate) fn fraction(text: &str) -> Result<f64, String> {
     number(text, 0.0..1.0, "from 0 to below 1")
 }
 
