@@ -93,7 +93,7 @@ pub fn export(order: &Order) -> Result<Vec<(String, String)>, String> {
 }
 
 /// Files, and how they are used.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Written {
     pub(crate) files: Vec<(String, String)>,
     /// One step each, in Markdown.

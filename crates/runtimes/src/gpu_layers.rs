@@ -5,7 +5,7 @@ use edgeplan_problem::deployment::DeviceId;
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
-use crate::llama_cpp::{layer_devices, quantize};
+use crate::llama_cpp::{layer_devices, quantized_by};
 use crate::shell::{option, plain, script};
 
 /// A program that serves a GGUF file, and its options.
@@ -45,22 +45,24 @@ impl GpuLayers {
 
 /// The script that quantizes the model as planned, if that is needed.
 pub(crate) fn quantized(order: &Order, layers: &[Placed]) -> Written {
-    match quantize(layers, order.kept) {
-        None => Written { files: Vec::new(), steps: Vec::new() },
-        Some((text, _)) => Written {
-            files: vec![("quantize.sh".into(), text)],
-            steps: vec![
-                "Once: `./quantize.sh float.gguf model.gguf` with llama.cpp's llama-quantize"
-                    .into(),
-            ],
-        },
-    }
+    quantized_by(order, layers, "with llama.cpp's llama-quantize")
 }
 
 /// Blocks on the accelerator, and one more if the output layer is there, too.
 pub(crate) fn on_accelerator(order: &Order, layers: &[Placed]) -> usize {
+    let (on, _) = blocks_on_accelerator(order, layers);
+    on + usize::from(layers.last().is_some_and(|head| is_accelerated(order, head.device)))
+}
+
+/// Blocks on the accelerator, and all blocks.
+pub(crate) fn blocks_on_accelerator(order: &Order, layers: &[Placed]) -> (usize, usize) {
+    let devices = layer_devices(layers);
+    let on = devices.values().filter(|&&device| is_accelerated(order, device)).count();
+    (on, devices.len())
+}
+
+/// Whether a device is an accelerator: any but the source, which may be one itself.
+fn is_accelerated(order: &Order, device: DeviceId) -> bool {
     let source = order.deployment.source;
-    let accelerated = |device: &DeviceId| *device != source || order.is_accelerator(source);
-    let blocks = layer_devices(layers).into_values().filter(accelerated).count();
-    blocks + usize::from(layers.last().is_some_and(|head| accelerated(&head.device)))
+    device != source || order.is_accelerator(source)
 }

@@ -1,29 +1,20 @@
 //! LM Studio: `lms load` with a share of layers on the accelerator and the context.
 
-use edgeplan_problem::deployment::DeviceId;
-
 use crate::chain::Placed;
 use crate::export::{Order, Written};
-use crate::llama_cpp::{layer_devices, quantize};
+use crate::gpu_layers::blocks_on_accelerator;
+use crate::llama_cpp::quantized;
 use crate::shell::{option, script};
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
-    let (mut files, mut steps) = (Vec::new(), Vec::new());
-    if let Some((text, step)) = quantize(layers, order.kept) {
-        files.push(("quantize.sh".into(), text));
-        steps.push(step);
-    }
+    let Written { mut files, mut steps } = quantized(order, layers);
     let Some(request) = order.request else {
         return Err("a context is needed, which an instance file does not tell".into());
     };
     if request.batch > 1 {
         return Err(format!("{} requests at once; `lms load` says nothing of them", request.batch));
     }
-    let source = order.deployment.source;
-    let accelerated = |device: &DeviceId| *device != source || order.is_accelerator(source);
-    let devices = layer_devices(layers);
-    let blocks = devices.len();
-    let on_accelerator = devices.into_values().filter(accelerated).count();
+    let (on_accelerator, blocks) = blocks_on_accelerator(order, layers);
     let share = match on_accelerator {
         0 => "off".to_owned(),
         all if all == blocks => "max".to_owned(),
@@ -38,7 +29,7 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
     ];
     let what = "Loads the model as planned: load.sh MODEL, as `lms ls` names it.";
     files.push(("load.sh".into(), script(what, ": \"${1:?a model of lms ls}\"\n", &arguments)));
-    let home = order.deployment.host_name(source);
+    let home = order.deployment.host_name(order.deployment.source);
     steps
         .push(format!("On {home}: `lms import model.gguf`, `lms server start`, `./load.sh MODEL`"));
     steps.push("Ask <http://127.0.0.1:1234/v1> for the model `planned`".into());

@@ -14,7 +14,7 @@ use serde::{Serialize, Serializer};
 
 use crate::chain::Placed;
 use crate::export::{Order, Written};
-use crate::llama_cpp::quantize;
+use crate::llama_cpp::quantized;
 use crate::shell::{option, script};
 
 /// What a matrix is called in the files that the engine reads.
@@ -69,11 +69,7 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
 
 /// Of a GGUF file, whose types are those of its tensors: the topology names devices alone.
 pub(crate) fn gguf_files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
-    let (mut files, mut steps) = (Vec::new(), Vec::new());
-    if let Some((text, step)) = quantize(layers, order.kept) {
-        files.push(("quantize.sh".into(), text));
-        steps.push(step);
-    }
+    let Written { mut files, mut steps } = quantized(order, layers);
     let mut ranges: Vec<(usize, usize, Entry)> = Vec::new();
     for layer in layers {
         match layer.part {

@@ -2,7 +2,7 @@
 
 use crate::chain::Placed;
 use crate::export::{Order, Written, runs};
-use crate::llama_cpp::quantize;
+use crate::llama_cpp::quantized_by;
 use crate::shell::{option, script};
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
@@ -14,15 +14,8 @@ pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String>
             false => ranks.push((run.device, run.count)),
         }
     }
-    let (mut files, mut steps) = (Vec::new(), Vec::new());
-    if let Some((text, _)) = quantize(layers, order.kept) {
-        files.push(("quantize.sh".into(), text));
-        steps.push(
-            "Once: `./quantize.sh float.gguf model.gguf` with llama.cpp's llama-quantize; every \
-             device needs a copy of the result"
-                .into(),
-        );
-    }
+    let how = "with llama.cpp's llama-quantize; every device needs a copy of the result";
+    let Written { mut files, mut steps } = quantized_by(order, layers, how);
     let windows: Vec<String> = ranks.iter().map(|(_, count)| count.to_string()).collect();
     let addresses: Vec<String> =
         ranks.iter().map(|(device, _)| order.address(*device, "")).collect::<Result<_, _>>()?;

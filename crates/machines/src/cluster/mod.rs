@@ -42,9 +42,9 @@ pub struct Cluster {
     keys: Vec<String>,
     /// The file, for errors.
     file: String,
-    /// By device: its profile, where it is the first one with that profile. Each is read once;
+    /// By device: its profile, one place for all devices that name the same one. Each is read once;
     /// clusters with other links share them.
-    profiles: Arc<[OnceLock<DeviceProfile>]>,
+    profiles: Arc<[Profile]>,
 }
 
 /// How a message goes from one device to another.
@@ -75,11 +75,7 @@ impl Cluster {
     pub fn new(file: &str, wire: ClusterFile) -> Result<Self, InputError> {
         wire.check(file)?;
         let members = members(file, &wire)?;
-        let profiles = members.iter().map(|member| {
-            let same = |other: &&Member| other.device.profile == member.device.profile;
-            known(members.iter().filter(same).find_map(|other| other.profile.clone()))
-        });
-        let profiles = profiles.collect();
+        let profiles = profiles(&members);
         let mut hosts: Vec<String> = wire.host.keys().cloned().collect();
         let of = |host: &String| members.iter().filter(|m| m.host.as_ref() == Some(host)).count();
         // A host of one device is that device.
@@ -111,7 +107,7 @@ impl Cluster {
             wire,
             keys: vec![format!("device.{name}.profile")],
             file: file.into(),
-            profiles: [known(None)].into(),
+            profiles: [Profile::default()].into(),
         }
     }
 
@@ -180,9 +176,7 @@ impl Cluster {
     /// # Errors
     /// An unknown name with the nearest known one, or a file that cannot be read or makes no sense.
     pub fn profile(&self, device: usize) -> Result<&DeviceProfile, InputError> {
-        let spec = &self.devices[device].1.profile;
-        let first = self.devices.iter().position(|(_, other)| other.profile == *spec);
-        let place = &self.profiles[first.unwrap_or(device)];
+        let place = &self.profiles[device];
         if let Some(known) = place.get() {
             return Ok(known);
         }
@@ -269,8 +263,21 @@ impl Cluster {
 }
 
 /// A profile's place, filled if it was read already.
-fn known(profile: Option<DeviceProfile>) -> OnceLock<DeviceProfile> {
-    profile.map_or_else(OnceLock::new, OnceLock::from)
+/// A profile, once it is read.
+type Profile = Arc<OnceLock<DeviceProfile>>;
+
+/// A place for the profile of each device, filled where it was read already.
+fn profiles(members: &[Member]) -> Arc<[Profile]> {
+    let mut places: BTreeMap<&str, Profile> = BTreeMap::new();
+    let mut each = Vec::with_capacity(members.len());
+    for member in members {
+        let place = places.entry(&member.device.profile).or_default();
+        if let Some(known) = &member.profile {
+            place.get_or_init(|| known.clone());
+        }
+        each.push(Arc::clone(place));
+    }
+    each.into()
 }
 
 /// Bits per second where there is no wire to wait for.

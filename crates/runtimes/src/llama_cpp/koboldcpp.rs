@@ -6,7 +6,7 @@
 use edgeplan_problem::format::Format;
 
 use super::overrides::{Override, overrides};
-use super::quantize::quantize;
+use super::quantize::quantized;
 use super::sites::{Cut, Sites};
 use crate::chain::Placed;
 use crate::export::{Order, Written};
@@ -16,11 +16,7 @@ use crate::shell::{option, script};
 const CONTEXT_MAX: u64 = 262_144;
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
-    let (mut files, mut steps) = (Vec::new(), Vec::new());
-    if let Some((text, step)) = quantize(layers, order.kept) {
-        files.push(("quantize.sh".into(), text));
-        steps.push(step);
-    }
+    let Written { mut files, mut steps } = quantized(order, layers);
     let sites = Sites::of(order, layers)?;
     if let Some(remote) = sites.remotes.first() {
         return Err(format!("{}: KoboldCpp runs on one host", remote.name));

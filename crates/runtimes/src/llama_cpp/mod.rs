@@ -15,7 +15,7 @@ mod sites;
 use edgeplan_problem::format::Format;
 
 use self::overrides::{Override, overrides};
-pub(crate) use self::quantize::quantize;
+pub(crate) use self::quantize::{quantized, quantized_by};
 pub(crate) use self::sites::layer_devices;
 use self::sites::{Remote, Sites, ggml_name};
 use crate::chain::Placed;
@@ -26,12 +26,7 @@ use crate::shell::{option, quoted, script};
 const PORT: u16 = 50052;
 
 pub(crate) fn files(order: &Order, layers: &[Placed]) -> Result<Written, String> {
-    let mut files = Vec::new();
-    let mut steps = Vec::new();
-    if let Some((text, step)) = quantize(layers, order.kept) {
-        files.push(("quantize.sh".into(), text));
-        steps.push(step);
-    }
+    let Written { mut files, mut steps } = quantized(order, layers);
     let sites = Sites::of(order, layers)?;
     for remote in &sites.remotes {
         let file = format!("worker-{}.sh", remote.file_word);

@@ -6,6 +6,7 @@ use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::{FormatMix, Recipe, TensorClass};
 
 use crate::chain::Placed;
+use crate::export::{Order, Written};
 use crate::shell::{option, script};
 
 /// The classes of matrices that a part of a block may have. Which of them a model has is not known
@@ -29,11 +30,23 @@ fn classes(part: Part) -> impl Iterator<Item = TensorClass> {
     TensorClass::MATRICES.into_iter().filter(|class| class.of_block()).filter(has)
 }
 
-/// The script that quantizes, and how it is used; none where the file is served as it is.
-pub(crate) fn quantize(
-    layers: &[Placed],
-    kept: &[(TensorClass, StoredType)],
-) -> Option<(String, String)> {
+/// The script that quantizes, and the step that runs it; nothing where the file is served as it is.
+pub(crate) fn quantized(order: &Order, layers: &[Placed]) -> Written {
+    let how = "(from an f32, f16 or bf16 file); only the source needs the result";
+    quantized_by(order, layers, how)
+}
+
+/// As [`quantized`], with what else is said of the step.
+pub(crate) fn quantized_by(order: &Order, layers: &[Placed], how: &str) -> Written {
+    let Some(text) = text(layers, order.kept) else { return Written::default() };
+    let setting = ImportanceMatrix::of(layers).setting();
+    Written {
+        files: vec![("quantize.sh".into(), text)],
+        steps: vec![format!("Once: `{setting}./quantize.sh float.gguf model.gguf` {how}")],
+    }
+}
+
+fn text(layers: &[Placed], kept: &[(TensorClass, StoredType)]) -> Option<String> {
     let [embedding, .., head] = layers else { return None };
     if layers.iter().all(|layer| layer.recipe == Recipe::Native) {
         return None;
@@ -55,13 +68,7 @@ pub(crate) fn quantize(
     arguments.push("\"$1\" \"${2:-model.gguf}\" Q8_0".into());
     let what = "Stores each tensor as planned: quantize.sh FLOAT.gguf [OUT.gguf]";
     let before = format!(": \"${{1:?a GGUF file in f32, f16 or bf16}}\"\n{}", matrix.check());
-    let text = script(what, &before, &arguments);
-    let step = format!(
-        "Once: `{}./quantize.sh float.gguf model.gguf` (from an f32, f16 or bf16 file); only the \
-         source needs the result",
-        matrix.setting()
-    );
-    Some((text, step))
+    Some(script(what, &before, &arguments))
 }
 
 /// Whether llama-quantize wants to know how much each weight matters (`llama-imatrix` measures it).
