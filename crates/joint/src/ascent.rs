@@ -14,8 +14,8 @@ use crate::prices::Prices;
 use crate::question::Question;
 use crate::rows::{Rows, places};
 
-// The factors and the reach are those of the paper, which shortens after 20 trials. The rest was not
-// measured one by one.
+// The factors and the reach are those of the paper, which shortens after 20 trials. The rest was
+// not measured one by one.
 
 /// Trials without a better bound after which steps are shortened, and by how much.
 const FAILED_MAX: u32 = 10;

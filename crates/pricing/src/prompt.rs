@@ -16,8 +16,8 @@ use edgeplan_problem::recipe::Recipe;
 
 /// Prices `instance`, which is [`deployment`](super::deployment) of the rest, for prompts alone:
 /// compute and transfer times are those of prefill, everything else stays, so that plans of one are
-/// plans of the other. What whole requests take beyond that is the time of decode. Compute times are
-/// medians, or at one end of their intervals.
+/// plans of the other. What whole requests take beyond that is the time of decode. Compute times
+/// are medians, or at one end of their intervals.
 ///
 /// # Errors
 /// As [`price`](super::price).
