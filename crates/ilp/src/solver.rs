@@ -113,7 +113,7 @@ impl<P: Formulation> Ilp<P> {
             threads: run.limits().threads,
             ..Request::default()
         };
-        let mut watch = |_: Progress<'_>| match run.check() {
+        let mut watch = |_: Progress<'_>| match run.meet() {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         };
@@ -131,6 +131,8 @@ impl<P: Formulation> Ilp<P> {
         formulated: &Formulated<P::Layout>,
     ) -> Result<Reply, SolverError> {
         let problem = run.problem();
+        // The cost of the last plan that the engine knows.
+        let mut told = run.best().map(|&(_, cost)| cost);
         let start = run.best().and_then(|(plan, _)| problem.encode(formulated, plan));
         // Less than was asked by what `safe_bound` takes off: an engine that ends at the gap itself
         // would end without a proof.
@@ -149,9 +151,16 @@ impl<P: Formulation> Ilp<P> {
                 run.lower_bound(formulated.lower_bound(bound));
             }
             if let Some(plan) = progress.incumbent.and_then(|v| problem.decode(formulated, v)) {
-                run.incumbent(&plan);
+                told = run.incumbent(&plan).or(told);
             }
-            match run.check() {
+            let flow = run.meet();
+            if let (Some(wanted), Some((plan, cost))) = (progress.wanted, run.best())
+                && told.is_none_or(|told| *cost < told)
+            {
+                told = Some(*cost);
+                *wanted = problem.encode(formulated, plan);
+            }
+            match flow {
                 Ok(()) => ControlFlow::Continue(()),
                 Err(_) => ControlFlow::Break(()),
             }

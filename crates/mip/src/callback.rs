@@ -19,11 +19,12 @@ pub(crate) struct Listener<'a> {
     pub(crate) interrupted: bool,
 }
 
-const KINDS: [c_int; 4] = [
+const KINDS: [c_int; 5] = [
     highs_sys::kHighsCallbackSimplexInterrupt as c_int,
     highs_sys::kHighsCallbackIpmInterrupt as c_int,
     highs_sys::kHighsCallbackMipImprovingSolution as c_int,
     highs_sys::kHighsCallbackMipInterrupt as c_int,
+    highs_sys::kHighsCallbackCallbackMipUserSolution as c_int,
 ];
 
 /// Solves `model`; `listener` is called with progress. The listener outlives the call, so the
@@ -67,16 +68,26 @@ unsafe extern "C" fn called(
         let listener = &mut *user.cast::<Listener<'_>>();
         let Some(out) = out.as_ref() else { return };
         let improving = kind == highs_sys::kHighsCallbackMipImprovingSolution as c_int;
+        let asks = kind == highs_sys::kHighsCallbackCallbackMipUserSolution as c_int;
         let in_mip = improving || kind == highs_sys::kHighsCallbackMipInterrupt as c_int;
         let incumbent = (improving && !out.mip_solution.is_null())
             .then(|| std::slice::from_raw_parts(out.mip_solution, listener.columns));
         let bound = Some(out.mip_dual_bound + listener.constant)
             .filter(|bound| in_mip && bound.is_finite() && bound.abs() < 1e300);
-        let flow = (listener.progress)(Progress { incumbent, bound });
+        let mut better = None;
+        let wanted = asks.then_some(&mut better);
+        let flow = (listener.progress)(Progress { incumbent, bound, wanted });
         if flow.is_break() {
             listener.interrupted = true;
         }
-        if let Some(input) = input.as_mut().filter(|_| listener.interrupted) {
+        let Some(input) = input.as_mut() else { return };
+        if asks {
+            // An interrupt is not looked for here: HiGHS asks again soon after.
+            if let Some(better) = better.filter(|values| values.len() == listener.columns) {
+                let count = better.len() as highs_sys::HighsInt;
+                highs_sys::Highs_setCallbackSolution(input, count, better.as_ptr());
+            }
+        } else if listener.interrupted {
             input.user_interrupt = 1;
         }
     }

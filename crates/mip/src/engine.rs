@@ -94,12 +94,15 @@ impl Reply {
 }
 
 /// What an engine reports on the way.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Progress<'a> {
     /// A new incumbent, one value per column.
     pub incumbent: Option<&'a [f64]>,
     /// The dual bound, constant included.
     pub bound: Option<f64>,
+    /// Where the engine takes vectors from outside just then: a better one than its own, if one
+    /// is known.
+    pub wanted: Option<&'a mut Option<Vec<f64>>>,
 }
 
 /// Why there is no reply.

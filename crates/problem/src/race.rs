@@ -1,5 +1,6 @@
 //! Several solvers on one question at once: what one finds, the others know at their next step.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,19 +25,19 @@ pub(crate) struct Exchange<P: Problem> {
     turns: Option<Turns>,
 }
 
-/// Whose turn it is, where one thread has to do for all.
+/// Whose turn it is, where there are fewer threads than solvers.
 struct Turns {
     state: Mutex<Turn>,
     changed: Condvar,
+    /// By solver.
+    lengths: Vec<Duration>,
 }
 
 struct Turn {
-    now: usize,
-    /// By solver: whether it still runs.
-    runs: Vec<bool>,
-    /// By solver.
-    lengths: Vec<Duration>,
-    began: Instant,
+    /// By solver: since when it has been running, if it is its turn.
+    began: Vec<Option<Instant>>,
+    /// Solvers that wait for their turn, the next one first.
+    waiting: VecDeque<usize>,
 }
 
 /// A solver of a race.
@@ -44,7 +45,8 @@ struct Turn {
 pub struct Racer<'a, P: Problem> {
     /// The solver.
     pub solver: &'a (dyn Solver<P> + Send),
-    /// Its share of the time where all run on one thread, as a part of the sum of shares.
+    /// Its share of the time where there are fewer threads than solvers, as a part of the sum of
+    /// shares.
     pub share: u32,
 }
 
@@ -75,12 +77,12 @@ impl<P: Problem> Exchange<P> {
     /// For solvers with these shares of the time.
     pub(crate) fn new(shares: &[u32], limits: Limits<'_>) -> (Self, Receiver<()>) {
         let (sender, receiver) = channel();
-        let one_thread = limits.threads < 2 && shares.len() > 1;
-        let turns = one_thread.then(|| {
-            let runs = vec![true; shares.len()];
+        let (solvers, threads) = (shares.len(), limits.threads.max(1) as usize);
+        let turns = (threads < solvers).then(|| {
+            let began = (0..solvers).map(|number| (number < threads).then(Instant::now)).collect();
+            let state = Mutex::new(Turn { began, waiting: (threads..solvers).collect() });
             let lengths = shares.iter().map(|&share| TURN * share).collect();
-            let state = Mutex::new(Turn { now: 0, runs, lengths, began: Instant::now() });
-            Turns { state, changed: Condvar::new() }
+            Turns { state, changed: Condvar::new(), lengths }
         });
         let exchange = Self {
             cost: AtomicU64::new(u64::MAX),
@@ -151,12 +153,15 @@ impl<P: Problem> Seat<'_, P> {
     /// Goes on when it is this solver's turn.
     pub(crate) fn take_turn(&self) {
         let Some(turns) = &self.exchange.turns else { return };
+        let (number, length) = (self.number, turns.lengths[self.number]);
         let mut turn = locked(&turns.state);
-        if turn.now == self.number && turn.began.elapsed() >= turn.lengths[turn.now] {
-            turn.pass();
+        let is_long = |began: Instant| began.elapsed() >= length;
+        if turn.began[number].is_some_and(is_long) && !turn.waiting.is_empty() {
+            turn.waiting.push_back(number);
+            turn.pass(number);
             turns.changed.notify_all();
         }
-        while turn.now != self.number && !self.exchange.is_over() {
+        while turn.began[number].is_none() && !self.exchange.is_over() {
             let waited = turns.changed.wait_timeout(turn, WAIT);
             turn = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
@@ -167,26 +172,26 @@ impl<P: Problem> Drop for Seat<'_, P> {
     fn drop(&mut self) {
         let Some(turns) = &self.exchange.turns else { return };
         let mut turn = locked(&turns.state);
-        turn.runs[self.number] = false;
-        if turn.now == self.number {
-            turn.pass();
+        turn.waiting.retain(|&number| number != self.number);
+        if turn.began[self.number].is_some() {
+            turn.pass(self.number);
         }
         turns.changed.notify_all();
     }
 }
 
 impl Turn {
-    fn pass(&mut self) {
-        let count = self.runs.len();
-        let next = (1..=count).map(|step| (self.now + step) % count);
-        let mut running = next.filter(|&number| self.runs[number]);
-        self.now = running.next().unwrap_or(self.now);
-        self.began = Instant::now();
+    /// Ends a solver's turn, and begins that of the one that has been waiting longest.
+    fn pass(&mut self, number: usize) {
+        self.began[number] = None;
+        if let Some(next) = self.waiting.pop_front() {
+            self.began[next] = Some(Instant::now());
+        }
     }
 }
 
-/// Runs several solvers on a run's question at once, each on a thread of its own; with
-/// [`Limits::threads`] below two they take turns by their shares. What one finds or proves,
+/// Runs several solvers on a run's question at once, each on a thread of its own; with fewer
+/// [`Limits::threads`] than solvers they take turns by their shares. What one finds or proves,
 /// the others know at their next step. A limit of steps is each solver's.
 ///
 /// # Errors
@@ -199,6 +204,8 @@ pub fn race<P: Problem>(
     let (problem, limits) = (run.problem(), Limits { time: run.remaining(), ..run.limits() });
     let shares: Vec<u32> = racers.iter().map(|racer| racer.share).collect();
     let (exchange, news) = Exchange::new(&shares, limits);
+    let threads = (limits.threads / racers.len().max(1) as u32).max(1);
+    let limits = Limits { threads, ..limits };
     if let Some((plan, cost)) = run.best() {
         exchange.offer(plan, *cost);
     }
@@ -370,7 +377,7 @@ mod tests {
 
     #[test]
     fn what_one_finds_and_another_proves_is_an_answer() {
-        for threads in [1, 2] {
+        for threads in [1, 2, 3] {
             let limits = Limits { threads, ..Limits::default() };
             let outcome = raced(&[Half::Plans, Half::Fails, Half::Bounds], limits);
             let optimal = Verdict::Optimal { cost: Cost(10), lower_bound: Cost(10) };

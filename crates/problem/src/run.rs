@@ -153,15 +153,16 @@ impl<'a, P: Problem> Run<'a, P> {
         if self.limits.steps.is_some_and(|limit| self.steps > limit) {
             return Err(Stop::Steps);
         }
-        if self.seat.is_some() {
-            self.meet();
-        }
-        self.check()
+        self.meet()
     }
 
-    /// Waits for its turn and learns what other solvers found.
-    fn meet(&mut self) {
-        let Some(seat) = &self.seat else { return };
+    /// Waits for its turn and learns what other solvers of the same question found, without
+    /// counting a step.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub fn meet(&mut self) -> Result<(), Stop> {
+        let Some(seat) = &self.seat else { return self.check() };
         seat.take_turn();
         let better = seat.exchange.better_than(self.best.as_ref().map(|&(_, cost)| cost));
         let bound = seat.exchange.bound();
@@ -172,6 +173,7 @@ impl<'a, P: Problem> Run<'a, P> {
         if bound > Cost::ZERO {
             self.lower_bound(bound);
         }
+        self.check()
     }
 
     /// Whether the run may go on, without counting a step.

@@ -20,7 +20,7 @@ pub use edgeplan_ilp::FORMULATION;
 
 pub use batching::{BATCHING, find_batching};
 pub use opinion::{Effort, Opinion, second_opinion};
-use portfolio::{Portfolio, shares_memory};
+use portfolio::{Compact, Portfolio, shares_memory};
 pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.
@@ -112,9 +112,12 @@ pub const DEPLOYMENT: &[Entry] = &[
     Entry {
         name: "portfolio",
         guarantee: Guarantee::Exact,
-        about: "chain-search and joint at once, each knowing what the other finds",
+        about: "chain-search, joint and HiGHS at once, each knowing what the others find",
         reference: "this project; portfolios: Huberman, Lukose and Hogg, Science 275, 1997",
-        make: &|| Box::new(Portfolio { chain: chain_search(), joint: joint() }),
+        make: &|| {
+            let (chain, joint, compact) = (chain_search(), joint(), Compact::default());
+            Box::new(Portfolio { chain, joint, compact })
+        },
     },
     Entry {
         name: "joint",
