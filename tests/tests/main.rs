@@ -10,6 +10,7 @@ mod cli; // the command line
 mod configurations; // bounds that are checked again
 mod conventions; // published figures, each in every reading
 mod dependencies; // licences and sources
+mod engine_profile; // llama.cpp by its own programs
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
 mod external; // solvers that are programs of their own
@@ -53,3 +54,7 @@ mod writer; // tiny GGUF files
 
 #[path = "../../crates/pricing/tests/files/machine.rs"]
 mod machine; // made-up profiles
+
+#[path = "../../crates/cost-model/tests/synthetic/engine_machine.rs"]
+#[expect(dead_code, reason = "the cost model's tests ask for single terms")]
+mod engine_machine; // a made-up profile of an engine
