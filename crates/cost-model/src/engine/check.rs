@@ -9,8 +9,9 @@ use crate::check::{FitError, within};
 const MOST: u64 = 1 << 50;
 /// Counts of a shape; products of two are weights.
 const SHAPE_MOST: u64 = 1 << 24;
-/// More cells than this come from no measurement of a few minutes.
-const CELLS_MOST: usize = 20_000;
+/// More cells or models than this come from no measurement of a few minutes.
+const CELLS_MOST: usize = 2_000;
+const MODELS_MOST: usize = 128;
 
 impl EngineProfile {
     /// Checks every number, and that passes are of models that are there.
@@ -28,9 +29,14 @@ impl EngineProfile {
         for (key, value, least, most) in numbers {
             within(key.into(), value, least, most)?;
         }
-        for (key, cells) in [("passes", self.passes.len()), ("kernels", self.kernels.len())] {
-            if cells > CELLS_MOST {
-                let problem = format!("{cells}; up to {CELLS_MOST} are allowed");
+        let counts = [
+            ("models", self.models.len(), MODELS_MOST),
+            ("passes", self.passes.len(), CELLS_MOST),
+            ("kernels", self.kernels.len(), CELLS_MOST),
+        ];
+        for (key, count, most) in counts {
+            if count > most {
+                let problem = format!("{count}; up to {most} are allowed");
                 return Err(FitError { key: key.into(), problem });
             }
         }

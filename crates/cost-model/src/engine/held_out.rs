@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use edgeplan_problem::format::Format;
 
-use super::file::{KernelTiming, Pass, Way};
+use super::file::{BenchModel, KernelTiming, Pass, Way};
 use super::fit::{Sample, Sampled};
 use super::model::Terms;
+
+/// The part of a pass that everything but its products may take, where it counts as a model's.
+const BESIDE_MOST: f64 = 0.5;
 
 /// A pass of a model that the fit behind its prediction had not seen.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,7 +44,6 @@ fn one(sample: &Sample<'_>, terms: &Terms) -> Option<HeldOut> {
     let Sample { model, pass, nanos } = *sample;
     // A format that only this model has would be told by a kernel: another question.
     let by_kernel = model.weights.iter().any(|weights| terms.by_kernel.contains(&weights.format));
-    // Small models were made for one term each: their passes are mostly that term.
     let whole = matches!(pass.way, Way::Plain | Way::AsStored);
     let known = |key: (Format, bool)| terms.attention.contains_key(&key);
     let attends = pass.depth == 0 || known((pass.cache, pass.rows > 1));
@@ -51,6 +53,11 @@ fn one(sample: &Sample<'_>, terms: &Terms) -> Option<HeldOut> {
         return None;
     }
     let predicted = terms.pass(model, pass)?;
+    let beside = terms.pass(&BenchModel { weights: Vec::new(), ..model.clone() }, pass)?;
+    // What hardly has weights tells what blocks take, and resembles no model that is served.
+    if pass.depth == 0 && beside > BESIDE_MOST * predicted {
+        return None;
+    }
     let error = (nanos / predicted).ln();
     Some(HeldOut { pass: pass.clone(), nanos, predicted, error })
 }
