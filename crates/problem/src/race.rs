@@ -201,7 +201,29 @@ pub fn race<P: Problem>(
     run: &mut Run<'_, P>,
     racers: &[Racer<'_, P>],
 ) -> Result<Answer<P::Plan>, SolverError> {
-    let (problem, limits) = (run.problem(), Limits { time: run.remaining(), ..run.limits() });
+    race_until(run, racers, None)
+}
+
+/// As [`race`], for at most that time: what was found and proven until then stays the run's, and
+/// the error says that time is up.
+///
+/// # Errors
+/// As [`race`].
+pub fn race_for<P: Problem>(
+    run: &mut Run<'_, P>,
+    racers: &[Racer<'_, P>],
+    time: Duration,
+) -> Result<Answer<P::Plan>, SolverError> {
+    race_until(run, racers, Some(time))
+}
+
+fn race_until<P: Problem>(
+    run: &mut Run<'_, P>,
+    racers: &[Racer<'_, P>],
+    most: Option<Duration>,
+) -> Result<Answer<P::Plan>, SolverError> {
+    let time = [run.remaining(), most].into_iter().flatten().min();
+    let (problem, limits) = (run.problem(), Limits { time, ..run.limits() });
     let shares: Vec<u32> = racers.iter().map(|racer| racer.share).collect();
     let (exchange, news) = Exchange::new(&shares, limits);
     let threads = (limits.threads / racers.len().max(1) as u32).max(1);
