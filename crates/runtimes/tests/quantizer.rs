@@ -276,7 +276,7 @@ fn coarse_types_ask_for_an_importance_matrix() {
 #[test]
 fn engines_that_load_the_same_file_tell_of_the_matrix() {
     let model = edgeplan_model::load("catalog:llama-3.1-8b").unwrap();
-    for engine in ["llama.cpp", "ollama", "llamafile", "koboldcpp", "lm-studio", "prima.cpp"] {
+    for engine in ["llama.cpp", "ollama", "llamafile", "koboldcpp", "lm-studio"] {
         let says = |format| {
             let (files, _) = exported(engine, &model, &[format], 0);
             files.values().any(|text| text.contains("IMATRIX=imatrix.gguf "))
