@@ -12,8 +12,6 @@ use crate::programs::EngineError;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Test {
     pub(crate) build_commit: String,
-    pub(crate) gpu_info: String,
-    pub(crate) backends: String,
     pub(crate) n_threads: u32,
     type_k: String,
     n_prompt: u64,

@@ -122,6 +122,7 @@ const SHORT: Kind = Kind::new("short", 4, 256, 512);
 const WORDY: Kind = Kind { vocab: 65_536, ..Kind::new("wordy", 4, 256, 512) };
 /// Of hardly anything but attention.
 const LOOKING: Kind = Kind { kv_heads: 8, ..Kind::new("looking", 6, 512, 512) };
+const EVEN: Kind = Kind::new("even", 6, 512, 512);
 const GROUPED: Kind = Kind { kv_heads: 2, ..Kind::new("grouped", 4, 1024, 512) };
 
 /// The models whose passes are timed in the ways of `stored`: as they are loaded, and as stored.
@@ -153,7 +154,7 @@ pub(crate) fn models(size: Size, cpu: bool) -> Vec<Made> {
     let depths = if size == Size::Quick { vec![0, 2048] } else { vec![0, 1024, 4096] };
     let (steps, prompts, ways) = (TINY_STEPS, vec![128], vec![Way::Plain]);
     let deep = Cells { prompts, steps, depths, caches, ways };
-    found.extend([LOOKING.made(BASE, deep.clone()), GROUPED.made(BASE, deep)]);
+    found.extend([&LOOKING, &EVEN, &GROUPED].map(|kind| kind.made(BASE, deep.clone())));
     let experts = |count: u64, used: u64, format: Format| {
         let kind = Kind::new("experts", 4, 1024, 2816);
         let of = routed(count, used);

@@ -5,6 +5,8 @@
 //! learned from a profile is [`edgeplan_cost_model::engine`]'s matter.
 
 mod bench;
+mod device;
+mod found;
 mod grid;
 mod kernels;
 mod models;
@@ -12,6 +14,7 @@ mod programs;
 mod run;
 mod server;
 
+pub use found::before;
 pub use grid::Size;
 pub use programs::EngineError;
-pub use run::{Options, Progress, before, profile};
+pub use run::{Options, Progress, profile};

@@ -107,9 +107,8 @@ fn engine_seed(machine: &str) -> String {
             "head-dim":64,"weights":[{{"format":"q8_0","elements":{elements}}}]}}"#
         )
     };
-    let time = |nanos: u64| {
-        format!(r#"{{"min-ns":{nanos},"median-ns":{nanos},"mad-ns":1,"repeats":5}}"#)
-    };
+    let time =
+        |nanos: u64| format!(r#"{{"min-ns":{nanos},"median-ns":{nanos},"mad-ns":1,"repeats":5}}"#);
     let pass = |name: &str, rows: u64, depth: u64, way: &str| {
         let nanos = 1_000_000 + rows * 50_000 + depth * 900;
         format!(

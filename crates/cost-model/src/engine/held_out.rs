@@ -35,7 +35,13 @@ pub(super) fn of(sampled: &Sampled<'_>, kernels: &[KernelTiming], all: &Terms) -
         let given = those().all(|sample| sample.model.given);
         let without = if given { None } else { sampled.without(name).terms(kernels) };
         let Some(terms) = without.as_ref().or(given.then_some(all)) else { continue };
-        found.extend(those().filter_map(|sample| one(sample, terms)));
+        // A term of queries and one of keys: two other models tell them apart.
+        let deep = sampled.samples.iter().filter(|sample| {
+            sample.model.name != name && sample.pass.depth > 0 && !sample.model.given
+        });
+        let deep: BTreeSet<&str> = deep.map(|sample| sample.model.name.as_str()).collect();
+        let told = those().filter(|sample| sample.pass.depth == 0 || deep.len() > 1);
+        found.extend(told.filter_map(|sample| one(sample, terms)));
     }
     found
 }

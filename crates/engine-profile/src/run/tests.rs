@@ -4,15 +4,6 @@ use edgeplan_problem::format::Format;
 
 use super::*;
 
-#[test]
-fn devices_are_listed_with_their_memory() {
-    let found = listed("  CUDA0: NVIDIA H200 (143771 MiB, 143000 MiB free)").unwrap();
-    assert_eq!((found.name.as_str(), found.description.as_str()), ("CUDA0", "NVIDIA H200"));
-    assert_eq!(found.memory, [Bytes(143_771 << 20), Bytes(143_000 << 20)]);
-    assert_eq!(listed("Available devices:"), None);
-    assert_eq!(listed("  (none)"), None);
-}
-
 fn options(programs: &Path) -> Options {
     let (models, size) = (Vec::new(), Size::Quick);
     Options { programs: programs.into(), models, size, threads: None, cpu: true }
@@ -88,7 +79,7 @@ fn another_build_is_not_mixed_with_what_there_is() {
     let options = options(folder.path());
     let programs = Programs { folder: folder.path(), stop: &stop };
     let mut before = whole();
-    before.machine.engine = "llama.cpp def (CPU)".into();
+    before.machine.engine = "llama.cpp def".into();
     let mut run = Run {
         options: &options,
         programs,
@@ -100,7 +91,7 @@ fn another_build_is_not_mixed_with_what_there_is() {
     let path = models::make(&made, folder.path()).unwrap();
     let error = run.add("m", &path, false, &[test()], Way::Plain).unwrap_err().to_string();
     assert!(
-        error.contains("llama.cpp def (CPU)") && error.contains("name another file"),
+        error.contains("llama.cpp def,") && error.contains("name another file"),
         "{error}"
     );
 }
