@@ -12,9 +12,9 @@ use edgeplan_files::InputError;
 use edgeplan_measure::machine::load_average;
 
 use crate::bench::{self, Test, spread};
-use crate::grid::{self, Cells, Size, TINY_STEPS};
 use crate::device::{Device, device};
 use crate::found::{empty, shorter};
+use crate::grid::{self, Cells, Size, TINY_STEPS};
 use crate::kernels;
 use crate::models;
 use crate::programs::{EngineError, Programs, free_port, listens};
