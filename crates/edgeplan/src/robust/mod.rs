@@ -44,6 +44,8 @@ pub struct Robust {
     pub regret: Cost,
     /// No plan's largest regret is below this.
     pub regret_bound: Cost,
+    /// Whether these two are as near as the task's gap asks, relative to what plans cost.
+    pub proven: bool,
     /// What the plan of middle times regrets at most.
     pub nominal_regret: Cost,
     /// What it costs at middle times, and what the plan of middle times does.
@@ -111,7 +113,8 @@ impl Session {
             }
             search.round(&task, progress);
         }
-        Ok(search.told(found.unknown))
+        let proven = search.is_proven(task.limits.gap);
+        Ok(Robust { proven, ..search.told(found.unknown) })
     }
 }
 
@@ -225,6 +228,7 @@ impl<'a> Search<'a> {
             regret: self.most(best),
             // Regrets are bounds themselves: from above.
             regret_bound: self.bound.min(self.most(best)),
+            proven: false,
             nominal_regret: self.most(0),
             costs: [cost(best), cost(0)],
             scenarios: scenarios.collect(),

@@ -1,7 +1,7 @@
 //! A robust plan for people and programs.
 
+use edgeplan_problem::Cost;
 use edgeplan_problem::deployment::Deployment;
-use edgeplan_problem::{Cost, gap};
 use edgeplan_report::table::Table;
 use serde::Serialize;
 
@@ -14,6 +14,8 @@ pub(crate) struct RobustKeys {
     regret: Cost,
     /// No plan's largest regret is below this.
     regret_bound: Cost,
+    /// Whether these two are as near as the gap that was asked for.
+    proven: bool,
     /// What the plan of middle times regrets at most.
     nominal_regret: Cost,
     /// What it costs at middle times.
@@ -49,6 +51,7 @@ impl Robust {
         RobustKeys {
             regret: self.regret,
             regret_bound: self.regret_bound,
+            proven: self.proven,
             nominal_regret: self.nominal_regret,
             cost: self.costs[0],
             nominal_cost: self.costs[1],
@@ -68,11 +71,10 @@ impl Robust {
         let amount = |cost: Cost| deployment.objective.amount(cost);
         let [cost, nominal] = self.costs;
         let more = 100.0 * (cost.as_f64() / nominal.as_f64().max(1.0) - 1.0);
-        let proven =
-            match self.regret_bound >= self.regret || gap(self.regret, self.regret_bound) < 0.01 {
-                true => "proven the least".to_owned(),
-                false => format!("no plan stays below {}", amount(self.regret_bound)),
-            };
+        let proven = match self.proven {
+            true => "proven the least".to_owned(),
+            false => format!("no plan stays below {}", amount(self.regret_bound)),
+        };
         let plan = match self.is_nominal() {
             true => "the plan of the predicted times is the robust one, too".to_owned(),
             false => format!(
