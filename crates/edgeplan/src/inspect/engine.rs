@@ -20,8 +20,9 @@ const ELEMENTS: u64 = 200 << 20;
 /// Rows of a pass of a prompt.
 const ROWS: u64 = 128;
 
-/// What an engine's programs measured of a device. Field names are stable keys. See the
-/// [module](super) for an example.
+/// What an engine's programs measured of a device. Field names are stable keys.
+///
+/// See the [module](super) for an example.
 #[derive(Debug, Serialize)]
 pub struct EngineFacts {
     /// Its file.

@@ -98,8 +98,9 @@ pub fn device(spec: &str) -> Result<DeviceFacts, InputError> {
     })
 }
 
-/// What follows from the profile of an engine; `name` is what errors call it. See the
-/// [module](self) for an example.
+/// What follows from the profile of an engine; `name` is what errors call it.
+///
+/// See the [module](self) for an example.
 ///
 /// # Errors
 /// Numbers that make no sense, or no pass that tells what products take.
