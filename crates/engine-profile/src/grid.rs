@@ -156,7 +156,8 @@ pub(crate) fn models(size: Size, cpu: bool) -> Vec<Made> {
     let deep = Cells { prompts, steps, depths, caches, ways };
     found.extend([&LOOKING, &EVEN, &GROUPED].map(|kind| kind.made(BASE, deep.clone())));
     let experts = |count: u64, used: u64, format: Format| {
-        let kind = Kind::new("experts", 4, 1024, 2816);
+        // Of the same length as the experts: the architecture has one length for both.
+        let kind = Kind::new("experts", 4, 1024, 512);
         let of = routed(count, used);
         let shape = Shape { experts: Some(of), ..kind.shape() };
         let name = format!("experts-{count}-{used}-{format}");

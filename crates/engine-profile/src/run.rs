@@ -97,7 +97,11 @@ pub fn profile(
         progress(&Progress { done, all, now: task.name() });
         match run.task(task) {
             Err(EngineError::Interrupted) => break,
-            Err(error) if !task.is_vital() => notes.push(format!("left out: {error}")),
+            Err(error) if !task.is_vital() => {
+                // Where models are made for an hour is not what a reader must know.
+                let inside = format!("{}/", folder.path().display());
+                notes.push(format!("left out: {}", error.to_string().replace(&inside, "")));
+            }
             other => other?,
         }
         if let Some(found) = &mut run.found {
