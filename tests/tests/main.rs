@@ -56,5 +56,4 @@ mod writer; // tiny GGUF files
 mod machine; // made-up profiles
 
 #[path = "../../crates/cost-model/tests/synthetic/engine_machine.rs"]
-#[expect(dead_code, reason = "the cost model's tests ask for single terms")]
 mod engine_machine; // a made-up profile of an engine

@@ -6,7 +6,7 @@
 //! least.
 //!
 //! Plans come from the solver: the best of every scenario, and the best at weighted means of the
-//! scenarios' times. A mean also proves how good they are: a plan costs, at mean times, no more
+//! scenarios' times; and from mixing these, one up to a layer and another from there on. A mean also proves how good they are: a plan costs, at mean times, no more
 //! than the mean of its costs, so the least cost at mean times less the mean of the scenarios' best
 //! costs
 //! is a lower bound on every plan's largest regret (Lagrangian duality; P. Kouvelis and G. Yu,
@@ -30,6 +30,9 @@ use crate::session::Session;
 const ROUNDS: usize = 16;
 /// How fast weights move to the scenarios that are regretted most.
 const RATE: f64 = 2.0;
+/// Plans that are mixed, and how often.
+const MIXED: usize = 6;
+const GENERATIONS: usize = 2;
 /// Parts that weights are made of.
 const PARTS: u64 = 10_000;
 
@@ -113,6 +116,9 @@ impl Session {
             }
             search.round(&task, progress);
         }
+        for _ in 0..GENERATIONS {
+            search.mix(task.limits.gap);
+        }
         let proven = search.is_proven(task.limits.gap);
         Ok(Robust { proven, ..search.told(found.unknown) })
     }
@@ -147,21 +153,25 @@ impl<'a> Search<'a> {
         search
     }
 
-    /// Keeps a plan that is allowed, with what it costs everywhere.
-    fn add(&mut self, plan: &Plan) {
+    /// Keeps a plan that is allowed and new, with what it costs everywhere; says whether it is.
+    fn add(&mut self, plan: &Plan) -> bool {
         let allowed = self.nominal.evaluate(plan).violations.is_empty();
-        if allowed && self.plans.iter().all(|(known, _)| known != plan) {
+        let new = allowed && self.plans.iter().all(|(known, _)| known != plan);
+        if new {
             let costs = self.scenarios.iter().map(|one| one.deployment.evaluate(plan).cost);
             let costs = costs.collect();
             self.plans.push((plan.clone(), costs));
         }
+        new
     }
 
     /// The best plan of one scenario.
     fn scenario(&mut self, index: usize, task: &Task<'_>, progress: &mut dyn Progress) {
         let (outcome, _) = answer(&self.scenarios[index].deployment, task, progress);
         self.least[index] = outcome.lower_bound().unwrap_or(Cost(0));
-        outcome.plan.iter().for_each(|plan| self.add(plan));
+        if let Some(plan) = &outcome.plan {
+            self.add(plan);
+        }
     }
 
     /// The best plan at a mean of all scenarios, which also bounds every plan's regret.
@@ -178,7 +188,9 @@ impl<'a> Search<'a> {
             let bound = u128::from(least.0).saturating_sub(mean);
             self.bound = self.bound.max(Cost(u64::try_from(bound).unwrap_or(u64::MAX)));
         }
-        outcome.plan.iter().for_each(|plan| self.add(plan));
+        if let Some(plan) = &outcome.plan {
+            self.add(plan);
+        }
         let regrets = self.regrets(self.best());
         let most = regrets.iter().map(|regret| regret.as_f64()).fold(1.0, f64::max);
         for (weight, regret) in self.weights.iter_mut().zip(&regrets) {
@@ -186,6 +198,42 @@ impl<'a> Search<'a> {
         }
         let sum: f64 = self.weights.iter().sum();
         self.weights.iter_mut().for_each(|weight| *weight /= sum);
+    }
+
+    /// Plans between two plans, one up to a layer and the other from there on: what lies between
+    /// two optima is the best at no mean, and may regret less than both.
+    fn mix(&mut self, gap: f64) {
+        if self.is_proven(gap) {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.plans.len()).collect();
+        order.sort_by_key(|&plan| self.most(plan));
+        order.truncate(MIXED);
+        let parents: Vec<Plan> = order.iter().map(|&plan| self.plans[plan].0.clone()).collect();
+        let mut least = self.most(self.best());
+        for first in &parents {
+            for second in parents.iter().filter(|&second| second != first) {
+                for model in 0..first.models.len() {
+                    for cut in 1..first.models[model].len() {
+                        let mut child = first.clone();
+                        child.models[model][cut..].copy_from_slice(&second.models[model][cut..]);
+                        if self.worst(&child) < least && self.add(&child) {
+                            least = self.most(self.plans.len() - 1);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// At most what any plan regrets.
+    fn worst(&self, plan: &Plan) -> Cost {
+        let regrets = self
+            .scenarios
+            .iter()
+            .zip(&self.least)
+            .map(|(one, least)| one.deployment.evaluate(plan).cost.0.saturating_sub(least.0));
+        Cost(regrets.max().unwrap_or(u64::MAX))
     }
 
     /// At most what a plan regrets, by scenario.
