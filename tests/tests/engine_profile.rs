@@ -87,8 +87,8 @@ fn depth_and_cache_are_priced_apart() {
         plan(folder.path(), &workload, &["--for", "llama.cpp"])["cost_ns"].as_u64().unwrap()
     };
     let base = cost("prompt = 128\ngenerate = 32\nobjective = 'decode'\n");
-    let deep = cost("prompt = 2048\ngenerate = 32\nobjective = 'decode'\n");
-    let small = cost("prompt = 2048\ngenerate = 32\nobjective = 'decode'\nkv = 'q8_0'\n");
+    let deep = cost("prompt = 1920\ngenerate = 32\nobjective = 'decode'\n");
+    let small = cost("prompt = 1920\ngenerate = 32\nobjective = 'decode'\nkv = 'q8_0'\n");
     // The cache in q8_0 was made up to be read more slowly.
     assert!(base < deep && deep < small, "{base} {deep} {small}");
 }

@@ -6,10 +6,10 @@
 //! least.
 //!
 //! Plans come from the solver: the best of every scenario, and the best at weighted means of the
-//! scenarios' times; and from mixing these, one up to a layer and another from there on. A mean also proves how good they are: a plan costs, at mean times, no more
-//! than the mean of its costs, so the least cost at mean times less the mean of the scenarios' best
-//! costs
-//! is a lower bound on every plan's largest regret (Lagrangian duality; P. Kouvelis and G. Yu,
+//! scenarios' times; and from mixing these, one up to a layer and another from there on. A mean
+//! also proves how good they are: a plan costs, at mean times, no more than the mean of its costs,
+//! so the least cost at mean times less the mean of the scenarios' best costs is a lower bound on
+//! every plan's largest regret (Lagrangian duality; P. Kouvelis and G. Yu,
 //! Robust Discrete Optimization and Its Applications, 1997, chapter 1). Weights move to where the
 //! best plan so far regrets most (multiplicative weights; S. Arora, E. Hazan, S. Kale, Theory of
 //! Computing 8, 2012, doi 10.4086/toc.2012.v008a006). Limits on time hold at middle times.
