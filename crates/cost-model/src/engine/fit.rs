@@ -112,9 +112,16 @@ fn base(pure: &[(Format, Sample<'_>)]) -> Option<Format> {
     models.into_iter().max_by_key(|(_, names)| names.len()).map(|(format, _)| format)
 }
 
+/// What passes have more of than the same at another depth, and how much longer they take.
+#[derive(Default)]
+struct Differences {
+    sizes: Vec<Vec<f64>>,
+    times: Vec<f64>,
+}
+
 /// Attention by cache, from the same pass at another depth.
 fn attentions(samples: &[Sample<'_>], terms: &mut Terms) {
-    let mut found: BTreeMap<(Format, bool), (Vec<Vec<f64>>, Vec<f64>)> = BTreeMap::new();
+    let mut found: BTreeMap<(Format, bool), Differences> = BTreeMap::new();
     let alike = |a: &Pass, b: &Pass| {
         (&a.model, a.rows, a.passes, a.way) == (&b.model, b.rows, b.passes, b.way)
     };
@@ -129,12 +136,12 @@ fn attentions(samples: &[Sample<'_>], terms: &mut Terms) {
             attention(sample.model, sample.pass).sizes().map(|size| layers * size)
         };
         let [all, less] = [columns(deep), columns(flat)];
-        let (rows, times) = found.entry((deep.pass.cache, deep.pass.rows > 1)).or_default();
-        rows.push(vec![all[0] - less[0], all[1] - less[1]]);
-        times.push(deep.nanos - flat.nanos);
+        let more = found.entry((deep.pass.cache, deep.pass.rows > 1)).or_default();
+        more.sizes.push(vec![all[0] - less[0], all[1] - less[1]]);
+        more.times.push(deep.nanos - flat.nanos);
     }
-    for (key, (rows, times)) in found {
-        let fitted = least_squares(&rows, &times);
+    for (key, Differences { sizes, times }) in found {
+        let fitted = least_squares(&sizes, &times);
         terms.attention.insert(key, [fitted[0], fitted[1]]);
     }
 }
