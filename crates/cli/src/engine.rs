@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use edgeplan_files::InputError;
 use edgeplan_quality::engine::{Programs, Stop, Work};
+use edgeplan_records::lock::Lock;
 
 use crate::argument::seconds;
 use crate::watch;
@@ -30,18 +31,20 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Programs and folder for a float model, if they were asked for.
+    /// Programs and folder for a float model, if they were asked for; the lock keeps other processes
+    /// out of the folder.
     pub(crate) fn open(
         &self,
         model: &Path,
         text: &Path,
-    ) -> Result<Option<(Programs, Work)>, InputError> {
+    ) -> Result<Option<(Programs, Work, Lock)>, InputError> {
         let Some(folder) = &self.engine else { return Ok(None) };
         let stop = Stop::after(self.time.map(Duration::from_secs_f64), watch::flag());
         let programs = Programs::in_folder(folder, self.threads, stop)?;
         let calibration = self.calibration.as_deref().unwrap_or(text);
         let work = Work::open(model, self.work.as_deref(), calibration)?;
+        let lock = Lock::hold(&work.file(""))?;
         watch::listen();
-        Ok(Some((programs, work)))
+        Ok(Some((programs, work, lock)))
     }
 }

@@ -70,7 +70,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let (path, file) = (&arguments.model, arguments.sensitivity.display().to_string());
     let sensed = MeasuredSensitivity::parse(&file, &read_text(&arguments.sensitivity)?)?;
-    if let Some((programs, work)) = arguments.engine.open(path, &arguments.text)? {
+    if let Some((programs, work, _lock)) = arguments.engine.open(path, &arguments.text)? {
         return contest(arguments, &programs, &work, &sensed);
     }
     let spec = sensed.attach(edgeplan_model::load(&path.display().to_string())?)?;

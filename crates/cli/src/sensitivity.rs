@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     };
     let surveyed = match engine {
         None => Survey { model, excerpt, formats, probes, mixes, out }.run(&mut progress)?,
-        Some((programs, work)) => {
+        Some((programs, work, _lock)) => {
             let (programs, work, caches) = (&programs, &work, &arguments.kv[..]);
             let bits = &arguments.bits[..];
             let survey =

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{Display, Formatter};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use edgeplan_files::InputError;
 use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_model::{ModelSpec, gguf};
@@ -13,7 +13,7 @@ use edgeplan_problem::Bytes;
 use edgeplan_problem::format::Format;
 use edgeplan_quality::apply::{self, Formats};
 use edgeplan_quality::engine::splice::Parts;
-use edgeplan_quality::engine::{EngineError, Judge, Programs, Verdict, Work, as_in_file, chosen};
+use edgeplan_quality::engine::{EngineError, Judge, Programs, Verdict, Work, as_in_file};
 use edgeplan_quality::fidelity::Excerpt;
 use edgeplan_quality::sense::predicted;
 use edgeplan_report::table::{Table, or_dash};
@@ -79,7 +79,9 @@ pub struct Match {
     pub plan: Option<Measured>,
     /// The plan after swaps that were measured on the calibration text.
     pub polished: Option<Measured>,
-    /// Formats of the plan by tensor, polished if it was.
+    /// The file of the plan, polished if it was, in the folder of work.
+    pub file: Option<PathBuf>,
+    /// Its formats by tensor.
     pub formats: BTreeMap<String, Format>,
 }
 
@@ -113,7 +115,7 @@ impl Contest<'_> {
     pub fn run(&self, progress: &mut dyn FnMut(&str)) -> Result<Contested> {
         let model = &self.work.model.display().to_string();
         let spec = edgeplan_model::load(model)?;
-        let sensed = self.sensitivity.with_ends_joined();
+        let sensed = self.sensitivity.as_in_file(&spec);
         let spec = sensed.attach(as_in_file(spec))?;
         progress("the float model");
         let judge = Judge::new(self.programs, self.work, self.excerpt)?;
@@ -166,6 +168,7 @@ impl Ring<'_> {
                 predicted_kl_nats: None,
                 plan: None,
                 polished: None,
+                file: None,
                 formats: BTreeMap::new(),
             });
         }
@@ -175,7 +178,7 @@ impl Ring<'_> {
             progress(&format!("a plan of the size of {}", found.mix));
             let Some(formats) = planner.within(found.own.bytes)? else { continue };
             found.predicted_kl_nats = predicted(&self.sensed, &formats);
-            found.plan = Some(self.measured(&mut parts, &formats)?);
+            found.plan = Some(self.measured(&mut parts, found.file(work), &formats)?);
             found.formats = formats;
         }
         if self.contest.swaps == 0 {
@@ -194,7 +197,7 @@ impl Ring<'_> {
             };
             let polish = Polish { spec, sensed, bytes: found.own.bytes, swaps: self.contest.swaps };
             let better = polish.run(&found.formats, &mut measure)?;
-            found.polished = Some(self.measured(&mut parts, &better)?);
+            found.polished = Some(self.measured(&mut parts, found.file(work), &better)?);
             found.formats = better;
         }
         Ok(())
@@ -215,10 +218,9 @@ impl Ring<'_> {
         Ok(Parts::open(&work.model, &files)?)
     }
 
-    fn measured(&self, parts: &mut Parts, formats: &Formats) -> Result<Measured> {
-        let file = self.contest.work.file("trial.gguf");
-        parts.write(formats, &file)?;
-        self.judged(apply::bytes(&self.spec, formats), &file)
+    fn measured(&self, parts: &mut Parts, file: &Path, formats: &Formats) -> Result<Measured> {
+        parts.write(formats, file)?;
+        self.judged(apply::bytes(&self.spec, formats), file)
     }
 
     fn judged(&self, bytes: u64, file: &Path) -> Result<Measured> {
@@ -232,6 +234,13 @@ impl Ring<'_> {
 /// Bytes of all tensors of a file.
 fn stored(file: &Path) -> Result<u64, InputError> {
     Ok(gguf::read(file)?.tensors.iter().map(|tensor| tensor.bytes.0).sum())
+}
+
+impl Match {
+    /// Where the file of its plan is from now on.
+    fn file(&mut self, work: &Work) -> &Path {
+        self.file.insert(work.file(&format!("plan-{}.gguf", self.mix)))
+    }
 }
 
 impl Contested {
@@ -255,19 +264,6 @@ impl Contested {
             }
         }
         text
-    }
-
-    /// What llama-quantize is told for the plan of a mix's size, as `--tensor-type-file` reads it.
-    ///
-    /// # Errors
-    /// A mix that was not compared, or has no plan.
-    pub fn tensor_types(&self, mix: &str) -> Result<String> {
-        let found = self.matches.iter().find(|found| found.mix.eq_ignore_ascii_case(mix));
-        let found = found.with_context(|| format!("{mix} was not compared"))?;
-        let line = |(name, format): (&String, &Format)| {
-            format!("^{}$={format}\n", name.replace('.', "\\."))
-        };
-        Ok(found.formats.iter().map(line).collect())
     }
 }
 
@@ -318,9 +314,4 @@ impl Display for Contested {
 
 fn shown(one: &Measured) -> String {
     format!("{:.4} ± {:.4}", one.kl_nats, one.kl_error)
-}
-
-/// Whether a model has anything to choose, for a caller that wants to know before long work.
-pub fn has_choice(model: &ModelSpec) -> bool {
-    chosen(model).next().is_some()
 }

@@ -187,7 +187,8 @@ impl Surveyed {
     fn mixes(&self) -> Vec<(Option<f64>, (f64, f64))> {
         let sensed = &self.sensed;
         let by_engine = sensed.header.origin.is_some();
-        let joined = by_engine.then(|| (sensed.with_ends_joined(), as_in_file(self.spec.clone())));
+        let joined =
+            by_engine.then(|| (sensed.as_in_file(&self.spec), as_in_file(self.spec.clone())));
         let pair = |mix: &Mix| {
             let predicted = match &joined {
                 Some((sensed, spec)) => predicted(sensed, &mix_of(sensed, spec, mix.mix, mix.bits)),

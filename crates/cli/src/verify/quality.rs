@@ -37,7 +37,7 @@ impl Quality {
         let (Some(text), Some(against)) = (&self.text, &self.against) else { return Ok(None) };
         let (tokens, context) = (self.tokens as usize, self.context as usize);
         let excerpt = Excerpt { text, tokens, context };
-        if let Some((programs, work)) = self.engine.open(against, text)? {
+        if let Some((programs, work, _lock)) = self.engine.open(against, text)? {
             let sensitivity = self.sensitivity.as_deref();
             return Ok(Some(fidelity_by_engine(path, &programs, &work, excerpt, sensitivity)?));
         }

@@ -170,8 +170,11 @@ impl MeasuredSensitivity {
     }
 
     /// The same with one tensor for a tied embedding and head, under the embedding's name, as GGUF
-    /// files store them: what both uses lose is added up.
-    pub fn with_ends_joined(&self) -> Self {
+    /// files store them: what both uses lose is added up. Of other models it is the same.
+    pub fn as_in_file(&self, model: &ModelSpec) -> Self {
+        if !model.tied {
+            return self.clone();
+        }
         let mut joined = Self::empty(&self.file, self.header.clone());
         (joined.mixes, joined.caches) = (self.mixes.clone(), self.caches.clone());
         for row in self.rows.iter().filter(|row| row.tensor != HEAD) {
@@ -343,6 +346,29 @@ mod tests {
 
     fn row(format: &str, variance: f64, kl: &str) -> String {
         format!("{{\"tensor\":\"t\",\"format\":\"{format}\",\"variance\":{variance}{kl}}}\n")
+    }
+
+    #[test]
+    fn a_tied_tensor_loses_what_both_uses_do_and_caches_reach_the_model() {
+        let tied = crate::load("catalog:smollm2-135m").unwrap();
+        let mut text = HEADER.to_owned();
+        for (tensor, kl) in [("token_embd.weight", 0.1), ("output.weight", 0.3), ("t", 0.5)] {
+            text += &row("q4_0", 0.1, &format!(",\"kl_nats\":{kl}"))
+                .replace("\"t\"", &format!("\"{tensor}\""));
+        }
+        text +=
+            "{\"keys\":\"q8_0\",\"values\":\"q8_0\",\"kl_nats\":0.25,\"loss_change_nats\":0.0}\n";
+        text += "{\"keys\":\"q4_0\",\"values\":\"f16\",\"kl_nats\":0.5,\"loss_change_nats\":0.0}\n";
+        let sensed = MeasuredSensitivity::parse("s", &text).unwrap();
+        let joined = sensed.as_in_file(&tied);
+        assert_eq!(joined.divergence("token_embd.weight", Format::Q4_0), Some(0.4));
+        assert_eq!(joined.rows().len(), 2);
+        let untied = ModelSpec { tied: false, ..tied };
+        assert_eq!(sensed.as_in_file(&untied), sensed);
+        assert_eq!((sensed.cache(Format::Q8_0), sensed.cache(Format::Q4_0)), (Some(0.25), None));
+        let wrong = text.replace("0.25", "-0.25");
+        let error = MeasuredSensitivity::parse("s", &wrong).unwrap_err().to_string();
+        assert!(error.contains("kl_nats: -0.25"), "{error}");
     }
 
     #[test]

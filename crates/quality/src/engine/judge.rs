@@ -24,7 +24,7 @@ const SCORED_MIN: usize = 100;
 /// Bytes of the text that the program reads for a token: more than any vocabulary needs.
 const BYTES_PER_TOKEN: usize = 32;
 /// How often the program is asked for its own figure.
-const ASKED: usize = 3;
+const ASKED: usize = 2;
 
 /// What was measured of a file.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -176,7 +176,7 @@ impl<'a> Judge<'a> {
     }
 
     /// What `llama-perplexity --kl-divergence` itself prints of a file; none where its last lines
-    /// are lost three times.
+    /// are lost twice.
     ///
     /// # Errors
     /// As [`Judge::measure`].

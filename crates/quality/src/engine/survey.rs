@@ -63,7 +63,7 @@ struct Run<'a> {
     judge: Judge<'a>,
     /// The model as its file stores it.
     model: ModelSpec,
-    tied: bool,
+    spec: &'a ModelSpec,
     journal: Journal,
     known: BTreeSet<(String, Format)>,
     progress: &'a mut (dyn FnMut(Progress) + Send),
@@ -118,8 +118,8 @@ impl EngineSurvey<'_> {
         let journal = Journal::open(self.out, &Header { loss_nats: loss, ..header })?;
         let rows = sensed.iter().flat_map(|sensed| sensed.rows());
         let known = rows.map(|row| (row.tensor.clone(), row.format)).collect();
-        let (model, tied) = (as_in_file(spec.clone()), spec.tied);
-        let mut run = Run { survey: self, judge, model, tied, journal, known, progress };
+        let model = as_in_file(spec.clone());
+        let mut run = Run { survey: self, judge, model, spec, journal, known, progress };
         run.rows()?;
         run.caches(sensed.as_ref().map_or(&[], |sensed| &sensed.caches))?;
         run.mixes()
@@ -182,7 +182,7 @@ impl Run<'_> {
 
     /// What a tensor of the file is for plans.
     fn uses<'t>(&self, tensor: &'t str) -> Vec<&'t str> {
-        if self.tied && tensor == EMBEDDING { vec![EMBEDDING, HEAD] } else { vec![tensor] }
+        if self.spec.tied && tensor == EMBEDDING { vec![EMBEDDING, HEAD] } else { vec![tensor] }
     }
 
     fn weight_errors(
@@ -271,7 +271,7 @@ impl Run<'_> {
             false => bits.iter().copied().map(Some).collect(),
         };
         let sensed = MeasuredSensitivity::parse(&out.display().to_string(), &read_text(out)?)?;
-        let sensed = sensed.with_ends_joined();
+        let sensed = sensed.as_in_file(&self.spec);
         let has = |number: u64, size| {
             sensed.mixes.iter().any(|mix| (mix.mix, mix.bits) == (number, size))
         };

@@ -31,7 +31,7 @@ pub fn fidelity(
         .transpose()?;
     let promised = sensed.and_then(|sensed| {
         let mut formats = formats(&as_in_file(spec.clone()));
-        let sensed = sensed.with_ends_joined();
+        let sensed = sensed.as_in_file(&spec);
         formats.retain(|name, _| sensed.rows().iter().any(|row| row.tensor == *name));
         predicted(&sensed, &formats)
     });
