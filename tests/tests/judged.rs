@@ -186,10 +186,23 @@ fn a_survey_by_the_engine_is_resumed_and_plans_take_it() {
     assert_eq!(json(&place.survey(&[]))["rows"], 30 * 3);
     assert!(log(place.folder.path()) > before);
     let sensed = &place.sensed;
-    let asked = ["--device", "ryzen-7950x-64", "--quality", "0.02", "--formats", "q3_K,q4_K,q6_K"];
-    let planned =
-        run(&[&["plan", "--model", TEACHER, "--sensitivity", sensed], &asked[..]].concat());
-    assert!(planned.status.success(), "{}", text(&planned.stderr));
+    let workload = place.folder.path().join("workload.toml");
+    let formats = "formats = [\"q3_K\", \"q4_K\", \"q6_K\"]";
+    std::fs::write(
+        &workload,
+        format!(
+            "prompt = 64\ngenerate = 8\nquality = {{ max-kl = 0.06 }}\nkv = \"q4_0\"\n{formats}\n"
+        ),
+    )
+    .unwrap();
+    let asked = ["--device", "ryzen-7950x-64", "--workload", &workload.display().to_string()];
+    let plan = ["plan", "--model", TEACHER, "--sensitivity", sensed];
+    let planned = run(&[&plan[..], &asked].concat());
+    let shown = text(&planned.stdout) + &text(&planned.stderr);
+    assert!(planned.status.success(), "{shown}");
+    // The cache: a million bytes.
+    assert!(shown.contains("a cache in q4_0 loses 0.01"), "{shown}");
+    assert!(shown.contains("measured of this model"), "{shown}");
     // Of candle's rounding, a file is another one.
     let own = ["sensitivity", TEACHER, "--text", TEXT, "--tokens", "1024", "--out", sensed];
     refused(&own, "by llama.cpp; this is ");

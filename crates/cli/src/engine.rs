@@ -12,8 +12,8 @@ use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Engine {
-    /// Measure what llama.cpp rounds and multiplies, on any architecture that it runs: folder of its
-    /// programs, as `./x fetch llama.cpp` prints it
+    /// Measure what llama.cpp rounds and multiplies, on any architecture that it runs: folder of
+    /// its programs, as `./x fetch llama.cpp` prints it
     #[arg(long)]
     engine: Option<PathBuf>,
     /// engine: folder for what is made once of the model [default: MODEL.work]
@@ -31,8 +31,8 @@ pub(crate) struct Engine {
 }
 
 impl Engine {
-    /// Programs and folder for a float model, if they were asked for; the lock keeps other processes
-    /// out of the folder.
+    /// Programs and folder for a float model, if they were asked for; the lock keeps other
+    /// processes out of the folder.
     pub(crate) fn open(
         &self,
         model: &Path,

@@ -169,18 +169,6 @@ struct SizeKeys {
     calibrated_median_error: f64,
 }
 
-impl From<(f64, Additivity)> for SizeKeys {
-    fn from((bits_per_weight, found): (f64, Additivity)) -> Self {
-        Self {
-            bits_per_weight,
-            mixes: found.mixes,
-            rank_correlation: found.rank_correlation,
-            median_error: found.error,
-            calibrated_median_error: found.calibrated_error,
-        }
-    }
-}
-
 impl Surveyed {
     /// Each random mix: its bits per weight where it was drawn for a size, and its divergence in
     /// nats, predicted by adding up and measured.
@@ -216,12 +204,19 @@ impl Surveyed {
     pub fn keys(&self) -> impl Serialize {
         let pairs: Vec<(f64, f64)> = self.mixes().into_iter().map(|(_, pair)| pair).collect();
         let found = Additivity::of(&pairs);
+        let size = |(bits_per_weight, found): (f64, Additivity)| SizeKeys {
+            bits_per_weight,
+            mixes: found.mixes,
+            rank_correlation: found.rank_correlation,
+            median_error: found.error,
+            calibrated_median_error: found.calibrated_error,
+        };
         let key = |(predicted_nats, measured_nats)| MixKeys { predicted_nats, measured_nats };
         SurveyedKeys {
             model: &self.sensed.header.model,
             rows: self.sensed.rows().len(),
             mixes: pairs.into_iter().map(key).collect(),
-            sizes: self.by_size().into_iter().map(SizeKeys::from).collect(),
+            sizes: self.by_size().into_iter().map(size).collect(),
             rank_correlation: found.map(|found| found.rank_correlation),
             median_error: found.map(|found| found.error),
             calibrated_median_error: found.map(|found| found.calibrated_error),

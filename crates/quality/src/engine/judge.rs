@@ -1,9 +1,9 @@
 //! `llama-perplexity`: how far a file is from its float model on a text.
 //!
-//! Its `--kl-divergence` prints the divergence last, from a thread of its own that is not waited for
-//! (ggml-org/llama.cpp issue 22142): on a busy machine the lines are lost. So the log probabilities
-//! of both files are saved, and summed up here as there; [`Judge::printed`] asks for the
-//! program's own figure.
+//! Its `--kl-divergence` prints the divergence last, from a thread of its own that is not waited
+//! for (ggml-org/llama.cpp issue 22142): on a busy machine the lines are lost. So the log
+//! probabilities of both files are saved, and summed up here as there; [`Judge::printed`] asks for
+//! the program's own figure.
 
 use std::path::{Path, PathBuf};
 
