@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use edgeplan::CertificateFile;
 use edgeplan_batching::Scenario;
+use edgeplan_cost_model::engine::EngineProfile;
 use edgeplan_cost_model::profile::Profile;
 use edgeplan_external::Claim;
 use edgeplan_files::deployment::{PlanFile, instance_schema};
@@ -60,6 +61,12 @@ fn formats() -> Vec<FileFormat> {
             "profile.json",
             "What `edgeplan profile` measured on a machine; a cluster names it like a device file.",
             schema_for!(Profile),
+        ),
+        file(
+            "engine-profile.json",
+            "What an engine's own programs measured on a machine (`edgeplan profile --engine \
+             llama.cpp`); a cluster names it like a device file.",
+            schema_for!(EngineProfile),
         ),
         file(
             "instance.json",

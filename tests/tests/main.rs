@@ -10,6 +10,7 @@ mod cli; // the command line
 mod configurations; // bounds that are checked again
 mod conventions; // published figures, each in every reading
 mod dependencies; // licences and sources
+mod engine_profile; // llama.cpp by its own programs
 mod engines; // engines that misbehave, from the command line
 mod export; // plans for engines
 mod external; // solvers that are programs of their own
@@ -54,3 +55,6 @@ mod writer; // tiny GGUF files
 
 #[path = "../../crates/pricing/tests/files/machine.rs"]
 mod machine; // made-up profiles
+
+#[path = "../../crates/cost-model/tests/synthetic/engine_machine.rs"]
+mod engine_machine; // a made-up profile of an engine

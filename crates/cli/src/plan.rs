@@ -31,6 +31,10 @@ pub(crate) struct Arguments {
     /// contradict each other. Instances of a few thousand plans are always double-checked
     #[arg(long)]
     double_check: bool,
+    /// Plan for the bands of times: the plan whose largest loss against the best one is least, with
+    /// devices faster or slower, one profile at a time and all together
+    #[arg(long)]
+    robust: bool,
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -43,7 +47,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         check_writable(path)?;
     }
     let mut progress = Watcher::new(session.deployment().objective);
-    let planned = session.plan(&task, &mut progress);
+    let planned = match arguments.robust {
+        true => session.plan_robust(&task, &mut progress)?,
+        false => session.plan(&task, &mut progress),
+    };
     let mut certify = |path: &PathBuf| planned.certify(&session, path, &task, &mut progress);
     let certified = certificate.as_ref().map(&mut certify).transpose()?;
     drop(progress);

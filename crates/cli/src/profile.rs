@@ -5,6 +5,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use edgeplan::{link_keys, link_lines, links, profile_text};
+use edgeplan_cost_model::engine::EngineProfile;
+use edgeplan_engine_profile::{
+    Options as EngineOptions, Progress as EngineProgress, Size as EngineSize, before,
+    profile as engine_profile,
+};
 use edgeplan_files::{check_writable, to_json, write_atomic};
 use edgeplan_kernels::grid::Size;
 use edgeplan_kernels::run::Progress;
@@ -20,9 +25,22 @@ pub(crate) struct Arguments {
     /// Profile of this machine to write (JSON), for `profile = "FILE"` in a cluster.toml
     #[arg(long, required_unless_present_any = ["link", "serve", "json"])]
     out: Option<PathBuf>,
-    /// Measure small matrices and few batch sizes only
+    /// Measure small matrices and few batch sizes only; of llama.cpp few formats and shapes
     #[arg(long)]
     quick: bool,
+    /// The engine whose kernels are timed; llama.cpp by its own programs, going on with what the
+    /// file holds already
+    #[arg(long, value_enum, default_value_t = Engine::Candle)]
+    engine: Engine,
+    /// llama.cpp: folder of its programs, as `./x fetch llama.cpp` prints it
+    #[arg(long, required_if_eq("engine", "llama.cpp"))]
+    programs: Option<PathBuf>,
+    /// llama.cpp: GGUF files to run as well, against which predictions are held; repeat for several
+    #[arg(long)]
+    model: Vec<PathBuf>,
+    /// llama.cpp: threads [default: its own choice]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=4096))]
+    threads: Option<u32>,
     /// Time limit of the measurement, in seconds [default: 60; 10 with --quick]
     #[arg(long, value_parser = seconds)]
     time: Option<f64>,
@@ -54,8 +72,48 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     match (&arguments.link, &arguments.serve) {
         (Some(address), _) => link(address, arguments),
         (None, Some(address)) => serve(address),
+        (None, None) if arguments.engine == Engine::LlamaCpp => engine(arguments),
         (None, None) => machine(arguments),
     }
+}
+
+/// What is timed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Engine {
+    /// Kernels of the reference engine
+    Candle,
+    /// Passes and kernels of llama.cpp
+    #[value(name = "llama.cpp")]
+    LlamaCpp,
+}
+
+fn engine(arguments: &Arguments) -> Result<Reply> {
+    let out = arguments.out.as_deref();
+    out.map(check_writable).transpose()?;
+    let before = out.map(before).transpose()?.flatten();
+    let options = EngineOptions {
+        programs: arguments.programs.clone().unwrap_or_default(),
+        models: arguments.model.clone(),
+        size: if arguments.quick { EngineSize::Quick } else { EngineSize::Standard },
+        threads: arguments.threads,
+        cpu: arguments.cpu,
+    };
+    watch::listen();
+    let bar = watch::bar(0, "{pos}/{len} {elapsed}: {msg}");
+    let mut show = |progress: &EngineProgress| {
+        bar.set_length(progress.all as u64);
+        bar.set_position(progress.done as u64);
+        bar.set_message(progress.now.clone());
+    };
+    let save = |found: &EngineProfile| out.map(|path| write_atomic(path, &to_json(found)));
+    let mut each = |found: &EngineProfile| save(found).transpose().map(drop);
+    let profile = engine_profile(&options, before, watch::flag(), &mut show, &mut each);
+    drop(bar);
+    let profile = profile?;
+    save(&profile).transpose()?;
+    let name = out.map_or("profile".into(), |path| path.display().to_string());
+    let facts = edgeplan::inspect::engine(&name, &profile)?;
+    Ok(Reply::either(arguments.json, &profile, &facts.to_string()))
 }
 
 fn machine(arguments: &Arguments) -> Result<Reply> {

@@ -105,7 +105,7 @@ pub(crate) fn check_work(work: &Work) -> Result<(), FitError> {
     Ok(())
 }
 
-fn within(key: String, value: u64, least: u64, most: u64) -> Result<(), FitError> {
+pub(crate) fn within(key: String, value: u64, least: u64, most: u64) -> Result<(), FitError> {
     if (least..=most).contains(&value) {
         return Ok(());
     }

@@ -2,10 +2,12 @@
 //!
 //! [`profile`] is the file, [`CostModel::fit`] learns from it, [`CostModel::time`] predicts work
 //! that may not be in it, with an interval. What a kernel takes depends on the kernel and not on
-//! the bits of its format, so every format is fitted by itself.
+//! the bits of its format, so every format is fitted by itself. [`engine`] is the same for an
+//! engine whose own programs measure.
 
 mod check;
 mod conformal;
+pub mod engine;
 mod kernel;
 mod memory;
 mod model;

@@ -239,7 +239,7 @@ impl Fitted {
 }
 
 impl Errors {
-    fn of(logarithms: Vec<f64>) -> Option<Self> {
+    pub(crate) fn of(logarithms: Vec<f64>) -> Option<Self> {
         let sizes: Vec<f64> = logarithms.into_iter().map(|error| error.abs().exp_m1()).collect();
         let mut sizes = Data::new(sizes);
         (!sizes.is_empty())

@@ -49,6 +49,11 @@ impl Prediction {
         Self { median, low, high, ..self }
     }
 
+    /// Half of it.
+    pub fn halved(self) -> Self {
+        self.slowed(0.5)
+    }
+
     /// Around `nanos`, off by at most the factor e^`spread` either way.
     pub(crate) fn around(nanos: f64, spread: Option<f64>) -> Self {
         let median = nanos.max(1.0);

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use edgeplan_problem::deployment::{Deployment, Plan};
-use edgeplan_problem::{Cost, Limits, Outcome, Problem as _, Silent, Verdict, solve};
+use edgeplan_problem::{
+    Answer, Cost, Limits, Outcome, Problem as _, Silent, Verdict, judge, solve,
+};
 use edgeplan_report::answer::{DeploymentAnswer, headline};
 use edgeplan_report::bill;
 use edgeplan_report::bill::Bill;
@@ -21,6 +23,7 @@ use crate::confidence::Confidence;
 use crate::diagnosis::{Diagnosis, DiagnosisKeys};
 use crate::opinion::{self, OpinionKeys};
 use crate::rederived::{Rederived, RederivedKeys};
+use crate::robust::{Robust, RobustKeys};
 use crate::session::Session;
 use crate::sought::{self, SoughtKeys};
 use crate::summary::Summary;
@@ -62,6 +65,9 @@ pub struct Planned {
     pub baselines: Vec<Baseline>,
     /// The best of them, where it may be better than the plan as far as times are known.
     pub unsure: Option<Unsure>,
+    /// What is known of the plan over the bands of times, where the robust one was asked for: the
+    /// outcome's plan is that one.
+    pub robust: Option<Robust>,
 }
 
 impl Session {
@@ -87,7 +93,37 @@ impl Session {
             .and_then(|((one, other), plan)| Unsure::of(self.priced(), plan, one.policy, other));
         let baselines = tried.into_iter().map(|(one, _)| one).collect();
         let solver = task.solver(deployment).name;
-        Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines, unsure }
+        let robust = None;
+        Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines, unsure, robust }
+    }
+
+    /// As [`Session::plan`], with the robust plan in place of that of the predicted times
+    /// ([`Session::robust`]). The bound stays that of the predicted times.
+    ///
+    /// ```
+    /// # let session = edgeplan::Sources::default().load()?;
+    /// let planned = session.plan_robust(&edgeplan::Task::default(), &mut edgeplan::Quiet)?;
+    /// assert_eq!(planned.outcome.plan, planned.robust.map(|robust| robust.plan));
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Session::robust`].
+    pub fn plan_robust(
+        &self,
+        task: &Task<'_>,
+        progress: &mut dyn Progress,
+    ) -> Result<Planned, Error> {
+        let mut planned = self.plan(task, progress);
+        let robust = self.robust(&planned.outcome, task, progress)?;
+        let lower_bound = planned.outcome.lower_bound();
+        let own = Answer::Plan { plan: robust.plan.clone(), lower_bound };
+        let (verdict, plan) = judge(self.deployment(), own, task.limits.gap);
+        (planned.outcome.verdict, planned.outcome.plan) = (verdict, plan);
+        // It was of the other plan.
+        planned.unsure = None;
+        planned.robust = Some(robust);
+        Ok(planned)
     }
 }
 
@@ -138,6 +174,8 @@ struct PlanKeys {
     baselines: Option<BTreeMap<&'static str, Option<Cost>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     unsure: Option<Unsure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    robust: Option<RobustKeys>,
 }
 
 impl Planned {
@@ -181,6 +219,7 @@ impl Planned {
             confidence: Confidence::of(session.priced(), plan),
             baselines: self.outcome.cost().map(|_| costs()),
             unsure: self.unsure.clone(),
+            robust: self.robust.as_ref().map(Robust::keys),
         })
     }
 
@@ -214,6 +253,7 @@ impl Planned {
             parts.push(Confidence::of(session.priced(), plan).text());
             parts.extend(outcome.cost().map(|cost| self.baselines_text(deployment, cost)));
             parts.extend(self.unsure.as_ref().map(Unsure::text));
+            parts.extend(self.robust.as_ref().map(|robust| robust.text(deployment)));
         }
         parts.extend(self.diagnosis.as_ref().map(|diagnosis| diagnosis.text(deployment)));
         let rederived = self.rederived.as_ref();

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use edgeplan_files::quantity::Memory;
 use edgeplan_machines::cluster::Cluster;
-use edgeplan_machines::device::{Device, Measured, Rates};
+use edgeplan_machines::device::{Device, EngineMeasured, Measured, Rates};
 use edgeplan_machines::import::{Kind, Options, import};
 use edgeplan_pricing::llama_bench::{Bench, llama_bench as import_bench};
 use edgeplan_pricing::workload::Workload;
@@ -62,7 +62,9 @@ source = "you"
 }
 
 pub(crate) fn profile(bytes: &[u8]) {
-    drop(Measured::parse("p.json", &String::from_utf8_lossy(bytes)));
+    let text = String::from_utf8_lossy(bytes);
+    drop(Measured::parse("p.json", &text));
+    drop(EngineMeasured::parse("p.json", &text));
 }
 
 pub(crate) fn profile_seeds() -> Vec<Vec<u8>> {
@@ -93,7 +95,45 @@ pub(crate) fn profile_seeds() -> Vec<Vec<u8>> {
         r#"{{"schema":2,"machine":{machine},"complete":true,"notes":[],"timings":[{}]}}"#,
         timings.join(",")
     );
-    vec![text.into()]
+    vec![text.into(), engine_seed(machine).into()]
+}
+
+/// A profile of an engine: two models in one format, a cache at two depths, a kernel.
+fn engine_seed(machine: &str) -> String {
+    let model = |name: &str, layers: u64, hidden: u64| {
+        let elements = layers * hidden * hidden * 11;
+        format!(
+            r#"{{"name":"{name}","layers":{layers},"hidden":{hidden},"heads":8,"kv-heads":4,
+            "head-dim":64,"weights":[{{"format":"q8_0","elements":{elements}}}]}}"#
+        )
+    };
+    let time =
+        |nanos: u64| format!(r#"{{"min-ns":{nanos},"median-ns":{nanos},"mad-ns":1,"repeats":5}}"#);
+    let pass = |name: &str, rows: u64, depth: u64, way: &str| {
+        let nanos = 1_000_000 + rows * 50_000 + depth * 900;
+        format!(
+            r#"{{"pass":{{"model":"{name}","rows":{rows},"depth":{depth},"passes":1,
+            "cache":"f16","way":"{way}"}},"time":{}}}"#,
+            time(nanos)
+        )
+    };
+    let mut passes = Vec::new();
+    for name in ["a", "b"] {
+        passes.extend([pass(name, 1, 0, "plain"), pass(name, 16, 0, "plain")]);
+        passes.extend([pass(name, 1, 512, "plain"), pass(name, 1, 0, "remote")]);
+    }
+    let kernel = format!(
+        r#"{{"kernel":{{"kind":"product","format":"q4_K","rows":4096,"row-len":4096,"batch":1}},
+        "time":{}}}"#,
+        time(900_000)
+    );
+    format!(
+        r#"{{"schema":1,"engine":"llama.cpp","machine":{machine},"backend":"CPU","complete":true,
+        "models":[{},{}],"passes":[{}],"kernels":[{kernel}]}}"#,
+        model("a", 4, 512),
+        model("b", 12, 768),
+        passes.join(",")
+    )
 }
 
 pub(crate) fn llama_bench(bytes: &[u8]) {

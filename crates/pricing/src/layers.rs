@@ -166,6 +166,10 @@ impl Builder<'_> {
         for (device, machine) in self.machines.iter().enumerate() {
             let fixed = machine.fixed(passes, model, spec, used)?;
             let mut time = Some(fixed + self.graphs_time(spec, device));
+            if spec.part == Part::Head {
+                let served = self.machines[0].served(passes, model.vocab);
+                time = time.map(|time| time + served);
+            }
             for tensor in tensors {
                 let (format, experts) = (format_of(tensor), model.has_experts());
                 let product = Product { layer: spec, tensor, format, experts };

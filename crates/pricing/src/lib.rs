@@ -7,8 +7,10 @@
 //! is estimated, and [`edgeplan_model::StoredType::rated_as`] what stands for types that are no
 //! format.
 
+mod bench_model;
 mod cache;
 pub mod engine;
+mod engine_passes;
 mod layers;
 pub mod llama_bench;
 mod machine;
@@ -29,6 +31,7 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::{Bytes, Nanos};
 
+pub use self::bench_model::bench_model;
 pub use self::cache::CacheFormats;
 pub use self::machine::CHUNK;
 use self::machine::{Machine, Passes};
@@ -90,10 +93,10 @@ pub fn price(
         for text in note.into_iter().chain(machine.notes()) {
             notes.push((machine.name.to_owned(), text));
         }
-        let measured = machine.measured();
+        let measured = machine.origin();
         origins.push(Origin {
             measured: measured.is_some(),
-            text: measured.map_or(known.profile.clone(), |machine| machine.origin()),
+            text: measured.unwrap_or_else(|| known.profile.clone()),
         });
         devices.push(Device {
             host: cluster.host_of[index].map(|host| HostId(host as u16)),
@@ -200,7 +203,8 @@ impl<'a> Builder<'a> {
     fn new(cluster: &'a Cluster, workload: &'a Workload) -> Result<Self, InputError> {
         let devices = || cluster.devices.iter().enumerate();
         let machine = |(index, (name, device)): (usize, &'a (String, ClusterDevice))| {
-            Machine::new(name, device, cluster.profile(index)?, workload.engine)
+            let abroad = !cluster.share_host(0, index);
+            Machine::new(name, device, cluster.profile(index)?, workload.engine, abroad)
         };
         let backends: Vec<Option<Backend>> =
             devices().map(|(index, _)| cluster.backend(index)).collect::<Result<_, _>>()?;
@@ -300,7 +304,11 @@ impl<'a> Builder<'a> {
             let count = if matches!(index, STATES | OF_BLOCKS) { passes.messages() } else { steps };
             let time = (0..devices * devices).map(|pair| {
                 let (from, to) = (pair / devices, pair % devices);
-                self.cluster.transfer(from, to, count, with(index, from, to, Bytes(bytes)))
+                let bytes = with(index, from, to, Bytes(bytes));
+                let time = self.cluster.transfer(from, to, count, bytes)?;
+                // Results go back by themselves; states start the next device's work.
+                let starts = from != to && matches!(index, STATES | OF_BLOCKS);
+                Some(if starts { time + self.machines[to].reached() * count } else { time })
             });
             Message { bytes: Bytes(bytes), time: time.collect() }
         };

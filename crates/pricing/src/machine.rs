@@ -3,13 +3,16 @@
 use edgeplan_cost_model::Prediction;
 use edgeplan_problem::{Bytes, Nanos};
 
+use super::engine_passes::EnginePasses;
 use super::measured::Kernels;
 use super::memory::Matrix;
-use crate::engine::{EngineTraits, OFFLOAD_ROWS};
+use crate::engine::{EngineTraits, OFFLOAD_ROWS, RpcOverhead};
 use crate::workload::Workload;
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::{ClusterDevice, Internal};
-use edgeplan_machines::device::{Band, DeviceProfile, Measured, Pass, Rates, Stage, classes};
+use edgeplan_machines::device::{
+    Band, DeviceProfile, EngineMeasured, Measured, Pass, Rates, Stage, classes,
+};
 use edgeplan_model::{LayerSpec, ModelSpec, Part, StoredType, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
 
@@ -28,6 +31,8 @@ pub(super) struct Passes {
     pub(super) batch: u64,
     /// Whether times without a measurement or published rate may be estimated.
     pub(super) estimate: bool,
+    /// Format of the KV cache.
+    pub(super) cache: Format,
 }
 
 impl From<&Workload> for Passes {
@@ -38,6 +43,7 @@ impl From<&Workload> for Passes {
             generate: workload.generate.into(),
             batch: workload.batch.into(),
             estimate: workload.estimate,
+            cache: workload.kv.used(),
         }
     }
 }
@@ -108,6 +114,8 @@ pub(super) struct Machine<'a> {
 enum Speed<'a> {
     Published(Box<Rates>),
     Measured(&'a Measured),
+    /// By an engine's own programs, and whether it is reached over RPC.
+    Engine(&'a EngineMeasured, bool),
 }
 
 impl<'a> Machine<'a> {
@@ -116,6 +124,7 @@ impl<'a> Machine<'a> {
         device: &'a ClusterDevice,
         profile: &'a DeviceProfile,
         engine: EngineTraits,
+        abroad: bool,
     ) -> Result<Self, InputError> {
         let speed = match profile {
             DeviceProfile::Published(device) if engine.classes => {
@@ -125,6 +134,9 @@ impl<'a> Machine<'a> {
                 Speed::Published(Box::new(Rates::with(device, &classes().flat())?))
             }
             DeviceProfile::Measured(machine) => Speed::Measured(machine),
+            DeviceProfile::Engine(machine) => {
+                Speed::Engine(machine, abroad && engine.rpc != RpcOverhead::NONE)
+            }
         };
         Ok(Self { name, formats: &device.formats, slowdown: device.slowdown, speed })
     }
@@ -134,17 +146,36 @@ impl<'a> Machine<'a> {
         Self { name, formats: &[], slowdown: None, speed: Speed::Published(Box::new(rates)) }
     }
 
-    /// What was measured on it, if anything was.
-    pub(super) fn measured(&self) -> Option<&Measured> {
+    /// Where its times come from, if it was measured.
+    pub(super) fn origin(&self) -> Option<String> {
         match &self.speed {
-            Speed::Measured(machine) => Some(machine),
+            Speed::Measured(machine) => Some(machine.origin()),
+            Speed::Engine(machine, _) => Some(machine.origin()),
             Speed::Published(_) => None,
         }
     }
 
+    /// What reaching it adds to a pass, links apart: a graph of its own, or a round to another
+    /// process.
+    pub(super) fn reached(&self) -> Nanos {
+        let Speed::Engine(machine, remote) = self.speed else { return Nanos::ZERO };
+        let time = if remote { machine.model.remote_pass() } else { machine.model.graph() };
+        self.slowed(time).median
+    }
+
+    /// What the engine's server adds to all answers where this is the source.
+    pub(super) fn served(&self, passes: Passes, vocab: u64) -> Prediction {
+        let Speed::Engine(machine, _) = self.speed else { return Prediction::ZERO };
+        self.slowed(machine.model.served(vocab) * passes.answers() * passes.batch)
+    }
+
     /// What a reader of any plan must know of it.
     pub(super) fn notes(&self) -> Vec<String> {
-        let Some(machine) = self.measured() else { return Vec::new() };
+        let machine = match self.speed {
+            Speed::Measured(machine) => machine,
+            Speed::Engine(machine, _) => return machine.profile.notes.clone(),
+            Speed::Published(_) => return Vec::new(),
+        };
         let share = |format: Format| {
             let share = Matrix { format, shape: (4096, 4096), batch: CHUNK }.share(self);
             (share >= 1.01).then(|| format!("{format} {share:.2} x"))
@@ -168,7 +199,7 @@ impl<'a> Machine<'a> {
             Speed::Measured(machine) if format.is_computed() => {
                 machine.model.resident(format, rows, row_len, batch)
             }
-            Speed::Measured(_) | Speed::Published(_) => {
+            Speed::Measured(_) | Speed::Engine(..) | Speed::Published(_) => {
                 format.bytes(rows, row_len).unwrap_or_default()
             }
         }
@@ -183,6 +214,11 @@ impl<'a> Machine<'a> {
         cache: Bytes,
     ) -> Result<Prediction, InputError> {
         let fixed = match &self.speed {
+            Speed::Engine(machine, remote) => {
+                let name = self.name;
+                let engine = EnginePasses { machine, name, passes, remote: *remote };
+                Ok(engine.fixed(model, layer))
+            }
             Speed::Measured(machine) => {
                 Kernels { machine, name: self.name, passes }.fixed(model.hidden, layer)
             }
@@ -236,6 +272,10 @@ impl<'a> Machine<'a> {
     ) -> Result<Prediction, InputError> {
         let Product { layer, tensor, format, .. } = product;
         let time = match &self.speed {
+            Speed::Engine(machine, remote) => {
+                let name = self.name;
+                EnginePasses { machine, name, passes, remote: *remote }.pass(product, rows)
+            }
             Speed::Measured(machine) => {
                 let timed = timed_as(format);
                 Kernels { machine, name: self.name, passes }

@@ -127,6 +127,12 @@ impl PricedDeployment {
 
     /// The problem with the times of each device at an end of its own.
     pub fn at_each(&self, ends: &[End]) -> Deployment {
+        self.at_some(&ends.iter().copied().map(Some).collect::<Vec<_>>())
+    }
+
+    /// The same where some devices keep their middle times. Ends that are not known stay in the
+    /// middle, too.
+    pub fn at_some(&self, ends: &[Option<End>]) -> Deployment {
         let mut deployment = self.deployment.clone();
         for (index, model) in deployment.models.iter_mut().enumerate() {
             for layer in &mut model.layers {
@@ -135,7 +141,7 @@ impl PricedDeployment {
                         continue;
                     };
                     for ((time, interval), &end) in option.compute.iter_mut().zip(known).zip(ends) {
-                        let Some(interval) = interval else { continue };
+                        let Some((interval, end)) = interval.zip(end) else { continue };
                         let value = if end == End::Low { interval.low } else { interval.high };
                         *time = time.map(|_| value);
                     }
@@ -143,6 +149,36 @@ impl PricedDeployment {
             }
         }
         deployment
+    }
+
+    /// The devices whose times have bands, those of one origin together, as their errors are the
+    /// same; and those whose times have none.
+    pub fn groups(&self) -> (Vec<Vec<usize>>, Vec<usize>) {
+        let (mut groups, mut unknown) = (Vec::<Vec<usize>>::new(), Vec::new());
+        let devices = 0..self.deployment.devices.len();
+        let [low, high] = [End::Low, End::High].map(|end| self.at(end));
+        for device in devices {
+            let total = |of: &Deployment| {
+                let layers = of.models.iter().flat_map(|model| &model.layers);
+                let options = layers.flat_map(|layer| &layer.options);
+                let times = options.filter_map(|option| option.compute[device]);
+                times.map(|time| u128::from(time.0)).fold(0, u128::saturating_add)
+            };
+            let unbounded = high.models.iter().flat_map(|model| &model.layers).any(|layer| {
+                layer.options.iter().any(|option| option.compute[device] == Some(Nanos::MAX))
+            });
+            if total(&low) == total(&high) || unbounded {
+                unknown.push(device);
+                continue;
+            }
+            let alike =
+                |group: &Vec<usize>| self.origins[group[0]].text == self.origins[device].text;
+            match groups.iter().position(alike) {
+                Some(index) => groups[index].push(device),
+                None => groups.push(vec![device]),
+            }
+        }
+        (groups, unknown)
     }
 
     /// Latency of each model under `plan` at both ends of the intervals; `None` if nothing is known

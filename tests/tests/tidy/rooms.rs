@@ -58,7 +58,7 @@ fn validation_is_a_user_of_the_library() {
     assert!(known.contains("edgeplan"));
     let solvers = SOLVERS.iter().filter(|name| known.contains(&member_name(name)));
     settle(solvers.map(|name| format!("{}: knows {name}", manifest("validate"))));
-    only(&["validate"], |name| name == "ureq");
+    only(&["validate", "engine-profile"], |name| name == "ureq");
 }
 
 #[test]
@@ -94,10 +94,10 @@ fn native_engines_have_one_door_each() {
 fn candle_stays_with_those_that_run_kernels() {
     let own = ["reference-llama", "kernels", "quality"];
     only(&own, |name| name.starts_with("candle"));
-    // And only the command line, the sweep of bits for loss, and fuzzing reach it through these.
-    only(&["reference-llama", "kernels", "quality", "pareto", "cli", "fuzz"], |name| {
-        own.iter().any(|o| name == member_name(o))
-    });
+    // And only the command line, the sweep of bits for loss, profiles of engines, whose models are
+    // made, and fuzzing reach it through these.
+    let through = ["pareto", "engine-profile", "cli", "fuzz"];
+    only(&[&own[..], &through].concat(), |name| own.iter().any(|o| name == member_name(o)));
 }
 
 /// What building a member builds: the members among it, itself included, and all other crates that

@@ -180,7 +180,7 @@ struct FormatRow {
 
 /// Errors on times that the fit had not seen.
 #[derive(Debug, Serialize)]
-struct HeldOut {
+pub(super) struct HeldOut {
     times: usize,
     ours: Option<Quantiles>,
     naive: Option<Quantiles>,
@@ -190,6 +190,17 @@ struct HeldOut {
 struct Quantiles {
     median: f64,
     ninth_decile: f64,
+}
+
+impl HeldOut {
+    pub(super) fn times(&self) -> usize {
+        self.times
+    }
+
+    /// The middle one, and what nine in ten are below.
+    pub(super) fn ours(&self) -> Option<[f64; 2]> {
+        self.ours.map(|errors| [errors.median, errors.ninth_decile])
+    }
 }
 
 impl From<Errors> for Quantiles {
@@ -267,7 +278,7 @@ impl FormatRow {
     }
 }
 
-fn percent(error: Option<f64>) -> String {
+pub(super) fn percent(error: Option<f64>) -> String {
     match error {
         Some(error) if error > 9.0 => format!("{:.0} x", 1.0 + error),
         Some(error) => format!("{:.1} %", 100.0 * error),

@@ -14,18 +14,21 @@
 
 mod cluster;
 mod device;
+mod engine;
 mod measured;
 mod model;
 
 use std::fmt::{Display, Formatter};
 use std::path::Path;
 
+use edgeplan_cost_model::engine::EngineProfile;
 use edgeplan_files::InputError;
-use edgeplan_machines::device::DeviceProfile;
+use edgeplan_machines::device::{DeviceProfile, EngineMeasured};
 use serde::Serialize;
 
 pub use cluster::ClusterFacts;
 pub use device::{DeviceCatalog, PublishedFacts};
+pub use engine::EngineFacts;
 pub use measured::MeasuredFacts;
 pub use model::{CatalogModel, ModelCatalog, ModelFacts};
 
@@ -73,6 +76,8 @@ pub enum DeviceFacts {
     Published(PublishedFacts),
     /// Times that `edgeplan profile` measured.
     Measured(Box<MeasuredFacts>),
+    /// Times that an engine's own programs measured.
+    Engine(Box<EngineFacts>),
 }
 
 /// Memory, rates and predicted speeds of a device: `catalog:NAME`, a device file, or a profile.
@@ -89,7 +94,19 @@ pub fn device(spec: &str) -> Result<DeviceFacts, InputError> {
         DeviceProfile::Measured(machine) => {
             DeviceFacts::Measured(MeasuredFacts::new(&machine)?.into())
         }
+        DeviceProfile::Engine(machine) => DeviceFacts::Engine(EngineFacts::new(&machine).into()),
     })
+}
+
+/// What follows from the profile of an engine; `name` is what errors call it.
+///
+/// See the [module](self) for an example.
+///
+/// # Errors
+/// Numbers that make no sense, or no pass that tells what products take.
+pub fn engine(name: &str, profile: &EngineProfile) -> Result<EngineFacts, InputError> {
+    let machine = EngineMeasured::of(name, profile.clone())?;
+    Ok(EngineFacts::new(&machine))
 }
 
 impl Display for DeviceFacts {
@@ -97,6 +114,7 @@ impl Display for DeviceFacts {
         match self {
             Self::Published(facts) => facts.fmt(f),
             Self::Measured(facts) => facts.fmt(f),
+            Self::Engine(facts) => facts.fmt(f),
         }
     }
 }

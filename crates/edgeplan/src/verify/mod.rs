@@ -113,6 +113,10 @@ fn stranger(known: &DeviceProfile, here: &Machine) -> Option<String> {
             }
             &there.processor
         }
+        DeviceProfile::Engine(measured) => {
+            let engine = &measured.profile.machine.engine;
+            return Some(format!("the profile is that of {engine}; this ran on candle"));
+        }
         DeviceProfile::Published(_) => {
             return Some("the profile was published, not measured here".into());
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use edgeplan_cost_model::CostModel;
-use edgeplan_cost_model::profile::{Profile, SCHEMA};
+use edgeplan_cost_model::profile::{Machine, Profile, SCHEMA};
 use edgeplan_problem::Bytes;
 use serde::Deserialize;
 
@@ -25,8 +25,34 @@ pub struct Measured {
 
 /// The only key that every version of the file has.
 #[derive(Deserialize)]
-struct Version {
+pub(super) struct Version {
     schema: u32,
+}
+
+impl Version {
+    /// Whether a file is of the version that is read.
+    pub(super) fn check(file: &str, text: &str, known: u32) -> Result<(), InputError> {
+        let Self { schema } = parse_json(file, text)?;
+        if schema != known {
+            let problem = format!("{schema}; {known} is allowed: measure again with this version");
+            return Err(InputError::key(file, "schema", problem));
+        }
+        Ok(())
+    }
+}
+
+/// What a runtime gets of so much memory.
+pub(super) fn share(memory: Bytes) -> Bytes {
+    Bytes(memory.0 / 100 * USABLE_PERCENT)
+}
+
+/// File, engine, device and day, in a few words.
+pub(super) fn origin(file: &str, machine: &Machine, complete: bool) -> String {
+    let name = Path::new(file).file_name().map(|name| name.to_string_lossy());
+    let on = machine.accelerator.as_ref().unwrap_or(&machine.processor);
+    let partial = if complete { "" } else { ", incomplete" };
+    let (engine, date) = (&machine.engine, &machine.date);
+    format!("{}: {engine} on {on}, {date}{partial}", name.unwrap_or_default())
 }
 
 impl Measured {
@@ -36,11 +62,7 @@ impl Measured {
     /// Another version of the file, unknown keys with the nearest known one, numbers that make no
     /// sense.
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
-        let Version { schema } = parse_json(file, text)?;
-        if schema != SCHEMA {
-            let problem = format!("{schema}; {SCHEMA} is allowed: measure again with this version");
-            return Err(InputError::key(file, "schema", problem));
-        }
+        Version::check(file, text, SCHEMA)?;
         let profile: Profile = parse_json(file, text)?;
         let model = CostModel::fit(&profile)
             .map_err(|error| InputError::key(file, error.key, error.problem))?;
@@ -56,16 +78,11 @@ impl Measured {
 
     /// What a runtime gets of so much memory.
     pub(crate) fn share(&self, memory: Bytes) -> Bytes {
-        Bytes(memory.0 / 100 * USABLE_PERCENT)
+        share(memory)
     }
 
     /// File, engine, device and day, in a few words.
     pub fn origin(&self) -> String {
-        let machine = &self.profile.machine;
-        let name = Path::new(&self.file).file_name().map(|name| name.to_string_lossy());
-        let on = machine.accelerator.as_ref().unwrap_or(&machine.processor);
-        let partial = if self.profile.complete { "" } else { ", incomplete" };
-        let (engine, date) = (&machine.engine, &machine.date);
-        format!("{}: {engine} on {on}, {date}{partial}", name.unwrap_or_default())
+        origin(&self.file, &self.profile.machine, self.profile.complete)
     }
 }

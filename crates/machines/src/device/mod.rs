@@ -4,6 +4,7 @@
 mod backend;
 mod catalog;
 mod class;
+mod engine;
 mod measured;
 mod rates;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 pub use backend::Backend;
 pub use catalog::{catalog, from_catalog};
 pub use class::{Band, Class, Classes, Phase, classes, holder};
+pub use engine::EngineMeasured;
 pub use measured::Measured;
 pub use rates::{MissingRate, Pass, Rates};
 
@@ -66,6 +68,8 @@ pub enum DeviceProfile {
     Published(Device),
     /// What `edgeplan profile` measured on the machine itself.
     Measured(Box<Measured>),
+    /// What an engine's own programs measured there.
+    Engine(Box<EngineMeasured>),
 }
 
 impl DeviceProfile {
@@ -74,6 +78,7 @@ impl DeviceProfile {
         match self {
             Self::Published(device) => device.usable(),
             Self::Measured(machine) => machine.usable(),
+            Self::Engine(machine) => machine.usable(),
         }
     }
 
@@ -82,6 +87,7 @@ impl DeviceProfile {
         match self {
             Self::Published(device) => device.share(memory),
             Self::Measured(machine) => machine.share(memory),
+            Self::Engine(machine) => machine.share(memory),
         }
     }
 
@@ -93,6 +99,7 @@ impl DeviceProfile {
             Self::Measured(machine) => {
                 machine.profile.machine.accelerator.is_none().then_some(Backend::Cpu)
             }
+            Self::Engine(machine) => machine.backend(),
         }
     }
 
@@ -105,7 +112,7 @@ impl DeviceProfile {
     pub fn published(&self) -> Option<&Device> {
         match self {
             Self::Published(device) => Some(device),
-            Self::Measured(_) => None,
+            Self::Measured(_) | Self::Engine(_) => None,
         }
     }
 }
@@ -278,6 +285,9 @@ pub fn load(spec: &str) -> Result<DeviceProfile, InputError> {
     }
     let text = read_text(Path::new(spec))?;
     if text.trim_start().starts_with('{') {
+        if EngineMeasured::is(&text) {
+            return Ok(DeviceProfile::Engine(Box::new(EngineMeasured::parse(spec, &text)?)));
+        }
         return Ok(DeviceProfile::Measured(Box::new(Measured::parse(spec, &text)?)));
     }
     Device::parse(spec, &text).map(DeviceProfile::Published)

@@ -50,7 +50,8 @@ pub(crate) fn parts(
     let Request { format, prompt, generate } = request;
     let generated = if stage == Stage::Decode { generate } else { 0 };
     let prefill = stage == Stage::Prefill;
-    let passes = Passes { prompt, prefill, generate: generated, batch: 1, estimate: true };
+    let cache = Format::F16;
+    let passes = Passes { prompt, prefill, generate: generated, batch: 1, estimate: true, cache };
     let seconds = |time: Prediction| time.median.as_f64() / 1e9 / generated.max(1) as f64;
     let mut parts = Parts::default();
     for (layer, formats) in model.layers.iter().zip(formats_of(model, format)?) {

@@ -1,0 +1,225 @@
+//! The programs of llama.cpp: where they are, what they print, how they are ended.
+
+use std::io::Read as _;
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use edgeplan_files::InputError;
+
+/// How long a program may take for one model.
+const LONGEST: Duration = Duration::from_secs(600);
+/// How long a server may load.
+const LOADING: Duration = Duration::from_secs(60);
+
+/// What stopped a measurement.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// A program that is not there.
+    #[error(
+        "{}: `{program}` is missing; `./x fetch llama.cpp` builds the programs and prints their \
+         folder, or `--programs FOLDER` names another", folder.display()
+    )]
+    Missing {
+        /// Where it was sought.
+        folder: PathBuf,
+        /// Its name.
+        program: &'static str,
+    },
+    /// A program that cannot be run, or failed.
+    #[error("{program}: {problem}")]
+    Failed {
+        /// Its name.
+        program: &'static str,
+        /// What the system or its last lines say.
+        problem: String,
+    },
+    /// Output that is not understood.
+    #[error("{program} printed: {problem}")]
+    Printed {
+        /// Its name.
+        program: &'static str,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A model that cannot be made or read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A folder for models that cannot be made.
+    #[error("folder for models: {0}")]
+    Folder(#[from] std::io::Error),
+    /// The user ended it.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// Where the programs lie, and whether to stop.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Programs<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) stop: &'a AtomicBool,
+}
+
+impl Programs<'_> {
+    /// Whether it is there.
+    pub(crate) fn has(&self, program: &str) -> bool {
+        self.path(program).is_file()
+    }
+
+    fn path(&self, program: &str) -> PathBuf {
+        let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
+        self.folder.join(name)
+    }
+
+    fn start(&self, program: &'static str, words: &[String]) -> Result<Child, EngineError> {
+        if !self.has(program) {
+            return Err(EngineError::Missing { folder: self.folder.into(), program });
+        }
+        let mut command = Command::new(self.path(program));
+        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().map_err(|error| EngineError::Failed { program, problem: error.to_string() })
+    }
+
+    /// Runs a program to its end: what it printed.
+    ///
+    /// # Errors
+    /// A program that is missing, fails, takes too long, or is interrupted.
+    pub(crate) fn run(
+        &self,
+        program: &'static str,
+        words: &[String],
+    ) -> Result<String, EngineError> {
+        let mut child = self.start(program, words)?;
+        let [out, err] = drain(&mut child);
+        let mut child = Killed(child);
+        let start = Instant::now();
+        let status = loop {
+            match child.0.try_wait()? {
+                Some(status) => break status,
+                None if self.stop.load(Ordering::Relaxed) => return Err(EngineError::Interrupted),
+                None if start.elapsed() > LONGEST => {
+                    let problem = format!("not ready after {} s", LONGEST.as_secs());
+                    return Err(EngineError::Failed { program, problem });
+                }
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        };
+        let [out, err] = [out, err].map(|reader| reader.join().unwrap_or_default());
+        if !status.success() {
+            let last = err.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+            let problem = format!("{status}: {last}");
+            return Err(EngineError::Failed { program, problem });
+        }
+        Ok(out)
+    }
+
+    /// A program that serves on a port of this machine until it is dropped; `ready` says when it
+    /// does.
+    ///
+    /// # Errors
+    /// A program that is missing, ends, or is not ready in time.
+    pub(crate) fn serve(
+        &self,
+        program: &'static str,
+        words: &[String],
+        ready: &dyn Fn() -> bool,
+    ) -> Result<Killed, EngineError> {
+        let mut child = self.start(program, words)?;
+        drop(drain(&mut child));
+        let mut child = Killed(child);
+        let start = Instant::now();
+        while !ready() {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(EngineError::Interrupted);
+            }
+            let problem = match child.0.try_wait()? {
+                Some(status) => format!("ended before it served: {status}"),
+                None if start.elapsed() > LOADING => "does not serve".to_owned(),
+                None => {
+                    std::thread::sleep(Duration::from_millis(20));
+                    continue;
+                }
+            };
+            return Err(EngineError::Failed { program, problem });
+        }
+        Ok(child)
+    }
+}
+
+/// Readers of both outputs, so that no pipe fills.
+fn drain(child: &mut Child) -> [std::thread::JoinHandle<String>; 2] {
+    let all = |pipe: Option<Box<dyn std::io::Read + Send>>| {
+        std::thread::spawn(move || {
+            let mut bytes = Vec::new();
+            if let Some(mut pipe) = pipe {
+                // What was read before an error still tells something.
+                let _ = pipe.read_to_end(&mut bytes);
+            }
+            String::from_utf8_lossy(&bytes).into_owned()
+        })
+    };
+    let out = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>);
+    let err = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>);
+    [all(out), all(err)]
+}
+
+/// A process that ends when this is dropped.
+#[derive(Debug)]
+pub(crate) struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        // One that has ended already is no matter.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A port of this machine that is free now.
+///
+/// # Errors
+/// A system that has none.
+pub(crate) fn free_port() -> Result<u16, EngineError> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Whether something listens there.
+pub(crate) fn listens(port: u16) -> bool {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_program_names_the_way_to_it() {
+        let stop = AtomicBool::new(false);
+        let programs = Programs { folder: Path::new("/nowhere"), stop: &stop };
+        let error = programs.run("llama-bench", &[]).unwrap_err().to_string();
+        assert!(error.starts_with("/nowhere: `llama-bench` is missing; `./x fetch llama.cpp`"));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_a_program_prints_last_says_why_it_failed() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("llama-bench");
+        std::fs::write(&path, "#!/bin/sh\necho \"$1\"; echo no model >&2; exit $2\n").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let stop = AtomicBool::new(false);
+        let programs = Programs { folder: folder.path(), stop: &stop };
+        let run = |code: &str| programs.run("llama-bench", &["word".into(), code.into()]);
+        assert_eq!(run("0").unwrap(), "word\n");
+        let error = run("3").unwrap_err().to_string();
+        assert!(error.contains("no model") && error.contains('3'), "{error}");
+        stop.store(true, Ordering::Relaxed);
+        assert!(matches!(
+            programs.serve("llama-bench", &["a".into(), "0".into()], &|| false),
+            Err(EngineError::Interrupted | EngineError::Failed { .. })
+        ));
+    }
+}
