@@ -267,6 +267,18 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// How often a message waits for the link. What a server of the host leaves is read a tensor at
+    /// a time, each there and back; the first request is there with the command to compute.
+    fn ways(&self, message: usize, from: usize, to: usize) -> u64 {
+        let rpc = self.workload.engine.rpc;
+        let reads = match message {
+            STATES => rpc.reads,
+            OF_BLOCKS => rpc.states,
+            _ => 1,
+        };
+        if self.served[from] && !self.served[to] { 2 * reads - 1 } else { 1 }
+    }
+
     /// Whether the source sends commands to a device over RPC.
     fn is_abroad(&self, device: usize) -> bool {
         self.served[device] || !self.cluster.share_host(0, device)
@@ -299,7 +311,8 @@ impl<'a> Builder<'a> {
         // Servers of the source's own host get the graph of each part again: others came between.
         let again = Bytes(rpc.graph / 2) * passes.messages();
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
-            let abroad = self.is_abroad(to) && !(self.cluster.share_host(from, to) && !self.served[to]);
+            let abroad =
+                self.is_abroad(to) && !(self.cluster.share_host(from, to) && !self.served[to]);
             let more = if self.served[to] { overhead + again } else { overhead };
             match index {
                 STATES if abroad => bytes + more,
@@ -312,6 +325,7 @@ impl<'a> Builder<'a> {
             let count = if matches!(index, STATES | OF_BLOCKS) { passes.messages() } else { steps };
             let time = (0..devices * devices).map(|pair| {
                 let (from, to) = (pair / devices, pair % devices);
+                let count = count * self.ways(index, from, to);
                 self.cluster.transfer(from, to, count, with(index, from, to, Bytes(bytes)))
             });
             Message { bytes: Bytes(bytes), time: time.collect() }

@@ -58,8 +58,15 @@ mod tests {
     #[test]
     fn masks_grow_by_strides_and_graphs_follow_new_shapes() {
         let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
-        let rpc =
-            RpcOverhead { pass: 1000, position: 10, mask: 2, stride: 256, graph: 100, states: 1 };
+        let rpc = RpcOverhead {
+            pass: 1000,
+            position: 10,
+            mask: 2,
+            stride: 256,
+            graph: 100,
+            reads: 1,
+            states: 1,
+        };
         let engine = EngineTraits { rpc, ..EngineTraits::PLAIN };
         let workload = Workload { prompt: 500, generate: 20, engine, ..Workload::default() };
         let builder = Builder {

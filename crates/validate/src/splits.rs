@@ -113,8 +113,8 @@ fn evenly<'a>(blocks: usize, devices: &[&'a str]) -> Vec<&'a str> {
 /// the attention, then the experts: `rpc0 22 + head; experts cpu 10, rpc0 12`.
 pub(crate) fn summary(plan: &PlanFile) -> String {
     let behind = plan.models[0].layers.iter().filter(|l| l.layer != Part::Embedding.into());
-    let (second, first): (Vec<_>, Vec<_>) =
-        behind.partition(|l| matches!(l.layer.part(), Some(Part::Experts(_) | Part::FeedForward(_))));
+    let (second, first): (Vec<_>, Vec<_>) = behind
+        .partition(|l| matches!(l.layer.part(), Some(Part::Experts(_) | Part::FeedForward(_))));
     match second.is_empty() {
         true => runs(&first),
         false => format!("{}; experts {}", runs(&first), runs(&second)),

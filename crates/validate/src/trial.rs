@@ -190,7 +190,11 @@ fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
 
 /// Addresses of the servers that llama.cpp gets where it gets no export.
 fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
-    let all = setting.worker.keys().enumerate().filter(|(_, name)| command.wants(&setting.device(name), used));
+    let all = setting
+        .worker
+        .keys()
+        .enumerate()
+        .filter(|(_, name)| command.wants(&setting.device(name), used));
     all.map(|(index, _)| address(index)).collect::<Vec<_>>().join(",")
 }
 

@@ -206,5 +206,7 @@ pub(super) fn ggml_name(order: &Order, device: DeviceId) -> Result<String, Strin
 fn served_at(order: &Order, device: DeviceId) -> Result<String, String> {
     let name = order.name(device);
     let said = order.addresses.get(name).cloned();
-    said.ok_or_else(|| format!("device `{name}`: say where its server is: `--at '{name}=HOST:PORT'`"))
+    said.ok_or_else(|| {
+        format!("device `{name}`: say where its server is: `--at '{name}=HOST:PORT'`")
+    })
 }
