@@ -50,12 +50,19 @@ fn a_page_is_made_from_records_and_stays() {
     assert_eq!(missing.status.code(), Some(1));
     assert!(!path("index.html").exists());
     let first = text(&run(&["report", &folder]).stdout);
-    for name in ["README.md", "plots/smoke.svg", "index.html"] {
+    for name in ["README.md", "plots/smoke.svg", "plots/README.md", "index.html"] {
         assert!(first.contains(&format!("{name}: made again")), "{first}");
     }
+    let figures = std::fs::read_to_string(path("plots/README.md")).unwrap();
+    let (caption, link) = ("| Performance profiles: The share", "| [record/r](../record/r) |");
+    assert!(figures.contains("| [smoke](smoke.svg) ") && figures.contains(caption), "{figures}");
+    assert!(
+        figures.contains("| [README.md](../README.md) ") && figures.contains(link),
+        "{figures}"
+    );
     assert!(std::fs::read_to_string(path("README.md")).unwrap().contains("| HiGHS 1.15 | 4 |"));
     let second = run(&["report", &folder]);
-    assert!(text(&second.stdout).contains("3 files are what the records say"));
+    assert!(text(&second.stdout).contains("4 files are what the records say"));
     std::fs::write(path("plots/old.svg"), "<svg/>").unwrap();
     assert_eq!(run(&["report", &folder, "--check"]).status.code(), Some(1));
     run(&["report", &folder]);

@@ -19,6 +19,8 @@ pub struct Ilp<P: Problem> {
     pub starts: Vec<Box<dyn Solver<P> + Send>>,
     /// Larger programs are not stated.
     pub nonzeros_max: usize,
+    /// Whether the engine is believed that there is no plan; otherwise that is no answer.
+    pub may_deny: bool,
 }
 
 impl<P: Problem> std::fmt::Debug for Ilp<P> {
@@ -46,7 +48,12 @@ const START_SHARE: u32 = 10;
 impl<P: Problem> Ilp<P> {
     /// On that engine, from nothing.
     pub fn new(engine: impl Engine + 'static) -> Self {
-        Self { engine: Box::new(engine), starts: Vec::new(), nonzeros_max: NONZEROS_MAX }
+        Self {
+            engine: Box::new(engine),
+            starts: Vec::new(),
+            nonzeros_max: NONZEROS_MAX,
+            may_deny: true,
+        }
     }
 
     /// Starts the engine from that solver's plan, if it is the best of those given.
@@ -82,7 +89,12 @@ impl<P: Formulation> Solver<P> for Ilp<P> {
                 run.lower_bound(formulated.lower_bound(bound));
             }
             let Some(values) = reply.values else {
-                return conclude(&reply, run.best().is_some());
+                return match conclude(&reply, run.best().is_some())? {
+                    Answer::Infeasible if !self.may_deny => {
+                        Ok(Answer::Unknown { lower_bound: run.bound() })
+                    }
+                    answer => Ok(answer),
+                };
             };
             let Some(plan) = problem.decode(&formulated, &values) else {
                 return Ok(Answer::Unknown { lower_bound: run.bound() });

@@ -28,6 +28,7 @@ mod search;
 mod small;
 mod solver;
 mod sums;
+mod targets;
 mod tree;
 mod volume;
 

@@ -34,7 +34,7 @@ pub(crate) struct Search<'a, 'r, 'q> {
     pub(crate) hunt: Hunt,
     pub(crate) gains: Gains,
     /// Nothing that costs as much is looked for, whatever is known of plans.
-    ceiling: u64,
+    pub(crate) ceiling: u64,
     /// The root's prices, each better than the one before.
     pub(crate) root: Vec<Rc<Prices>>,
 }
@@ -57,6 +57,14 @@ pub(crate) enum Aim {
     Node,
     /// A better plan; the bound closes the part and is good for nothing else.
     Plan,
+}
+
+/// How much of the tree was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Explored {
+    /// No plan that costs less than the cutoff is left.
+    All,
+    Part,
 }
 
 /// What is left of a node.
@@ -137,14 +145,29 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
 
     /// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
     pub(crate) fn prove(mut self) -> Result<Cost, SolverError> {
-        let mut domain = self.question.whole();
-        if propagate(self.question, &mut domain).is_err() {
-            return Ok(Cost::MAX);
-        }
         if let Some((plan, _)) = self.run.best().cloned() {
             self.learn(&plan)?;
         }
-        let prices = Rc::new(Prices::zero(self.question));
+        match self.question.deployment.objective {
+            Objective::Bottleneck => self.close_in()?,
+            Objective::Latency | Objective::Memory => {
+                self.explore(u64::MAX)?;
+            }
+        }
+        Ok(match self.run.best() {
+            Some(_) => Cost(self.cutoff()),
+            None => Cost::MAX,
+        })
+    }
+
+    /// Looks for plans that cost less than the cutoff, in at most so many nodes.
+    pub(crate) fn explore(&mut self, nodes_max: u64) -> Result<Explored, SolverError> {
+        let mut domain = self.question.whole();
+        if propagate(self.question, &mut domain).is_err() {
+            return Ok(Explored::All);
+        }
+        let known = self.root.last().map(Rc::clone);
+        let prices = known.unwrap_or_else(|| Rc::new(Prices::zero(self.question)));
         let mut open = Open::default();
         open.push(Node { bound: 0, number: 0, domain, decided: None, prices });
         let mut looked = 0;
@@ -152,31 +175,36 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             if node.bound >= self.cutoff() {
                 continue;
             }
+            if looked >= nodes_max {
+                return Ok(Explored::Part);
+            }
             let aim = if looked == 0 { Aim::Root } else { Aim::Node };
             looked += 1;
-            self.run.lower_bound(Cost(open.least().min(node.bound)));
+            self.run.lower_bound(Cost(open.least().min(node.bound).min(self.cutoff())));
             self.run.count("nodes", 1);
-            let Node { bound: before, mut domain, decided, prices, .. } = node;
-            let left = self.climb(&mut domain, before, prices, aim)?;
-            if let Some(decided) = decided {
-                let now = left.bound().unwrap_or(self.cutoff());
-                self.gains.learn(decided, now.saturating_sub(before) as f64);
-            }
-            let Left::Open { bound, prices, mixture } = left else { continue };
-            self.hunt(&domain, &mixture, &prices)?;
-            for Part { mut domain, decided } in split(self.question, &domain, &mixture, &self.gains)
-            {
-                if propagate(self.question, &mut domain).is_ok() {
-                    self.made += 1;
-                    let prices = Rc::clone(&prices);
-                    open.push(Node { bound, number: self.made, domain, decided, prices });
-                }
+            self.look_at(node, aim, &mut open)?;
+        }
+        Ok(Explored::All)
+    }
+
+    /// Climbs a node's bound, looks for plans there, and splits what is left.
+    fn look_at(&mut self, node: Node, aim: Aim, open: &mut Open) -> Result<(), SolverError> {
+        let Node { bound: before, mut domain, decided, prices, .. } = node;
+        let left = self.climb(&mut domain, before, prices, aim)?;
+        if let Some(decided) = decided {
+            let now = left.bound().unwrap_or(self.cutoff());
+            self.gains.learn(decided, now.saturating_sub(before) as f64);
+        }
+        let Left::Open { bound, prices, mixture } = left else { return Ok(()) };
+        self.hunt(&domain, &mixture, &prices)?;
+        for Part { mut domain, decided } in split(self.question, &domain, &mixture, &self.gains) {
+            if propagate(self.question, &mut domain).is_ok() {
+                self.made += 1;
+                let prices = Rc::clone(&prices);
+                open.push(Node { bound, number: self.made, domain, decided, prices });
             }
         }
-        Ok(match self.run.best() {
-            Some(_) => Cost(self.cutoff()),
-            None => Cost::MAX,
-        })
+        Ok(())
     }
 
     pub(crate) fn bounded(&self, domain: &Domain, terms: Terms<'_>) -> Result<Bounded, Stop> {

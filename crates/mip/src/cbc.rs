@@ -169,7 +169,8 @@ fn wait(
         let now = Instant::now();
         // A caller with the same limit breaks at it, and gets the answer that CBC is writing.
         let early = deadline.is_none_or(|deadline| now + SAME < deadline);
-        let interrupted = progress(Progress { incumbent: None, bound: None, wanted: None }).is_break() && early;
+        let interrupted =
+            progress(Progress { incumbent: None, bound: None, wanted: None }).is_break() && early;
         let overdue = deadline.is_some_and(|deadline| now >= deadline + Cbc::GRACE);
         if interrupted || overdue {
             // Already gone is as good as killed.

@@ -1,6 +1,5 @@
 //! Several solvers on one question at once: what one finds, the others know at their next step.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -25,19 +24,31 @@ pub(crate) struct Exchange<P: Problem> {
     turns: Option<Turns>,
 }
 
-/// Whose turn it is, where there are fewer threads than solvers.
+/// Whose turn it is, where there are fewer threads than solvers: of those that wait, the one that
+/// had the least time for its share. An engine that does not look up for seconds waits the longer
+/// afterwards (stride scheduling: Waldspurger and Weihl, MIT/LCS/TM-528, 1995).
 struct Turns {
-    state: Mutex<Turn>,
+    state: Mutex<Vec<Turn>>,
     changed: Condvar,
-    /// By solver.
-    lengths: Vec<Duration>,
 }
 
+/// A solver's place in the order.
 struct Turn {
-    /// By solver: since when it has been running, if it is its turn.
-    began: Vec<Option<Instant>>,
-    /// Solvers that wait for their turn, the next one first.
-    waiting: VecDeque<usize>,
+    share: u32,
+    /// What it had before its present turn.
+    had: Duration,
+    now: Now,
+}
+
+/// What a solver does.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Now {
+    Runs {
+        since: Instant,
+    },
+    Waits,
+    /// It has ended.
+    Done,
 }
 
 /// A solver of a race.
@@ -79,10 +90,13 @@ impl<P: Problem> Exchange<P> {
         let (sender, receiver) = channel();
         let (solvers, threads) = (shares.len(), limits.threads.max(1) as usize);
         let turns = (threads < solvers).then(|| {
-            let began = (0..solvers).map(|number| (number < threads).then(Instant::now)).collect();
-            let state = Mutex::new(Turn { began, waiting: (threads..solvers).collect() });
-            let lengths = shares.iter().map(|&share| TURN * share).collect();
-            Turns { state, changed: Condvar::new(), lengths }
+            let now = |number| match number < threads {
+                true => Now::Runs { since: Instant::now() },
+                false => Now::Waits,
+            };
+            let turn = |(number, &share)| Turn { share, had: Duration::ZERO, now: now(number) };
+            let state = shares.iter().enumerate().map(turn).collect();
+            Turns { state: Mutex::new(state), changed: Condvar::new() }
         });
         let exchange = Self {
             cost: AtomicU64::new(u64::MAX),
@@ -153,17 +167,16 @@ impl<P: Problem> Seat<'_, P> {
     /// Goes on when it is this solver's turn.
     pub(crate) fn take_turn(&self) {
         let Some(turns) = &self.exchange.turns else { return };
-        let (number, length) = (self.number, turns.lengths[self.number]);
-        let mut turn = locked(&turns.state);
-        let is_long = |began: Instant| began.elapsed() >= length;
-        if turn.began[number].is_some_and(is_long) && !turn.waiting.is_empty() {
-            turn.waiting.push_back(number);
-            turn.pass(number);
+        let mut state = locked(&turns.state);
+        let turn = &state[self.number];
+        let is_over = |since: Instant| since.elapsed() >= TURN * turn.share;
+        if matches!(turn.now, Now::Runs { since } if is_over(since)) {
+            pass(&mut state, self.number, Now::Waits);
             turns.changed.notify_all();
         }
-        while turn.began[number].is_none() && !self.exchange.is_over() {
-            let waited = turns.changed.wait_timeout(turn, WAIT);
-            turn = waited.unwrap_or_else(PoisonError::into_inner).0;
+        while state[self.number].now == Now::Waits && !self.exchange.is_over() {
+            let waited = turns.changed.wait_timeout(state, WAIT);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }
@@ -171,22 +184,19 @@ impl<P: Problem> Seat<'_, P> {
 impl<P: Problem> Drop for Seat<'_, P> {
     fn drop(&mut self) {
         let Some(turns) = &self.exchange.turns else { return };
-        let mut turn = locked(&turns.state);
-        turn.waiting.retain(|&number| number != self.number);
-        if turn.began[self.number].is_some() {
-            turn.pass(self.number);
-        }
+        pass(&mut locked(&turns.state), self.number, Now::Done);
         turns.changed.notify_all();
     }
 }
 
-impl Turn {
-    /// Ends a solver's turn, and begins that of the one that has been waiting longest.
-    fn pass(&mut self, number: usize) {
-        self.began[number] = None;
-        if let Some(next) = self.waiting.pop_front() {
-            self.began[next] = Some(Instant::now());
-        }
+/// Ends a solver's turn, and begins that of the one that is due.
+fn pass(turns: &mut [Turn], number: usize, next: Now) {
+    let turn = &mut turns[number];
+    let Now::Runs { since } = std::mem::replace(&mut turn.now, next) else { return };
+    turn.had += since.elapsed();
+    let waiting = turns.iter_mut().filter(|turn| turn.now == Now::Waits);
+    if let Some(due) = waiting.min_by_key(|turn| turn.had / turn.share.max(1)) {
+        due.now = Now::Runs { since: Instant::now() };
     }
 }
 
@@ -201,7 +211,29 @@ pub fn race<P: Problem>(
     run: &mut Run<'_, P>,
     racers: &[Racer<'_, P>],
 ) -> Result<Answer<P::Plan>, SolverError> {
-    let (problem, limits) = (run.problem(), Limits { time: run.remaining(), ..run.limits() });
+    race_until(run, racers, None)
+}
+
+/// As [`race`], for at most that time: what was found and proven until then stays the run's, and
+/// the error says that time is up.
+///
+/// # Errors
+/// As [`race`].
+pub fn race_for<P: Problem>(
+    run: &mut Run<'_, P>,
+    racers: &[Racer<'_, P>],
+    time: Duration,
+) -> Result<Answer<P::Plan>, SolverError> {
+    race_until(run, racers, Some(time))
+}
+
+fn race_until<P: Problem>(
+    run: &mut Run<'_, P>,
+    racers: &[Racer<'_, P>],
+    most: Option<Duration>,
+) -> Result<Answer<P::Plan>, SolverError> {
+    let time = [run.remaining(), most].into_iter().flatten().min();
+    let (problem, limits) = (run.problem(), Limits { time, ..run.limits() });
     let shares: Vec<u32> = racers.iter().map(|racer| racer.share).collect();
     let (exchange, news) = Exchange::new(&shares, limits);
     let threads = (limits.threads / racers.len().max(1) as u32).max(1);

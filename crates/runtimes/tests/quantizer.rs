@@ -8,10 +8,11 @@ use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::{ModelSpec, StoredType, TensorClass, TensorSpec};
 use edgeplan_pricing::price;
 use edgeplan_pricing::workload::{Quality, Workload};
+use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Assignment, DeviceId, OptionId, Plan};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::Recipe;
-use edgeplan_runtimes::{Order, Runtime, export};
+use edgeplan_runtimes::{Order, Request, Runtime, export};
 
 /// One of each architecture of the catalog that is quantized from floats.
 const MODELS: [&str; 29] = [
@@ -150,8 +151,20 @@ fn matches(pattern: &str, name: &str) -> bool {
 
 /// `quantize.sh` of a plan that takes the recipes of each layer in turn, and these recipes.
 fn quantized(model: &ModelSpec, formats: &[Format], turn: usize) -> (String, Vec<Recipe>) {
+    let (files, recipes) = exported("llama.cpp", model, formats, turn);
+    (files["quantize.sh"].clone(), recipes)
+}
+
+/// What is exported to an engine of a plan that takes the recipes of each layer in turn, and these
+/// recipes.
+fn exported(
+    engine: &str,
+    model: &ModelSpec,
+    formats: &[Format],
+    turn: usize,
+) -> (BTreeMap<String, String>, Vec<Recipe>) {
     let cluster = Cluster::parse("pc.toml", PC).unwrap();
-    let runtime = Runtime::find("llama.cpp").unwrap();
+    let runtime = Runtime::find(engine).unwrap();
     let quality = Some(Quality::Any);
     let asked = Workload { formats: formats.to_vec(), quality, ..Workload::default() };
     let served = runtime.within(&asked).unwrap();
@@ -169,11 +182,20 @@ fn quantized(model: &ModelSpec, formats: &[Format], turn: usize) -> (String, Vec
         recipes.map(|(layer, choice)| layer.options[choice.option.index()].recipe.clone());
     let recipes = recipes.collect();
     let backends = [cluster.backend(0).unwrap()];
+    let request = Request {
+        prompt: served.prompt,
+        generate: served.generate,
+        batch: 1,
+        context: 4096,
+        kv: Format::F16,
+        first_token: Nanos(1),
+        whole: Nanos(2),
+    };
     let order = Order {
         runtime,
         deployment: &question,
         plan: &plan,
-        request: None,
+        request: Some(request),
         model: None,
         addresses: &BTreeMap::new(),
         backends: &backends,
@@ -182,8 +204,7 @@ fn quantized(model: &ModelSpec, formats: &[Format], turn: usize) -> (String, Vec
         remarks: &[],
         command: "edgeplan export",
     };
-    let files: BTreeMap<String, String> = export(&order).unwrap().into_iter().collect();
-    (files["quantize.sh"].clone(), recipes)
+    (export(&order).unwrap().into_iter().collect(), recipes)
 }
 
 /// What a plan says of a tensor; none where it keeps its type.
@@ -250,6 +271,19 @@ fn coarse_types_ask_for_an_importance_matrix() {
     let needed = quantized(&measured, &[Format::IQ2XS], 0).0;
     assert!(needed.contains("--imatrix \"$IMATRIX\" \\\n"), "{needed}");
     assert!(needed.contains("${IMATRIX:?these IQ types need an importance matrix"), "{needed}");
+}
+
+#[test]
+fn engines_that_load_the_same_file_tell_of_the_matrix() {
+    let model = edgeplan_model::load("catalog:llama-3.1-8b").unwrap();
+    for engine in ["llama.cpp", "ollama", "llamafile", "koboldcpp", "lm-studio"] {
+        let says = |format| {
+            let (files, _) = exported(engine, &model, &[format], 0);
+            files.values().any(|text| text.contains("IMATRIX=imatrix.gguf "))
+        };
+        assert!(says(Format::IQ4XS), "{engine}");
+        assert!(!says(Format::Q4K), "{engine}");
+    }
 }
 
 #[test]

@@ -20,7 +20,7 @@ pub use edgeplan_ilp::FORMULATION;
 
 pub use batching::{BATCHING, find_batching};
 pub use opinion::{Effort, Opinion, second_opinion};
-use portfolio::{Compact, Portfolio, shares_memory};
+use portfolio::{Portfolio, compact, shares_memory};
 pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.
@@ -115,8 +115,8 @@ pub const DEPLOYMENT: &[Entry] = &[
         about: "chain-search, joint and HiGHS at once, each knowing what the others find",
         reference: "this project; portfolios: Huberman, Lukose and Hogg, Science 275, 1997",
         make: &|| {
-            let (chain, joint, compact) = (chain_search(), joint(), Compact::default());
-            Box::new(Portfolio { chain, joint, compact })
+            let (chain, joint) = (chain_search(), joint());
+            Box::new(Portfolio { chain, joint, compact: compact() })
         },
     },
     Entry {

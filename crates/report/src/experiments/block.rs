@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use edgeplan_files::{InputError, nearest};
 
-use super::views::{Rendered, VIEWS};
+use super::views::{Plot, Rendered, VIEWS};
 
 const BEGIN: &str = "<!-- BEGIN: ";
 const CLOSE: &str = " -->";
@@ -14,8 +14,7 @@ const END: &str = "<!-- END -->";
 /// A page with its marked parts made anew.
 pub(super) struct Spliced {
     pub(super) text: String,
-    /// Name and SVG.
-    pub(super) plots: Vec<(String, String)>,
+    pub(super) plots: Vec<Plot>,
 }
 
 /// What a marker asks for.

@@ -13,6 +13,7 @@
 //! folders of records, relative to the folder of all pages. The same records give the same bytes.
 
 mod block;
+mod figures;
 mod format;
 mod site;
 mod views;
@@ -46,17 +47,20 @@ const RECORDS: &str = "record";
 /// Markers that make no sense, with their file and line; records that cannot be read.
 pub fn refresh(root: &Path, dry: bool) -> Result<Refreshed, InputError> {
     let mut made: Vec<(PathBuf, String)> = Vec::new();
+    let mut figures: Vec<Figure> = Vec::new();
     let mut pages: Vec<(PathBuf, String)> = Vec::new();
     for path in markdown(root)? {
         let text = read_text(&root.join(&path))?;
         let spliced = block::splice(root, &path, &text)?;
-        for (name, svg) in spliced.plots {
-            let plot = Path::new(PLOTS).join(format!("{name}.svg"));
-            if made.iter().any(|(other, _)| *other == plot) {
+        for plot in spliced.plots {
+            let file = Path::new(PLOTS).join(format!("{}.svg", plot.name));
+            if made.iter().any(|(other, _)| *other == file) {
+                let name = plot.name;
                 let problem = format!("{name}: another part of the pages makes that plot already");
                 return Err(InputError::key(path.display().to_string(), "plot", problem));
             }
-            made.push((plot, svg));
+            made.push((file, plot.svg.clone()));
+            figures.push(Figure { plot, page: path.clone() });
         }
         pages.push((path, spliced.text));
     }
@@ -71,6 +75,9 @@ pub fn refresh(root: &Path, dry: bool) -> Result<Refreshed, InputError> {
     }
     made.extend(pages);
     made.push((INDEX.into(), index));
+    if !figures.is_empty() {
+        made.push((Path::new(PLOTS).join(FIRST), figures::list(&figures)));
+    }
     for (path, text) in made {
         let place = root.join(&path);
         if std::fs::read_to_string(&place).ok().as_deref() != Some(&text) {
@@ -88,6 +95,12 @@ pub fn refresh(root: &Path, dry: bool) -> Result<Refreshed, InputError> {
         refreshed.files.push(path);
     }
     Ok(refreshed)
+}
+
+/// A plot, and the page that shows it.
+struct Figure {
+    plot: views::Plot,
+    page: PathBuf,
 }
 
 /// Plots that no page names any more.

@@ -32,8 +32,17 @@ pub(super) struct View {
 /// What a view renders: Markdown, and a plot where the marker names one.
 pub(super) struct Rendered {
     pub(super) markdown: String,
-    /// Name and SVG.
-    pub(super) plot: Option<(String, String)>,
+    pub(super) plot: Option<Plot>,
+}
+
+/// A plot of a page.
+pub(super) struct Plot {
+    pub(super) name: String,
+    pub(super) svg: String,
+    /// What it shows, in words.
+    pub(super) caption: String,
+    /// The folders of records that it is made from, from the folder of all pages.
+    pub(super) folders: Vec<String>,
 }
 
 impl From<String> for Rendered {
@@ -149,5 +158,7 @@ fn with_plot(request: &Request<'_>, chart: &Chart, table: String) -> Rendered {
     let link = request.link(&format!("plots/{name}.svg"));
     let alt = format!("{}: {}", chart.title, chart.remark).replace(['[', ']'], "");
     let markdown = format!("![{alt}]({link})\n\n{table}");
-    Rendered { markdown, plot: Some(((*name).to_owned(), svg(chart))) }
+    let folders = request.folders.iter().map(|&folder| folder.to_owned()).collect();
+    let plot = Plot { name: (*name).to_owned(), svg: svg(chart), caption: alt, folders };
+    Rendered { markdown, plot: Some(plot) }
 }
