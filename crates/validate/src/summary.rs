@@ -127,7 +127,10 @@ const ACCELERATORS: &str = "A processor and its accelerators on one machine: eac
     ([`llama-cpp-experts.toml`](../../bench-data/validation/llama-cpp-experts.toml)). Models have \
     experts and random weights. Every cut was exported, started by the exported scripts, and asked \
     for tokens; `fit` is llama.cpp's own `--fit`, told how much memory each accelerator has, and \
-    nothing else; its prediction is that of the policy `llama-fit`.";
+    nothing else; its prediction is that of the policy `llama-fit`. What a server leaves to RAM is \
+    read a tensor at a time; where a core is shared, each read takes more than the latency of the \
+    link, so that cuts with many such blocks, or with the head behind a server, are slower than \
+    predicted.";
 
 /// The page of a record.
 pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
@@ -248,11 +251,17 @@ mod tests {
 
     #[test]
     fn the_recorded_page_is_of_the_recorded_rows() {
-        let folder =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports/llamacpp");
-        let rows = crate::rows::read(&folder.join("rows.csv")).unwrap();
-        assert!(rows.len() >= 30);
-        let made = page(&rows, "./x validate-llamacpp reports/llamacpp", "2026-11-21");
-        assert_eq!(std::fs::read_to_string(folder.join("README.md")).unwrap(), made);
+        let records = [
+            ("llamacpp", "./x validate-llamacpp reports/llamacpp", "2026-11-21"),
+            ("experts", "./x validate-experts reports/experts", "2026-11-30"),
+        ];
+        let reports = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");
+        for (folder, command, date) in records {
+            let folder = reports.join(folder);
+            let rows = crate::rows::read(&folder.join("rows.csv")).unwrap();
+            assert!(rows.len() >= 30, "{command}");
+            let made = page(&rows, command, date);
+            assert_eq!(std::fs::read_to_string(folder.join("README.md")).unwrap(), made);
+        }
     }
 }
