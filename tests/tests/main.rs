@@ -20,6 +20,7 @@ mod formulation; // the integer program of deployments
 mod inspect; // what it shows of models, devices and clusters
 mod install; // a binary by itself, its manual, lists of packages
 mod jobs; // suites as jobs of clusters
+mod judged; // what llama.cpp measures, with scripts in its place
 mod known_values; // figures that papers report
 mod loaded; // files are opened once
 mod measured; // plans for machines that were measured

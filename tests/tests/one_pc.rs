@@ -43,6 +43,59 @@ fn a_window_that_the_engine_does_not_apply_takes_no_cache_away() {
     assert_eq!(cache >> 20, 4096, "{memory}");
 }
 
+/// MiB of a model in q4_K on the host alone: weights, and cache and state.
+fn on_the_host(model: &str, context: &str) -> [u64; 2] {
+    let asked = ["memory", model, "--recipe", "q4_K", "--context", context];
+    let bytes = json(&asked)["devices"][0]["bytes"].clone();
+    ["weights", "context"].map(|key| bytes[key].as_u64().unwrap() >> 20)
+}
+
+/// As llama.cpp's dry run prints it: the block that predicts several tokens is not loaded.
+#[test]
+fn blocks_that_are_not_loaded_take_no_memory() {
+    assert_eq!(on_the_host("catalog:glm-4.5-air", "32768"), [61_397, 5888]);
+}
+
+/// A public report has 16 GiB of cache, and 150 MiB of state.
+#[test]
+fn recurrent_blocks_have_a_state_and_no_cache() {
+    let [_, cache] = on_the_host("catalog:qwen3.6-27b", "262144");
+    assert_eq!(cache, (16 << 10) + 149);
+}
+
+#[test]
+fn activations_are_those_of_a_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out").display().to_string();
+    let card = ["--model", "catalog:llama-3.1-8b", "--device", "rtx-3090-24"];
+    let long = ["--prompt", "130816", "--generate", "128", "--quality", "any"];
+    let told = json(&[&["export", "--to", "llama.cpp", "--out", &path], &card[..], &long].concat());
+    let activations = told["devices"]["pc/cuda0"]["activations_bytes"].as_u64().unwrap();
+    assert!(activations < 64 << 20, "{told}");
+}
+
+/// Experts of a model in floats are quantized with all else: none stays in bf16.
+#[test]
+fn experts_in_floats_get_the_format_that_is_planned() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = folder.path().join("model.gguf").display().to_string();
+    let like = ["--like", "catalog:qwen3-30b-a3b", "--recipe", "bf16", "--header-only"];
+    run(&[&["generate", "gguf", "--out", &model], &like[..]].concat());
+    let workload = folder.path().join("workload.toml");
+    std::fs::write(&workload, "formats = ['q2_K']\nquality = 'any'\n").unwrap();
+    let (workload, out) = (workload.display().to_string(), folder.path().join("out"));
+    let path = out.display().to_string();
+    let pc = ["--device", "rtx-3060-12", "--device", "ryzen-9-5900x", "--ram", "64 GiB"];
+    let asked = ["--model", &model, "--workload", &workload, "--to", "llama.cpp", "--out", &path];
+    let told = json(&[&["export"], &asked[..], &pc].concat());
+    let quantize = script(&out, "quantize.sh");
+    assert!(quantize.contains("|ffn_down_exps|") && quantize.contains("=q2_K"), "{quantize}");
+    let devices = told["devices"].as_object().unwrap().values();
+    let weights: u64 = devices.map(|device| device["weights_bytes"].as_u64().unwrap()).sum();
+    // 2.625 bits of 30.5 billion weights, 54.5 GiB in bf16.
+    assert!((9.0..10.0).contains(&(weights as f64 / GIB)), "{told}");
+}
+
 /// The options of an exported script.
 fn script(folder: &Path, name: &str) -> String {
     std::fs::read_to_string(folder.join(name)).unwrap()

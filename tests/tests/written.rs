@@ -170,6 +170,7 @@ proptest! {
             tokens: u64::MAX,
             context: 0,
             loss_nats: Some(values[0]),
+            origin: None,
         };
         let row = |format, kl| Row {
             tensor: tensor.clone(),

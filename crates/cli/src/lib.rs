@@ -7,6 +7,7 @@ mod bench;
 mod check;
 mod compare;
 mod distill;
+mod engine;
 mod epochs;
 mod explain;
 mod export;

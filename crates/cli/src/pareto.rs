@@ -9,10 +9,14 @@ use anyhow::Result;
 use clap::value_parser;
 use edgeplan_files::{check_writable, read_text, write_atomic};
 use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
+use edgeplan_pareto::contest::{Contest, MIXES};
 use edgeplan_pareto::{Front, Sweep, points};
+use edgeplan_quality::engine::{Programs, Work};
+use edgeplan_quality::fidelity::Excerpt;
 use edgeplan_quality::{Reference, Text, load};
 use edgeplan_report::curves::svg;
 
+use crate::engine::Engine;
 use crate::reply::{Reply, command_line};
 use crate::watch;
 
@@ -40,6 +44,15 @@ pub(crate) struct Arguments {
     /// Uniform formats to compare with, separated by commas [default: all measured ones]
     #[arg(long, value_delimiter = ',')]
     uniform: Vec<edgeplan_problem::format::Format>,
+    #[command(flatten)]
+    engine: Engine,
+    /// engine: llama.cpp's own mixes to compare with, as llama-quantize names them, separated by
+    /// commas
+    #[arg(long, value_delimiter = ',', default_values_t = MIXES.map(str::to_owned))]
+    mixes: Vec<String>,
+    /// engine: measured swaps of formats that polish each plan, on the calibration text
+    #[arg(long, default_value_t = 0, requires = "calibration")]
+    swaps: usize,
     /// Write the points to this CSV file
     #[arg(long)]
     out: Option<PathBuf>,
@@ -57,6 +70,9 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     }
     let (path, file) = (&arguments.model, arguments.sensitivity.display().to_string());
     let sensed = MeasuredSensitivity::parse(&file, &read_text(&arguments.sensitivity)?)?;
+    if let Some((programs, work, _lock)) = arguments.engine.open(path, &arguments.text)? {
+        return contest(arguments, &programs, &work, &sensed);
+    }
     let spec = sensed.attach(edgeplan_model::load(&path.display().to_string())?)?;
     let context = arguments.context as usize;
     let pieces = Text::read(&arguments.text, path)?.pieces(arguments.tokens as usize, context)?;
@@ -78,4 +94,31 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
         write_atomic(path, &svg(&front.curves()))?;
     }
     Ok(Reply::shown(arguments.json, &front))
+}
+
+/// Plans beside llama.cpp's own mixes.
+fn contest(
+    arguments: &Arguments,
+    programs: &Programs,
+    work: &Work,
+    sensitivity: &MeasuredSensitivity,
+) -> Result<Reply> {
+    let Arguments { text, mixes, swaps, .. } = arguments;
+    let (tokens, context) = (arguments.tokens as usize, arguments.context as usize);
+    let excerpt = Excerpt { text, tokens, context };
+    let calibration = arguments.engine.calibration.as_deref().unwrap_or(text);
+    let calibration = Excerpt { text: calibration, ..excerpt };
+    let swaps = *swaps;
+    let contest = Contest { programs, work, excerpt, calibration, sensitivity, mixes, swaps };
+    let bar = watch::bar(0, "{pos} steps, {elapsed}: {msg}");
+    let contested = contest.run(&mut |step| {
+        bar.inc(1);
+        bar.set_message(step.to_owned());
+    });
+    drop(bar);
+    let contested = contested?;
+    if let Some(path) = &arguments.out {
+        write_atomic(path, &format!("# {}\n{}", command_line(), contested.csv()))?;
+    }
+    Ok(Reply::shown(arguments.json, &contested))
 }

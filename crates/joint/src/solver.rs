@@ -22,6 +22,8 @@ impl std::fmt::Debug for Joint {
 
 /// Each start may take this part of the time.
 const START_SHARE: u32 = 10;
+/// Tables of hops between more devices take too much memory.
+const DEVICES_MAX: usize = 128;
 /// Shared tensors of a model are bits of a set.
 const SHARED_MAX: usize = 64;
 
@@ -36,6 +38,10 @@ impl Joint {
 impl Solver<Deployment> for Joint {
     fn supports(&self, problem: &Deployment) -> Result<(), Unsupported> {
         let unsupported = |text: String| Err(Unsupported(text));
+        let devices = problem.devices.len();
+        if devices > DEVICES_MAX {
+            return unsupported(format!("{devices} devices; at most {DEVICES_MAX} are allowed"));
+        }
         if problem.has_hosts() {
             return unsupported("hosts that have several devices".into());
         }

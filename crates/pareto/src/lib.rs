@@ -2,9 +2,11 @@
 //! Here a sweep of bounds in several measures is planned to the least memory, and each
 //! plan is measured, beside uniform formats.
 
+pub mod contest;
 mod front;
 mod picture;
 mod plans;
+mod polish;
 
 use anyhow::Result;
 use edgeplan_model::ModelSpec;

@@ -63,13 +63,23 @@ impl Measure {
     }
 }
 
+/// Plans a model to the least memory, or to the least loss within it.
+#[derive(Debug)]
 pub(crate) struct Planner {
     spec: ModelSpec,
+    /// Formats to choose from.
+    formats: Vec<Format>,
 }
 
 impl Planner {
+    /// Of the formats that candle computes.
     pub(crate) fn new(spec: ModelSpec) -> Self {
-        Self { spec }
+        Self::among(spec, Format::COMPUTED.into())
+    }
+
+    /// Of these formats.
+    pub(crate) fn among(spec: ModelSpec, formats: Vec<Format>) -> Self {
+        Self { spec, formats }
     }
 
     /// The formats that were measured of every tensor, finest first.
@@ -90,7 +100,7 @@ impl Planner {
             engine: EngineTraits::REFERENCE,
             objective: Goal::Memory,
             quality: Some(measure.bound(budget)),
-            formats: Format::COMPUTED.into(),
+            formats: self.formats.clone(),
             granularity: match measure {
                 Measure::ByLayer => Granularity::Layer,
                 _ => Granularity::TensorClass,

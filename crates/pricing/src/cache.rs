@@ -136,6 +136,10 @@ impl Workload {
         if matches!(self.floor(), Quality::MaxWeightDifference(_) | Quality::MaxVariance(_)) {
             return Ok((Loss::ZERO, None));
         }
+        if let Some((_, loss)) = model.caches.iter().find(|(known, _)| *known == format) {
+            let note = format!("a cache in {format} loses {loss} nats, measured of this model");
+            return Ok((*loss, Some(note)));
+        }
         match cache::published(model, format) {
             Ok(Loss::ZERO) => Ok((Loss::ZERO, None)),
             Ok(loss) => {
@@ -231,6 +235,10 @@ mod tests {
         assert_eq!(loss(own, &oss).unwrap().0, Loss(250_000_000));
         let refused = loss("kv = \"q8_0\"", &oss).unwrap_err();
         assert!(refused.contains("`kv-loss = { q8_0 = NATS }`"), "{refused}");
+        let measured = ModelSpec { caches: vec![(Format::Q8_0, Loss(700_000))], ..oss.clone() };
+        let (found, note) = loss("kv = \"q8_0\"", &measured).unwrap();
+        assert!(found == Loss(700_000) && note.unwrap().contains("measured of this model"));
+        assert_eq!(loss(own, &measured).unwrap().0, Loss(250_000_000));
         let uncounted = loss("kv = \"q8_0\"\nquality = \"any\"", &oss).unwrap();
         assert!(uncounted.0 == Loss::ZERO && uncounted.1.unwrap().contains("not counted"));
     }

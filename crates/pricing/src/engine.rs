@@ -67,6 +67,9 @@ pub struct RpcOverhead {
     pub stride: u64,
     /// Bytes of a block's compute graph, sent again when a pass has another shape than the last.
     pub graph: u64,
+    /// Round trips in which the host reads what the first part of a block, on a server of its own,
+    /// leaves to the second part in RAM: one a tensor.
+    pub reads: u64,
     /// Hidden states that leave a block of the source. Two where the residual add runs on the next
     /// device.
     pub states: u64,
@@ -74,5 +77,6 @@ pub struct RpcOverhead {
 
 impl RpcOverhead {
     /// Nothing but hidden states.
-    pub const NONE: Self = Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, states: 1 };
+    pub const NONE: Self =
+        Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, reads: 1, states: 1 };
 }

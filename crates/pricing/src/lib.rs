@@ -195,6 +195,8 @@ struct Builder<'a> {
     /// By device: where passes of many rows multiply with weights of this one's memory, and the
     /// link on which these get there. None but for the RAM beside an accelerator.
     accelerators: Vec<Option<(usize, Internal)>>,
+    /// By device: whether its host reaches it through an RPC server, as it reaches other hosts.
+    served: Vec<bool>,
     /// Whether the token embedding lies in RAM that the cluster does not know of.
     embedding_elsewhere: bool,
 }
@@ -211,7 +213,10 @@ impl<'a> Builder<'a> {
         let accelerator = |device: usize| {
             let cpu = backends[device].is_some_and(Backend::is_cpu);
             let link = cluster.internal(device).filter(|_| cpu && workload.engine.offload)?;
-            let beside = |&other: &usize| other != device && cluster.share_host(other, device);
+            let beside = |&other: &usize| {
+                let weighs_in = other != device && backends[other] != Some(Backend::Rpc);
+                weighs_in && cluster.share_host(other, device)
+            };
             Some(((0..backends.len()).find(beside)?, link))
         };
         Ok(Self {
@@ -219,6 +224,7 @@ impl<'a> Builder<'a> {
             workload,
             machines: devices().map(machine).collect::<Result<_, _>>()?,
             accelerators: (0..backends.len()).map(accelerator).collect(),
+            served: backends.iter().map(|backend| *backend == Some(Backend::Rpc)).collect(),
             embedding_elsewhere: workload.engine.embedding_in_ram && cluster.is_discrete(0)?,
         })
     }
@@ -265,6 +271,23 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// How often a message waits for the link. What a server of the host leaves is read a tensor at
+    /// a time, each there and back; the first request is there with the command to compute.
+    fn ways(&self, message: usize, from: usize, to: usize) -> u64 {
+        let rpc = self.workload.engine.rpc;
+        let reads = match message {
+            STATES => rpc.reads,
+            OF_BLOCKS => rpc.states,
+            _ => 1,
+        };
+        if self.served[from] && !self.served[to] { 2 * reads - 1 } else { 1 }
+    }
+
+    /// Whether the source sends commands to a device over RPC.
+    fn is_abroad(&self, device: usize) -> bool {
+        self.served[device] || !self.cluster.share_host(0, device)
+    }
+
     fn activation_bytes(&self, elements: u64) -> u64 {
         // Rows that are no whole number of blocks are rounded up to one.
         let format = self.workload.activations;
@@ -289,14 +312,16 @@ impl<'a> Builder<'a> {
         let rpc = self.workload.engine.rpc;
         let overhead = self.rpc_bytes();
         // Hidden states are not alone on their way to another host than the source's.
+        // Servers of the source's own host get the graph of each part again: others came between.
+        let again = Bytes(rpc.graph / 2) * passes.messages();
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
-            let abroad = !self.cluster.share_host(0, to) && !self.cluster.share_host(from, to);
+            let abroad =
+                self.is_abroad(to) && !(self.cluster.share_host(from, to) && !self.served[to]);
+            let more = if self.served[to] { overhead + again } else { overhead };
             match index {
-                STATES if abroad => bytes + overhead,
-                OF_BLOCKS if abroad && self.cluster.share_host(0, from) => {
-                    bytes * rpc.states + overhead
-                }
-                OF_BLOCKS if abroad => bytes + overhead,
+                STATES if abroad => bytes + more,
+                OF_BLOCKS if abroad && !self.is_abroad(from) => bytes * rpc.states + more,
+                OF_BLOCKS if abroad => bytes + more,
                 _ => bytes,
             }
         };
@@ -304,8 +329,9 @@ impl<'a> Builder<'a> {
             let count = if matches!(index, STATES | OF_BLOCKS) { passes.messages() } else { steps };
             let time = (0..devices * devices).map(|pair| {
                 let (from, to) = (pair / devices, pair % devices);
+                let ways = count * self.ways(index, from, to);
                 let bytes = with(index, from, to, Bytes(bytes));
-                let time = self.cluster.transfer(from, to, count, bytes)?;
+                let time = self.cluster.transfer(from, to, ways, bytes)?;
                 // Results go back by themselves; states start the next device's work.
                 let starts = from != to && matches!(index, STATES | OF_BLOCKS);
                 Some(if starts { time + self.machines[to].reached() * count } else { time })

@@ -17,7 +17,7 @@ use statrs::statistics::{Data, Median as _};
 use crate::{format_of, multiplied};
 use edgeplan_files::quantity::Memory;
 use edgeplan_files::{InputError, TextFile, parse_json, toml_comment};
-use edgeplan_machines::device::{Device, Rate, Status};
+use edgeplan_machines::device::{Device, Rate, Status, classes};
 use edgeplan_model::{ModelSpec, Part};
 use edgeplan_problem::format::Format;
 
@@ -229,17 +229,22 @@ impl Test {
         let file = file.to_string_lossy();
         let (mut bytes, mut operations) = (BTreeMap::new(), BTreeMap::new());
         let mut head = BTreeMap::new();
+        // Rates are those of other matrices: experts take longer, as pricing has them.
+        let class = classes().of("");
+        let (decode, prefill) = (class.experts_decode.efficiency, class.experts_prefill.efficiency);
         for layer in &model.layers {
             for tensor in layer.tensors.iter().filter(|tensor| multiplied(layer, tensor)) {
                 let format = format_of(tensor);
                 let (used, experts) = tensor.experts.unwrap_or((1, 1));
                 let share = used as f64 / experts.max(1) as f64;
-                let size = share * tensor.bytes(format).unwrap_or_default().as_f64();
+                let longer =
+                    |phase: f64| if tensor.experts.is_some() { share / phase } else { share };
+                let size = longer(decode) * tensor.bytes(format).unwrap_or_default().as_f64();
                 *bytes.entry(format).or_insert(0.0) += size;
                 if layer.part == Part::Head {
                     *head.entry(format).or_insert(0.0) += size;
                 } else {
-                    let elements = share * tensor.elements() as f64;
+                    let elements = longer(prefill) * tensor.elements() as f64;
                     let all = 2.0 * elements * self.n_prompt as f64;
                     *operations.entry(format).or_insert(0.0) += all;
                 }

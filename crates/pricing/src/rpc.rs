@@ -25,7 +25,7 @@ impl Builder<'_> {
     /// Time in which a layer's graphs reach a device, which waits for them.
     pub(super) fn graphs_time(&self, spec: &LayerSpec, device: usize) -> Prediction {
         let rpc = self.workload.engine.rpc;
-        if spec.part.block().is_none() || rpc.graph == 0 || self.cluster.share_host(0, device) {
+        if spec.part.block().is_none() || rpc.graph == 0 || !self.is_abroad(device) {
             return Prediction::ZERO;
         }
         let graph = if spec.part.is_half() { rpc.graph / 2 } else { rpc.graph };
@@ -58,8 +58,15 @@ mod tests {
     #[test]
     fn masks_grow_by_strides_and_graphs_follow_new_shapes() {
         let cluster = Cluster::parse("home-lab.toml", HOME).unwrap();
-        let rpc =
-            RpcOverhead { pass: 1000, position: 10, mask: 2, stride: 256, graph: 100, states: 1 };
+        let rpc = RpcOverhead {
+            pass: 1000,
+            position: 10,
+            mask: 2,
+            stride: 256,
+            graph: 100,
+            reads: 1,
+            states: 1,
+        };
         let engine = EngineTraits { rpc, ..EngineTraits::PLAIN };
         let workload = Workload { prompt: 500, generate: 20, engine, ..Workload::default() };
         let builder = Builder {
@@ -67,6 +74,7 @@ mod tests {
             workload: &workload,
             machines: Vec::new(),
             accelerators: Vec::new(),
+            served: Vec::new(),
             embedding_elsewhere: false,
         };
         // The prompt, 12 steps that look at up to 512 positions, 8 that look at up to 768.

@@ -114,7 +114,7 @@ impl Display for Fidelity {
 }
 
 /// The formats of a file's matrices; a tied head is in that of the embedding.
-fn formats(spec: &ModelSpec) -> Formats {
+pub(crate) fn formats(spec: &ModelSpec) -> Formats {
     let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
     let matrices = tensors.filter(|tensor| TensorClass::MATRICES.contains(&tensor.class));
     matrices

@@ -18,17 +18,12 @@ pub fn read(out: &Path, header: &Header) -> Result<Option<MeasuredSensitivity>, 
     let sensed = MeasuredSensitivity::parse(&out.display().to_string(), &read_text(out)?)?;
     let there = Header { loss_nats: None, ..sensed.header.clone() };
     if there != *header {
-        let problem = format!(
-            "is about {} on {} tokens of {} in windows of {}; this is {} on {} of {} in {}",
-            there.model,
-            there.tokens,
-            there.source,
-            there.context,
-            header.model,
-            header.tokens,
-            header.source,
-            header.context
-        );
+        let says = |header: &Header| {
+            let Header { model, tokens, source, context, origin, .. } = header;
+            let origin = origin.as_deref().unwrap_or("candle");
+            format!("{model} on {tokens} tokens of {source} in windows of {context} by {origin}")
+        };
+        let problem = format!("is about {}; this is {}", says(&there), says(header));
         return Err(InputError::file(out.display().to_string(), problem));
     }
     Ok(Some(sensed))

@@ -9,6 +9,7 @@ mod attention;
 mod checkpoint;
 mod decoder;
 pub mod distill;
+pub mod engine;
 pub mod fidelity;
 mod folder;
 pub mod journal;

@@ -277,7 +277,7 @@ pub fn sense_mix(
 ) -> Result<Mix> {
     let distance = run_mix(reference, &mix(sensed, number))?;
     let (kl_nats, loss_change_nats) = (distance.kl, distance.loss - reference.loss);
-    Ok(Mix { mix: number, kl_nats, loss_change_nats })
+    Ok(Mix { mix: number, bits: None, kl_nats, loss_change_nats })
 }
 
 /// Whether a plan can choose at all in a model, for errors.

@@ -6,7 +6,9 @@ use std::ops::Range;
 use std::path::Path;
 
 use edgeplan_files::{InputError, read_text};
-use edgeplan_model::sensitivity::measured::{Header, Line, MeasuredSensitivity, SCHEMA};
+use edgeplan_model::sensitivity::measured::{
+    CacheRow, Header, Line, MeasuredSensitivity, Mix, SCHEMA,
+};
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
 use edgeplan_reference_llama::LlamaError;
@@ -14,6 +16,8 @@ use edgeplan_report::table::{Table, or_dash};
 use serde::Serialize;
 
 use crate::additivity::Additivity;
+use crate::engine::as_in_file;
+use crate::engine::mixes::mix_of;
 use crate::fidelity::Excerpt;
 use crate::journal::{self, Journal};
 use crate::measure::Reference;
@@ -86,6 +90,7 @@ impl Survey<'_> {
             tokens: tokens as u64,
             context: context as u64,
             loss_nats: None,
+            origin: None,
         };
         let known = journal::read(self.out, &header)?;
         let wanted = trials(&spec, self.formats, self.probes).into_iter();
@@ -140,6 +145,7 @@ struct SurveyedKeys<'a> {
     model: &'a str,
     rows: usize,
     mixes: Vec<MixKeys>,
+    sizes: Vec<SizeKeys>,
     rank_correlation: Option<f64>,
     median_error: Option<f64>,
     calibrated_median_error: Option<f64>,
@@ -153,31 +159,80 @@ struct MixKeys {
     measured_nats: f64,
 }
 
+/// Mixes of one size.
+#[derive(Serialize)]
+struct SizeKeys {
+    bits_per_weight: f64,
+    mixes: usize,
+    rank_correlation: f64,
+    median_error: f64,
+    calibrated_median_error: f64,
+}
+
 impl Surveyed {
-    /// Divergence of each random mix, predicted by adding up and measured, in nats.
-    fn mixes(&self) -> Vec<(f64, f64)> {
+    /// Each random mix: its bits per weight where it was drawn for a size, and its divergence in
+    /// nats, predicted by adding up and measured.
+    fn mixes(&self) -> Vec<(Option<f64>, (f64, f64))> {
         let sensed = &self.sensed;
-        let mixes = sensed.mixes.iter();
-        mixes
-            .filter_map(|mix| Some((predicted(sensed, &sense::mix(sensed, mix.mix))?, mix.kl_nats)))
-            .collect()
+        let by_engine = sensed.header.origin.is_some();
+        let joined =
+            by_engine.then(|| (sensed.as_in_file(&self.spec), as_in_file(self.spec.clone())));
+        let pair = |mix: &Mix| {
+            let predicted = match &joined {
+                Some((sensed, spec)) => predicted(sensed, &mix_of(sensed, spec, mix.mix, mix.bits)),
+                None => predicted(sensed, &sense::mix(sensed, mix.mix)),
+            };
+            Some((mix.bits, (predicted?, mix.kl_nats)))
+        };
+        sensed.mixes.iter().filter_map(pair).collect()
+    }
+
+    /// How additive divergence is over mixes of each size, smallest first.
+    fn by_size(&self) -> Vec<(f64, Additivity)> {
+        let mixes = self.mixes();
+        let mut sizes: Vec<f64> = mixes.iter().filter_map(|(bits, _)| *bits).collect();
+        sizes.sort_by(f64::total_cmp);
+        sizes.dedup();
+        let of = |bits: f64| {
+            let pairs = mixes.iter().filter(|(known, _)| *known == Some(bits));
+            Some((bits, Additivity::of(&pairs.map(|(_, pair)| *pair).collect::<Vec<_>>())?))
+        };
+        sizes.into_iter().filter_map(of).collect()
     }
 
     /// The survey for programs, under stable keys.
     pub fn keys(&self) -> impl Serialize {
-        let pairs = self.mixes();
+        let pairs: Vec<(f64, f64)> = self.mixes().into_iter().map(|(_, pair)| pair).collect();
         let found = Additivity::of(&pairs);
+        let size = |(bits_per_weight, found): (f64, Additivity)| SizeKeys {
+            bits_per_weight,
+            mixes: found.mixes,
+            rank_correlation: found.rank_correlation,
+            median_error: found.error,
+            calibrated_median_error: found.calibrated_error,
+        };
         let key = |(predicted_nats, measured_nats)| MixKeys { predicted_nats, measured_nats };
         SurveyedKeys {
             model: &self.sensed.header.model,
             rows: self.sensed.rows().len(),
             mixes: pairs.into_iter().map(key).collect(),
+            sizes: self.by_size().into_iter().map(size).collect(),
             rank_correlation: found.map(|found| found.rank_correlation),
             median_error: found.map(|found| found.error),
             calibrated_median_error: found.map(|found| found.calibrated_error),
             scale: found.map(|found| found.scale),
             power: found.map(|found| found.power),
         }
+    }
+
+    /// What KV caches lose, a line each.
+    fn write_caches(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        for row in &self.sensed.caches {
+            let CacheRow { keys, values, kl_nats, loss_change_nats } = row;
+            write!(f, "\nKV cache, keys {keys}, values {values}: {kl_nats:.6} nats")?;
+            write!(f, ", loss {loss_change_nats:+.6}")?;
+        }
+        if self.sensed.caches.is_empty() { Ok(()) } else { writeln!(f) }
     }
 
     /// Sums over tensors by class and format.
@@ -210,7 +265,9 @@ impl Display for Surveyed {
         let Header { model, source, tokens, loss_nats, .. } = &self.sensed.header;
         let loss = loss_nats.map(|loss| format!(", loss {loss:.4} nats")).unwrap_or_default();
         writeln!(f, "{model} on {tokens} tokens of {source}{loss}\n\n{}", self.sums())?;
-        let Some(found) = Additivity::of(&self.mixes()) else { return Ok(()) };
+        self.write_caches(f)?;
+        let pairs: Vec<(f64, f64)> = self.mixes().into_iter().map(|(_, pair)| pair).collect();
+        let Some(found) = Additivity::of(&pairs) else { return Ok(()) };
         writeln!(
             f,
             "\n{} random mixes, divergence predicted by adding up and measured:\n\
@@ -221,6 +278,21 @@ impl Display for Surveyed {
             found.scale,
             found.power,
             100.0 * found.calibrated_error
-        )
+        )?;
+        let sizes = self.by_size();
+        if sizes.is_empty() {
+            return Ok(());
+        }
+        let names = ["bits per weight>", "mixes>", "rank correlation>", "error>", "calibrated>"];
+        let table = Table::new(names).with_rows(sizes.into_iter().map(|(bits, found)| {
+            [
+                bits.to_string(),
+                found.mixes.to_string(),
+                format!("{:.4}", found.rank_correlation),
+                format!("{:.1} %", 100.0 * found.error),
+                format!("{:.1} %", 100.0 * found.calibrated_error),
+            ]
+        }));
+        writeln!(f, "\n{table}")
     }
 }

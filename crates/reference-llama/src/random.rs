@@ -98,16 +98,16 @@ fn data(
     progress: &mut impl FnMut(u64),
 ) -> std::io::Result<()> {
     let format = Format::from_ggml_id(place.kind).unwrap_or(Format::F32);
-    let row_len = place.dimensions[0];
-    if place.dimensions.len() < 2 {
+    let (row_len, others) = (place.dimensions[0], &place.dimensions[1..]);
+    if others.is_empty() {
         // A normalization that does nothing.
         for _ in 0..row_len {
             out.write_all(&1f32.to_le_bytes())?;
         }
         return Ok(());
     }
-    // Matrices of experts lie one behind the other.
-    let rows: u64 = place.dimensions[1..].iter().product();
+    // Of all experts, where there are several.
+    let rows: u64 = others.iter().product();
     let kind = ggml_type(format).map_err(Error::other)?;
     let each = (PIECE / row_len).max(1);
     let pieces: Vec<(u64, u64)> = (0..rows)

@@ -7,8 +7,9 @@ use crate::runtime::Runtime;
 
 impl Runtime {
     /// The plan with the blocks of each host in runs by the device of their layer, those of the
-    /// source's processor first, where that costs no more. Inside a host a solver has no reason to
-    /// prefer one order of like blocks; engines that cut layers into runs do.
+    /// source's processor first, where that costs no more or where the engine cannot run the plan
+    /// as it is. Inside a host a solver has no reason to prefer one order of like blocks; engines
+    /// that cut layers into runs do.
     ///
     /// # Complexity
     /// O(blocks log blocks), and two evaluations.
@@ -24,7 +25,11 @@ impl Runtime {
             arrange(deployment, &blocks, layers);
         }
         let (before, after) = (deployment.evaluate(plan), deployment.evaluate(&arranged));
-        if after.is_feasible() && after.cost <= before.cost { arranged } else { plan.clone() }
+        let cannot = || self.misfits(deployment, plan).is_ok_and(|misfits| !misfits.is_empty());
+        match after.is_feasible() && (after.cost <= before.cost || cannot()) {
+            true => arranged,
+            false => plan.clone(),
+        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use edgeplan_machines::device::Backend;
 use edgeplan_model::StoredType;
+use edgeplan_pricing::engine::RpcOverhead;
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, DeviceId, Part, Plan};
 use edgeplan_problem::format::Format;
@@ -83,6 +84,11 @@ pub fn export(order: &Order) -> Result<Vec<(String, String)>, String> {
         return Err(format!("the projector {file}: only llama.cpp and koboldcpp are told of one"));
     }
     let layers = placed(order.deployment, order.plan)?;
+    let speaks_rpc = order.runtime.engine.rpc != RpcOverhead::NONE;
+    if let Some(layer) = layers.iter().find(|layer| !speaks_rpc && order.is_served(layer.device)) {
+        let (name, engine) = (order.name(layer.device), order.runtime.name);
+        return Err(format!("device `{name}`: its backend is rpc; {engine} has none"));
+    }
     let written = match order.runtime.files {
         Files::By(write) => write(order, &layers)?,
         Files::Options(options) => options.files(order, &layers)?,
@@ -121,6 +127,11 @@ impl Order<'_> {
         self.backend(device).is_some_and(|(backend, _)| !backend.is_cpu())
     }
 
+    /// Whether a device is behind an RPC server that its host uses as its own accelerator.
+    pub(crate) fn is_served(&self, device: DeviceId) -> bool {
+        self.backend(device).is_some_and(|(backend, _)| backend == Backend::Rpc)
+    }
+
     /// Where the engine finds a device's host: what the user said of either, or the host's name
     /// with this ending.
     ///
@@ -139,16 +150,20 @@ impl Order<'_> {
         Ok(format!("{name}{ending}"))
     }
 
-    /// The part of a file's name that stands for a device's host: different for different hosts.
+    /// The part of a file's name that stands for a device's host, or for a device that has a server
+    /// of its own: different for different ones.
     pub(crate) fn file_word(&self, device: DeviceId) -> String {
-        let word = plain(self.deployment.host_name(device));
-        let hosts = &self.deployment.hosts;
+        let name = match self.is_served(device) {
+            true => self.name(device),
+            false => self.deployment.host_name(device),
+        };
+        let word = plain(name);
         let alone = self.deployment.devices.iter().filter(|device| device.host.is_none());
-        let names = alone.map(|device| &device.name).chain(hosts).map(|name| plain(name));
-        let lower = |word: &str| word.to_ascii_lowercase();
-        match names.filter(|other| lower(other) == lower(&word)).count() {
-            1 => word,
-            _ => format!("{word}-{}", device.0),
+        let others = alone.map(|device| &device.name).chain(&self.deployment.hosts);
+        let mut others = others.filter(|other| *other != name);
+        match others.any(|other| plain(other).eq_ignore_ascii_case(&word)) {
+            false => word,
+            true => format!("{word}-{}", device.0),
         }
     }
 

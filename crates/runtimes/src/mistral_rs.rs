@@ -187,7 +187,7 @@ fn device(order: &Order, device: DeviceId) -> Result<String, String> {
         Some((Backend::Cpu, _)) => return Ok("cpu".into()),
         Some((Backend::Cuda, number)) => return Ok(format!("cuda[{number}]")),
         Some((Backend::Metal, number)) => return Ok(format!("metal[{number}]")),
-        Some((Backend::Rocm | Backend::Vulkan | Backend::Sycl, _)) | None => {}
+        Some((Backend::Rocm | Backend::Vulkan | Backend::Sycl | Backend::Rpc, _)) | None => {}
     }
     let indexed = |kind: &str| {
         let index = address.strip_prefix(kind)?.strip_prefix('[')?.strip_suffix(']')?;

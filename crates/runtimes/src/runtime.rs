@@ -120,9 +120,19 @@ const GGUF: &[Format] = &[
 /// A block's last addition has no weights and goes to the device of the next block
 /// (`ggml_backend_sched_split_graph`, pass 2), so that both of its operands cross. Prompts of which
 /// the source computes blocks cross twice between servers, too (`full_offload` in
-/// src/llama-context.cpp), which no price of a single hop can say and is left out.
-const RPC: RpcOverhead =
-    RpcOverhead { pass: 2000, position: 20, mask: 2, stride: 256, graph: 13_500, states: 2 };
+/// src/llama-context.cpp), which no price of a single hop can say and is left out. Between an
+/// attention on a server and experts in RAM four tensors are read one after the other: what is
+/// multiplied, the experts chosen, their weights, and what is added (`build_moe_ffn` of
+/// src/llama-graph.cpp; `ggml_backend_tensor_copy` waits for each).
+const RPC: RpcOverhead = RpcOverhead {
+    pass: 2000,
+    position: 20,
+    mask: 2,
+    stride: 256,
+    graph: 13_500,
+    reads: 4,
+    states: 2,
+};
 
 /// llama.cpp places the parts of a block by `--override-tensor`, multiplies long passes on an
 /// accelerator (op offload), keeps the input layer on the CPU, and has room for the logits of a

@@ -203,6 +203,37 @@ fn another_host_serves_its_devices_at_one_address() {
     assert!(worker.contains(&"--port 50055"), "{worker:?}");
 }
 
+const SERVED: &str = "source = 'pc'\n[host.pc]\ndevices = ['catalog:ryzen-9-5900x']\n\
+    ram = '64 GiB'\n[[host.pc.device]]\nprofile = 'catalog:rtx-3090'\nbackend = 'rpc'\n";
+
+#[test]
+fn a_server_may_be_an_accelerator_of_the_source() {
+    let case = Case::new(SERVED, "catalog:qwen3-30b-a3b").unwrap();
+    let plan = case.plan(|part| match part {
+        Part::Embedding => "pc/cpu",
+        Part::Experts(block) if block >= 40 => "pc/cpu",
+        _ => "pc/rpc0",
+    });
+    let error = case.files(&plan, &[]).unwrap_err();
+    assert!(error.contains("`--at 'pc/rpc0=HOST:PORT'`"), "{error}");
+    let files = case.files(&plan, &[("pc/rpc0", "10.0.0.7:50055")]).unwrap();
+    let serve = options(&files["serve.sh"]);
+    assert_eq!(serve[..3], ["--rpc 10.0.0.7:50055", "--device RPC0", "--gpu-layers 49"]);
+    assert!(serve.iter().any(|line| line.ends_with("exps=CPU'")), "{serve:?}");
+    assert!(options(&files["worker-pc_rpc0.sh"]).contains(&"--port 50055"), "{files:?}");
+    // Parts of the first block on the processor, others on the server by its memory's name.
+    let reverse = case.plan(|part| match part {
+        Part::Experts(block) if block >= 40 => "pc/rpc0",
+        _ => "pc/cpu",
+    });
+    let files = case.files(&reverse, &[("pc/rpc0", "10.0.0.7:50055")]).unwrap();
+    let serve = options(&files["serve.sh"]);
+    assert!(serve.iter().any(|line| line.ends_with("exps=RPC0[10.0.0.7:50055]'")), "{serve:?}");
+    let other = Case::of("koboldcpp", SERVED, "catalog:qwen3-30b-a3b").unwrap();
+    let error = other.files(&plan, &[]).unwrap_err();
+    assert!(error.contains("its backend is rpc; koboldcpp has none"), "{error}");
+}
+
 #[test]
 fn two_servers_at_one_address_are_refused() {
     let mini = "[device.mini]\nprofile = 'catalog:apple-m4'\n\

@@ -15,6 +15,7 @@ mod bounding;
 mod branching;
 mod certify;
 mod chain;
+mod crowd;
 mod dual;
 mod effort;
 mod hosts;

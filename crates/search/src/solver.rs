@@ -9,10 +9,10 @@ use crate::bottleneck::BottleneckSearch;
 use crate::bounding::goal::Goal;
 use crate::bounding::{CaseSearch, Effort};
 use crate::chain::{COST_MAX, Chain, DEVICES_MAX, Measure};
-use crate::hosts;
 use crate::joint_bounds::JointSearch;
 use crate::labels::joint::can_share;
 use crate::tuning::{ROUNDS, TUNING};
+use crate::{crowd, hosts};
 
 /// The exact chain solver.
 pub struct ChainSearch {
@@ -60,7 +60,7 @@ impl Solver<Deployment> for ChainSearch {
         let devices = problem.devices.len();
         let shared = problem.models.iter().map(|model| model.shared.len()).max().unwrap_or(0);
         if devices > DEVICES_MAX {
-            return unsupported(format!("{devices} devices; at most {DEVICES_MAX} are allowed"));
+            return crowd::refusal(problem).map_or(Ok(()), unsupported);
         }
         if shared > 64 {
             return unsupported(format!("{shared} shared tensors; at most 64 are allowed"));
@@ -88,6 +88,10 @@ impl Solver<Deployment> for ChainSearch {
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         run.start_from(&self.starts, TUNING.solver.start_share);
+        if run.problem().devices.len() > DEVICES_MAX {
+            let bound = crowd::prove(self, run)?;
+            return Ok(answer(run, bound));
+        }
         if self.starts_from_limits(run) == Start::Infeasible {
             return Ok(Answer::Infeasible);
         }
@@ -97,11 +101,16 @@ impl Solver<Deployment> for ChainSearch {
             (_, Objective::Latency | Objective::Memory) => self.cheapest(run)?,
             (_, Objective::Bottleneck) => BottleneckSearch::new(self, run)?.prove(run)?,
         };
-        Ok(match run.best().cloned() {
-            Some((plan, cost)) => Answer::Plan { plan, lower_bound: Some(bound.min(cost)) },
-            None if bound == Cost::MAX => Answer::Infeasible,
-            None => Answer::Unknown { lower_bound: Some(bound) },
-        })
+        Ok(answer(run, bound))
+    }
+}
+
+/// The best plan, below which no plan costs less than the bound.
+fn answer(run: &Run<'_, Deployment>, bound: Cost) -> Answer<Plan> {
+    match run.best().cloned() {
+        Some((plan, cost)) => Answer::Plan { plan, lower_bound: Some(bound.min(cost)) },
+        None if bound == Cost::MAX => Answer::Infeasible,
+        None => Answer::Unknown { lower_bound: Some(bound) },
     }
 }
 
@@ -230,8 +239,14 @@ mod tests {
     fn what_cannot_be_numbered_is_unsupported() {
         let solver = ChainSearch::default();
         assert_eq!(solver.supports(&question(&[1, 2], &[(1, 1)])), Ok(()));
-        let devices = vec![1; DEVICES_MAX + 1];
-        assert!(solver.supports(&question(&devices, &[(1, 1)])).is_err());
+        let mut many = question(&[1; DEVICES_MAX + 1], &[(1, 1)]);
+        assert_eq!(solver.supports(&many), Ok(()));
+        // Two devices of one host.
+        many.hosts = vec!["pc".into()];
+        for device in &mut many.devices[..2] {
+            device.host = Some(edgeplan_problem::deployment::HostId(0));
+        }
+        assert!(solver.supports(&many).is_err());
         // Costs whose sums are not exact.
         assert!(solver.supports(&question(&[1], &[(1, 1 << 51)])).is_err());
     }

@@ -7,6 +7,7 @@
 //! A comment says what a number counts, why it is there, and which experiment set it. "Not
 //! measured" means that the history records no experiment with this number alone.
 
+use crate::crowd::{CROWD, CrowdTuning};
 use crate::effort::{Beam, Crowding, CycleEffort, DualRound, JointRound, Round, RunSearch};
 use crate::hosts::{HOSTS, HostTuning};
 
@@ -24,6 +25,7 @@ pub(crate) struct Tuning {
     pub(crate) tree: TreeTuning,
     pub(crate) joint: JointTuning,
     pub(crate) hosts: HostTuning,
+    pub(crate) crowd: CrowdTuning,
     pub(crate) corridor: CorridorTuning,
     pub(crate) bottleneck: BottleneckTuning,
     pub(crate) cycle: CycleTuning,
@@ -354,6 +356,7 @@ pub(crate) static TUNING: Tuning = Tuning {
         compared_max: 300,
     },
     hosts: HOSTS,
+    crowd: CROWD,
     corridor: CorridorTuning {
         around: 2,
         round: JointRound {

@@ -35,6 +35,52 @@ fn tiny_instances_are_solved_as_brute_force_solves_them() {
     assert!(3 * feasible > checked && feasible < checked, "{feasible} of {checked} are feasible");
 }
 
+#[test]
+fn more_devices_than_a_set_holds_change_nothing_where_they_are_of_no_use() {
+    let (mut feasible, mut checked) = (0, 0);
+    for seed in 0..CROWDS {
+        let Some(instance) = draw(seed) else { continue };
+        if instance.has_hosts() {
+            continue;
+        }
+        let best = instance.brute_force().map(|(cost, _)| cost);
+        let crowd = crowded(&instance);
+        checked += 1;
+        feasible += u64::from(best.is_some());
+        assert_eq!(agrees(&crowd, best), Ok(()), "seed {seed}");
+    }
+    assert!(feasible > CROWDS / 8 && feasible < checked, "{feasible} of {checked} are feasible");
+}
+
+/// Tiny instances among many devices.
+const CROWDS: u64 = 400;
+
+/// The same question with devices that can hold nothing and lead nowhere.
+fn crowded(instance: &Deployment) -> Deployment {
+    let (few, many) = (instance.devices.len(), instance.devices.len() + 130);
+    let mut crowd = instance.clone();
+    for index in few..many {
+        let name = format!("useless {index}");
+        let memory = Bytes::ZERO;
+        crowd.devices.push(Device { name, memory, host: None, ..instance.devices[0].clone() });
+    }
+    for model in &mut crowd.models {
+        for option in model.layers.iter_mut().flat_map(|layer| &mut layer.options) {
+            option.compute.resize(many, None);
+        }
+        for message in &mut model.messages {
+            let old = std::mem::take(&mut message.time);
+            let pairs = (0..many * many).map(|pair| (pair / many, pair % many));
+            let time = |(from, to)| match from < few && to < few {
+                true => old[from * few + to],
+                false => (from == to).then_some(Nanos::ZERO),
+            };
+            message.time = pairs.map(time).collect();
+        }
+    }
+    crowd.checked().expect("it was one before")
+}
+
 /// Whether the search says what is true.
 fn agrees(instance: &Deployment, best: Option<Cost>) -> Result<(), String> {
     let limits = Limits { gap: 0.0, steps: Some(5_000_000), ..Limits::default() };

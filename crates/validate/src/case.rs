@@ -7,6 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{read_text, to_json, write_atomic};
+use edgeplan_measure::machine::Machine;
+use edgeplan_pricing::CHUNK;
+use edgeplan_problem::Bytes;
 
 use crate::bench;
 use crate::child::{Child, Setup};
@@ -15,7 +18,7 @@ use crate::planner::{self, Prediction, Question};
 use crate::quantized;
 use crate::rows::Row;
 use crate::splits::{self, Split};
-use crate::suite::{Bench, Class, Model, SOURCE, Setting};
+use crate::suite::{Bench, Class, Model, SOURCE, Setting, Worker};
 use crate::trial::{self, Command, Places, Served, Trial, median};
 
 /// How long a file may be quantized.
@@ -55,8 +58,7 @@ impl<'a> Case<'a> {
             cluster: folder.join("cluster.toml"),
             workload: folder.join("workload.toml"),
         };
-        let links = trial::links(setting)?;
-        write_atomic(&question.cluster, &(setting.devices() + &links))?;
+        write_atomic(&question.cluster, &setting.cluster(&trial::links(setting)?))?;
         write_atomic(&question.workload, &model.workload())?;
         Ok(Self { places, setting, model, question, folder })
     }
@@ -65,7 +67,7 @@ impl<'a> Case<'a> {
     pub(crate) fn rows(&self, bench: &Bench) -> Result<Vec<Row>> {
         self.measure(bench, &["before"])?;
         let mut runs: Vec<Run> = Vec::new();
-        for split in Split::ALL {
+        for &split in self.setting.splits() {
             println!("{}, {}", self.setting.name, split.name());
             let run = self.run(split, &runs)?;
             runs.push(run);
@@ -110,13 +112,17 @@ impl<'a> Case<'a> {
             return Ok(Run { split, plan: Some(layers), result: Err(last_words(&error)) });
         }
         let same = known.iter().find(|run| run.plan.as_ref() == Some(&layers));
-        if let (Some(Ok(same)), true) = (same.map(|run| &run.result), split != Split::Default) {
+        if let (Some(Ok(same)), false) = (same.map(|run| &run.result), split.is_automatic()) {
             return Ok(Run { split, plan: Some(layers), result: Ok(same.clone()) });
         }
         let model = self.file(&plan, &export)?;
-        let command = match split {
-            Split::Default => Command::Plain,
-            _ => Command::Export(&export),
+        let told = match split {
+            Split::Fit => self.fit()?,
+            _ => Vec::new(),
+        };
+        let command = match split.is_automatic() {
+            true => Command::Plain(&told),
+            false => Command::Export(&export),
         };
         let served = Served { model: self.model, file: &model };
         let used: Vec<&str> = plan.models[0].layers.iter().map(|l| l.device.as_str()).collect();
@@ -127,8 +133,10 @@ impl<'a> Case<'a> {
     /// Writes the files that run a plan, and says what is predicted.
     fn export(&self, plan: &Path, out: &Path) -> Result<Prediction> {
         let names = self.setting.worker.keys();
-        let at: Vec<_> =
-            names.enumerate().map(|(index, name)| (name.clone(), trial::address(index))).collect();
+        let at: Vec<_> = names
+            .enumerate()
+            .map(|(index, name)| (self.setting.device(name), trial::address(index)))
+            .collect();
         self.question.export(plan, out, &at)
     }
 
@@ -141,13 +149,27 @@ impl<'a> Case<'a> {
                 .with_context(|| format!("setting {}", self.setting.name))?;
         }
         let planned = read_plan(&path)?;
-        if split == Split::FastestFirst {
-            let path = self.folder.join("fastest.json");
-            let made = self.solve(split.name(), &path)?;
+        if let (Some(solver), true) = (split.solver(), split != Split::Plan) {
+            let path = self.folder.join(format!("{solver}.json"));
+            let made = self.solve(solver, &path)?;
             return made.map_or_else(|reason| Ok(Err(reason)), |()| read_plan(&path).map(Ok));
         }
         let workers: Vec<&str> = self.setting.worker.keys().map(String::as_str).collect();
         Ok(Ok(split.cut(&planned, &workers).unwrap_or(planned)))
+    }
+
+    /// Options by which llama.cpp fits the model into the accelerators' memories: each reports all
+    /// memory of this machine as free, so that what is not the accelerator's must stay free.
+    fn fit(&self) -> Result<Vec<String>> {
+        let (all, margin) = (Machine::here().memory_bytes, planner::margin()?);
+        let kept = |worker: &Worker| {
+            let own = Bytes(worker.memory.0).saturating_sub(margin);
+            (all.saturating_sub(own.0) >> 20).to_string()
+        };
+        let kept: Vec<String> = self.setting.worker.values().map(kept).collect();
+        let pairs = [("--fit", "on".to_owned()), ("--fit-target", kept.join(","))];
+        let ubatch = ("--ubatch-size", CHUNK.to_string());
+        Ok(pairs.into_iter().chain([ubatch]).flat_map(|(a, b)| [a.to_owned(), b]).collect())
     }
 
     fn solve(&self, solver: &str, out: &Path) -> Result<Result<(), String>> {
@@ -193,7 +215,8 @@ impl<'a> Case<'a> {
         write_atomic(&file, &to_json(&plan))?;
         let predicted = self.export(&file, &self.folder.join(format!("{name}-predicted")))?;
         let token = || trial.timings.iter().map(|timings| timings.predicted_per_token_ms);
-        let workers = predicted.devices.iter().filter(|(name, _)| *name != SOURCE);
+        let source = self.setting.device(SOURCE);
+        let workers = predicted.devices.iter().filter(|(name, _)| **name != source);
         let bytes: u64 =
             workers.map(|(_, bill)| (bill.weights + bill.kv + bill.activations).0).sum();
         let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);

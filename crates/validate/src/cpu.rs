@@ -46,6 +46,10 @@ impl Cpu {
         let _ = fs::remove_dir(&folder);
         fs::create_dir(&folder)
             .with_context(|| format!("{}: a share of a core needs root", folder.display()))?;
+        // Whatever else runs shall not make the share smaller: a group is weighed as one process.
+        let (file, weight) = if unified { ("cpu.weight", 10_000) } else { ("cpu.shares", 262_144) };
+        let path = folder.join(file);
+        fs::write(&path, weight.to_string()).with_context(|| path.display().to_string())?;
         Ok(Self { group: Some(Group { folder, unified }), percent })
     }
 

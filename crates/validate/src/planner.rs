@@ -11,7 +11,6 @@ use edgeplan_files::quantity::Memory;
 use edgeplan_files::{to_json, write_atomic, write_folder_atomic};
 use edgeplan_pricing::llama_bench::{Bench, llama_bench};
 use edgeplan_problem::Bytes;
-use edgeplan_runtimes::latency;
 use edgeplan_solvers::find;
 
 /// Seconds for a plan.
@@ -47,6 +46,11 @@ pub(crate) struct Bill {
 pub(crate) fn import(benches: &[PathBuf], out: &Path) -> Result<()> {
     let text = llama_bench(benches, Bench { memory: MEMORY, threads: None })?;
     Ok(write_atomic(out, &text)?)
+}
+
+/// What llama.cpp leaves free of each memory.
+pub(crate) fn margin() -> Result<Bytes> {
+    Ok(engine()?.margin)
 }
 
 fn engine() -> Result<&'static Runtime> {
@@ -111,7 +115,7 @@ impl Question {
             (device.name.clone(), bill)
         });
         Ok(Prediction {
-            latency_ns: latency(&exported.deployment, &exported.plan).0,
+            latency_ns: exported.request.map_or(0, |request| request.whole.0),
             first_token_ns: exported.request.map_or(0, |request| request.first_token.0),
             devices: devices.collect(),
         })

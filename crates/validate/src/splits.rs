@@ -17,10 +17,21 @@ pub(crate) enum Split {
     Even,
     /// As much as fits on the fastest device, then on the next one.
     FastestFirst,
+    /// What llama.cpp's `--fit` does, told how much memory each accelerator has.
+    Fit,
+    /// `--n-cpu-moe N` at the best N of those that fit.
+    CpuExperts,
+    /// `--gpu-layers N` at the best N of those that fit.
+    GpuLayers,
 }
 
 impl Split {
-    pub(crate) const ALL: [Self; 4] = [Self::Plan, Self::Default, Self::Even, Self::FastestFirst];
+    /// Those of machines, each with one memory.
+    pub(crate) const MACHINES: [Self; 4] =
+        [Self::Plan, Self::Default, Self::Even, Self::FastestFirst];
+    /// Those of a machine with accelerators.
+    pub(crate) const ACCELERATORS: [Self; 4] =
+        [Self::Plan, Self::Fit, Self::CpuExperts, Self::GpuLayers];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -28,14 +39,36 @@ impl Split {
             Self::Default => "default",
             Self::Even => "even",
             Self::FastestFirst => "fastest-first",
+            Self::Fit => "fit",
+            Self::CpuExperts => "n-cpu-moe",
+            Self::GpuLayers => "gpu-layers",
         }
+    }
+
+    /// The solver that cuts so; `None` where the plan is changed.
+    pub(crate) fn solver(self) -> Option<&'static str> {
+        match self {
+            Self::Plan => Some("chain-search"),
+            Self::Default | Self::Even => None,
+            Self::FastestFirst => Some("fastest-first"),
+            Self::Fit => Some("llama-fit"),
+            Self::CpuExperts => Some("n-cpu-moe"),
+            Self::GpuLayers => Some("gpu-layers"),
+        }
+    }
+
+    /// Whether llama.cpp decides where things lie, and is not told.
+    pub(crate) fn is_automatic(self) -> bool {
+        matches!(self, Self::Default | Self::Fit)
     }
 
     /// The plan with blocks and head elsewhere; `None` where another solver of `edgeplan` decides.
     pub(crate) fn cut(self, plan: &PlanFile, workers: &[&str]) -> Option<PlanFile> {
         let blocks = plan.models[0].layers.iter().filter(is_block).count();
         let places: Vec<&str> = match self {
-            Self::Plan | Self::FastestFirst => return None,
+            Self::Plan | Self::FastestFirst | Self::Fit | Self::CpuExperts | Self::GpuLayers => {
+                return None;
+            }
             Self::Default => by_share(blocks, workers),
             Self::Even => {
                 let all: Vec<&str> =
@@ -76,18 +109,30 @@ fn evenly<'a>(blocks: usize, devices: &[&'a str]) -> Vec<&'a str> {
     places
 }
 
-/// Who holds how many blocks, in order, and the head: `source 4, a 18 + head`.
+/// Who holds how many blocks, in order, and the head: `source 4, a 18 + head`. Of blocks in parts
+/// the attention, then the experts: `rpc0 22 + head; experts cpu 10, rpc0 12`.
 pub(crate) fn summary(plan: &PlanFile) -> String {
+    let behind = plan.models[0].layers.iter().filter(|l| l.layer != Part::Embedding.into());
+    let (second, first): (Vec<_>, Vec<_>) = behind
+        .partition(|l| matches!(l.layer.part(), Some(Part::Experts(_) | Part::FeedForward(_))));
+    match second.is_empty() {
+        true => runs(&first),
+        false => format!("{}; experts {}", runs(&first), runs(&second)),
+    }
+}
+
+fn runs(layers: &[&PlannedLayer]) -> String {
     let mut runs: Vec<(&str, usize, bool)> = Vec::new();
-    for layer in plan.models[0].layers.iter().filter(|layer| layer.layer != Part::Embedding.into())
-    {
+    for layer in layers {
         let head = layer.layer == Part::Head.into();
+        // The device of a host without the host's name.
+        let name = layer.device.rsplit('/').next().unwrap_or_default();
         match runs.last_mut() {
-            Some((device, count, ends)) if *device == layer.device => {
+            Some((device, count, ends)) if *device == name => {
                 *count += usize::from(!head);
                 *ends |= head;
             }
-            _ => runs.push((&layer.device, usize::from(!head), head)),
+            _ => runs.push((name, usize::from(!head), head)),
         }
     }
     let word = |(device, count, head): (&str, usize, bool)| match (count, head) {
@@ -116,6 +161,28 @@ pub(crate) mod tests {
             layers.join(", ")
         );
         PlanFile::parse("plan.json", &text).unwrap()
+    }
+
+    #[test]
+    fn parts_of_blocks_are_told_apart() {
+        let layer = |name: &str, device: &str| {
+            format!("{{\"layer\": \"{name}\", \"device\": \"pc/{device}\", \"recipe\": \"q4_K\"}}")
+        };
+        let layers = [
+            layer("embedding", "cpu"),
+            layer("block 0 attention", "rpc0"),
+            layer("block 0 experts", "cpu"),
+            layer("block 1 attention", "rpc0"),
+            layer("block 1 experts", "rpc0"),
+            layer("head", "rpc0"),
+        ];
+        let text = format!(
+            "{{\"schema\": \"edgeplan-plan/1\", \"instance\": \"x\", \"models\": [{{\"name\": \
+             \"m\", \"layers\": [{}]}}]}}",
+            layers.join(", ")
+        );
+        let plan = PlanFile::parse("plan.json", &text).unwrap();
+        assert_eq!(summary(&plan), "rpc0 2 + head; experts cpu 1, rpc0 1");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! The settings: models, and machines that are parts of this one.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 use edgeplan_files::{InputError, parse_toml};
-use edgeplan_machines::cluster::Cluster;
+use edgeplan_machines::cluster::{Cluster, ClusterDevice, ClusterFile, Host, Internal, Link};
+use edgeplan_machines::device::Backend;
 use edgeplan_pricing::workload::Workload;
 use serde::Deserialize;
+
+use crate::splits::Split;
 
 /// What the source is called.
 pub(crate) const SOURCE: &str = "source";
@@ -43,6 +45,9 @@ pub(crate) struct Model {
     pub(crate) vocab: u32,
     /// Files that machines are measured with: in all formats that plans may choose.
     pub(crate) bench: Vec<String>,
+    /// Tokens that the cache is allocated for; of one request if not said.
+    #[serde(default)]
+    pub(crate) context: Option<u32>,
     /// Other keys of a `workload.toml`.
     #[serde(default)]
     pub(crate) workload: String,
@@ -56,6 +61,9 @@ pub(crate) struct Setting {
     pub(crate) model: String,
     /// Whether machines or links differ: there a plan should pay.
     pub(crate) heterogeneous: bool,
+    /// Whether workers are accelerators of the source: the parts of a block may then lie apart.
+    #[serde(default)]
+    pub(crate) accelerators: bool,
     pub(crate) source: Machine,
     pub(crate) worker: BTreeMap<String, Worker>,
 }
@@ -131,7 +139,19 @@ impl Suite {
                     return error(key("percent"), problem);
                 }
             }
-            Cluster::parse(&format!("{file}: setting {}", setting.name), &setting.cluster())?;
+            let mut links =
+                setting.worker.values().map(|worker| (worker.bandwidth, worker.latency));
+            let first = links.next();
+            if setting.accelerators && links.any(|link| Some(link) != first) {
+                return error(
+                    key("worker"),
+                    "accelerators of one machine have the same link".into(),
+                );
+            }
+            // Profiles of hosts would be read, and are not measured yet.
+            let apart = Setting { accelerators: false, ..setting.clone() };
+            let text = apart.cluster(&apart.links());
+            Cluster::parse(&format!("{file}: setting {}", setting.name), &text)?;
         }
         Ok(suite)
     }
@@ -141,7 +161,14 @@ impl Model {
     /// The `workload.toml`.
     pub(crate) fn workload(&self) -> String {
         let (prompt, generate) = (self.prompt, self.generate);
-        format!("prompt = {prompt}\ngenerate = {generate}\n{}", self.workload)
+        let context =
+            self.context.map_or_else(String::new, |tokens| format!("context = {tokens}\n"));
+        format!("prompt = {prompt}\ngenerate = {generate}\n{context}{}", self.workload)
+    }
+
+    /// Tokens of a context without an export.
+    pub(crate) fn context(&self) -> u32 {
+        self.context.unwrap_or(self.prompt + self.generate)
     }
 }
 
@@ -160,33 +187,67 @@ impl Setting {
         self.machines().into_iter().map(|(_, class)| class)
     }
 
-    /// The devices of the `cluster.toml`, beside which the profiles of classes lie.
-    pub(crate) fn devices(&self) -> String {
-        let mut text = format!("source = \"{SOURCE}\"\n");
-        for (name, class) in self.machines() {
-            let memory = self.worker.get(name).map_or(self.source.memory, |worker| worker.memory);
-            // Writing to a string cannot fail.
-            let _ = write!(
-                text,
-                "\n[device.{name}]\nprofile = \"{}.toml\"\nmemory = \"{memory}\"\n",
-                class.name()
-            );
+    /// The ways of cutting a model that are compared.
+    pub(crate) fn splits(&self) -> &'static [Split] {
+        match self.accelerators {
+            true => &Split::ACCELERATORS,
+            false => &Split::MACHINES,
         }
-        text
     }
 
-    /// The `cluster.toml`, with links as they are meant.
-    pub(crate) fn cluster(&self) -> String {
-        let mut text = self.devices();
-        for (name, worker) in &self.worker {
-            let Worker { bandwidth, latency, .. } = worker;
-            let _ = write!(
-                text,
-                "\n[[link]]\nbetween = [\"{SOURCE}\", \"{name}\"]\nbandwidth = \"{bandwidth}\"\n\
-                 latency = \"{latency}\"\n"
-            );
+    /// What a plan calls the source, and a worker.
+    pub(crate) fn device(&self, machine: &str) -> String {
+        if !self.accelerators {
+            return machine.into();
         }
-        text
+        match self.worker.keys().position(|worker| worker == machine) {
+            Some(index) => format!("{SOURCE}/rpc{index}"),
+            None => format!("{SOURCE}/cpu"),
+        }
+    }
+
+    /// The name of the script that starts a worker, in an export of a plan that uses it.
+    pub(crate) fn script(&self, worker: &str) -> String {
+        format!("worker-{}.sh", self.device(worker).replace('/', "_"))
+    }
+
+    /// The `cluster.toml` with these links, by worker; profiles of classes lie beside it.
+    pub(crate) fn cluster(&self, links: &[Link]) -> String {
+        let device = |(name, class): (&str, Class)| {
+            let memory = self.worker.get(name).map_or(self.source.memory, |worker| worker.memory);
+            let profile = ClusterDevice::new(format!("{}.toml", class.name()));
+            (name.to_owned(), ClusterDevice { memory: Some(memory), ..profile })
+        };
+        let mut file = ClusterFile { source: SOURCE.into(), ..ClusterFile::default() };
+        if !self.accelerators {
+            file.device = self.machines().into_iter().map(device).collect();
+            file.link = links.to_vec();
+            return file.text("");
+        }
+        let mut host = Host::default();
+        for (name, class) in self.machines() {
+            let backend = Some(if class.source { Backend::Cpu } else { Backend::Rpc });
+            host.device.push(ClusterDevice { backend, ..device((name, class)).1 });
+        }
+        // Of links that are alike, the slowest measured one.
+        let slowest = links.iter().map(|link| (link.bandwidth, link.latency));
+        let slowest = slowest.reduce(|one, other| (one.0.min(other.0), one.1.max(other.1)));
+        if let Some((bandwidth, latency)) = slowest {
+            host.internal = Internal { bandwidth, latency };
+        }
+        file.host.insert(SOURCE.into(), host);
+        file.text("")
+    }
+
+    /// Links as they are meant.
+    fn links(&self) -> Vec<Link> {
+        let link = |(name, worker): (&String, &Worker)| Link {
+            between: [SOURCE.into(), name.clone()],
+            bandwidth: worker.bandwidth,
+            latency: worker.latency,
+            one_way: false,
+        };
+        self.worker.iter().map(link).collect()
     }
 }
 
@@ -201,6 +262,29 @@ mod tests {
         let suite = Suite::parse("llama-cpp.toml", OWN).unwrap();
         assert!(suite.setting.len() >= 6);
         assert!(suite.setting.iter().filter(|setting| setting.heterogeneous).count() >= 4);
+    }
+
+    const EXPERTS: &str = include_str!("../../../bench-data/validation/llama-cpp-experts.toml");
+
+    #[test]
+    fn workers_may_be_accelerators_of_the_source() {
+        let suite = Suite::parse("llama-cpp-experts.toml", EXPERTS).unwrap();
+        assert!(suite.setting.len() >= 6 && suite.model.len() >= 2);
+        let setting = suite.setting.iter().find(|setting| setting.worker.len() == 2).unwrap();
+        assert_eq!([SOURCE, "b"].map(|name| setting.device(name)), ["source/cpu", "source/rpc1"]);
+        assert_eq!(setting.script("a"), "worker-source_rpc0.sh");
+        let mut links = setting.links();
+        links[1].latency = Time(7_000_000);
+        let text = setting.cluster(&links);
+        let file: ClusterFile = parse_toml("cluster.toml", &text).unwrap();
+        let host = &file.host[SOURCE];
+        let backends: Vec<_> = host.device.iter().map(|device| device.backend.unwrap()).collect();
+        assert_eq!(backends, [Backend::Cpu, Backend::Rpc, Backend::Rpc]);
+        // The slower of two links that are meant to be alike.
+        assert_eq!(host.internal.latency, Time(7_000_000));
+        let uneven = EXPERTS.replacen("latency = \"0.3 ms\"", "latency = \"3 ms\"", 1);
+        let error = Suite::parse("s.toml", &uneven).unwrap_err();
+        assert!(error.to_string().contains("have the same link"), "{error}");
     }
 
     #[test]

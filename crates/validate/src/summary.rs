@@ -16,8 +16,11 @@ pub(crate) struct Summary {
     pairs: Pairs,
     /// Those of them whose measured times do not overlap.
     apart: Pairs,
-    /// By setting: name, whether machines differ, how much longer a token of the default takes.
+    /// By setting: name, whether machines differ, how much longer a token takes where llama.cpp
+    /// decides.
     speedups: Vec<(String, bool, f64)>,
+    /// By setting: how much longer a token of the best other cut takes than one of the plan.
+    over_best: Vec<f64>,
 }
 
 /// How many pairs of cuts there are, and how many were predicted in the order measured.
@@ -67,14 +70,17 @@ impl Summary {
             }
         }
         for one in rows.iter().filter(|row| row.measured()) {
-            let default = rows
-                .iter()
-                .filter(|row| row.measured())
-                .find(|row| row.setting == one.setting && row.split == "default")
-                .filter(|_| one.split == "plan");
-            summary.speedups.extend(default.map(|default| {
-                (one.setting.clone(), one.heterogeneous, default.token_ms / one.token_ms)
+            if one.split != "plan" {
+                continue;
+            }
+            let of_setting = rows.iter().filter(|row| row.measured() && row.setting == one.setting);
+            let others = of_setting.filter(|row| row.split != "plan");
+            let automatic = others.clone().find(|row| ["default", "fit"].contains(&&*row.split));
+            summary.speedups.extend(automatic.map(|automatic| {
+                (one.setting.clone(), one.heterogeneous, automatic.token_ms / one.token_ms)
             }));
+            let best = others.map(|row| row.token_ms).min_by(f64::total_cmp);
+            summary.over_best.extend(best.map(|best| best / one.token_ms));
         }
         summary
     }
@@ -84,7 +90,7 @@ impl Summary {
         let (pairs, apart) = (&self.pairs, &self.apart);
         format!(
             "median error per token {:.1} %, of the prompt {:.1} %; {} of {} pairs in order, {} of \
-             {} whose times do not overlap; speedup over the default {}",
+             {} whose times do not overlap; speedup over llama.cpp's own cut {}",
             100.0 * self.token_error.0,
             100.0 * self.prompt_error.0,
             pairs.agreeing,
@@ -98,14 +104,33 @@ impl Summary {
     /// Least and median speedup where machines differ, or where they do not.
     fn speedup(&self, heterogeneous: bool) -> String {
         let those = self.speedups.iter().filter(|(_, differ, _)| *differ == heterogeneous);
-        let those: Vec<f64> = those.map(|(_, _, speedup)| *speedup).collect();
-        let least = those.iter().copied().fold(f64::INFINITY, f64::min);
-        match median(those) {
-            Ok(median) => format!("{median:.2} (median), {least:.2} (least)"),
-            Err(_) => "unknown".into(),
-        }
+        median_and_least(those.map(|(_, _, speedup)| *speedup).collect())
     }
 }
+
+fn median_and_least(values: Vec<f64>) -> String {
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    match median(values) {
+        Ok(median) => format!("{median:.2} (median), {least:.2} (least)"),
+        Err(_) => "unknown".into(),
+    }
+}
+
+/// What is on one machine, for people.
+const MACHINES: &str = "Several machines on one: each is a share of a core, each link a relay of \
+    that bandwidth and latency \
+    ([`llama-cpp.toml`](../../bench-data/validation/llama-cpp.toml)). Every cut was exported, \
+    started by the exported scripts, and asked for tokens; `default` is llama.cpp told of its \
+    servers and nothing else.";
+const ACCELERATORS: &str = "A processor and its accelerators on one machine: each is a share of a \
+    core, an accelerator an RPC server behind a relay of that bandwidth and latency \
+    ([`llama-cpp-experts.toml`](../../bench-data/validation/llama-cpp-experts.toml)). Models have \
+    experts and random weights. Every cut was exported, started by the exported scripts, and asked \
+    for tokens; `fit` is llama.cpp's own `--fit`, told how much memory each accelerator has, and \
+    nothing else; its prediction is that of the policy `llama-fit`. What a server leaves to RAM is \
+    read a tensor at a time; where a core is shared, each read takes more than the latency of the \
+    link, so that cuts with many such blocks, or with the head behind a server, are slower than \
+    predicted.";
 
 /// The page of a record.
 pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
@@ -113,26 +138,23 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
     let percent = |(median, most): (f64, f64)| {
         format!("{:.1} % (median), {:.1} % (most)", 100.0 * median, 100.0 * most)
     };
+    let accelerators = rows.iter().any(|row| row.split == "fit");
+    let (what, own) =
+        if accelerators { (ACCELERATORS, "`--fit`") } else { (MACHINES, "the default") };
     let mut text = String::from("# Plans on llama.cpp, predicted and measured\n\n");
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "Several machines on one: each is a share of a core, each link a relay of that \
-         bandwidth and latency \
-         ([`llama-cpp.toml`](../../bench-data/validation/llama-cpp.toml)). Every cut was \
-         exported, started by the exported scripts, and asked for tokens; `default` is \
-         llama.cpp told of its servers and nothing else. Predictions are those of `edgeplan \
-         export`, on profiles that llama.cpp's own `llama-bench` yielded on each machine \
-         before and after its cuts were run, and on links as `edgeplan profile --link` \
-         measured them. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
+        "{what} Predictions are those of `edgeplan export`, on profiles that llama.cpp's own \
+         `llama-bench` yielded on each machine before and after its cuts were run, and on links as \
+         `edgeplan profile --link` measured them. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
          | | |\n| --- | --: |\n\
          | error of the time per generated token | {} |\n\
          | error of the time of the prompt | {} |\n\
          | error of the workers' memory | {} |\n\
          | pairs of cuts that were predicted in the order measured | {} of {} |\n\
          | of them those whose measured times do not overlap | {} of {} |\n\
-         | a token of the default over one of the plan, where machines or links differ | {} |\n\
-         | the same where they do not | {} |\n\n",
+         | a token of {own} over one of the plan, where machines or links differ | {} |\n",
         percent(summary.token_error),
         percent(summary.prompt_error),
         percent(summary.memory_error),
@@ -141,8 +163,15 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
         summary.apart.agreeing,
         summary.apart.all,
         summary.speedup(true),
-        summary.speedup(false)
     );
+    let _ = match accelerators {
+        true => writeln!(
+            text,
+            "| a token of the best other cut over one of the plan | {} |\n",
+            median_and_least(summary.over_best)
+        ),
+        false => writeln!(text, "| the same where they do not | {} |\n", summary.speedup(false)),
+    };
     text.push_str(
         "A cut that two ways of splitting chose counts once. Below 1, llama.cpp's own split is \
          faster than the plan. Times are medians of requests in milliseconds; \
@@ -222,11 +251,17 @@ mod tests {
 
     #[test]
     fn the_recorded_page_is_of_the_recorded_rows() {
-        let folder =
-            std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports/llamacpp");
-        let rows = crate::rows::read(&folder.join("rows.csv")).unwrap();
-        assert!(rows.len() >= 30);
-        let made = page(&rows, "./x validate-llamacpp reports/llamacpp", "2026-11-21");
-        assert_eq!(std::fs::read_to_string(folder.join("README.md")).unwrap(), made);
+        let records = [
+            ("llamacpp", "./x validate-llamacpp reports/llamacpp", "2026-11-21"),
+            ("experts", "./x validate-experts reports/experts", "2026-11-30"),
+        ];
+        let reports = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");
+        for (folder, command, date) in records {
+            let folder = reports.join(folder);
+            let rows = crate::rows::read(&folder.join("rows.csv")).unwrap();
+            assert!(rows.len() >= 30, "{command}");
+            let made = page(&rows, command, date);
+            assert_eq!(std::fs::read_to_string(folder.join("README.md")).unwrap(), made);
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 use edgeplan_link::Limits;
+use edgeplan_machines::cluster::Link;
 use statrs::statistics::{Data, Median as _};
 
 use crate::child::{Child, Setup};
@@ -61,15 +62,15 @@ pub(crate) struct Trial {
 pub(crate) enum Command<'a> {
     /// The scripts of an export.
     Export(&'a Path),
-    /// llama.cpp with its list of servers alone.
-    Plain,
+    /// llama.cpp with its list of servers alone, and what else it is told.
+    Plain(&'a [String]),
 }
 
 impl Command<'_> {
     /// Whether a worker must run: llama.cpp waits for all servers that it was told of, even if
     /// nothing is placed there.
     fn wants(self, name: &str, used: &[&str]) -> bool {
-        matches!(self, Self::Plain) || used.contains(&name)
+        matches!(self, Self::Plain(_)) || used.contains(&name)
     }
 }
 
@@ -94,7 +95,7 @@ pub(crate) fn run(
 ) -> Result<Trial> {
     let mut workers = Vec::new();
     for (index, name) in setting.worker.keys().enumerate() {
-        if command.wants(name, used) {
+        if command.wants(&setting.device(name), used) {
             workers.push(worker(places, setting, command, index, name)?);
         }
     }
@@ -142,12 +143,12 @@ fn worker(
     let setup = Setup { log: &log, variables: &variables };
     let port_word = port.to_string();
     let script = match command {
-        Command::Export(folder) => folder.join(format!("worker-{name}.sh")).display().to_string(),
-        Command::Plain => String::new(),
+        Command::Export(folder) => folder.join(setting.script(name)).display().to_string(),
+        Command::Plain(_) => String::new(),
     };
     let words = match command {
         Command::Export(_) => vec!["sh", script.as_str()],
-        Command::Plain => {
+        Command::Plain(_) => {
             vec![&*program, "--port", &*port_word, "--threads", "1", "--cache"]
         }
     };
@@ -158,8 +159,8 @@ fn worker(
 
 /// The links as `edgeplan profile` measures them: delays of relays, of threads that wake up, and of
 /// whatever else runs on this machine are part of them.
-pub(crate) fn links(setting: &Setting) -> Result<String> {
-    let mut text = String::new();
+pub(crate) fn links(setting: &Setting) -> Result<Vec<Link>> {
+    let mut links = Vec::new();
     for (index, (name, worker)) in setting.worker.iter().enumerate() {
         let port = WORKER_PORT + u16::try_from(index)?;
         let server = edgeplan_link::Server::bind(&format!("127.0.0.1:{port}"), Limits::default())?;
@@ -173,10 +174,9 @@ pub(crate) fn links(setting: &Setting) -> Result<String> {
             serving.join().map_err(|_| anyhow!("the server of links ended early"))??;
             Ok::<_, anyhow::Error>(measured?)
         })?;
-        let links = edgeplan::links(&measured, &[SOURCE.into(), name.clone()]);
-        text += &format!("\n{}", edgeplan::link_lines(&measured, &links));
+        links.extend(edgeplan::links(&measured, &[SOURCE.into(), name.clone()]));
     }
-    Ok(text)
+    Ok(links)
 }
 
 /// The link to a worker, at full speed by default.
@@ -190,7 +190,11 @@ fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
 
 /// Addresses of the servers that llama.cpp gets where it gets no export.
 fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
-    let all = setting.worker.keys().enumerate().filter(|(_, name)| command.wants(name, used));
+    let all = setting
+        .worker
+        .keys()
+        .enumerate()
+        .filter(|(_, name)| command.wants(&setting.device(name), used));
     all.map(|(index, _)| address(index)).collect::<Vec<_>>().join(",")
 }
 
@@ -211,24 +215,19 @@ fn serve(
     ];
     let log = places.work.join("source.log");
     let setup = Setup { log: &log, variables: &variables };
-    let (file, context) = (file.display().to_string(), (model.prompt + model.generate).to_string());
+    let (file, context) = (file.display().to_string(), model.context().to_string());
     let script = match command {
         Command::Export(folder) => folder.join("serve.sh").display().to_string(),
-        Command::Plain => String::new(),
+        Command::Plain(_) => String::new(),
     };
     let words = match command {
         Command::Export(_) => vec!["sh", &*script, &*file],
-        Command::Plain => vec![
-            &*program,
-            "--model",
-            &*file,
-            "--rpc",
-            endpoints,
-            "--ctx-size",
-            &*context,
-            "--parallel",
-            "1",
-        ],
+        Command::Plain(options) => {
+            let mut words = vec![&*program, "--model", &*file, "--rpc", endpoints];
+            words.extend(["--ctx-size", &*context, "--parallel", "1"]);
+            words.extend(options.iter().map(String::as_str));
+            words
+        }
     };
     Child::start(SOURCE, &words, cpu, setup)
 }
@@ -278,6 +277,7 @@ mod tests {
             generate: 2,
             vocab: 300,
             bench: Vec::new(),
+            context: None,
             workload: String::new(),
         };
         let (one, two) = (tokens(&model, 1), tokens(&model, 2));

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::value_parser;
+use edgeplan_quality::engine::verify::fidelity as fidelity_by_engine;
 use edgeplan_quality::fidelity::{Excerpt, Fidelity, fidelity};
 
+use crate::engine::Engine;
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -25,6 +27,8 @@ pub(super) struct Quality {
     /// text: context window, in tokens
     #[arg(long, default_value_t = 128, value_parser = value_parser!(u32).range(2..=65_536))]
     context: u32,
+    #[command(flatten)]
+    engine: Engine,
 }
 
 impl Quality {
@@ -33,6 +37,10 @@ impl Quality {
         let (Some(text), Some(against)) = (&self.text, &self.against) else { return Ok(None) };
         let (tokens, context) = (self.tokens as usize, self.context as usize);
         let excerpt = Excerpt { text, tokens, context };
+        if let Some((programs, work, _lock)) = self.engine.open(against, text)? {
+            let sensitivity = self.sensitivity.as_deref();
+            return Ok(Some(fidelity_by_engine(path, &programs, &work, excerpt, sensitivity)?));
+        }
         let bar = watch::bar(0, "{pos}/{len} pieces, {elapsed}");
         let sensitivity = self.sensitivity.as_deref();
         let found = fidelity(path, against, excerpt, sensitivity, &mut |pieces| {

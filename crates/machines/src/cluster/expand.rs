@@ -88,7 +88,8 @@ fn of_host(
         let Some(backend) = device.backend.or(profile.backend()) else {
             let problem = format!(
                 "{}: the profile names no backend; a table `[[host.{name}.device]]` with \
-                 `backend = \"cpu\"`, `cuda`, `rocm`, `vulkan`, `sycl` or `metal` is needed",
+                 `backend = \"cpu\"`, `cuda`, `rocm`, `vulkan`, `sycl`, `metal` or `rpc` is \
+                 needed",
                 device.profile
             );
             return Err(InputError::key(file, key, problem));

@@ -21,6 +21,9 @@ pub enum Backend {
     Sycl,
     /// Apple's Metal.
     Metal,
+    /// A server of llama.cpp's RPC protocol that the host uses as its own accelerator, so that
+    /// parts of one block may lie there and in RAM.
+    Rpc,
 }
 
 impl Backend {
@@ -33,6 +36,7 @@ impl Backend {
             Self::Vulkan => "vulkan",
             Self::Sycl => "sycl",
             Self::Metal => "metal",
+            Self::Rpc => "rpc",
         }
     }
 

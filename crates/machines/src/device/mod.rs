@@ -202,7 +202,7 @@ impl Device {
             (Some(Backend::Sycl), false) => "gpu/intel",
             (_, true) => "unified",
             (Some(Backend::Vulkan), false) => "gpu",
-            (None, false) => "",
+            (Some(Backend::Rpc) | None, false) => "",
         };
         self.class.as_deref().unwrap_or(by_backend)
     }

@@ -135,8 +135,17 @@ impl Header {
             ));
         }
         let further_blocks = blocks.further;
-        let mut model =
-            ModelSpec { name, hidden, vocab, layers, tied, further_blocks, context_max, notes };
+        let mut model = ModelSpec {
+            name,
+            hidden,
+            vocab,
+            layers,
+            tied,
+            further_blocks,
+            context_max,
+            notes,
+            caches: Vec::new(),
+        };
         model.notes.extend(tensors::kept(&model, quantized));
         Ok(model)
     }

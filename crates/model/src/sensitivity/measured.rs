@@ -1,8 +1,8 @@
 //! Sensitivity files: what each format does to each tensor of one model, measured.
 //!
 //! A file is JSON, a line each, so that a measurement can be broken off and taken up again: first
-//! the [`Header`], then [`Row`]s and [`Mix`]es in any order. A last line that is cut off counts as
-//! not written.
+//! the [`Header`], then [`Row`]s, [`Mix`]es and [`CacheRow`]s in any order. A last line that is cut
+//! off counts as not written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,6 +21,9 @@ pub const SCHEMA: &str = "edgeplan-sensitivity/1";
 /// Divergences below this are rounding, and no power of them means anything.
 const LEAST: f64 = 1e-9;
 
+const EMBEDDING: &str = "token_embd.weight";
+const HEAD: &str = "output.weight";
+
 /// The first line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -37,6 +40,10 @@ pub struct Header {
     pub context: u64,
     /// Loss of the original on them, in nats per token.
     pub loss_nats: Option<f64>,
+    /// The engine whose rounding and products were measured, `llama.cpp`; none where this project
+    /// rounded with candle and multiplied in f32.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
 }
 
 /// What one format does to one tensor, everything else as it was.
@@ -70,6 +77,23 @@ pub struct Row {
 pub struct Mix {
     /// Its number, which is its seed.
     pub mix: u64,
+    /// Bits per weight that it was drawn for; none where any size was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bits: Option<f64>,
+    /// Mean divergence from the original, in nats per token.
+    pub kl_nats: f64,
+    /// Change of the loss, in nats per token.
+    pub loss_change_nats: f64,
+}
+
+/// What a KV cache in these formats does, weights as they were.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CacheRow {
+    /// Format of the keys.
+    pub keys: Format,
+    /// Format of the values.
+    pub values: Format,
     /// Mean divergence from the original, in nats per token.
     pub kl_nats: f64,
     /// Change of the loss, in nats per token.
@@ -84,6 +108,8 @@ pub enum Line {
     Row(Row),
     /// All tensors, in a mix of formats.
     Mix(Mix),
+    /// A KV cache.
+    Cache(CacheRow),
 }
 
 /// A file that was read.
@@ -95,6 +121,8 @@ pub struct MeasuredSensitivity {
     pub header: Header,
     /// Mixes.
     pub mixes: Vec<Mix>,
+    /// KV caches.
+    pub caches: Vec<CacheRow>,
     rows: Vec<Row>,
     /// The rows of each tensor, one for each of the few formats: a file has tens of thousands.
     of_tensor: BTreeMap<String, Vec<usize>>,
@@ -118,17 +146,56 @@ impl MeasuredSensitivity {
         };
         let header: Header = parse_json(&at(file, 0), first)?;
         check_schema(file, &header.schema, SCHEMA)?;
-        let (rows, mixes, of_tensor) = (Vec::new(), Vec::new(), BTreeMap::new());
-        let mut sensed = Self { file: file.into(), header, mixes, rows, of_tensor };
+        let mut sensed = Self::empty(file, header);
         for (index, line) in lines.enumerate() {
             let place = at(file, index + 1);
             // By hand, because serde does not say what is wrong with an untagged enum.
-            match line.contains("\"mix\"") {
-                true => sensed.mixes.push(parse_json(&place, line)?),
-                false => sensed.add(&place, parse_json(&place, line)?)?,
+            match line {
+                _ if line.contains("\"mix\"") => sensed.mixes.push(parse_json(&place, line)?),
+                _ if line.contains("\"keys\":") => {
+                    let row: CacheRow = parse_json(&place, line)?;
+                    check(&place, "kl_nats", Some(row.kl_nats), 0.0)?;
+                    sensed.caches.push(row);
+                }
+                _ => sensed.add(&place, parse_json(&place, line)?)?,
             }
         }
         Ok(sensed)
+    }
+
+    fn empty(file: &str, header: Header) -> Self {
+        let (mixes, caches, rows, of_tensor) =
+            (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
+        Self { file: file.into(), header, mixes, caches, rows, of_tensor }
+    }
+
+    /// The same with one tensor for a tied embedding and head, under the embedding's name, as GGUF
+    /// files store them: what both uses lose is added up. Of other models it is the same.
+    pub fn as_in_file(&self, model: &ModelSpec) -> Self {
+        if !model.tied {
+            return self.clone();
+        }
+        let mut joined = Self::empty(&self.file, self.header.clone());
+        (joined.mixes, joined.caches) = (self.mixes.clone(), self.caches.clone());
+        for row in self.rows.iter().filter(|row| row.tensor != HEAD) {
+            let mut row = row.clone();
+            let head = (row.tensor == EMBEDDING).then(|| self.row(HEAD, row.format)).flatten();
+            if let Some(head) = head {
+                let add = |a: Option<f64>, b: Option<f64>| a.zip(b).map(|(a, b)| a + b);
+                row.kl_nats = add(row.kl_nats, head.kl_nats);
+                row.loss_change_nats = add(row.loss_change_nats, head.loss_change_nats);
+            }
+            joined.of_tensor.entry(row.tensor.clone()).or_default().push(joined.rows.len());
+            joined.rows.push(row);
+        }
+        joined
+    }
+
+    /// What a KV cache in one format for keys and values loses, in nats per token; none where that
+    /// was not measured.
+    pub fn cache(&self, format: Format) -> Option<f64> {
+        let found = self.caches.iter().find(|row| row.keys == format && row.values == format);
+        found.map(|row| row.kl_nats)
     }
 
     fn add(&mut self, place: &str, row: Row) -> Result<(), InputError> {
@@ -140,10 +207,7 @@ impl MeasuredSensitivity {
             ("loss_change_nats", row.loss_change_nats, -1e6),
         ];
         for (key, value, least) in numbers {
-            if let Some(value) = value.filter(|value| !(least..=1e6).contains(value)) {
-                let problem = format!("{value:?}; {least:?} to 1000000.0 are allowed");
-                return Err(InputError::key(place, key, problem));
-            }
+            check(place, key, value, least)?;
         }
         if self.row(&row.tensor, row.format).is_some() {
             let problem = format!("a second row for {} in {}", row.tensor, row.format);
@@ -227,6 +291,9 @@ impl MeasuredSensitivity {
             }
             left.remove(tensor.name.as_str());
         }
+        model.caches = (self.caches.iter().filter(|row| row.keys == row.values))
+            .map(|row| (row.keys, nano(row.kl_nats)))
+            .collect();
         match left.first() {
             None => Ok(model),
             Some(name) => {
@@ -250,6 +317,16 @@ pub struct Measured {
     pub variance: Option<Loss>,
 }
 
+fn check(place: &str, key: &str, value: Option<f64>, least: f64) -> Result<(), InputError> {
+    match value.filter(|value| !(least..=1e6).contains(value)) {
+        None => Ok(()),
+        Some(value) => {
+            let problem = format!("{value:?}; {least:?} to 1000000.0 are allowed");
+            Err(InputError::key(place, key, problem))
+        }
+    }
+}
+
 fn nano(value: f64) -> Loss {
     Loss((value * 1e9).round() as u64)
 }
@@ -259,120 +336,4 @@ fn at(file: &str, index: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sensitivity::Quality;
-    use crate::sensitivity::Sensitivity;
-
-    const HEADER: &str = "{\"schema\":\"edgeplan-sensitivity/1\",\"model\":\"m\",\"source\":\"s\",\
-                          \"tokens\":1,\"context\":1,\"loss_nats\":null}\n";
-
-    fn row(format: &str, variance: f64, kl: &str) -> String {
-        format!("{{\"tensor\":\"t\",\"format\":\"{format}\",\"variance\":{variance}{kl}}}\n")
-    }
-
-    #[test]
-    fn what_was_not_measured_lies_on_the_curve_of_its_tensor() {
-        let rows = [
-            row("q8_0", 1e-4, ",\"kl_nats\":1e-3"),
-            row("q4_0", 1e-2, ",\"kl_nats\":0.4"),
-            row("q6_K", 1e-3, ""),
-            row("q2_K", 4e-2, ""),
-            row("f16", 1e-6, ""),
-        ];
-        let sensed =
-            MeasuredSensitivity::parse("s", &(HEADER.to_owned() + &rows.concat())).unwrap();
-        let cases =
-            [(Format::Q4_0, 0.4), (Format::Q6K, 0.02), (Format::Q2K, 1.6), (Format::F16, 1e-5)];
-        for (format, expected) in cases {
-            let found = sensed.divergence("t", format).unwrap();
-            assert!((found / expected - 1.0).abs() < 1e-9, "{format}: {found}");
-        }
-        assert_eq!(sensed.divergence("t", Format::Q5K), None);
-    }
-
-    #[test]
-    fn a_lookup_among_many_rows_looks_at_those_of_its_tensor() {
-        const TENSORS: usize = 10_000;
-        let rows = ["q8_0", "q4_0", "q6_K"].map(|f| row(f, 1e-3, ",\"kl_nats\":1e-3")).concat();
-        let of = |tensor| rows.replace("\"t\"", &format!("\"blk.{tensor}.ffn_down.weight\""));
-        let text = HEADER.to_owned() + &(0..TENSORS).map(of).collect::<String>();
-        let sensed = MeasuredSensitivity::parse("s", &text).unwrap();
-        assert_eq!(sensed.rows().len(), 3 * TENSORS);
-        for row in sensed.rows() {
-            assert_eq!(sensed.of_tensor(&row.tensor).count(), 3);
-            assert_eq!(sensed.divergence(&row.tensor, row.format), row.kl_nats);
-        }
-    }
-
-    #[test]
-    fn a_line_that_was_cut_off_was_not_written() {
-        let text = format!("{HEADER}{}{{\"tensor\":\"u\",\"for", row("q8_0", 0.1, ""));
-        assert_eq!(MeasuredSensitivity::parse("s", &text).unwrap().rows.len(), 1);
-    }
-
-    #[test]
-    fn what_makes_no_sense_is_refused_with_its_line() {
-        let cases = [
-            (String::new(), "s: is empty"),
-            (HEADER.replace("ty/1", "ty/2"), "s: schema: `edgeplan-sensitivity/2`"),
-            (HEADER.to_owned() + "{\"tensor\":1}\n", "s: line 2: tensor: "),
-            (HEADER.to_owned() + &row("q8_1x", 1.0, ""), "s: line 2: format: `q8_1x` is no format"),
-            (HEADER.to_owned() + &row("q8_0", -1.0, ""), "s: line 2: variance: -1.0; 0.0 to"),
-            (
-                HEADER.to_owned() + &row("q8_0", 1.0, "").repeat(2),
-                "s: line 3: a second row for t in q8_0",
-            ),
-        ];
-        for (text, expected) in cases {
-            let error = MeasuredSensitivity::parse("s", &text).unwrap_err().to_string();
-            assert!(error.starts_with(expected), "{error}");
-        }
-    }
-
-    #[test]
-    fn a_measured_model_says_what_was_measured() {
-        let model = crate::load("catalog:smollm2-135m").unwrap();
-        let names = model.layers.iter().flat_map(|l| &l.tensors).filter(|t| t.quantizable);
-        let rows = names.map(|tensor| Row {
-            tensor: tensor.name.clone(),
-            format: Format::Q4_0,
-            norm: Some(2.0),
-            weight_difference: Some(0.5),
-            variance: Some(0.25),
-            kl_nats: Some(0.001),
-            loss_change_nats: None,
-        });
-        let header: Header = parse_json("s", HEADER).unwrap();
-        let rows: Vec<Row> = rows.collect();
-        let sensed = |rows: &[Row]| {
-            let (mixes, of_tensor) = (Vec::new(), BTreeMap::new());
-            let file = "s".into();
-            let mut sensed = MeasuredSensitivity {
-                file,
-                header: header.clone(),
-                mixes,
-                rows: vec![],
-                of_tensor,
-            };
-            rows.iter().for_each(|row| sensed.add("s", row.clone()).unwrap());
-            sensed
-        };
-        let (whole, most) = (sensed(&rows), sensed(&rows[1..]));
-        let measured = whole.attach(model.clone()).unwrap();
-        let count = rows.len() as f64;
-        let sum = |quality: &Quality| -> f64 {
-            let sensitivity = Sensitivity::new(&measured, quality);
-            let tensors = measured.layers.iter().flat_map(|layer| &layer.tensors);
-            tensors.map(|t| sensitivity.loss(t, Format::Q4_0).unwrap().as_f64()).sum::<f64>() / 1e9
-        };
-        assert!((sum(&Quality::MaxKl(1.0)) - 0.001 * count).abs() < 1e-6);
-        assert!((sum(&Quality::MaxVariance(1.0)) - 0.25).abs() < 1e-6);
-        let budget = Sensitivity::new(&measured, &Quality::Any)
-            .budget(&measured, &Quality::Like("q8_0".into()));
-        let error = budget.unwrap_err().to_string();
-        assert!(error.contains("needs q8_0, not measured of token_embd.weight"), "{error}");
-        let error = most.attach(model).unwrap_err().to_string();
-        assert!(error.starts_with("s: nothing was measured of "), "{error}");
-    }
-}
+mod tests;

@@ -45,6 +45,7 @@ pub fn import(
         tokens: 0,
         context: 0,
         loss_nats: None,
+        origin: None,
     };
     let mut lines = vec![line(&header)];
     for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {

@@ -174,6 +174,7 @@ impl Shape {
             further_blocks: 0,
             context_max: self.context,
             notes: Vec::new(),
+            caches: Vec::new(),
         }
     }
 

@@ -1,7 +1,9 @@
 //! Devices that `llama-bench` describes, and what is refused.
 
 use super::*;
-use edgeplan_model::StoredType;
+use edgeplan_machines::device::{Pass, Rates};
+use edgeplan_model::{LayerSpec, StoredType};
+use edgeplan_problem::Bytes;
 
 /// A model of the catalog whose matrices, or only those of the head, are in that format.
 fn stored(name: &str, format: Format, head: Format) -> ModelSpec {
@@ -103,6 +105,51 @@ fn timed(decode: f64, prompt: f64, processor: &str) -> Result<Device, InputError
         )
     };
     imported(&[test(0, 10, decode), test(512, 0, prompt)], None)
+}
+
+/// A machine that was measured with a model of experts prices that model as it was measured.
+#[test]
+fn experts_are_priced_as_they_were_measured() {
+    let model = stored("qwen3-30b-a3b", Format::Q4K, Format::Q8_0).as_stored();
+    let measured = |prompt: u64, seconds: f64| {
+        test("experts", &model, prompt, 2)
+            .replace("\"avg_ns\": ", "\"avg_ns\": 1e9, \"was\": ")
+            .replace(
+                "\"samples_ns\": [",
+                &format!("\"samples_ns\": [{:?}, {:?}, ", seconds, seconds),
+            )
+    };
+    let files = [TextFile {
+        name: "bench.json".into(),
+        text: format!("[{}, {}]", measured(0, 2e9), measured(512, 8e9)),
+    }];
+    let mut load = |_: &TextFile, _: &str| Some(Ok(model.clone()));
+    let bench = Bench { memory: Memory(64_000_000_000), threads: None };
+    let text = device(&files, bench, &mut load).unwrap();
+    let rates = Rates::new(&Device::parse("device.toml", &text).unwrap()).unwrap();
+    let sum = |prompt: u64| -> f64 {
+        let of_layer = |layer: &LayerSpec| -> f64 {
+            let tensors = layer.tensors.iter().filter(|tensor| multiplied(layer, tensor));
+            let times = tensors.map(|tensor| {
+                let (used, all) = tensor.experts.unwrap_or((1, 1));
+                let format = format_of(tensor);
+                let pass = match prompt {
+                    0 => (tensor.bytes(format).unwrap().0 / all * used, 0),
+                    _ if layer.part == Part::Head => (0, 0),
+                    _ => (0, 2 * prompt * (tensor.elements() / all * used)),
+                };
+                let experts = tensor.experts.is_some();
+                let pass = Pass { format, bytes: Bytes(pass.0), operations: pass.1, experts };
+                rates.pass(pass, true).unwrap().as_f64()
+            });
+            times.sum::<f64>() + rates.layer_overhead().as_f64()
+        };
+        model.layers.iter().map(of_layer).sum()
+    };
+    let (token, prompt) = (sum(0), sum(512));
+    assert!((token / 2e8 - 1.0).abs() < 0.02, "{token} ns of 0.2 s");
+    // The head is computed once.
+    assert!((0.97..1.01).contains(&(prompt / 8e9)), "{prompt} ns of 8 s");
 }
 
 #[test]

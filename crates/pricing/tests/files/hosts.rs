@@ -2,7 +2,7 @@
 
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::{ModelSpec, load};
-use edgeplan_pricing::engine::EngineTraits;
+use edgeplan_pricing::engine::{EngineTraits, RpcOverhead};
 use edgeplan_pricing::workload::{Quality, Workload};
 use edgeplan_pricing::{deployment, prompt_alone};
 use edgeplan_problem::deployment::{Deployment, HostId, Layer, Part};
@@ -105,6 +105,34 @@ fn long_prompts_multiply_weights_of_the_ram_on_the_accelerator() {
     assert!(with[CPU].0.abs_diff(on_card + copies) <= 3, "{with:?} {copies}");
     // Fewer rows than 32 are not worth a copy.
     assert_eq!(prompt(31, true), prompt(31, false));
+}
+
+#[test]
+fn a_server_of_the_host_is_read_a_tensor_at_a_time() {
+    let served = "source = 'pc'\n[host.pc]\ndevices = ['catalog:ryzen-9-5900x']\n\
+        ram = '64 GiB'\ninternal = { bandwidth = '8 GB/s', latency = '10 us' }\n\
+        [[host.pc.device]]\nprofile = 'catalog:rtx-3090-24'\nbackend = 'rpc'\n";
+    let rpc = RpcOverhead { reads: 4, states: 2, ..RpcOverhead::NONE };
+    let engine = EngineTraits { rpc, ..EngineTraits::default() };
+    let instance = priced(served, "catalog:qwen3-30b-a3b", &Workload { engine, ..workload() });
+    assert_eq!(instance.devices[1].name, "pc/rpc0");
+    // 129 passes; 8 GB/s are 8 bytes in a nanosecond.
+    let moving = (2048 * 4 * 640u64).div_ceil(8);
+    let message = |part: Part, from: usize, to: usize| {
+        let output = layer(&instance, part).output;
+        instance.models[0].messages[output].time[from * 2 + to].unwrap()
+    };
+    let (attention, experts) = (Part::Attention(7), Part::Experts(7));
+    assert_eq!(message(attention, CPU, 1), Nanos(129 * 10_000 + moving));
+    assert_eq!(message(attention, 1, CPU), Nanos(129 * 7 * 10_000 + moving));
+    assert_eq!(message(experts, 1, CPU), Nanos(129 * 3 * 10_000 + moving));
+    // The last addition of a block is the next device's: two states.
+    assert_eq!(message(experts, CPU, 1), Nanos(129 * 10_000 + 2 * moving));
+    // Weights in RAM stay there.
+    let alone = EngineTraits { offload: false, ..engine };
+    let alone = priced(served, "catalog:qwen3-30b-a3b", &Workload { engine: alone, ..workload() });
+    let at = |instance: &Deployment| time(layer(instance, experts), Format::Q4K, CPU);
+    assert_eq!(at(&instance), at(&alone));
 }
 
 #[test]

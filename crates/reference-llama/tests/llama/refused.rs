@@ -203,3 +203,27 @@ fn what_is_made_can_be_read_again() {
     assert!(spec.tied);
     assert_eq!(spec.vocab, 50);
 }
+
+#[test]
+fn models_with_experts_are_made_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("experts.gguf");
+    let config = r#"{"model_type": "qwen3_moe", "hidden_size": 256, "intermediate_size": 512,
+        "num_hidden_layers": 1, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 64,
+        "vocab_size": 64, "num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 64,
+        "tie_word_embeddings": false, "max_position_embeddings": 4096}"#;
+    std::fs::write(folder.path().join("config.json"), config).unwrap();
+    let shape = edgeplan_model::shape(folder.path().to_str().unwrap()).unwrap();
+    let recipe = "q8_0".parse().unwrap();
+    let random = Random { name: "experts".into(), shape, recipe, seed: 0 };
+    let mut written = 0;
+    random.write(&path, |bytes| written += bytes).unwrap();
+    let spec = edgeplan_model::load(path.to_str().unwrap()).unwrap();
+    let experts = spec.layers.iter().flat_map(|layer| &layer.tensors);
+    let experts: Vec<_> = experts.filter(|tensor| tensor.experts == Some((2, 4))).collect();
+    assert_eq!(experts.len(), 3, "{:?}", spec.layers);
+    // Gate, up and down of 4 experts of 64 x 256 weights, 34 bytes for 32 of them.
+    let each = 4 * 64 * 256 / 32 * 34;
+    assert!(experts.iter().all(|tensor| tensor.bytes(Format::Q8_0).unwrap().0 == each));
+    assert!(written > 3 * each, "{written}");
+}

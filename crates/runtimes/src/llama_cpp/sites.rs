@@ -58,17 +58,28 @@ impl Sites {
         // The embedding is in RAM, whatever the source is.
         for layer in layers.iter().filter(|layer| layer.part != Part::Embedding) {
             let device = layer.device;
-            if order.deployment.share_host(device, source) {
+            let served = order.is_served(device);
+            if order.deployment.share_host(device, source) && !served {
                 if own.iter().all(|&(known, _)| known != device) {
                     own.push((device, ggml_name(order, device)?));
                 }
                 continue;
             }
-            let beside =
-                |remote: &&mut Remote| order.deployment.share_host(remote.devices[0], device);
+            // A server of the source's own host serves one device.
+            let beside = |remote: &&mut Remote| match served {
+                true => remote.devices[0] == device,
+                false => order.deployment.share_host(remote.devices[0], device),
+            };
             match remotes.iter_mut().find(beside) {
                 Some(remote) if remote.devices.contains(&device) => {}
                 Some(remote) => remote.devices.push(device),
+                None if served => remotes.push(Remote {
+                    name: order.name(device).to_owned(),
+                    file_word: order.file_word(device),
+                    endpoint: served_at(order, device)?,
+                    devices: vec![device],
+                    ggml: Vec::new(),
+                }),
                 None => remotes.push(Remote {
                     name: order.deployment.host_name(device).to_owned(),
                     file_word: order.file_word(device),
@@ -184,5 +195,18 @@ pub(super) fn ggml_name(order: &Order, device: DeviceId) -> Result<String, Strin
         Backend::Vulkan => format!("Vulkan{number}"),
         Backend::Sycl => format!("SYCL{number}"),
         Backend::Metal => format!("MTL{number}"),
+        Backend::Rpc => format!("RPC{number}"),
+    })
+}
+
+/// The address of a server that the source's host uses as its own accelerator.
+///
+/// # Errors
+/// Where the user said none.
+fn served_at(order: &Order, device: DeviceId) -> Result<String, String> {
+    let name = order.name(device);
+    let said = order.addresses.get(name).cloned();
+    said.ok_or_else(|| {
+        format!("device `{name}`: say where its server is: `--at '{name}=HOST:PORT'`")
     })
 }

@@ -6,20 +6,20 @@ use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Placement};
 use super::{Chain, Choice, Hop, Limit, Measure, Room, Scarce, SendingLimit, Shared, cost_max};
 
 /// What a chain is built from.
-pub(super) struct Builder<'a> {
-    pub(super) instance: &'a Deployment,
-    pub(super) model: &'a Model,
+pub(crate) struct Builder<'a> {
+    pub(crate) instance: &'a Deployment,
+    pub(crate) model: &'a Model,
     /// Whether hosts have several devices, or blocks parts.
-    pub(super) has_hosts: bool,
+    pub(crate) has_hosts: bool,
     /// What costs are.
-    pub(super) cost: Measure,
+    pub(crate) cost: Measure,
     /// Nanoseconds of all requests that a run's compute, and each message, may take, besides the
     /// instance's own limits.
-    pub(super) time_run_max: Option<u64>,
+    pub(crate) time_run_max: Option<u64>,
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(
+    pub(crate) fn new(
         instance: &'a Deployment,
         model: &'a Model,
         cost: Measure,
@@ -29,7 +29,7 @@ impl<'a> Builder<'a> {
     }
 
     /// The chain, not scaled yet.
-    pub(super) fn chain(&self) -> Chain {
+    pub(crate) fn chain(&self) -> Chain {
         let (layers, devices) = (self.model.layers.len(), self.instance.devices.len());
         let places = || (0..layers).flat_map(|l| (0..devices).map(move |d| (l, d)));
         let room: Vec<Room> = (0..devices).map(|device| self.room(device)).collect();
@@ -77,7 +77,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Bytes and time that a run may use; nothing where not even the fixed parts fit.
-    fn room(&self, device: usize) -> Room {
+    pub(crate) fn room(&self, device: usize) -> Room {
         let id = DeviceId(device as u16);
         let limits = [
             self.instance.device(id).compute_max.map(|limit| limit.0),
@@ -91,7 +91,7 @@ impl<'a> Builder<'a> {
 
     /// The usable options of a layer on a device that no other one beats; the first of equals
     /// stays.
-    fn choices(&self, layer: usize, device: usize, room: Room) -> Vec<Choice> {
+    pub(crate) fn choices(&self, layer: usize, device: usize, room: Room) -> Vec<Choice> {
         let id = DeviceId(device as u16);
         if self.instance.room(id, self.model).is_none() {
             return Vec::new();
@@ -180,7 +180,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn hop(&self, layer: usize, from: usize, to: usize) -> Option<Hop> {
+    pub(crate) fn hop(&self, layer: usize, from: usize, to: usize) -> Option<Hop> {
         let (one, two) = (DeviceId(from as u16), DeviceId(to as u16));
         if self.model.layers[layer + 1].joined && !self.instance.share_host(one, two) {
             return None;
@@ -190,14 +190,14 @@ impl<'a> Builder<'a> {
         Some(hop)
     }
 
-    fn ingress(&self, device: usize) -> Option<Hop> {
+    pub(crate) fn ingress(&self, device: usize) -> Option<Hop> {
         let source = self.instance.source.index();
         let mut hop = self.message(self.model.enter, source, device)?;
         hop.cost += self.arrival(device);
         Some(hop)
     }
 
-    fn egress(&self, device: usize) -> Option<Hop> {
+    pub(crate) fn egress(&self, device: usize) -> Option<Hop> {
         self.message(self.model.leave, device, self.instance.source.index())
     }
 

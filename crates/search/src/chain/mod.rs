@@ -9,7 +9,7 @@ mod reduce;
 
 use edgeplan_problem::deployment::{Assignment, Deployment, OptionId};
 
-use build::Builder;
+pub(crate) use build::Builder;
 pub(crate) use limit::Limit;
 
 /// Costs of plans stay below this, scaled or not: sums of them and of prices are exact.
