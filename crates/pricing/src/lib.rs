@@ -315,8 +315,8 @@ impl<'a> Builder<'a> {
         // Servers of the source's own host get the graph of each part again: others came between.
         let again = Bytes(rpc.graph / 2) * passes.messages();
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
-            let abroad =
-                self.is_abroad(to) && !(self.cluster.share_host(from, to) && !self.served[to]);
+            let apart = |from: usize| !self.cluster.share_host(from, to);
+            let abroad = self.served[to] || apart(0) && apart(from);
             let more = if self.served[to] { overhead + again } else { overhead };
             match index {
                 STATES if abroad => bytes + more,
