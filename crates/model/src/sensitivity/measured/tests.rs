@@ -104,10 +104,14 @@ fn a_measured_model_says_what_was_measured() {
     let header: Header = parse_json("s", HEADER).unwrap();
     let rows: Vec<Row> = rows.collect();
     let sensed = |rows: &[Row]| {
-        let (mixes, of_tensor) = (Vec::new(), BTreeMap::new());
-        let file = "s".into();
-        let mut sensed =
-            MeasuredSensitivity { file, header: header.clone(), mixes, rows: vec![], of_tensor };
+        let mut sensed = MeasuredSensitivity {
+            file: "s".into(),
+            header: header.clone(),
+            mixes: Vec::new(),
+            caches: Vec::new(),
+            rows: Vec::new(),
+            of_tensor: BTreeMap::new(),
+        };
         rows.iter().for_each(|row| sensed.add("s", row.clone()).unwrap());
         sensed
     };
