@@ -39,12 +39,18 @@ fn sensitivity_schema() -> schemars::Schema {
     schema_for!(AnyLine)
 }
 
+fn file(name: &'static str, about: &'static str, schema: schemars::Schema) -> FileFormat {
+    FileFormat { name, about, schema: schema.to_value() }
+}
+
 fn formats() -> Vec<FileFormat> {
-    let file = |name, about, schema: schemars::Schema| FileFormat {
-        name,
-        about,
-        schema: schema.to_value(),
-    };
+    let mut formats = of_deployments();
+    formats.extend(of_requests());
+    formats
+}
+
+/// Files of machines, deployments and plans.
+fn of_deployments() -> Vec<FileFormat> {
     vec![
         file(
             "cluster.toml",
@@ -83,6 +89,12 @@ fn formats() -> Vec<FileFormat> {
             "What a solver that is a program claims beside its plan: `docs/external-solvers.md`.",
             schema_for!(Claim),
         ),
+    ]
+}
+
+/// Files of requests, proofs and experiments.
+fn of_requests() -> Vec<FileFormat> {
+    vec![
         file(
             "service.toml",
             "Sites, services and load, for `edgeplan service`.",

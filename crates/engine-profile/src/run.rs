@@ -270,8 +270,7 @@ impl Run<'_> {
             }
             tests.extend(bench::tests(&self.programs.run(BENCH, &words)?)?);
         }
-        let given = self.options.models.iter().any(|known| known == path);
-        self.add(name, path, given, &tests, way)
+        self.add(name, path, &tests, way)
     }
 
     /// Puts tests of a model into the profile, in place of what was there.
@@ -279,7 +278,6 @@ impl Run<'_> {
         &mut self,
         name: &str,
         path: &Path,
-        given: bool,
         tests: &[Test],
         way: Way,
     ) -> Result<(), EngineError> {
@@ -289,6 +287,7 @@ impl Run<'_> {
             let problem = "no test".into();
             return Err(EngineError::Printed { program: BENCH, problem });
         };
+        let given = self.options.models.iter().any(|known| known == path);
         let model = models::describe(name, path, given)?;
         let device = self.device.as_ref();
         let new = empty(first, device);
@@ -338,7 +337,7 @@ impl Run<'_> {
             words.push(word.to_owned());
         }
         let tests = bench::tests(&self.programs.run(BENCH, &words)?)?;
-        self.add(model, &path, false, &tests, Way::Remote)
+        self.add(model, &path, &tests, Way::Remote)
     }
 
     /// One row behind the engine's server.

@@ -89,6 +89,6 @@ fn another_build_is_not_mixed_with_what_there_is() {
     };
     let made = grid::models(Size::Quick, true).remove(1);
     let path = models::make(&made, folder.path()).unwrap();
-    let error = run.add("m", &path, false, &[test()], Way::Plain).unwrap_err().to_string();
+    let error = run.add("m", &path, &[test()], Way::Plain).unwrap_err().to_string();
     assert!(error.contains("llama.cpp def,") && error.contains("name another file"), "{error}");
 }

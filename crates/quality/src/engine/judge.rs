@@ -159,9 +159,8 @@ impl<'a> Judge<'a> {
         arguments.extend(more.iter().map(|&word| word.to_owned()));
         let said = self.programs.perplexity(&arguments, file)?;
         if !self.student.exists() {
-            let errors =
-                said.lines().filter(|line| line.contains("error") || line.contains("fail"));
-            let last = errors.last().unwrap_or("it says no more").trim();
+            let is_error = |line: &&str| line.contains("error") || line.contains("fail");
+            let last = said.lines().rfind(is_error).unwrap_or("it says no more").trim();
             let problem = format!("llama-perplexity saves no predictions of it: {last}");
             return Err(InputError::file(file.display().to_string(), problem).into());
         }

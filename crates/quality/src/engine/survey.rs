@@ -271,7 +271,7 @@ impl Run<'_> {
             false => bits.iter().copied().map(Some).collect(),
         };
         let sensed = MeasuredSensitivity::parse(&out.display().to_string(), &read_text(out)?)?;
-        let sensed = sensed.as_in_file(&self.spec);
+        let sensed = sensed.as_in_file(self.spec);
         let has = |number: u64, size| {
             sensed.mixes.iter().any(|mix| (mix.mix, mix.bits) == (number, size))
         };
