@@ -37,6 +37,8 @@ pub(crate) fn shares_memory(deployment: &Deployment) -> bool {
 /// tenth of a second, and has good plans from the first moment.
 const OPENING_PART: u32 = 20;
 const OPENING: Duration = Duration::from_secs(1);
+/// Of short times half is for plans, of which there may be none yet.
+const OPENING_MIN: Duration = Duration::from_millis(250);
 
 // Of the suite `joint` at 20 s on one thread `joint` alone leaves the least open; half of the time
 // for `chain-search` leaves 5.7 % of a free placement of 26 layers on 8 devices where `joint` alone
@@ -52,7 +54,8 @@ const COMPACT_FREE_SHARE: u32 = 1;
 impl Portfolio {
     /// Whether the opening answers the question.
     fn open(&self, run: &mut Run<'_, Deployment>) -> Option<Answer<Plan>> {
-        let opening = run.remaining().map_or(OPENING, |time| OPENING.min(time / OPENING_PART));
+        let part = |time: Duration| (time / OPENING_PART).clamp(OPENING_MIN, OPENING).min(time / 2);
+        let opening = run.remaining().map_or(OPENING, part);
         let chain = Racer { solver: &self.chain, share: CHAIN_SHARE };
         let answer = race_for(run, &[chain], opening).ok()?;
         (run.is_proven() || matches!(answer, Answer::Infeasible)).then_some(answer)
