@@ -1,13 +1,12 @@
 //! The programs of llama.cpp: where they are, what they print, how they are ended.
 
-use std::io::Read as _;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use edgeplan_files::InputError;
+use edgeplan_programs::{Running, last_lines};
 
 /// How long a program may take for one model.
 const LONGEST: Duration = Duration::from_secs(600);
@@ -73,13 +72,12 @@ impl Programs<'_> {
         self.folder.join(name)
     }
 
-    fn start(&self, program: &'static str, words: &[String]) -> Result<Child, EngineError> {
+    fn start(&self, program: &'static str, words: &[String]) -> Result<Running, EngineError> {
         if !self.has(program) {
             return Err(EngineError::Missing { folder: self.folder.into(), program });
         }
-        let mut command = Command::new(self.path(program));
-        command.args(words).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.spawn().map_err(|error| EngineError::Failed { program, problem: error.to_string() })
+        Running::start(&self.path(program), words)
+            .map_err(|error| EngineError::Failed { program, problem: error.to_string() })
     }
 
     /// Runs a program to its end: what it printed.
@@ -91,28 +89,22 @@ impl Programs<'_> {
         program: &'static str,
         words: &[String],
     ) -> Result<String, EngineError> {
-        let mut child = self.start(program, words)?;
-        let [out, err] = drain(&mut child);
-        let mut child = Killed(child);
         let start = Instant::now();
-        let status = loop {
-            match child.0.try_wait()? {
-                Some(status) => break status,
-                None if self.stop.load(Ordering::Relaxed) => return Err(EngineError::Interrupted),
-                None if start.elapsed() > LONGEST => {
-                    let problem = format!("not ready after {} s", LONGEST.as_secs());
-                    return Err(EngineError::Failed { program, problem });
-                }
-                None => std::thread::sleep(Duration::from_millis(10)),
+        let is_stopped = || self.stop.load(Ordering::Relaxed);
+        let ended =
+            self.start(program, words)?.wait(|| is_stopped() || start.elapsed() > LONGEST)?;
+        let Some(ended) = ended else {
+            if is_stopped() {
+                return Err(EngineError::Interrupted);
             }
+            let problem = format!("not ready after {} s", LONGEST.as_secs());
+            return Err(EngineError::Failed { program, problem });
         };
-        let [out, err] = [out, err].map(|reader| reader.join().unwrap_or_default());
-        if !status.success() {
-            let last = err.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-            let problem = format!("{status}: {last}");
+        if !ended.status.success() {
+            let problem = format!("{}: {}", ended.status, last_lines(&ended.err, 1));
             return Err(EngineError::Failed { program, problem });
         }
-        Ok(out)
+        Ok(ended.out)
     }
 
     /// A program that serves on a port of this machine until it is dropped; `ready` says when it
@@ -125,16 +117,14 @@ impl Programs<'_> {
         program: &'static str,
         words: &[String],
         ready: &dyn Fn() -> bool,
-    ) -> Result<Killed, EngineError> {
-        let mut child = self.start(program, words)?;
-        drop(drain(&mut child));
-        let mut child = Killed(child);
+    ) -> Result<Running, EngineError> {
+        let mut running = self.start(program, words)?;
         let start = Instant::now();
         while !ready() {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(EngineError::Interrupted);
             }
-            let problem = match child.0.try_wait()? {
+            let problem = match running.status()? {
                 Some(status) => format!("ended before it served: {status}"),
                 None if start.elapsed() > LOADING => "does not serve".to_owned(),
                 None => {
@@ -144,36 +134,7 @@ impl Programs<'_> {
             };
             return Err(EngineError::Failed { program, problem });
         }
-        Ok(child)
-    }
-}
-
-/// Readers of both outputs, so that no pipe fills.
-fn drain(child: &mut Child) -> [std::thread::JoinHandle<String>; 2] {
-    let all = |pipe: Option<Box<dyn std::io::Read + Send>>| {
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            if let Some(mut pipe) = pipe {
-                // What was read before an error still tells something.
-                let _ = pipe.read_to_end(&mut bytes);
-            }
-            String::from_utf8_lossy(&bytes).into_owned()
-        })
-    };
-    let out = child.stdout.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>);
-    let err = child.stderr.take().map(|pipe| Box::new(pipe) as Box<dyn std::io::Read + Send>);
-    [all(out), all(err)]
-}
-
-/// A process that ends when this is dropped.
-#[derive(Debug)]
-pub(crate) struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        // One that has ended already is no matter.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        Ok(running)
     }
 }
 

@@ -1,12 +1,11 @@
 //! llama.cpp's programs, run one at a time and ended by their ids.
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use edgeplan_files::InputError;
+use edgeplan_programs::{Running, last_lines};
 
 use super::EngineError;
 
@@ -14,8 +13,6 @@ const QUANTIZE: &str = "llama-quantize";
 const IMATRIX: &str = "llama-imatrix";
 const PERPLEXITY: &str = "llama-perplexity";
 
-/// How often a running program is looked at.
-const PAUSE: Duration = Duration::from_millis(20);
 /// Lines of a program's last words that an error repeats.
 const LAST_LINES: usize = 3;
 
@@ -120,47 +117,18 @@ impl Programs {
         let program = self.folder.join(name);
         let wrong = |problem: String| InputError::file(program.display().to_string(), problem);
         let failed = |error: std::io::Error| wrong(error.to_string());
-        // Files, because a pipe that is full would stop the program.
-        let outputs = [tempfile::tempfile(), tempfile::tempfile()];
-        let [out, err] = outputs.map(|file| file.map_err(failed));
-        let (out, err) = (out?, err?);
-        let mut child = Command::new(&program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(out.try_clone().map_err(failed)?)
-            .stderr(err.try_clone().map_err(failed)?)
-            .spawn()
-            .map_err(failed)?;
-        let status = loop {
-            if let Some(status) = child.try_wait().map_err(failed)? {
-                break status;
-            }
-            if self.is_due() {
-                // It may have ended by itself meanwhile; then there is nothing to end.
-                let _ = child.kill();
-                let _ = child.wait();
-                return Err(EngineError::Stopped);
-            }
-            std::thread::sleep(PAUSE);
-        };
-        let said = read(err).map_err(failed)? + &read(out).map_err(failed)?;
-        if status.success() {
+        let running = Running::start(&program, arguments).map_err(failed)?;
+        let ended = running.wait(|| self.is_due()).map_err(failed)?;
+        let ended = ended.ok_or(EngineError::Stopped)?;
+        let said = ended.err + &ended.out;
+        if ended.status.success() {
             return Ok(said);
         }
         // Ctrl-C reaches the program, too.
         if self.is_due() {
             return Err(EngineError::Stopped);
         }
-        let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
-        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("; ");
-        Err(wrong(format!("{status} at {}: {last}", about.display())).into())
+        let last = last_lines(&said, LAST_LINES);
+        Err(wrong(format!("{} at {}: {last}", ended.status, about.display())).into())
     }
-}
-
-fn read(mut file: File) -> std::io::Result<String> {
-    use std::io::{Read as _, Seek as _};
-    file.rewind()?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
