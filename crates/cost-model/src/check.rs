@@ -1,6 +1,6 @@
 //! What a profile must hold to be fitted.
 
-use crate::profile::{Profile, Resident, SCHEMA, Timing, Work};
+use crate::profile::{Machine, Profile, Resident, SCHEMA, Timing, Work};
 
 /// A profile that makes no sense: which key, and what is wrong with it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -14,7 +14,7 @@ pub struct FitError {
 
 /// Numbers above this are no counts of a kernel's elements, nor a time of one in nanoseconds
 /// (13 days).
-const MOST: u64 = 1 << 50;
+pub(crate) const MOST: u64 = 1 << 50;
 
 /// More times than this come from no measurement of a minute; fitting them would take long.
 const TIMES_MOST: usize = 20_000;
@@ -25,16 +25,8 @@ impl Profile {
     /// # Errors
     /// The first one that is out of range.
     pub fn check(&self) -> Result<(), FitError> {
-        let machine = &self.machine;
-        let numbers = [
-            ("schema", self.schema.into(), SCHEMA.into(), SCHEMA.into()),
-            ("machine.threads", machine.threads.into(), 1, u32::MAX.into()),
-            ("machine.memory-bytes", machine.memory_bytes.0, 1, MOST),
-            ("machine.free-bytes", machine.free_bytes.0, 1, machine.memory_bytes.0),
-        ];
-        for (key, value, least, most) in numbers {
-            within(key.into(), value, least, most)?;
-        }
+        within("schema".into(), self.schema.into(), SCHEMA.into(), SCHEMA.into())?;
+        check_machine(&self.machine)?;
         if self.timings.is_empty() {
             let problem = "none; at least one time is needed".into();
             return Err(FitError { key: "timings".into(), problem });
@@ -55,6 +47,17 @@ impl Profile {
         }
         Ok(())
     }
+}
+
+/// Checks the numbers of a machine.
+pub(crate) fn check_machine(machine: &Machine) -> Result<(), FitError> {
+    let numbers = [
+        ("machine.threads", machine.threads.into(), 1, u32::MAX.into()),
+        ("machine.memory-bytes", machine.memory_bytes.0, 1, MOST),
+        ("machine.free-bytes", machine.free_bytes.0, 1, machine.memory_bytes.0),
+    ];
+    let mut numbers = numbers.into_iter();
+    numbers.try_for_each(|(key, value, least, most)| within(key.into(), value, least, most))
 }
 
 fn check_timing(timing: &Timing, path: &str) -> Result<(), FitError> {

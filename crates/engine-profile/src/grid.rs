@@ -125,6 +125,9 @@ const LOOKING: Kind = Kind { kv_heads: 8, ..Kind::new("looking", 6, 512, 512) };
 const EVEN: Kind = Kind::new("even", 6, 512, 512);
 const GROUPED: Kind = Kind { kv_heads: 2, ..Kind::new("grouped", 4, 1024, 512) };
 
+/// Inner length of an expert.
+const EXPERT: u64 = 512;
+
 /// The models whose passes are timed in the ways of `stored`: as they are loaded, and as stored.
 pub(crate) fn models(size: Size, cpu: bool) -> Vec<Made> {
     let (formats, prompts): (&[Format], &[u64]) = match size {
@@ -157,8 +160,8 @@ pub(crate) fn models(size: Size, cpu: bool) -> Vec<Made> {
     found.extend([&LOOKING, &EVEN, &GROUPED].map(|kind| kind.made(BASE, deep.clone())));
     let experts = |count: u64, used: u64, format: Format| {
         // Of the same length as the experts: the architecture has one length for both.
-        let kind = Kind::new("experts", 4, 1024, 512);
-        let of = routed(count, used);
+        let kind = Kind::new("experts", 4, 1024, EXPERT);
+        let of = Experts::in_every_block(count, used, EXPERT);
         let shape = Shape { experts: Some(of), ..kind.shape() };
         let name = format!("experts-{count}-{used}-{format}");
         Made { name, shape, ..kind.made(format, flat.clone()) }
@@ -168,23 +171,6 @@ pub(crate) fn models(size: Size, cpu: bool) -> Vec<Made> {
         found.extend([experts(32, 4, Format::Q4K), experts(8, 2, Format::Q4_0)]);
     }
     found
-}
-
-/// Experts in every block, and nothing beside them.
-fn routed(count: u64, used: u64) -> Experts {
-    Experts {
-        count,
-        used,
-        ffn: 512,
-        shared: 0,
-        shared_gate: false,
-        dense_first: 0,
-        every: 1,
-        bias: false,
-        choice_bias: false,
-        beside_dense: false,
-        stored: None,
-    }
 }
 
 /// The models that are run in another process, and by a server.

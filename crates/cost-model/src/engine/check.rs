@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::file::{BenchModel, ENGINE_SCHEMA, EngineKernel, EngineProfile, Pass, Spread};
-use crate::check::{FitError, within};
+use crate::check::{FitError, MOST, check_machine, within};
 
-/// Counts above this are no model's, and times none of a pass in nanoseconds (13 days).
-const MOST: u64 = 1 << 50;
 /// Counts of a shape; products of two are weights.
 const SHAPE_MOST: u64 = 1 << 24;
 /// More cells or models than this come from no measurement of a few minutes.
@@ -19,16 +17,8 @@ impl EngineProfile {
     /// # Errors
     /// The first one that is out of range, or a model that is not there.
     pub fn check(&self) -> Result<(), FitError> {
-        let machine = &self.machine;
-        let numbers = [
-            ("schema", self.schema.into(), ENGINE_SCHEMA.into(), ENGINE_SCHEMA.into()),
-            ("machine.threads", machine.threads.into(), 1, u32::MAX.into()),
-            ("machine.memory-bytes", machine.memory_bytes.0, 1, MOST),
-            ("machine.free-bytes", machine.free_bytes.0, 1, machine.memory_bytes.0),
-        ];
-        for (key, value, least, most) in numbers {
-            within(key.into(), value, least, most)?;
-        }
+        within("schema".into(), self.schema.into(), ENGINE_SCHEMA.into(), ENGINE_SCHEMA.into())?;
+        check_machine(&self.machine)?;
         let counts = [
             ("models", self.models.len(), MODELS_MOST),
             ("passes", self.passes.len(), CELLS_MOST),

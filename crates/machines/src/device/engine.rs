@@ -6,7 +6,7 @@ use edgeplan_problem::Bytes;
 use serde::Deserialize;
 
 use super::Backend;
-use super::measured::{Version, origin, share};
+use super::measured::{Version, origin, usable};
 use edgeplan_files::{InputError, parse_json};
 
 /// A machine as an engine sees it.
@@ -52,16 +52,9 @@ impl EngineMeasured {
         Ok(Self { file: file.into(), profile, model })
     }
 
-    /// Bytes that a runtime may use: what was free when the machine was measured, but of all
-    /// memory no more than the usual share.
+    /// Bytes that a runtime may use.
     pub fn usable(&self) -> Bytes {
-        let machine = &self.profile.machine;
-        self.share(machine.memory_bytes).min(machine.free_bytes)
-    }
-
-    /// What a runtime gets of so much memory.
-    pub(crate) fn share(&self, memory: Bytes) -> Bytes {
-        share(memory)
+        usable(&self.profile.machine)
     }
 
     /// The backend, by the name that the engine gives its device.

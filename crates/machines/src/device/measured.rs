@@ -46,6 +46,12 @@ pub(super) fn share(memory: Bytes) -> Bytes {
     Bytes(memory.0 / 100 * USABLE_PERCENT)
 }
 
+/// Bytes that a runtime may use: what was free when the machine was measured, but of all memory no
+/// more than the usual share.
+pub(super) fn usable(machine: &Machine) -> Bytes {
+    share(machine.memory_bytes).min(machine.free_bytes)
+}
+
 /// File, engine, device and day, in a few words.
 pub(super) fn origin(file: &str, machine: &Machine, complete: bool) -> String {
     let name = Path::new(file).file_name().map(|name| name.to_string_lossy());
@@ -69,16 +75,9 @@ impl Measured {
         Ok(Self { file: file.into(), profile, model })
     }
 
-    /// Bytes that a runtime may use: what was free when the machine was measured, but of all
-    /// memory no more than the usual share.
+    /// Bytes that a runtime may use.
     pub fn usable(&self) -> Bytes {
-        let machine = &self.profile.machine;
-        self.share(machine.memory_bytes).min(machine.free_bytes)
-    }
-
-    /// What a runtime gets of so much memory.
-    pub(crate) fn share(&self, memory: Bytes) -> Bytes {
-        share(memory)
+        usable(&self.profile.machine)
     }
 
     /// File, engine, device and day, in a few words.

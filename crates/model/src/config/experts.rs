@@ -34,19 +34,7 @@ pub(super) fn qwen3_moe(keys: &Keys<'_>, shape: &mut Shape) -> Result<(), InputE
 
 /// No experts yet.
 pub(super) fn none() -> Experts {
-    Experts {
-        count: 0,
-        used: 0,
-        ffn: 0,
-        shared: 0,
-        shared_gate: false,
-        dense_first: 0,
-        every: 1,
-        bias: false,
-        choice_bias: false,
-        beside_dense: false,
-        stored: None,
-    }
+    Experts::in_every_block(0, 0, 0)
 }
 
 /// Experts under the names of Mixtral, which have the feed-forward network's length.

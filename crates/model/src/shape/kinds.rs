@@ -42,6 +42,26 @@ pub struct Experts {
     pub stored: Option<StoredType>,
 }
 
+impl Experts {
+    /// So many in every block, of which a token uses so many, each of that inner length; nothing
+    /// beside them.
+    pub fn in_every_block(count: u64, used: u64, ffn: u64) -> Self {
+        Self {
+            count,
+            used,
+            ffn,
+            shared: 0,
+            shared_gate: false,
+            dense_first: 0,
+            every: 1,
+            bias: false,
+            choice_bias: false,
+            beside_dense: false,
+            stored: None,
+        }
+    }
+}
+
 fn stored_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<StoredType>, D::Error> {
     let name = String::deserialize(deserializer)?;
     StoredType::named(&name)
