@@ -155,14 +155,22 @@ impl<'a> Search<'a> {
 
     /// Keeps a plan that is allowed and new, with what it costs everywhere; says whether it is.
     fn add(&mut self, plan: &Plan) -> bool {
+        self.keep(plan, |search| search.costs(plan))
+    }
+
+    fn keep(&mut self, plan: &Plan, costs: impl FnOnce(&Self) -> Vec<Cost>) -> bool {
         let allowed = self.nominal.evaluate(plan).violations.is_empty();
         let new = allowed && self.plans.iter().all(|(known, _)| known != plan);
         if new {
-            let costs = self.scenarios.iter().map(|one| one.deployment.evaluate(plan).cost);
-            let costs = costs.collect();
+            let costs = costs(self);
             self.plans.push((plan.clone(), costs));
         }
         new
+    }
+
+    /// What a plan costs, by scenario.
+    fn costs(&self, plan: &Plan) -> Vec<Cost> {
+        self.scenarios.iter().map(|one| one.deployment.evaluate(plan).cost).collect()
     }
 
     /// The best plan of one scenario.
@@ -191,7 +199,7 @@ impl<'a> Search<'a> {
         if let Some(plan) = &outcome.plan {
             self.add(plan);
         }
-        let regrets = self.regrets(self.best());
+        let regrets = self.regrets_at(&self.plans[self.best()].1);
         let most = regrets.iter().map(|regret| regret.as_f64()).fold(1.0, f64::max);
         for (weight, regret) in self.weights.iter_mut().zip(&regrets) {
             *weight *= (RATE * (regret.as_f64() / most - 1.0)).exp();
@@ -217,8 +225,10 @@ impl<'a> Search<'a> {
                     for cut in 1..first.models[model].len() {
                         let mut child = first.clone();
                         child.models[model][cut..].copy_from_slice(&second.models[model][cut..]);
-                        if self.worst(&child) < least && self.add(&child) {
-                            least = self.most(self.plans.len() - 1);
+                        let costs = self.costs(&child);
+                        let most = self.most_at(&costs);
+                        if most < least && self.keep(&child, |_| costs) {
+                            least = most;
                         }
                     }
                 }
@@ -226,24 +236,18 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// At most what any plan regrets.
-    fn worst(&self, plan: &Plan) -> Cost {
-        let regrets = self
-            .scenarios
-            .iter()
-            .zip(&self.least)
-            .map(|(one, least)| one.deployment.evaluate(plan).cost.0.saturating_sub(least.0));
-        Cost(regrets.max().unwrap_or(u64::MAX))
-    }
-
-    /// At most what a plan regrets, by scenario.
-    fn regrets(&self, plan: usize) -> Vec<Cost> {
-        let costs = self.plans[plan].1.iter().zip(&self.least);
+    /// At most what a plan of these costs regrets, by scenario.
+    fn regrets_at(&self, costs: &[Cost]) -> Vec<Cost> {
+        let costs = costs.iter().zip(&self.least);
         costs.map(|(cost, least)| Cost(cost.0.saturating_sub(least.0))).collect()
     }
 
+    fn most_at(&self, costs: &[Cost]) -> Cost {
+        self.regrets_at(costs).into_iter().max().unwrap_or_default()
+    }
+
     fn most(&self, plan: usize) -> Cost {
-        self.regrets(plan).into_iter().max().unwrap_or_default()
+        self.most_at(&self.plans[plan].1)
     }
 
     /// The plan of the least largest regret; of several the cheapest at middle times.
