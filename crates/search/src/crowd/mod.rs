@@ -17,7 +17,7 @@ use crate::chain::{COST_MAX, DEVICES_MAX, Measure};
 use crate::solver::ChainSearch;
 use crate::tuning::TUNING;
 use part::Part;
-use relaxation::{Prices, Relaxation};
+use relaxation::{PRICES_MAX, Prices, Relaxation};
 
 /// What the search among many devices may spend.
 #[derive(Debug)]
@@ -234,6 +234,8 @@ impl Climb {
                 break;
             }
             let prices = self.prices(&point);
+            let point =
+                flat(&prices).into_iter().map(|price| price / self.unit).collect::<Vec<_>>();
             let Some(found) = relaxation.relaxed(&prices) else { break };
             run.count("trials", 1);
             self.bundle.learn(&point, found.bound as f64 / self.unit, flat(&found.excess));
@@ -250,9 +252,11 @@ impl Climb {
         self.bundle.predicted_gain() < TUNING.crowd.gain_min
     }
 
-    /// Shares of the unit as prices; none dearer than all plans.
+    /// Shares of the unit as prices, which together are at most [`PRICES_MAX`].
     fn prices(&self, point: &[f64]) -> Prices {
-        let priced = |share: &f64| (share * self.unit).clamp(0.0, COST_MAX);
+        let sum = self.unit * point.iter().sum::<f64>();
+        let unit = if sum > PRICES_MAX { self.unit * (PRICES_MAX / sum) } else { self.unit };
+        let priced = |share: &f64| share * unit;
         let (memory, loss) = point.split_at(self.best.memory.len());
         let of = |shares: &[f64]| shares.iter().map(priced).collect();
         Prices { memory: of(memory), loss: of(loss) }

@@ -1,12 +1,16 @@
 //! Paths over all devices, which may come back to any device: memory and loss are priced, not kept.
 //!
 //! Costs are whole numbers in `f64` below 2^50; a priced cost is rounded down by more than what
-//! products can be off, so that the bound of any prices holds.
+//! products can be off, and prices are at most [`PRICES_MAX`] together. So the cheapest path costs
+//! at most what a plan does and that much more, its sum is exact, and the bound holds.
 
 use edgeplan_problem::deployment::Deployment;
 use multiversion::multiversion;
 
-use crate::chain::{Builder, Choice, Measure};
+use crate::chain::{Builder, COST_MAX, Choice, Measure};
+
+/// What everything that there is may cost.
+pub(super) const PRICES_MAX: f64 = COST_MAX / 8.0;
 
 /// All devices' ways through the models.
 pub(super) struct Relaxation {
