@@ -9,6 +9,8 @@
 //! That kernel would copy, compare and trace each of them at every layer. Its bounds are floats,
 //! too, and these are integers, since they are part of a proof.
 
+use std::collections::BTreeMap;
+
 use super::relaxed::Relaxed;
 use super::{Item, LabelsMax, Part, Pricing};
 use crate::configuration::{Configuration, Held};
@@ -56,6 +58,42 @@ struct Search<'a> {
     traces: Vec<Trace>,
     labels_max: usize,
     complete: bool,
+}
+
+/// Of labels that store the same and take no more bytes: the least time by value, which falls as
+/// the value rises.
+struct Front {
+    stored: u64,
+    times: BTreeMap<i64, u64>,
+}
+
+impl Front {
+    /// That of labels that store these tensors.
+    fn of(fronts: &mut Vec<Self>, stored: u64) -> &mut Self {
+        let known = fronts.iter().position(|front| front.stored == stored);
+        let place = known.unwrap_or_else(|| {
+            fronts.push(Self { stored, times: BTreeMap::new() });
+            fronts.len() - 1
+        });
+        &mut fronts[place]
+    }
+
+    /// Whether one of its labels stores all that this one stores, costs no more and takes no
+    /// longer.
+    fn beats(&self, label: &Label) -> bool {
+        let nearest = self.times.range(..=label.value).next_back();
+        label.stored & !self.stored == 0 && nearest.is_some_and(|(_, &time)| time <= label.time)
+    }
+
+    /// Adds a label that it does not beat.
+    fn add(&mut self, label: &Label) {
+        let later = self.times.range(label.value..).take_while(|&(_, &time)| time >= label.time);
+        let later: Vec<i64> = later.map(|(&value, _)| value).collect();
+        later.iter().for_each(|value| {
+            self.times.remove(value);
+        });
+        self.times.insert(label.value, label.time);
+    }
 }
 
 impl Pricing<'_> {
@@ -179,26 +217,25 @@ impl Search<'_> {
     /// Drops what another label dominates, then, if there are too many, the dearest.
     fn thin(&mut self, labels: &mut Vec<Label>) {
         labels.sort_unstable_by_key(|label| (label.bytes, label.value, label.time, label.trace));
-        let simple = self.pricing.time_max.is_none() && labels.iter().all(|l| l.stored == 0);
-        let mut kept: usize = 0;
-        for index in 0..labels.len() {
-            let label = labels[index];
-            let beats = |other: &Label| {
-                other.value <= label.value
-                    && other.time <= label.time
-                    && label.stored & !other.stored == 0
-            };
-            // Sorted by bytes; the last one kept has the least value.
-            let dominated = match simple {
-                true => kept > 0 && labels[kept - 1].value <= label.value,
-                false => labels[..kept].iter().rev().any(beats),
-            };
-            if !dominated {
-                labels[kept] = label;
-                kept += 1;
-            }
+        // Sorted by bytes: only value, time and what is stored are left to compare.
+        if self.pricing.time_max.is_none() && labels.iter().all(|label| label.stored == 0) {
+            let mut least = None;
+            labels.retain(|label| {
+                let beaten = least.is_some_and(|least| least <= label.value);
+                least = if beaten { least } else { Some(label.value) };
+                !beaten
+            });
+        } else {
+            let mut fronts: Vec<Front> = Vec::new();
+            labels.retain(|label| {
+                let beaten = fronts.iter().any(|front| front.beats(label));
+                if !beaten {
+                    Front::of(&mut fronts, label.stored).add(label);
+                }
+                !beaten
+            });
         }
-        labels.truncate(kept);
+        let kept = labels.len();
         if kept > self.labels_max {
             self.complete = false;
             let scarcity = self.relaxed.scarcity;
