@@ -36,6 +36,27 @@ pub struct EngineProfile {
     pub kernels: Vec<KernelTiming>,
 }
 
+impl EngineProfile {
+    /// The same machine where one row takes so many times as long, and several rows so many times:
+    /// a share of its cores, or another clock.
+    pub fn slowed(&self, one: f64, several: f64) -> Self {
+        let mut slower = self.clone();
+        for known in &mut slower.passes {
+            known.time = known.time.slowed(if known.pass.rows == 1 { one } else { several });
+        }
+        for known in &mut slower.kernels {
+            let rows = match known.kernel {
+                EngineKernel::Product { batch, .. }
+                | EngineKernel::Experts { batch, .. }
+                | EngineKernel::Attention { batch, .. } => batch,
+                EngineKernel::Copy { .. } => 1,
+            };
+            known.time = known.time.slowed(if rows == 1 { one } else { several });
+        }
+        slower
+    }
+}
+
 /// An engine that can be profiled by its own programs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum EngineName {
@@ -151,6 +172,19 @@ pub struct Spread {
     pub mad_ns: Nanos,
     /// How many, warm-up not counted.
     pub repeats: u32,
+}
+
+impl Spread {
+    /// Every time so many times as long.
+    fn slowed(self, factor: f64) -> Self {
+        let slower = |time: Nanos| Nanos((time.as_f64() * factor).round() as u64);
+        Self {
+            min_ns: slower(self.min_ns).max(Nanos(1)),
+            median_ns: slower(self.median_ns).max(Nanos(1)),
+            mad_ns: slower(self.mad_ns),
+            ..self
+        }
+    }
 }
 
 /// The time of a kernel alone, on one tensor again and again.
