@@ -8,8 +8,9 @@ use crate::bench;
 use crate::models;
 use crate::programs::EngineError;
 
-/// The profile with passes of the model in `path` as `llama-bench -o jsonl` printed them: predictions
-/// are held against them, and nothing is learned from them. Passes that it has already stay.
+/// The profile with passes of the model in `path` as `llama-bench -o jsonl` printed them:
+/// predictions are held against them, and nothing is learned from them. Passes that it has already
+/// stay.
 ///
 /// # Errors
 /// A file that is no model, or lines that are no tests.

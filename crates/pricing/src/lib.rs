@@ -312,9 +312,9 @@ impl<'a> Builder<'a> {
         let rpc = self.workload.engine.rpc;
         let overhead = self.rpc_bytes();
         // Hidden states are not alone on their way to another host than the source's.
-        // Servers of the source's own host get the graph of each part again, as others came between,
-        // and with it those of all parts before (`add_tensor` of ggml-rpc.cpp follows operands): of
-        // half of the blocks in the mean.
+        // Servers of the source's own host get the graph of each part again, as others came
+        // between, and with it those of all parts before (`add_tensor` of ggml-rpc.cpp follows
+        // operands): of half of the blocks in the mean.
         let last = spec.layers.iter().filter_map(|layer| layer.part.block()).max();
         let blocks = last.map_or(0, |last| last as u64 + 1);
         let again = Bytes(rpc.graph * blocks.div_ceil(2)) * passes.messages();

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::profile::Machine;
 
 /// The version of the file; another one is refused.
-pub const ENGINE_SCHEMA: u32 = 1;
+pub const ENGINE_SCHEMA: u32 = 2;
 
 /// What `edgeplan profile --engine llama.cpp` writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -99,6 +99,10 @@ pub struct Weights {
     /// Whether they are the head's, which a pass needs for its last position alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub head: bool,
+    /// Whether they are the last block's behind its attention: a prompt needs them for its last
+    /// position alone, too (`inp_out_ids` in llama.cpp's graphs).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last: bool,
     /// Experts, where they are those of experts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts: Option<Share>,
