@@ -35,7 +35,7 @@ pub(crate) struct Arguments {
     /// What comes first: the largest models, the fastest, the least loss, or the longest context
     #[arg(long, value_enum, default_value_t = Sort::Size)]
     sort: Sort,
-    /// Filter and sort on the terminal
+    /// Filter and sort on the terminal; plan, explain and export from there
     #[arg(long, conflicts_with_all = ["json", "rows"])]
     view: bool,
     /// Rows to print; 0 prints all
@@ -70,8 +70,8 @@ fn machines(arguments: &Machines) -> Result<(Cluster, Vec<String>)> {
     Ok(this_machine()?)
 }
 
-/// Asks for every model, until `stop` is set, and ranks them.
-fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
+/// Asks for every model, until `stop` is set, and ranks them; with what was asked.
+fn ranked<'a>(arguments: &Arguments, stop: &'a AtomicBool) -> Result<(Fit, Task<'a>, Ranked)> {
     let (cluster, notes) = machines(&arguments.machines)?;
     let asked = arguments.request.changes(Some(Goal::Quality));
     let changes = Changes {
@@ -91,7 +91,8 @@ fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
         ..Task::default().limits
     };
     let fit = Fit { models, cluster, workload };
-    let mut ranked = fit.run(&Task { limits, ..Task::default() });
+    let task = Task { limits, ..Task::default() };
+    let mut ranked = fit.run(&task);
     ranked.notes = notes;
     ranked.sort(match arguments.sort {
         Sort::Size => Order::Size,
@@ -99,7 +100,7 @@ fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
         Sort::Quality => Order::Quality,
         Sort::Context => Order::Context,
     });
-    Ok(ranked)
+    Ok((fit, task, ranked))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -107,10 +108,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if arguments.view && !models::has_screen() {
         bail!("--view: standard output is no terminal; without --view the table is printed");
     }
-    let mut ranked = ranked(arguments, watch::flag())?;
+    let (fit, task, mut ranked) = ranked(arguments, watch::flag())?;
     if arguments.view {
-        let chosen = models::show(&mut ranked)?;
-        return Ok(Reply::text(&chosen.map(|model| models::next(&model)).unwrap_or_default()));
+        models::show(&fit, &task, &mut ranked)?;
+        return Ok(Reply::text(""));
     }
     let rows = if arguments.rows == 0 { usize::MAX } else { arguments.rows };
     let found = ranked.fitting().next().is_some();
@@ -122,5 +123,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 /// # Errors
 /// Arguments that are not understood, machines that make no sense.
 pub fn given(arguments: &[String], stop: &AtomicBool) -> Result<Ranked> {
-    ranked(&Given::<Arguments>::try_parse_from(arguments)?.arguments, stop)
+    Ok(ranked(&Given::<Arguments>::try_parse_from(arguments)?.arguments, stop)?.2)
 }

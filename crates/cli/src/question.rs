@@ -88,7 +88,8 @@ pub(crate) struct Machines {
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub(crate) device: Vec<String>,
-    /// Main memory of the PC of --device, such as '64 GiB'
+    /// Main memory of the PC of --device, such as '64 GiB'; without a processor among them, a usual
+    /// one is taken (ryzen-5-5600, two channels of DDR4)
     #[arg(long, requires = "device")]
     pub(crate) ram: Option<String>,
 }

@@ -1,13 +1,16 @@
 //! Hosts: machines with several devices, and the link inside of them.
 
 use std::fmt;
+use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::ClusterDevice;
+use super::{Cluster, ClusterDevice, ClusterFile, expand};
+use crate::device::Backend;
+use edgeplan_files::InputError;
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 
 /// A machine with several devices, as it is written; one engine process runs them all.
@@ -140,5 +143,48 @@ impl JsonSchema for Internal {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "object"], "x-allowed": ALLOWED })
+    }
+}
+
+/// The processor of a PC of which only graphics cards and main memory were named: two channels of
+/// DDR4-3200.
+pub const USUAL_CPU: &str = "ryzen-5-5600";
+
+impl Cluster {
+    /// One host with these devices, by profile; `catalog:` may be left out. Main memory without a
+    /// processor that has it is that of a usual desktop, [`USUAL_CPU`].
+    ///
+    /// # Errors
+    /// As [`Cluster::parse`].
+    pub fn of_host(
+        file: &str,
+        name: &str,
+        devices: &[String],
+        ram: Option<&str>,
+    ) -> Result<Self, InputError> {
+        let is_file = |name: &String| name.contains(':') || Path::new(name).exists();
+        let profile = |name: &String| match is_file(name) {
+            true => name.clone(),
+            false => format!("catalog:{name}"),
+        };
+        let ram = ram.map(|ram| {
+            ram.parse::<Memory>().map_err(|p| InputError::key(file, "ram", p.to_string()))
+        });
+        let (mut devices, ram): (Vec<String>, _) =
+            (devices.iter().map(profile).collect(), ram.transpose()?);
+        let is_cpu = |spec: &String| {
+            let known = expand::read(file, &ClusterFile::default(), "device", spec);
+            known.is_ok_and(|known| known.backend().is_some_and(Backend::is_cpu))
+        };
+        if ram.is_some() && !devices.iter().any(is_cpu) {
+            devices.push(format!("catalog:{USUAL_CPU}"));
+        }
+        let host = Host { devices, ram, ..Host::default() };
+        let wire = ClusterFile {
+            source: name.into(),
+            host: [(name.to_owned(), host)].into(),
+            ..ClusterFile::default()
+        };
+        Self::new(file, wire)
     }
 }
