@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Parser as _;
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan::fit::{Fit, Order, Ranked, catalog, models_in, this_machine};
+use edgeplan::fit::{Fit, Order, Ranked, catalog, machines, models_in};
 use edgeplan::{Changes, Limits, Task};
-use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
 
@@ -62,17 +61,9 @@ const DECODE_MIN: f64 = 10.0;
 /// Default of --quality.
 const FLOOR: &str = "q4_K_M";
 
-/// The machines in question, and what is to be known of them.
-fn machines(arguments: &Machines) -> Result<(Cluster, Vec<String>)> {
-    if !arguments.device.is_empty() || arguments.cluster.is_some() {
-        return Ok((arguments.sources().machines()?, Vec::new()));
-    }
-    Ok(this_machine()?)
-}
-
 /// Asks for every model, until `stop` is set, and ranks them; with what was asked.
 fn ranked<'a>(arguments: &Arguments, stop: &'a AtomicBool) -> Result<(Fit, Task<'a>, Ranked)> {
-    let (cluster, notes) = machines(&arguments.machines)?;
+    let (cluster, notes) = machines(&arguments.machines.sources())?;
     let asked = arguments.request.changes(Some(Goal::Quality));
     let changes = Changes {
         quality: asked.quality.or_else(|| Some(Quality::Like(FLOOR.into()))),

@@ -88,8 +88,7 @@ pub(crate) struct Machines {
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub(crate) device: Vec<String>,
-    /// Main memory of the PC of --device, such as '64 GiB'; without a processor among them, a usual
-    /// one is taken (ryzen-5-5600, two channels of DDR4)
+    /// Main memory of that PC, such as '64 GiB'; of a usual processor if --device names none
     #[arg(long, requires = "device")]
     pub(crate) ram: Option<String>,
 }

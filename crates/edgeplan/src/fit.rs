@@ -22,6 +22,7 @@ use crate::answer::{Quiet, Task};
 use crate::export::Export;
 use crate::session::{Inputs, Origin, Session, View};
 use crate::sought::Sought;
+use crate::sources::Sources;
 use crate::summary::Summary;
 use crate::{Error, answer};
 
@@ -351,17 +352,21 @@ impl Ranked {
     }
 }
 
-/// This machine as a cluster of its devices, and what is to be known of it.
+/// The machines of `sources`, or where these name none, this machine as a cluster of its devices;
+/// and what is to be known of it.
 ///
 /// ```
-/// let (cluster, notes) = edgeplan::fit::this_machine()?;
+/// let (cluster, notes) = edgeplan::fit::machines(&edgeplan::Sources::default())?;
 /// println!("{} devices; {}", cluster.devices.len(), notes.join("; "));
 /// # Ok::<(), edgeplan::Error>(())
 /// ```
 ///
 /// # Errors
-/// None that is known: what is detected makes sense.
-pub fn this_machine() -> Result<(Cluster, Vec<String>), Error> {
+/// Those of [`Sources::machines`]: what is detected makes sense.
+pub fn machines(sources: &Sources) -> Result<(Cluster, Vec<String>), Error> {
+    if !sources.devices.is_empty() || sources.cluster.is_some() {
+        return Ok((sources.machines()?, Vec::new()));
+    }
     let found = Detected::here();
     let cluster = Cluster::parse("this machine", &found.cluster_toml())?;
     let names: Vec<&str> = cluster.devices.iter().map(|(_, device)| &device.profile[..]).collect();

@@ -29,7 +29,7 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ram: Option<Memory>,
     /// The link between any two of its devices.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Internal::is_usual")]
     pub internal: Internal,
     /// Whether it forwards messages of others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -80,6 +80,12 @@ impl Internal {
         let other = || NAMED.iter().find(|(known, _)| *known == name).map(|&(_, rate)| rate);
         let rate = LANES.iter().find_map(lanes).or_else(other)?;
         Some(Self { bandwidth: Bandwidth(rate), latency: COPY })
+    }
+}
+
+impl Internal {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -150,9 +156,29 @@ impl JsonSchema for Internal {
 /// DDR4-3200.
 pub const USUAL_CPU: &str = "ryzen-5-5600";
 
-impl Cluster {
-    /// One host with these devices, by profile; `catalog:` may be left out. Main memory without a
+impl Host {
+    /// One with these devices, by profile; `catalog:` may be left out. Main memory without a
     /// processor that has it is that of a usual desktop, [`USUAL_CPU`].
+    pub fn of(devices: &[String], ram: Option<Memory>) -> Self {
+        let is_file = |name: &String| name.contains(':') || Path::new(name).exists();
+        let profile = |name: &String| match is_file(name) {
+            true => name.clone(),
+            false => format!("catalog:{name}"),
+        };
+        let mut devices: Vec<String> = devices.iter().map(profile).collect();
+        let is_cpu = |spec: &String| {
+            let known = expand::read("", &ClusterFile::default(), "device", spec);
+            known.is_ok_and(|known| known.backend().is_some_and(Backend::is_cpu))
+        };
+        if ram.is_some() && !devices.iter().any(is_cpu) {
+            devices.push(format!("catalog:{USUAL_CPU}"));
+        }
+        Self { devices, ram, ..Self::default() }
+    }
+}
+
+impl Cluster {
+    /// One host with these devices and that main memory, as [`Host::of`].
     ///
     /// # Errors
     /// As [`Cluster::parse`].
@@ -162,24 +188,10 @@ impl Cluster {
         devices: &[String],
         ram: Option<&str>,
     ) -> Result<Self, InputError> {
-        let is_file = |name: &String| name.contains(':') || Path::new(name).exists();
-        let profile = |name: &String| match is_file(name) {
-            true => name.clone(),
-            false => format!("catalog:{name}"),
-        };
         let ram = ram.map(|ram| {
             ram.parse::<Memory>().map_err(|p| InputError::key(file, "ram", p.to_string()))
         });
-        let (mut devices, ram): (Vec<String>, _) =
-            (devices.iter().map(profile).collect(), ram.transpose()?);
-        let is_cpu = |spec: &String| {
-            let known = expand::read(file, &ClusterFile::default(), "device", spec);
-            known.is_ok_and(|known| known.backend().is_some_and(Backend::is_cpu))
-        };
-        if ram.is_some() && !devices.iter().any(is_cpu) {
-            devices.push(format!("catalog:{USUAL_CPU}"));
-        }
-        let host = Host { devices, ram, ..Host::default() };
+        let host = Host::of(devices, ram.transpose()?);
         let wire = ClusterFile {
             source: name.into(),
             host: [(name.to_owned(), host)].into(),
