@@ -32,7 +32,9 @@ impl Record {
     pub(crate) fn all(&self, suite: &Suite) -> Result<()> {
         let path = self.places.out.join("rows.csv");
         let mut rows = rows::read(&path)?;
-        let whole = class::whole(&self.places.programs, &self.profile)?;
+        let benched = suite.model.values().flat_map(|model| &model.bench);
+        let benched = benched.map(|file| self.places.models.join(file)).collect();
+        let whole = class::whole(&self.places.programs, benched, &self.profile)?;
         for setting in &suite.setting {
             if rows.iter().any(|row| row.setting == setting.name) {
                 continue;
