@@ -128,8 +128,8 @@ const GROUPED: Kind = Kind { kv_heads: 2, ..Kind::new("grouped", 4, 1024, 512) }
 /// Inner length of an expert.
 const EXPERT: u64 = 512;
 
-/// The models whose passes are timed in the ways of `stored`: as they are loaded, and as stored. The
-/// formats in `more` are among theirs.
+/// The models whose passes are timed in the ways of `stored`: as they are loaded, and as stored.
+/// The formats in `more` are among theirs.
 pub(crate) fn models(size: Size, cpu: bool, more: &[Format]) -> Vec<Made> {
     let (formats, prompts): (&[Format], &[u64]) = match size {
         Size::Quick => (&QUICK, &[16, 128]),
