@@ -114,14 +114,14 @@ impl Tree {
             equations.add(&row, error, weight);
         }
         for (name, summand) in &self.summands {
-            for term in 0..TERMS {
+            for (term, value) in summand.iter().enumerate() {
                 let (drawn, towards) = match name.is_empty() {
                     true => (ROOT, expected.logarithms[term]),
                     false => (expected.stiffness[term], 0.0),
                 };
                 equations.add(
                     &[(TERMS * index[name.as_str()] + term, 1.0)],
-                    towards - summand[term],
+                    towards - value,
                     drawn,
                 );
             }
