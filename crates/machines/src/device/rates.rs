@@ -284,9 +284,13 @@ fn mean(rates: &BTreeMap<Format, f64>) -> Option<f64> {
 }
 
 /// Layers whose kernels take as long to start as those of this one: a scan of recurrent state takes
-/// as many again.
+/// as many again, looking up an embedding none.
 fn starts(model: &ModelSpec, layer: &LayerSpec) -> f64 {
-    if layer.cache.state > SCANNED * model.hidden { 2.0 } else { 1.0 }
+    match layer.part {
+        Part::Embedding => 0.0,
+        _ if layer.cache.state > SCANNED * model.hidden => 2.0,
+        _ => 1.0,
+    }
 }
 
 /// Operations of a published prompt: only its last position needs logits.
