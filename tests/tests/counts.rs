@@ -11,7 +11,8 @@ fn small(seed: u64) -> Deployment {
     let formats = if blocks == 3 { 1 } else { 2 };
     let spread_percent = if seed % 3 == 0 { 0 } else { 50 };
     let memory_percent = 40 + 30 * (seed % 5);
-    let family = Hosts { hosts: count, devices, blocks, formats, memory_percent, spread_percent, seed };
+    let family =
+        Hosts { hosts: count, devices, blocks, formats, memory_percent, spread_percent, seed };
     hosts(&family).expect("its parameters are in range")
 }
 
@@ -56,7 +57,11 @@ fn ask(solver: &str, instance: &Deployment, best: Option<Cost>) -> bool {
     let limits = Limits { gap: 1e-5, ..Limits::default() };
     let solver = (find(solver).expect("it is registered").make)();
     let found = solve(instance, solver.as_ref(), limits, &mut Silent);
-    assert!(!matches!(found.verdict, Verdict::Wrong(_) | Verdict::Failed(_)), "{:?}", found.verdict);
+    assert!(
+        !matches!(found.verdict, Verdict::Wrong(_) | Verdict::Failed(_)),
+        "{:?}",
+        found.verdict
+    );
     let bound = found.lower_bound();
     assert!(best.is_none() || bound <= best, "{}: {bound:?} above {best:?}", instance.name);
     assert!(found.cost().is_none() || found.cost() >= best, "{}", instance.name);

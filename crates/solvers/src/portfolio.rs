@@ -63,7 +63,7 @@ const COUNTS_SHARE: u32 = 4;
 
 /// On hosts `chain-search` begins alone for so long: it proves many questions of one machine then,
 /// and has a plan.
-const HOSTS_OPENING: Duration = Duration::from_millis(100);
+const HOSTS_OPENING: Duration = Duration::from_millis(200);
 
 impl Portfolio {
     /// One model on hosts: `counts` beside `chain-search`.

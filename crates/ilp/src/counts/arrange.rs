@@ -31,10 +31,8 @@ pub(super) struct Arranged {
 /// A plan with the counts of a vector; it may lose too much. None if no chain makes its passages.
 pub(super) fn plan(instance: &Deployment, layout: &Layout, values: &[f64]) -> Option<Arranged> {
     let whole = |variable: Variable| values[variable.index()].round() as u64;
-    let times = |step: &super::layout::Step| Made {
-        passage: step.passage,
-        times: whole(step.variable),
-    };
+    let times =
+        |step: &super::layout::Step| Made { passage: step.passage, times: whole(step.variable) };
     let made: Vec<Made> = layout.steps.iter().map(times).filter(|made| made.times > 0).collect();
     let start = layout.starts.iter().position(|&start| whole(start) == 1)?;
     let of_layer = &layout.classes.of_layer;
@@ -55,6 +53,18 @@ struct Draft<'a> {
     model: &'a Model,
     layout: &'a Layout,
     spots: Vec<Assignment>,
+}
+
+/// Another option of a layer.
+#[derive(Debug, Clone, Copy)]
+struct Finer {
+    layer: usize,
+    option: OptionId,
+    device: usize,
+    /// What it takes more.
+    bytes: i128,
+    /// Time for a unit of loss.
+    rate: f64,
 }
 
 /// What a nanosecond of messages and a unit of loss weigh.
@@ -80,9 +90,8 @@ impl Draft<'_> {
             if counts.iter().sum::<u64>() != layers.len() as u64 {
                 return None;
             }
-            let loss = |layer: usize, option: usize| {
-                self.loss_at(layer, counted[option].spot.option)
-            };
+            let loss =
+                |layer: usize, option: usize| self.loss_at(layer, counted[option].spot.option);
             let taken = transport::least_loss(&layers, &counts, &loss);
             for (&layer, option) in layers.iter().zip(taken) {
                 self.spots[layer].option = counted[option].spot.option;
@@ -149,7 +158,45 @@ impl Draft<'_> {
             }
             weights.loss = (weights.loss / 4).max(1);
         }
+        best.store_finer(budget);
         Arranged { plan: best.spots, excess }
+    }
+
+    /// Where too much is lost: other options on the same devices, as long as they fit, least time
+    /// for what is saved first.
+    fn store_finer(&mut self, budget: u64) {
+        let mut room: Vec<u64> = self
+            .instance
+            .device_ids()
+            .map(|id| self.instance.room(id, self.model).map_or(0, |room| room.0))
+            .collect();
+        for (layer, at) in self.spots.iter().enumerate() {
+            let left = &mut room[at.device.index()];
+            *left = left.saturating_sub(self.model.bytes(layer, at.option).0);
+        }
+        while self.loss() > budget {
+            let over = self.loss() - budget;
+            let finer = (0..self.spots.len()).flat_map(|layer| self.finer(layer, over));
+            let fits = finer.filter(|finer| finer.bytes <= i128::from(room[finer.device]));
+            let Some(best) = fits.min_by(|a, b| a.rate.total_cmp(&b.rate)) else { return };
+            room[best.device] = (i128::from(room[best.device]) - best.bytes) as u64;
+            self.spots[best.layer].option = best.option;
+        }
+    }
+
+    /// Options of a layer where it lies that lose less, and their rate for what is `over`.
+    fn finer(&self, layer: usize, over: u64) -> impl Iterator<Item = Finer> {
+        let at = self.spots[layer];
+        let (model, lost) = (self.model, self.loss_at(layer, at.option));
+        let time = move |option| model.compute(layer, at.device, option).map(|time| time.0 as f64);
+        let bytes = move |option| i128::from(model.bytes(layer, option).0);
+        model.option_ids(layer).filter_map(move |option| {
+            let saved = lost.checked_sub(self.loss_at(layer, option)).filter(|&saved| saved > 0)?;
+            let longer = (time(option)? - time(at.option)?).max(0.0);
+            let rate = longer / saved.min(over).max(1) as f64;
+            let bytes = bytes(option) - bytes(at.option);
+            Some(Finer { layer, option, device: at.device.index(), bytes, rate })
+        })
     }
 
     /// Exchanges the places of the layers of one class after the other, on each host.
@@ -157,9 +204,8 @@ impl Draft<'_> {
         let hosts = self.layout.entered.len();
         for class in (0..self.layout.classes.layers.len()).rev() {
             for host in 0..hosts {
-                let here = |&layer: &usize| {
-                    self.layout.hosts[self.spots[layer].device.index()] == host
-                };
+                let here =
+                    |&layer: &usize| self.layout.hosts[self.spots[layer].device.index()] == host;
                 let layers = self.layout.classes.layers[class].iter().copied();
                 let layers: Vec<usize> = layers.filter(here).collect();
                 // Layers that follow one another depend on one another.

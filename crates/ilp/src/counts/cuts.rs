@@ -63,9 +63,10 @@ fn options(layout: &Layout, class: usize) -> Vec<OptionId> {
 }
 
 fn in_option(layout: &Layout, lost: Lost, option: OptionId) -> impl Iterator<Item = Variable> {
-    let here = layout.counted.iter().filter(move |counted| {
-        counted.spot.class == lost.class && counted.spot.option == option
-    });
+    let here = layout
+        .counted
+        .iter()
+        .filter(move |counted| counted.spot.class == lost.class && counted.spot.option == option);
     here.map(|counted| counted.variable)
 }
 

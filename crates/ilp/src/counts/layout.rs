@@ -80,9 +80,9 @@ impl Layout {
         for class in 0..classes.layers.len() {
             let size = classes.size(class);
             for spot in classes.spots(instance, class) {
-                let known = held.iter().any(|held: &Held| {
-                    (held.class, held.device) == (spot.class, spot.device)
-                });
+                let known = held
+                    .iter()
+                    .any(|held: &Held| (held.class, held.device) == (spot.class, spot.device));
                 if !known {
                     let variable = count(program, size);
                     let is_any = if size > 1 { program.binary() } else { variable };
@@ -115,7 +115,20 @@ impl Layout {
         let losses = losses(instance, &classes, program);
         let budget = instance.models[0].loss_max.map_or(1.0, |most| most.0 as f64);
         let loss_unit = (budget / LOSS_UNITS).max(1.0);
-        Self { classes, counted, held, steps, starts, ends, used, entered, copies, losses, loss_unit, hosts }
+        Self {
+            classes,
+            counted,
+            held,
+            steps,
+            starts,
+            ends,
+            used,
+            entered,
+            copies,
+            losses,
+            loss_unit,
+            hosts,
+        }
     }
 
     /// The vector that a plan means; none if the program excludes it.
@@ -161,9 +174,8 @@ impl Layout {
 
     /// The count that a layer there adds to: of its option, or of one that beats it.
     fn counted_as(&self, instance: &Deployment, class: usize, at: Assignment) -> Option<&Counted> {
-        let here = |counted: &&Counted| {
-            (counted.spot.class, counted.spot.device) == (class, at.device)
-        };
+        let here =
+            |counted: &&Counted| (counted.spot.class, counted.spot.device) == (class, at.device);
         let same = self.counted.iter().filter(here).find(|c| c.spot.option == at.option);
         let beats = |counted: &&Counted| {
             self.classes.beats(instance, class, at.device, [counted.spot.option, at.option])

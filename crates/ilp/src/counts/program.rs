@@ -110,7 +110,10 @@ impl Rows<'_> {
             }
             for set in sets(members.len()) {
                 let is_in_set = |device: usize| {
-                    members.iter().position(|&member| member == device).is_some_and(|at| set >> at & 1 == 1)
+                    members
+                        .iter()
+                        .position(|&member| member == device)
+                        .is_some_and(|at| set >> at & 1 == 1)
                 };
                 let is_in: Vec<bool> = (0..is_in.len()).map(is_in_set).collect();
                 for &device in members.iter().filter(|&&device| is_in[device]) {
@@ -152,7 +155,8 @@ impl Rows<'_> {
                 let mut compute = Terms::default();
                 let here = |counted: &&Counted| counted.spot.device == id;
                 for counted in layout.counted.iter().filter(here) {
-                    compute.add(counted.variable, self.time(counted) * u64::from(self.model.weight));
+                    compute
+                        .add(counted.variable, self.time(counted) * u64::from(self.model.weight));
                 }
                 compute.subtract(used, limit.0);
                 scale::at_most(&mut self.program, compute, 0);

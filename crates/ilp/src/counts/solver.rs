@@ -7,8 +7,8 @@ use edgeplan_mip::{Engine, EngineError, Progress, Reply, Request, Status};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Answer, Cost, Limits, Run, Solver, SolverError, Unsupported, gap};
 
-use super::{arrange, cuts};
 use super::program::{Stated, state};
+use super::{arrange, cuts};
 use crate::scale::safe_bound;
 
 /// The program of counts, for one model on hosts of several devices.
@@ -32,8 +32,11 @@ impl std::fmt::Debug for Counts {
 const NONZEROS_MAX: usize = 400_000;
 /// Times that it is solved, with more rows or with less loss allowed.
 const TURNS_MAX: u32 = 24;
-/// The part of the allowed loss that is taken off at least where a solution is no plan.
-const TIGHTENED_LEAST: u64 = 4_000;
+/// The part of the allowed loss that is taken off first where a solution is no plan; then twice as
+/// much at each turn, but no more than its plan loses too much.
+const TIGHTENED_LEAST: u64 = 500;
+/// The gap where less loss is allowed, for plans only.
+const ROUGH: f64 = 5e-4;
 /// Times that its relaxation is.
 const RELAXED_MAX: u32 = 40;
 /// The part of the time that each starting solver may use.
@@ -75,7 +78,8 @@ impl Counts {
             };
             let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
             let reply = self.engine.solve(&stated.program, &request, go_on);
-            let reply = reply.map_err(|error: EngineError| SolverError::Engine(error.to_string()))?;
+            let reply =
+                reply.map_err(|error: EngineError| SolverError::Engine(error.to_string()))?;
             run.count("relaxations", 1);
             let Some(values) = reply.values else { break };
             let Stated { program, layout, .. } = &mut stated;
@@ -102,7 +106,11 @@ impl Counts {
         let exact = run.limits().gap <= 2.0 * Limits::GAP;
         let request = Request {
             time: run.remaining().map(|time| time.max(Duration::from_millis(1))),
-            gap: if exact { 0.0 } else { run.limits().gap / 2.0 },
+            gap: match () {
+                () if !asked.is_whole => run.limits().gap.max(ROUGH),
+                () if exact => 0.0,
+                () => run.limits().gap / 2.0,
+            },
             seed: run.limits().seed as u32,
             threads: run.limits().threads,
             nodes: run.limits().steps,
@@ -210,6 +218,7 @@ impl Solver<Deployment> for Counts {
         let mut stated = self.relaxed(run, budget)?;
         let mut asked = Asked { is_whole: true, excess: None, bound: Cost::ZERO };
         let mut allowed = budget;
+        let mut tightened = 0;
         for _ in 0..TURNS_MAX {
             run.check()?;
             let reply = self.ask(run, &stated, &mut asked)?;
@@ -232,8 +241,10 @@ impl Solver<Deployment> for Counts {
             }
             // Only its layers' places keep the solution from being a plan.
             let Some((excess, most)) = asked.excess.zip(allowed) else { break };
-            let least = budget.unwrap_or(0) / TIGHTENED_LEAST;
-            allowed = Some(most.saturating_sub(excess.max(least)));
+            let part = budget.unwrap_or(0) / TIGHTENED_LEAST;
+            let less = excess.min(part << tightened).max(1);
+            tightened += 1;
+            allowed = Some(most.saturating_sub(less));
             stated = self.relaxed(run, allowed)?;
             asked = Asked { is_whole: false, excess: None, bound: Cost::ZERO };
         }

@@ -1,5 +1,6 @@
 //! Which layers take which option, so many each, at the least loss: a transport problem of a few
-//! options, solved by cancelling cycles along which loss falls (Klein, Management Science 14, 1967).
+//! options, solved by cancelling cycles along which loss falls (Klein, Management Science 14,
+//! 1967).
 
 /// Gives each layer an option, by its place among `counts`, as many as they say, at the least sum
 /// of `loss`. As many layers as the counts' sum.
@@ -9,9 +10,8 @@ pub(super) fn least_loss(
     loss: &dyn Fn(usize, usize) -> u64,
 ) -> Vec<usize> {
     let options = counts.len();
-    let mean = |option: usize| {
-        layers.iter().map(|&layer| u128::from(loss(layer, option))).sum::<u128>()
-    };
+    let mean =
+        |option: usize| layers.iter().map(|&layer| u128::from(loss(layer, option))).sum::<u128>();
     let mut finest: Vec<usize> = (0..options).collect();
     finest.sort_by_key(|&option| mean(option));
     let spread = |layer: usize| {
@@ -112,7 +112,8 @@ pub(super) fn tangents(
             }
             let price = |option: usize| way[option].map(|way| if is_forward { way } else { -way });
             let slopes = (0..options).map(|option| {
-                let dearest = (0..options).filter_map(|from| Some(price(from)? + change(from, option)?));
+                let dearest =
+                    (0..options).filter_map(|from| Some(price(from)? + change(from, option)?));
                 price(option).or_else(|| dearest.min()).unwrap_or(0)
             });
             tangents.push(touching(layers, slopes.collect(), loss));
@@ -122,11 +123,7 @@ pub(super) fn tangents(
 }
 
 /// The tangent of these slopes: at any slopes no assignment's loss is below it.
-fn touching(
-    layers: &[usize],
-    slopes: Vec<i128>,
-    loss: &dyn Fn(usize, usize) -> u64,
-) -> Tangent {
+fn touching(layers: &[usize], slopes: Vec<i128>, loss: &dyn Fn(usize, usize) -> u64) -> Tangent {
     let least = |&layer: &usize| {
         let priced = slopes.iter().enumerate();
         priced.map(|(option, slope)| i128::from(loss(layer, option)) - slope).min().unwrap_or(0)
@@ -190,7 +187,9 @@ mod tests {
     fn no_other_assignment_loses_less() {
         let mut state = 7u64;
         let mut draw = |most: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % most
         };
         for _ in 0..200 {
