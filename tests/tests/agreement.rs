@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 /// Solvers on engines of floats, which take milliseconds, and whose proofs end at a relative
 /// tolerance.
-const ENGINES: [&str; 4] = ["highs", "cbc", "lp-rounding", "lp-weak"];
+const ENGINES: [&str; 5] = ["highs", "cbc", "counts", "lp-rounding", "lp-weak"];
 /// CBC claims false optima now and then, on programs that HiGHS solves rightly; how often is
 /// tested.
 const MAY_BE_WRONG: &str = "cbc";

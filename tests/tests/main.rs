@@ -9,6 +9,7 @@ mod claims; // numbers of pages, and the records that they stand in
 mod cli; // the command line
 mod configurations; // bounds that are checked again
 mod conventions; // published figures, each in every reading
+mod counts; // hosts by counts of layers, against brute force
 mod dependencies; // licences and sources
 mod engine_profile; // llama.cpp by its own programs
 mod engines; // engines that misbehave, from the command line

@@ -5,6 +5,7 @@
 //! problem's own `evaluate()`, its bound is rounded so that float noise can never claim too much.
 
 mod batching;
+mod counts;
 mod deployment;
 mod dilemma;
 mod formulation;
@@ -13,6 +14,7 @@ mod scheduling;
 mod solver;
 
 pub use batching::BatchLayout;
+pub use counts::Counts;
 pub use deployment::{Layout, NamedChoice, NamedProgram};
 pub use dilemma::{Dilemma, Published, published_sum};
 pub use formulation::{Formulated, Formulation, TooLarge};

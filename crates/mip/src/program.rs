@@ -54,6 +54,11 @@ impl Program {
         self.column(Column { lower: 0.0, upper: Some(1.0), cost: 0.0, integer: true })
     }
 
+    /// A whole number from 0 to `upper`.
+    pub fn integer(&mut self, upper: f64) -> Variable {
+        self.column(Column { lower: 0.0, upper: Some(upper), cost: 0.0, integer: true })
+    }
+
     /// A continuous variable.
     pub fn continuous(&mut self, lower: f64, upper: Option<f64>) -> Variable {
         self.column(Column { lower, upper, cost: 0.0, integer: false })

@@ -2,7 +2,7 @@
 
 use edgeplan_dp::{ChainExact, EdgeShardLatency, EdgeShardThroughput};
 use edgeplan_greedy::{Kind, LlamaCpp, Offloading, OneFormat, Policy, QuantizeThenPlace};
-use edgeplan_ilp::Ilp;
+use edgeplan_ilp::{Counts, Ilp};
 use edgeplan_joint::Joint;
 use edgeplan_mip::{Cbc, Highs};
 use edgeplan_problem::deployment::Deployment;
@@ -20,7 +20,7 @@ pub use edgeplan_ilp::FORMULATION;
 
 pub use batching::{BATCHING, find_batching};
 pub use opinion::{Effort, Opinion, second_opinion};
-use portfolio::{Portfolio, compact, shares_memory};
+use portfolio::{Portfolio, compact, has_insides, shares_memory};
 pub use scheduling::{SCHEDULING, find_scheduling};
 
 /// A solver of deployment problems.
@@ -83,6 +83,10 @@ fn started(ilp: Ilp<Deployment>) -> Ilp<Deployment> {
     ilp.starting_from(ChainExact::default()).starting_from(Policy::new(Kind::FastestFirst))
 }
 
+fn counts() -> Counts {
+    Counts::new(Highs).starting_from(Policy::new(Kind::FastestFirst))
+}
+
 fn chain_search() -> ChainSearch {
     let search = ChainSearch::default().starting_from(Policy::new(Kind::FastestFirst));
     let quick = ChainExact { states_max: QUICK_STATES, ..ChainExact::default() };
@@ -94,9 +98,10 @@ fn joint() -> Joint {
 }
 
 /// The solver that suits a question best: `chain-search`, or, where a device's memory is not one
-/// run's alone, `portfolio`.
+/// run's alone, or a host has several devices, `portfolio`.
 pub fn suited(deployment: &Deployment) -> &'static Entry {
-    let name = if shares_memory(deployment) { "portfolio" } else { "chain-search" };
+    let is_joint = shares_memory(deployment) || has_insides(deployment);
+    let name = if is_joint { "portfolio" } else { "chain-search" };
     find(name).expect("it is registered")
 }
 
@@ -112,11 +117,11 @@ pub const DEPLOYMENT: &[Entry] = &[
     Entry {
         name: "portfolio",
         guarantee: Guarantee::Exact,
-        about: "chain-search, joint and HiGHS at once, each knowing what the others find",
+        about: "chain-search, joint, counts and HiGHS at once, each knowing what the others find",
         reference: "this project; portfolios: Huberman, Lukose and Hogg, Science 275, 1997",
         make: &|| {
             let (chain, joint) = (chain_search(), joint());
-            Box::new(Portfolio { chain, joint, compact: compact() })
+            Box::new(Portfolio { counts: counts(), chain, joint, compact: compact() })
         },
     },
     Entry {
@@ -132,6 +137,13 @@ pub const DEPLOYMENT: &[Entry] = &[
         about: "the integer program, solved by HiGHS",
         reference: DILEMMA,
         make: &|| Box::new(started(Ilp::new(Highs))),
+    },
+    Entry {
+        name: "counts",
+        guarantee: Guarantee::Bounded,
+        about: "how many layers of a kind lie on which device in which format, solved by HiGHS",
+        reference: "this project, crates/ilp",
+        make: &|| Box::new(counts()),
     },
     Entry {
         name: "cbc",

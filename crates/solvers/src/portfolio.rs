@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use edgeplan_ilp::Ilp;
+use edgeplan_ilp::{Counts, Ilp};
 use edgeplan_joint::Joint;
 use edgeplan_mip::Highs;
 use edgeplan_problem::deployment::{Deployment, Placement, Plan};
@@ -11,8 +11,10 @@ use edgeplan_search::ChainSearch;
 
 /// `chain-search`, and `joint` and the integer program beside it where they help. Where memory is
 /// priced, `chain-search` has good plans and weak bounds; `joint` has strong bounds, and plans
-/// late; the integer program closes small tight questions.
+/// late; the integer program closes small tight questions. On hosts of several devices the program
+/// of counts has the strongest bounds.
 pub(crate) struct Portfolio {
+    pub(crate) counts: Counts,
     pub(crate) chain: ChainSearch,
     pub(crate) joint: Joint,
     pub(crate) compact: Ilp<Deployment>,
@@ -25,6 +27,13 @@ const NONZEROS_MAX: usize = 400_000;
 /// so falsely.
 pub(crate) fn compact() -> Ilp<Deployment> {
     Ilp { nonzeros_max: NONZEROS_MAX, may_deny: false, ..Ilp::new(Highs) }
+}
+
+/// Whether one model lies on hosts of several devices.
+pub(crate) fn has_insides(deployment: &Deployment) -> bool {
+    deployment.models.len() == 1
+        && deployment.placement == Placement::Contiguous
+        && deployment.device_ids().any(|device| !deployment.is_alone(device))
 }
 
 /// Whether a device's memory is not one run's alone: of several models, or where a device may be
@@ -50,8 +59,26 @@ const JOINT_SHARE: u32 = 5;
 const CHAIN_SHARE: u32 = 1;
 const COMPACT_SHARE: u32 = 3;
 const COMPACT_FREE_SHARE: u32 = 1;
+const COUNTS_SHARE: u32 = 4;
+
+/// On hosts `chain-search` begins alone for so long: it proves many questions of one machine then,
+/// and has a plan.
+const HOSTS_OPENING: Duration = Duration::from_millis(200);
 
 impl Portfolio {
+    /// One model on hosts: `counts` beside `chain-search`.
+    fn solve_hosts(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
+        let chain = || Racer { solver: &self.chain, share: CHAIN_SHARE };
+        let opening = run.remaining().map_or(HOSTS_OPENING, |time| HOSTS_OPENING.min(time / 2));
+        if let Ok(answer) = race_for(run, &[chain()], opening)
+            && (run.is_proven() || matches!(answer, Answer::Infeasible))
+        {
+            return Ok(answer);
+        }
+        run.check()?;
+        race(run, &[Racer { solver: &self.counts, share: COUNTS_SHARE }, chain()])
+    }
+
     /// Whether the opening answers the question.
     fn open(&self, run: &mut Run<'_, Deployment>) -> Option<Answer<Plan>> {
         let part = |time: Duration| (time / OPENING_PART).clamp(OPENING_MIN, OPENING).min(time / 2);
@@ -69,6 +96,9 @@ impl Solver<Deployment> for Portfolio {
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         let deployment = run.problem();
+        if has_insides(deployment) && self.counts.supports(deployment).is_ok() {
+            return self.solve_hosts(run);
+        }
         let mut racers = vec![Racer { solver: &self.chain, share: CHAIN_SHARE }];
         if shares_memory(deployment) && self.joint.supports(deployment).is_ok() {
             if let Some(answer) = self.open(run) {

@@ -91,6 +91,7 @@ impl HostSearch<'_> {
         let mut rounding = Rounding::new(&network);
         for _ in 0..nodes_max.unwrap_or(usize::MAX) {
             run.count("nodes", 1);
+            polish(run, &mut rounding);
             let mut children = self.solve(run, &mut rounding, node)?.unwrap_or_default();
             // Down to a plan first, on the side that the mixture is nearer to.
             if let Some(first) = children.pop() {
@@ -152,6 +153,13 @@ impl HostSearch<'_> {
         }
         Ok(branching::split(network, node, bound, Solved { bound, prices, mixture, ng_sets }))
     }
+}
+
+/// Makes the best plan cheaper by small changes, where another solver found it.
+fn polish(run: &mut Run<'_, Deployment>, rounding: &mut Rounding<'_>) {
+    let known = run.best().map(|(plan, _)| plan.models[0].clone());
+    let polished = known.and_then(|plan| rounding.polish(&plan, &|| run.check().is_err()));
+    polished.map(|plan| run.incumbent(&Plan::single(plan)));
 }
 
 #[cfg(test)]

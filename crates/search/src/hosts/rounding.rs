@@ -24,6 +24,28 @@ impl<'a> Rounding<'a> {
         Self { network, tried: FxHashSet::default(), best: f64::INFINITY }
     }
 
+    /// A cheaper plan near one that another solver found; none if there is none, if the plan is no
+    /// news, or if an option of it is left out here because others beat it.
+    pub(super) fn polish(
+        &mut self,
+        plan: &[Assignment],
+        is_late: &dyn Fn() -> bool,
+    ) -> Option<Vec<Assignment>> {
+        let chain = self.network.chain;
+        let is_known = |(layer, &at): (usize, &Assignment)| chain.choice(layer, at).is_some();
+        if !plan.iter().enumerate().all(is_known) {
+            return None;
+        }
+        let mut draft = Draft::new(self.network, plan);
+        let before = draft.cost();
+        if before >= self.best || !self.tried.insert(plan.to_vec()) {
+            return None;
+        }
+        while !is_late() && (improve(&mut draft) || exchange(&mut draft) || shift(&mut draft)) {}
+        self.best = self.best.min(draft.cost());
+        (draft.cost() < before).then(|| draft.assignments())
+    }
+
     /// A plan near the average of a mixture; none if its heaviest path returns to a host, if the
     /// average was tried before, or cannot be mended.
     pub(super) fn round(
