@@ -116,6 +116,11 @@ impl<P: Problem> Exchange<P> {
         self.is_over.load(Ordering::Acquire)
     }
 
+    /// Set when nothing is left to do.
+    pub(crate) fn over(&self) -> &AtomicBool {
+        &self.is_over
+    }
+
     /// The best plan, if it costs less than that.
     pub(crate) fn better_than(&self, cost: Option<Cost>) -> Option<(P::Plan, Cost)> {
         let known = self.cost.load(Ordering::Acquire);
@@ -237,7 +242,13 @@ fn race_until<P: Problem>(
     let shares: Vec<u32> = racers.iter().map(|racer| racer.share).collect();
     let (exchange, news) = Exchange::new(&shares, limits);
     let threads = (limits.threads / racers.len().max(1) as u32).max(1);
-    let limits = Limits { threads, ..limits };
+    // What is left of threads goes to the first of the largest share.
+    let left = limits.threads.saturating_sub(threads * racers.len() as u32);
+    let largest = (0..shares.len()).rev().max_by_key(|&number| shares[number]);
+    let limits = |number: usize| {
+        let more = if Some(number) == largest { left } else { 0 };
+        Limits { threads: threads + more, ..limits }
+    };
     if let Some((plan, cost)) = run.best() {
         exchange.offer(plan, *cost);
     }
@@ -246,6 +257,7 @@ fn race_until<P: Problem>(
         let mut running = Vec::with_capacity(racers.len());
         for (number, &Racer { solver, .. }) in racers.iter().enumerate() {
             let seat = Seat { exchange, number };
+            let limits = limits(number);
             let work = move || ends(problem, solver, limits, seat);
             let builder = thread::Builder::new().stack_size(STACK);
             running.push(builder.spawn_scoped(scope, work).expect("the system has threads"));
