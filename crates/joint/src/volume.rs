@@ -35,8 +35,8 @@ struct Pace {
 const ROOT: Pace = Pace { trials: 1000, length: 1.0 };
 const NODE: Pace = Pace { trials: 60, length: 0.02 };
 const PLAN: Pace = Pace { trials: 10, length: 0.02 };
-/// Trials without labels before those: of eight models of 12 layers on 16 devices 400 bring the root
-/// to its end in 3.9 s in place of 5.7; of free placements it is no quicker for them.
+/// Trials without labels before those: of eight models of 12 layers on 16 devices 400 bring the
+/// root to its end in 3.9 s in place of 5.7; the root of free placements is no quicker for them.
 const ROUGH_TRIALS: u32 = 400;
 /// Trials of the root between two looks at what pricing costs, and between two plans.
 const LOOK_EVERY: u32 = 50;
@@ -123,8 +123,8 @@ impl Search<'_, '_, '_> {
         self.end_climb(domain, best, center, ascent.mixture()).map(Climbed::Left)
     }
 
-    /// Prices of the root by what the relaxation of devices' contents shows, without labels: most of
-    /// the way for a part of the time.
+    /// Prices of the root by what the relaxation of devices' contents shows, without labels: most
+    /// of the way for a part of the time.
     fn climb_roughly(
         &mut self,
         domain: &Domain,

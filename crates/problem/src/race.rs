@@ -15,7 +15,7 @@ pub(crate) struct Exchange<P: Problem> {
     best: Mutex<Option<(P::Plan, Cost)>>,
     bound: AtomicU64,
     /// Nothing is left to do.
-    is_over: AtomicBool,
+    pub(crate) is_over: AtomicBool,
     /// Solvers that have ended.
     ended: AtomicUsize,
     gap: f64,
@@ -114,11 +114,6 @@ impl<P: Problem> Exchange<P> {
     /// Whether nothing is left to do.
     pub(crate) fn is_over(&self) -> bool {
         self.is_over.load(Ordering::Acquire)
-    }
-
-    /// Set when nothing is left to do.
-    pub(crate) fn over(&self) -> &AtomicBool {
-        &self.is_over
     }
 
     /// The best plan, if it costs less than that.
@@ -245,10 +240,8 @@ fn race_until<P: Problem>(
     // What is left of threads goes to the first of the largest share.
     let left = limits.threads.saturating_sub(threads * racers.len() as u32);
     let largest = (0..shares.len()).rev().max_by_key(|&number| shares[number]);
-    let limits = |number: usize| {
-        let more = if Some(number) == largest { left } else { 0 };
-        Limits { threads: threads + more, ..limits }
-    };
+    let more = |number: usize| left * u32::from(largest == Some(number));
+    let limits = |number: usize| Limits { threads: threads + more(number), ..limits };
     if let Some((plan, cost)) = run.best() {
         exchange.offer(plan, *cost);
     }

@@ -219,7 +219,7 @@ impl<'a, P: Problem> Run<'a, P> {
             // No end, if that is beyond what the clock counts.
             until: self.limits.time.and_then(|limit| self.started.checked_add(limit)),
             interrupt: self.limits.interrupt,
-            is_over: self.seat.as_ref().map(|seat| seat.exchange.over()),
+            is_over: self.seat.as_ref().map(|seat| &seat.exchange.is_over),
         }
     }
 
