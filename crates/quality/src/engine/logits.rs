@@ -21,13 +21,13 @@ const WINDOWS_MAX: u32 = 1 << 24;
 
 /// A file that is read from its begin to its end.
 #[derive(Debug)]
-struct Saved {
+pub(super) struct Saved {
     file: BufReader<File>,
     name: String,
     context: u32,
     vocab: u32,
-    windows: u32,
-    tokens: Vec<u32>,
+    pub(super) windows: u32,
+    pub(super) tokens: Vec<u32>,
 }
 
 /// How a student's predictions differ from the original's.
@@ -42,7 +42,7 @@ pub(super) struct Difference {
 }
 
 impl Saved {
-    fn open(path: &Path) -> Result<Self, InputError> {
+    pub(super) fn open(path: &Path) -> Result<Self, InputError> {
         let name = path.display().to_string();
         let mut saved = {
             let file = File::open(path).map_err(|e| InputError::file(&name, e.to_string()))?;
@@ -84,7 +84,7 @@ impl Saved {
     }
 
     /// Log probabilities of the next scored token.
-    fn next(&mut self, row: &mut Vec<f32>) -> Result<(), InputError> {
+    pub(super) fn next(&mut self, row: &mut Vec<f32>) -> Result<(), InputError> {
         let scale = f32::from_le_bytes(self.bytes()?);
         let least = f32::from_le_bytes(self.bytes()?);
         // An odd vocabulary is padded.
