@@ -9,11 +9,7 @@ impl Decoder {
     /// softmax(s Q K^T) V, s the scale, no query looking ahead; keys and values are shared by
     /// groups of queries (Ainslie et al. 2023). All `[batch, positions, heads * head_dim]`. Queries
     /// and keys are normalized by head where the block has norms for them.
-    pub(crate) fn attend(
-        &self,
-        index: usize,
-        [query, key, value]: [&Tensor; 3],
-    ) -> Result<Tensor> {
+    pub(crate) fn attend(&self, index: usize, [query, key, value]: [&Tensor; 3]) -> Result<Tensor> {
         let &Architecture { heads, kv_heads, head_dim, .. } = &self.architecture;
         let sight = &self.architecture.sights[index];
         let (batch, positions, _) = query.dims3()?;

@@ -47,8 +47,7 @@ const PLAIN: Traits = Traits {
     gemma: false,
     experts: May::Sometimes,
 };
-const QWEN2: Traits =
-    Traits { name: "qwen2", pairs: Pairs::Halves, experts: May::Never, ..PLAIN };
+const QWEN2: Traits = Traits { name: "qwen2", pairs: Pairs::Halves, experts: May::Never, ..PLAIN };
 
 /// All of them, by name.
 const KNOWN: [Traits; 5] = [
@@ -187,9 +186,7 @@ impl Family {
                 let near = turned(turns(self.window_base, dims, None, room)?);
                 let windows = model.layers.iter().filter(|layer| layer.part.block().is_some());
                 let sight = |window: Option<u64>| match window {
-                    Some(window) => {
-                        Sight { window: Some(window as usize), turns: near.clone() }
-                    }
+                    Some(window) => Sight { window: Some(window as usize), turns: near.clone() },
                     None => far.clone(),
                 };
                 windows.map(|layer| sight(layer.window)).collect()
@@ -222,11 +219,7 @@ impl Family {
 }
 
 impl Experts {
-    fn read(
-        header: &Header,
-        traits: &Traits,
-        numbers: &Llama,
-    ) -> Result<Option<Self>, InputError> {
+    fn read(header: &Header, traits: &Traits, numbers: &Llama) -> Result<Option<Self>, InputError> {
         let key = |name: &str| format!("{}.{name}", traits.name);
         let count = match traits.experts {
             May::Never => return Ok(None),

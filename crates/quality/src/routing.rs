@@ -21,7 +21,10 @@ pub(crate) struct ExpertsOfBlock {
 }
 
 /// The blocks of whose experts it is known how often they are used, in order.
-pub(crate) fn experts_by_block(sensed: &MeasuredSensitivity, model: &ModelSpec) -> Vec<ExpertsOfBlock> {
+pub(crate) fn experts_by_block(
+    sensed: &MeasuredSensitivity,
+    model: &ModelSpec,
+) -> Vec<ExpertsOfBlock> {
     let mut formats: Vec<Format> = sensed.rows().iter().map(|row| row.format).collect();
     formats.sort();
     formats.dedup();

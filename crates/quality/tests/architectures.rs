@@ -1,19 +1,29 @@
-//! Models of every architecture that is run here, beside candle-transformers' of the same.
+//! Models of every architecture that is run here, beside candle-transformers' of the same, and beside
+//! llama.cpp where its programs are: in the folder that `EDGEPLAN_LLAMA_CPP` names, or where
+//! `./x fetch llama.cpp` builds them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use candle_core::quantized::gguf_file::Content;
-use candle_core::{DType, Device, Tensor};
+use candle_core::{D, DType, Device, Tensor};
 use candle_nn::{Activation, VarBuilder};
 use candle_transformers::models::{gemma3, mixtral, quantized_qwen2, quantized_qwen3, qwen3_moe};
+use edgeplan_model::gguf::draft::{Draft, Tensor as Place};
 use edgeplan_model::{Experts, Shape};
+use edgeplan_problem::format::Format;
 use edgeplan_quality::Checkpoint;
 use edgeplan_quality::apply::{apply, from_mix};
+use edgeplan_quality::engine::logits::Saved;
 use edgeplan_quality::teacher::Training;
 
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data");
 const TEXT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../bench-data/teacher/romans.txt");
+/// Tokens of llama.cpp's windows.
+const WINDOW: usize = 128;
 const TOKENS: usize = 24;
 const CONTEXT: usize = 32;
 
@@ -57,11 +67,16 @@ fn made(folder: &Path, shape: Shape) -> PathBuf {
     let training = Training { shape, steps: 5, batch: 1, context: CONTEXT, rate: 0.05, seed: 3 };
     let (trained, out) = (folder.join("trained.gguf"), folder.join("f32.gguf"));
     training.run(Path::new(TEXT), Path::new(TEXT), &trained, &mut |_, _| true).unwrap();
-    let spec = edgeplan_model::load(&trained.display().to_string()).unwrap();
-    let formats = from_mix(&spec, &edgeplan_problem::format::Format::F32.into()).unwrap();
-    let mut checkpoint = Checkpoint::open(&trained).unwrap();
-    apply(&mut checkpoint, &formats, &std::collections::BTreeMap::new(), &out, |_| {}).unwrap();
+    widened(&trained, &out);
     out
+}
+
+/// The same model with every matrix in f32.
+fn widened(model: &Path, out: &Path) {
+    let spec = edgeplan_model::load(&model.display().to_string()).unwrap();
+    let formats = from_mix(&spec, &Format::F32.into()).unwrap();
+    let mut checkpoint = Checkpoint::open(model).unwrap();
+    apply(&mut checkpoint, &formats, &BTreeMap::new(), out, |_| {}).unwrap();
 }
 
 fn tokens() -> Vec<u32> {
@@ -72,9 +87,8 @@ fn tokens() -> Vec<u32> {
 /// for those of the last token of some.
 fn same(path: &Path, theirs: &mut dyn FnMut(&Tensor) -> candle_core::Result<Tensor>) {
     let decoder = Checkpoint::open(path).unwrap().decoder(CONTEXT).unwrap();
-    let input = |count: usize| {
-        Tensor::new(&tokens()[..count], &Device::Cpu).unwrap().unsqueeze(0).unwrap()
-    };
+    let input =
+        |count: usize| Tensor::new(&tokens()[..count], &Device::Cpu).unwrap().unsqueeze(0).unwrap();
     let ours: Vec<Vec<f32>> =
         decoder.logits(&input(TOKENS)).unwrap().squeeze(0).unwrap().to_vec2().unwrap();
     for count in [1, 7, TOKENS] {
@@ -289,4 +303,95 @@ fn gemma3_is_that_of_others() {
         model.clear_kv_cache();
         model.forward(input, 0)
     });
+}
+
+/// llama-perplexity, if it is there.
+fn program() -> Option<PathBuf> {
+    let named = std::env::var("EDGEPLAN_LLAMA_CPP").ok().map(PathBuf::from);
+    let cache = || {
+        let own = std::env::var("XDG_CACHE_HOME").ok().map(PathBuf::from);
+        let cache = own.or_else(|| Some(Path::new(&std::env::var("HOME").ok()?).join(".cache")));
+        let built = std::fs::read_dir(cache?.join("edgeplan")).ok()?.flatten();
+        built.map(|entry| entry.path().join("build/bin")).find(|folder| folder.is_dir())
+    };
+    let program = named.or_else(cache)?.join("llama-perplexity");
+    program.is_file().then_some(program)
+}
+
+/// Divergence of what is predicted here from what llama.cpp predicts, in nats per token.
+fn divergence(program: &Path, wide: &Path) -> f64 {
+    let saved = wide.with_extension("bin");
+    let ran = Command::new(program)
+        .arg("--model")
+        .arg(wide)
+        .args(["--file", TEXT, "--ctx-size", "128", "--chunks", "2", "--threads", "1"])
+        .arg("--save-all-logits")
+        .arg(&saved)
+        .output()
+        .unwrap();
+    assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stderr));
+    let mut saved = Saved::open(&saved).unwrap();
+    let (windows, tokens) = (saved.windows as usize, saved.tokens.clone());
+    let tokens = Tensor::from_vec(tokens, (windows, WINDOW), &Device::Cpu).unwrap();
+    let decoder = Checkpoint::open(wide).unwrap().decoder(WINDOW).unwrap();
+    let logits = decoder.logits(&tokens).unwrap();
+    let ours = candle_nn::ops::log_softmax(&logits, D::Minus1).unwrap().to_vec3::<f32>().unwrap();
+    let (mut sum, mut count, mut theirs) = (0.0, 0, Vec::new());
+    for window in ours {
+        for ours in &window[WINDOW / 2..WINDOW - 1] {
+            saved.read(&mut theirs).unwrap();
+            let pairs = theirs.iter().zip(ours);
+            sum += pairs.map(|(t, o)| f64::from(t.exp() * (t - o))).sum::<f64>();
+            count += 1;
+        }
+    }
+    sum / f64::from(count)
+}
+
+#[test]
+fn llama_cpp_predicts_the_same() {
+    let Some(program) = program() else {
+        // To stderr itself, because the test harness captures `eprintln!`.
+        let _ = writeln!(
+            std::io::stderr(),
+            "not run: predictions of llama.cpp (`./x fetch llama.cpp` builds it; \
+             EDGEPLAN_LLAMA_CPP names another folder)"
+        );
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for shape in [
+        Shape { qkv_bias: true, ..named("qwen2") },
+        qwen3(),
+        with_experts(Shape { architecture: Some("qwen3moe".into()), ..qwen3() }),
+        with_experts(llama()),
+        // A window that hides something.
+        Shape { window: Some(8), ..gemma3() },
+    ] {
+        let name = shape.architecture().to_owned();
+        let found = divergence(&program, &made(folder.path(), shape));
+        assert!(found.abs() < 1e-4, "{name}: {found}");
+    }
+    for teacher in ["teacher", "teacher-experts"] {
+        let model = format!("{DATA}/{teacher}/teacher.gguf");
+        let wide = folder.path().join("wide.gguf");
+        widened(Path::new(&model), &wide);
+        let found = divergence(&program, &wide);
+        assert!(found.abs() < 1e-4, "{teacher}: {found}");
+    }
+}
+
+#[test]
+fn another_architecture_is_refused_by_name_with_a_way_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("other.gguf");
+    let mut draft = Draft::of("other", &named("phi3"), 32);
+    let (name, kind) = ("token_embd.weight".into(), Format::F32.ggml_id());
+    draft.tensors.push(Place { name, dimensions: vec![64, 256], kind });
+    let file = File::create(&path).unwrap();
+    draft.write(file, |place, out| out.write_all(&vec![0; place.bytes() as usize])).unwrap();
+    let error = Checkpoint::open(&path).unwrap().decoder(CONTEXT).unwrap_err().to_string();
+    let expected = "general.architecture: `phi3` cannot be run here; gemma3, llama, qwen2, qwen3, \
+                    qwen3moe are allowed, and with `--engine`";
+    assert!(error.contains(expected), "{error}");
 }

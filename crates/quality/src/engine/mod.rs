@@ -6,10 +6,8 @@
 //! because the quantizer looks at one tensor and its row of the importance matrix. So every format
 //! is made once, and mixes are put together from these files ([`splice`]).
 
-#[cfg(test)]
-mod agreement;
 pub mod judge;
-mod logits;
+pub mod logits;
 pub mod mixes;
 pub mod output;
 pub mod programs;

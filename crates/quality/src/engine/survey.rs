@@ -137,11 +137,7 @@ struct Probe {
 
 impl Run<'_> {
     /// Writes how often experts are used, as far as the file lacks it.
-    fn routings(
-        &mut self,
-        importance: &Importance,
-        known: &[Routing],
-    ) -> Result<(), EngineError> {
+    fn routings(&mut self, importance: &Importance, known: &[Routing]) -> Result<(), EngineError> {
         let blocks = self.model.layers.iter().filter_map(|layer| layer.part.block());
         for block in blocks.map(|block| block as u64) {
             let Some(routed) = importance.routed(block) else { continue };
