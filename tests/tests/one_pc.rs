@@ -192,3 +192,13 @@ fn koboldcpp_gets_the_same_facts_in_its_own_words() {
     }
     assert!(serve.contains("--moecpu") || serve.contains("--overridetensors"), "{serve}");
 }
+
+#[test]
+fn a_card_and_ram_are_enough_to_say() {
+    let asked = ["plan", "--model", "catalog:qwen3-30b-a3b", "--device", "rtx-3060-12"];
+    let pc = json(&[&asked[..], &["--ram", "64 GiB"]].concat());
+    let named = json(&[&asked[..], &["--device", "ryzen-5-5600", "--ram", "64 GiB"]].concat());
+    assert_eq!(pc["latency_ns"], named["latency_ns"]);
+    let stages = pc["stages"].to_string();
+    assert!(stages.contains("pc/cpu") && stages.contains("pc/cuda0"), "{stages}");
+}

@@ -6,9 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::Parser as _;
 use clap::builder::NonEmptyStringValueParser;
-use edgeplan::fit::{Fit, Order, Ranked, catalog, models_in, this_machine};
+use edgeplan::fit::{Fit, Order, Ranked, catalog, machines, models_in};
 use edgeplan::{Changes, Limits, Task};
-use edgeplan_machines::cluster::Cluster;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
 
@@ -35,7 +34,7 @@ pub(crate) struct Arguments {
     /// What comes first: the largest models, the fastest, the least loss, or the longest context
     #[arg(long, value_enum, default_value_t = Sort::Size)]
     sort: Sort,
-    /// Filter and sort on the terminal
+    /// Filter and sort on the terminal; plan, explain and export from there
     #[arg(long, conflicts_with_all = ["json", "rows"])]
     view: bool,
     /// Rows to print; 0 prints all
@@ -62,17 +61,9 @@ const DECODE_MIN: f64 = 10.0;
 /// Default of --quality.
 const FLOOR: &str = "q4_K_M";
 
-/// The machines in question, and what is to be known of them.
-fn machines(arguments: &Machines) -> Result<(Cluster, Vec<String>)> {
-    if !arguments.device.is_empty() || arguments.cluster.is_some() {
-        return Ok((arguments.sources().machines()?, Vec::new()));
-    }
-    Ok(this_machine()?)
-}
-
-/// Asks for every model, until `stop` is set, and ranks them.
-fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
-    let (cluster, notes) = machines(&arguments.machines)?;
+/// Asks for every model, until `stop` is set, and ranks them; with what was asked.
+fn ranked<'a>(arguments: &Arguments, stop: &'a AtomicBool) -> Result<(Fit, Task<'a>, Ranked)> {
+    let (cluster, notes) = machines(&arguments.machines.sources())?;
     let asked = arguments.request.changes(Some(Goal::Quality));
     let changes = Changes {
         quality: asked.quality.or_else(|| Some(Quality::Like(FLOOR.into()))),
@@ -91,7 +82,8 @@ fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
         ..Task::default().limits
     };
     let fit = Fit { models, cluster, workload };
-    let mut ranked = fit.run(&Task { limits, ..Task::default() });
+    let task = Task { limits, ..Task::default() };
+    let mut ranked = fit.run(&task);
     ranked.notes = notes;
     ranked.sort(match arguments.sort {
         Sort::Size => Order::Size,
@@ -99,7 +91,7 @@ fn ranked(arguments: &Arguments, stop: &AtomicBool) -> Result<Ranked> {
         Sort::Quality => Order::Quality,
         Sort::Context => Order::Context,
     });
-    Ok(ranked)
+    Ok((fit, task, ranked))
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
@@ -107,10 +99,10 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if arguments.view && !models::has_screen() {
         bail!("--view: standard output is no terminal; without --view the table is printed");
     }
-    let mut ranked = ranked(arguments, watch::flag())?;
+    let (fit, task, mut ranked) = ranked(arguments, watch::flag())?;
     if arguments.view {
-        let chosen = models::show(&mut ranked)?;
-        return Ok(Reply::text(&chosen.map(|model| models::next(&model)).unwrap_or_default()));
+        models::show(&fit, &task, &mut ranked)?;
+        return Ok(Reply::text(""));
     }
     let rows = if arguments.rows == 0 { usize::MAX } else { arguments.rows };
     let found = ranked.fitting().next().is_some();
@@ -122,5 +114,5 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
 /// # Errors
 /// Arguments that are not understood, machines that make no sense.
 pub fn given(arguments: &[String], stop: &AtomicBool) -> Result<Ranked> {
-    ranked(&Given::<Arguments>::try_parse_from(arguments)?.arguments, stop)
+    Ok(ranked(&Given::<Arguments>::try_parse_from(arguments)?.arguments, stop)?.2)
 }

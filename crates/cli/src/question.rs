@@ -88,7 +88,7 @@ pub(crate) struct Machines {
         value_parser = NonEmptyStringValueParser::new()
     )]
     pub(crate) device: Vec<String>,
-    /// Main memory of the PC of --device, such as '64 GiB'
+    /// Main memory of that PC, such as '64 GiB'; of a usual processor if --device names none
     #[arg(long, requires = "device")]
     pub(crate) ram: Option<String>,
 }

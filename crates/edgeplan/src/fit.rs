@@ -5,19 +5,24 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use edgeplan_files::{check_folder, write_folder_atomic};
 use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::detect::Detected;
+use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::{Goal, Workload};
 use edgeplan_problem::deployment::Plan;
 use edgeplan_problem::{Bytes, Limits, Outcome, Problem as _, Verdict};
 use edgeplan_report::table::{Table, or_dash};
+use edgeplan_runtimes::Runtime;
 use rayon::prelude::*;
 use serde::Serialize;
 
 use crate::answer::{Quiet, Task};
+use crate::export::Export;
 use crate::session::{Inputs, Origin, Session, View};
 use crate::sought::Sought;
+use crate::sources::Sources;
 use crate::summary::Summary;
 use crate::{Error, answer};
 
@@ -117,16 +122,7 @@ impl Fit {
             best: None,
             impossible: false,
         };
-        let inputs = Inputs {
-            names: vec![name.to_owned()],
-            models: vec![model],
-            cluster: self.cluster.clone(),
-            workload: Workload { objective: Goal::Quality, ..self.workload.clone() },
-            projector: None,
-            workload_file: None,
-        };
-        let session = Session::new(Origin::Built(Arc::new(inputs)), View::Open)?;
-        let session = session.resolved(task, &mut Quiet)?;
+        let session = self.session(name, model, task)?;
         let (outcome, _) = answer(session.deployment(), task, &mut Quiet);
         let Outcome { plan: Some(plan), verdict, .. } = &outcome else {
             let impossible = outcome.verdict == Verdict::Infeasible;
@@ -137,6 +133,56 @@ impl Fit {
         }
         let best = self.best(&session, plan, task)?;
         Ok(Fitted { best, ..fitted })
+    }
+
+    /// The question of the plan of least loss of one model.
+    fn session(&self, name: &str, model: ModelSpec, task: &Task<'_>) -> Result<Session, Error> {
+        let inputs = Inputs {
+            names: vec![name.to_owned()],
+            models: vec![model],
+            cluster: self.cluster.clone(),
+            workload: Workload { objective: Goal::Quality, ..self.workload.clone() },
+            projector: None,
+            workload_file: None,
+        };
+        Session::new(Origin::Built(Arc::new(inputs)), View::Open)?.resolved(task, &mut Quiet)
+    }
+
+    /// More of one model on the machine: as text for a terminal.
+    ///
+    /// ```
+    /// use edgeplan::fit::{Fit, Look};
+    /// use edgeplan::{Sources, Task};
+    ///
+    /// let name = "catalog:tinyllama-1.1b";
+    /// let cluster = Sources::cluster(None)?;
+    /// let fit = Fit { models: vec![name.into()], cluster, workload: Default::default() };
+    /// println!("{}", fit.look(name, &Look::Plan, &Task::default())?);
+    /// # Ok::<(), edgeplan::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A model that cannot be read or priced, a folder that cannot be written.
+    pub fn look(&self, name: &str, look: &Look, task: &Task<'_>) -> Result<String, Error> {
+        let session = self.session(name, edgeplan_model::load(name)?, task)?;
+        match look {
+            Look::Plan => session.plan(task, &mut Quiet).text(&session, None, false),
+            Look::Explain => {
+                let explained = session.explain(task, &mut Quiet)?;
+                Ok(explained.text(&session, task.solver(session.deployment()).name))
+            }
+            Look::Export { engine, folder } => {
+                check_folder(folder)?;
+                let (addresses, command) = (&BTreeMap::new(), "edgeplan fit --view");
+                let export = Export { engine, plan: None, nearest: false, addresses, command };
+                let Some(exported) = session.export(&export, task, &mut Quiet)? else {
+                    return Ok(format!("no plan for {}", engine.name));
+                };
+                write_folder_atomic(folder, &exported.files)?;
+                let (remarks, files) = (exported.remarks.join("\n"), exported.names().join(", "));
+                Ok(format!("{}: {files}\n\n{remarks}", folder.display()))
+            }
+        }
     }
 
     fn best(&self, session: &Session, plan: &Plan, task: &Task<'_>) -> Result<Option<Best>, Error> {
@@ -169,6 +215,24 @@ impl Fit {
         let session = Session::new(Origin::Built(Arc::new(inputs)), View::Open)?;
         Ok(session.resolved(task, &mut Quiet)?.sought())
     }
+}
+
+/// What more is wanted of a model.
+///
+/// See [`Fit::look`] for an example.
+#[derive(Debug, Clone)]
+pub enum Look {
+    /// The plan of least loss, and its proof.
+    Plan,
+    /// What binds in it.
+    Explain,
+    /// Files that run it.
+    Export {
+        /// What they are for.
+        engine: &'static Runtime,
+        /// Where they go; a new or empty folder.
+        folder: PathBuf,
+    },
 }
 
 /// What comes first.
@@ -288,17 +352,21 @@ impl Ranked {
     }
 }
 
-/// This machine as a cluster of its devices, and what is to be known of it.
+/// The machines of `sources`, or where these name none, this machine as a cluster of its devices;
+/// and what is to be known of it.
 ///
 /// ```
-/// let (cluster, notes) = edgeplan::fit::this_machine()?;
+/// let (cluster, notes) = edgeplan::fit::machines(&edgeplan::Sources::default())?;
 /// println!("{} devices; {}", cluster.devices.len(), notes.join("; "));
 /// # Ok::<(), edgeplan::Error>(())
 /// ```
 ///
 /// # Errors
-/// None that is known: what is detected makes sense.
-pub fn this_machine() -> Result<(Cluster, Vec<String>), Error> {
+/// Those of [`Sources::machines`]: what is detected makes sense.
+pub fn machines(sources: &Sources) -> Result<(Cluster, Vec<String>), Error> {
+    if !sources.devices.is_empty() || sources.cluster.is_some() {
+        return Ok((sources.machines()?, Vec::new()));
+    }
     let found = Detected::here();
     let cluster = Cluster::parse("this machine", &found.cluster_toml())?;
     let names: Vec<&str> = cluster.devices.iter().map(|(_, device)| &device.profile[..]).collect();

@@ -1,4 +1,6 @@
-//! The cluster file of this machine.
+//! The cluster file of this machine, or of machines that are named.
+
+mod network;
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +10,8 @@ use edgeplan_machines::cluster::Cluster;
 use edgeplan_machines::detect::Detected;
 use edgeplan_machines::device::from_catalog;
 use serde::Serialize;
+
+pub use self::network::{Network, NetworkMachine};
 
 /// A cluster file that was written. Field names are stable keys.
 ///
@@ -72,20 +76,31 @@ pub fn init(out: &Path, force: bool) -> Result<Initial, InputError> {
 /// # Errors
 /// As [`init`].
 pub fn init_asking(out: &Path, force: bool, ask: &mut Ask<'_>) -> Result<Initial, InputError> {
-    let file = out.display().to_string();
-    if out.exists() && !force {
-        return Err(InputError::file(file, "is there already; --force replaces it"));
-    }
-    check_writable(out)?;
+    check_new(out, force)?;
     let found = Detected::here();
     let neighbours = neighbours(&found, ask);
     let mut text = found.cluster_toml();
     text.extend(neighbours.iter().map(Neighbour::toml));
-    // The written text is parsed here, so that a file that cannot be read is never left behind.
-    let cluster = Cluster::parse(&file, &text)?;
-    write_atomic(out, &text)?;
+    write(out, &text, found.notes)
+}
+
+fn check_new(out: &Path, force: bool) -> Result<(), InputError> {
+    if out.exists() && !force {
+        let file = out.display().to_string();
+        return Err(InputError::file(file, "is there already; --force replaces it"));
+    }
+    check_writable(out)
+}
+
+/// Writes a cluster file. It is parsed first, so that one that cannot be read is never left behind.
+fn write(out: &Path, text: &str, notes: Vec<String>) -> Result<Initial, InputError> {
+    let cluster = Cluster::parse(&out.display().to_string(), text)?;
+    for index in 0..cluster.devices.len() {
+        cluster.profile(index)?;
+    }
+    write_atomic(out, text)?;
     let devices = cluster.devices.into_iter().map(|(name, _)| name).collect();
-    Ok(Initial { file: out.to_owned(), devices, notes: found.notes })
+    Ok(Initial { file: out.to_owned(), devices, notes })
 }
 
 /// Another machine, and the link from this one to it.

@@ -65,7 +65,7 @@ pub use edgeplan_pricing::{MeasuredPasses, Runs};
 pub use error::Error;
 pub use explain::Explained;
 pub use export::{Export, Exported};
-pub use init::{Ask, Initial, init, init_asking};
+pub use init::{Ask, Initial, Network, NetworkMachine, init, init_asking};
 pub use links::{link_keys, link_lines, links};
 pub use named::solver_named;
 pub use own::OwnAnswer;

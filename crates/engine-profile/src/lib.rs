@@ -7,6 +7,7 @@
 mod bench;
 mod device;
 mod found;
+mod given;
 mod grid;
 mod kernels;
 mod models;
@@ -15,6 +16,7 @@ mod run;
 mod server;
 
 pub use found::before;
+pub use given::with_given;
 pub use grid::Size;
 pub use programs::EngineError;
 pub use run::{Options, Progress, profile};

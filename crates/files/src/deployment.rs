@@ -120,7 +120,10 @@ impl PlanFile {
         if let Some(given) = &self.instance {
             let expected = fingerprint(instance);
             if *given != expected {
-                let problem = format!("made for instance {given}, this is {expected}");
+                let problem = format!(
+                    "made for instance {given}, this is {expected}; ask with the model, machines \
+                     and other options that it was made with"
+                );
                 return Err(InputError::key(file, "instance", problem));
             }
         }

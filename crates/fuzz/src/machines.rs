@@ -128,7 +128,7 @@ fn engine_seed(machine: &str) -> String {
         time(900_000)
     );
     format!(
-        r#"{{"schema":1,"engine":"llama.cpp","machine":{machine},"backend":"CPU","complete":true,
+        r#"{{"schema":2,"engine":"llama.cpp","machine":{machine},"backend":"CPU","complete":true,
         "models":[{},{}],"passes":[{}],"kernels":[{kernel}]}}"#,
         model("a", 4, 512),
         model("b", 12, 768),

@@ -11,17 +11,22 @@ use super::machine::{format_of, multiplied};
 /// common. `given` marks a file that the user named.
 pub fn bench_model(name: &str, model: &ModelSpec, given: bool) -> BenchModel {
     let mut sums = BTreeMap::new();
-    for layer in &model.layers {
+    let parts = model.clone().split();
+    let last = parts.layers.iter().filter_map(|layer| layer.part.block()).max();
+    for layer in &parts.layers {
+        let second = matches!(layer.part, Part::FeedForward(_) | Part::Experts(_));
+        let last = second && layer.part.block() == last;
         for tensor in layer.tensors.iter().filter(|tensor| multiplied(layer, tensor)) {
             let experts = tensor.experts.map(|(used, of)| Share { used, of });
-            let key = (format_of(tensor), layer.part == Part::Head, experts);
+            let key = (format_of(tensor), layer.part == Part::Head, last, experts);
             *sums.entry(key).or_insert(0) += tensor.elements();
         }
     }
-    let weights = sums.into_iter().map(|((format, head, experts), elements)| Weights {
+    let weights = sums.into_iter().map(|((format, head, last, experts), elements)| Weights {
         format,
         elements,
         head,
+        last,
         experts,
     });
     let heads = model.layers.iter().find_map(|layer| layer.attention);
@@ -54,13 +59,15 @@ mod tests {
         let all: u64 = found.weights.iter().map(|weights| weights.elements).sum();
         // All parameters but the embedding and the vectors.
         assert!((1_034_000_000..1_035_000_000).contains(&all), "{all}");
+        let last = found.weights.iter().filter(|weights| weights.last);
+        assert_eq!(last.map(|weights| weights.elements).sum::<u64>(), 3 * 2048 * 5632);
     }
 
     #[test]
     fn experts_are_apart() {
         let model = edgeplan_model::load("catalog:qwen3-30b-a3b").unwrap();
         let found = bench_model("moe", &model, true);
-        let experts = found.weights.iter().find(|weights| weights.experts.is_some()).unwrap();
+        let experts = found.weights.iter().find(|w| w.experts.is_some() && !w.last).unwrap();
         assert_eq!(experts.experts, Some(Share { used: 8, of: 128 }));
         assert!(found.given && experts.elements > 20_000_000_000);
     }

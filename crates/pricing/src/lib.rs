@@ -312,14 +312,23 @@ impl<'a> Builder<'a> {
         let rpc = self.workload.engine.rpc;
         let overhead = self.rpc_bytes();
         // Hidden states are not alone on their way to another host than the source's.
-        // Servers of the source's own host get the graph of each part again: others came between.
-        let again = Bytes(rpc.graph / 2) * passes.messages();
+        // Servers of the source's own host get the graph of each part again, as others came
+        // between, and with it those of all parts before (`add_tensor` of ggml-rpc.cpp follows
+        // operands): of half of the blocks in the mean.
+        let last = spec.layers.iter().filter_map(|layer| layer.part.block()).max();
+        let blocks = last.map_or(0, |last| last as u64 + 1);
+        let again = Bytes(rpc.graph * blocks.div_ceil(2)) * passes.messages();
+        // What experts in RAM make is weighed and added where the attention is.
+        let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
+        let used = tensors.filter_map(|tensor| Some(tensor.experts?.0)).max();
+        let results = used.unwrap_or(1).max(rpc.states);
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
             let apart = |from: usize| !self.cluster.share_host(from, to);
             let abroad = self.served[to] || apart(0) && apart(from);
             let more = if self.served[to] { overhead + again } else { overhead };
             match index {
                 STATES if abroad => bytes + more,
+                OF_BLOCKS if self.served[to] && !self.is_abroad(from) => bytes * results + more,
                 OF_BLOCKS if abroad && !self.is_abroad(from) => bytes * rpc.states + more,
                 OF_BLOCKS if abroad => bytes + more,
                 _ => bytes,

@@ -121,16 +121,17 @@ const GGUF: &[Format] = &[
 /// (`ggml_backend_sched_split_graph`, pass 2), so that both of its operands cross. Prompts of which
 /// the source computes blocks cross twice between servers, too (`full_offload` in
 /// src/llama-context.cpp), which no price of a single hop can say and is left out. Between an
-/// attention on a server and experts in RAM four tensors are read one after the other: what is
-/// multiplied, the experts chosen, their weights, and what is added (`build_moe_ffn` of
-/// src/llama-graph.cpp; `ggml_backend_tensor_copy` waits for each).
+/// attention on a server and experts in RAM two tensors are read one after the other: what is
+/// multiplied, and the experts chosen (`build_moe_ffn` of src/llama-graph.cpp;
+/// `ggml_backend_tensor_copy` waits for each). Their weights and what is added stay where the next
+/// attention is; behind the last such block they are read, too, which is left out.
 const RPC: RpcOverhead = RpcOverhead {
     pass: 2000,
     position: 20,
     mask: 2,
     stride: 256,
     graph: 13_500,
-    reads: 4,
+    reads: 2,
     states: 2,
 };
 

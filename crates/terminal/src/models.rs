@@ -1,14 +1,18 @@
-//! Ranked models on a screen, to filter and sort.
+//! Ranked models on a screen, to filter and sort; of one of them its plan, what binds in it, and
+//! files that run it.
+
+mod opened;
 
 use std::io::IsTerminal as _;
 
-use edgeplan::fit::{Order, Ranked};
-use ratatui::Frame;
+use edgeplan::Task;
+use edgeplan::fit::{Fit, Order, Ranked};
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use ratatui::layout::{Constraint, Layout};
 use ratatui::style::{Modifier, Style};
 use ratatui::text::Line;
 use ratatui::widgets::{Cell, Row, Table, TableState};
+use ratatui::{DefaultTerminal, Frame};
 
 /// Whether there is a screen to show them on.
 pub fn has_screen() -> bool {
@@ -39,48 +43,49 @@ enum Next {
     Choose,
 }
 
-/// Shows models until one is chosen, whose source is the answer, or none is wanted.
+/// Shows models until they are left; each can be opened.
 ///
 /// # Errors
 /// A terminal that cannot be drawn on or read from.
-pub fn show(ranked: &mut Ranked) -> std::io::Result<Option<String>> {
+pub fn show(fit: &Fit, task: &Task<'_>, ranked: &mut Ranked) -> std::io::Result<()> {
     let mut view = View { filter: String::new(), order: 0, state: TableState::default() };
     view.state.select(Some(0));
     let mut terminal = ratatui::try_init()?;
-    let chosen = loop {
-        ranked.sort(ORDERS[view.order].0);
-        let (shown, sources) = view.rows(ranked);
-        if let Err(error) = terminal.draw(|frame| view.draw(frame, &shown)) {
-            break Err(error);
-        }
-        match event::read() {
-            Err(error) => break Err(error),
-            Ok(Event::Key(key)) if key.kind != KeyEventKind::Release => {
-                match view.press(key, sources.len()) {
-                    Next::Stay => {}
-                    Next::Leave => break Ok(None),
-                    Next::Choose => {
-                        let at = view.state.selected().unwrap_or(0);
-                        break Ok(sources.get(at).cloned());
-                    }
-                }
-            }
-            Ok(_) => {}
-        }
-    };
+    let ended = view.run(&mut terminal, fit, task, ranked);
     ratatui::try_restore()?;
-    chosen
-}
-
-/// What to do with the model of that source.
-pub fn next(source: &str) -> String {
-    format!(
-        "next, with the same --device, --ram or --cluster:\n  edgeplan plan --model {source}\n  \
-         edgeplan export --to llama.cpp --model {source} --out deploy"
-    )
+    ended
 }
 
 impl View {
+    fn run(
+        &mut self,
+        terminal: &mut DefaultTerminal,
+        fit: &Fit,
+        task: &Task<'_>,
+        ranked: &mut Ranked,
+    ) -> std::io::Result<()> {
+        loop {
+            ranked.sort(ORDERS[self.order].0);
+            let (shown, sources) = self.rows(ranked);
+            terminal.draw(|frame| self.draw(frame, &shown))?;
+            let next = match event::read()? {
+                Event::Key(key) if key.kind != KeyEventKind::Release => {
+                    self.press(key, sources.len())
+                }
+                _ => Next::Stay,
+            };
+            match next {
+                Next::Stay => {}
+                Next::Leave => return Ok(()),
+                Next::Choose => {
+                    if let Some(source) = sources.get(self.state.selected().unwrap_or(0)) {
+                        opened::show(terminal, fit, task, source)?;
+                    }
+                }
+            }
+        }
+    }
+
     /// The table without the models that the filter leaves out, and the sources of its rows.
     fn rows(&self, ranked: &Ranked) -> (edgeplan_report::table::Table, Vec<String>) {
         let mut table = ranked.table();
@@ -148,7 +153,7 @@ impl View {
             .column_spacing(2)
             .row_highlight_style(Style::new().add_modifier(Modifier::REVERSED));
         frame.render_stateful_widget(table, areas[1], &mut self.state);
-        let help = " letters filter, Tab sorts, arrows move, Enter chooses, Esc leaves";
+        let help = " letters filter, Tab sorts, arrows move, Enter plans, Esc leaves";
         frame.render_widget(Line::from(help), areas[2]);
     }
 }

@@ -14,12 +14,18 @@ onChange(() => {
   setTimeout(() => own.signal.aborted || follow(own.signal), 60);
 });
 
+// A plan at once, and its proof when there is one: seconds for the first of them.
+const AT_ONCE = 0.02;
+
 async function follow(signal) {
   const began = performance.now();
   get("plan").setAttribute("aria-busy", "true");
+  const planned = async (asked) => (await ask("/api/plan", asked, signal)).json();
   try {
-    const response = await ask("/api/plan", question(), signal);
-    show(await response.json(), performance.now() - began);
+    const first = await planned({ ...question(), time: AT_ONCE });
+    const settled = ["optimal", "infeasible"].includes(first.verdict);
+    if (first.plan || settled) show(first, performance.now() - began);
+    if (!settled) show(await planned(question()), performance.now() - began);
   } catch (error) {
     if (!signal.aborted) problem(error.message);
   } finally {

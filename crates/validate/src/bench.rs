@@ -1,6 +1,6 @@
 //! `llama-bench` on a part of this machine.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -13,11 +13,11 @@ use crate::trial::Places;
 /// How long one machine may be measured.
 const LONGEST: Duration = Duration::from_secs(240);
 
-/// Measures a kind of machine with these models; what it printed is in `out`.
+/// Measures a kind of machine with a model; what it printed is in `out`, a test a line.
 pub(crate) fn measure(
     places: &Places,
     bench: &Bench,
-    files: &[PathBuf],
+    model: &Path,
     class: Class,
     out: &Path,
 ) -> Result<()> {
@@ -25,9 +25,7 @@ pub(crate) fn measure(
     cpu.limit(true)?;
     let program = places.programs.join("llama-bench").display().to_string();
     let mut words = vec![program];
-    for file in files {
-        words.extend(["--model".into(), file.display().to_string()]);
-    }
+    words.extend(["--model".into(), model.display().to_string()]);
     let numbers = [
         ("--n-prompt", bench.prompt),
         ("--n-gen", bench.generate),
@@ -37,7 +35,7 @@ pub(crate) fn measure(
         ("--flash-attn", 1),
     ];
     words.extend(numbers.iter().flat_map(|(name, value)| [(*name).into(), value.to_string()]));
-    words.extend(["--output".into(), "json".into()]);
+    words.extend(["--output".into(), "jsonl".into()]);
     let (log, out) = (places.work.join("llama-bench.log"), out.display().to_string());
     // What it says apart from results goes to the log.
     let shell = ["sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\"", "sh", out.as_str()];

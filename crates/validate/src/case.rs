@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
+use edgeplan_cost_model::engine::EngineProfile;
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{read_text, to_json, write_atomic};
 use edgeplan_measure::machine::Machine;
@@ -13,6 +14,7 @@ use edgeplan_problem::Bytes;
 
 use crate::bench;
 use crate::child::{Child, Setup};
+use crate::class::{self, Benched};
 use crate::cpu::Cpu;
 use crate::planner::{self, Prediction, Question};
 use crate::quantized;
@@ -64,15 +66,15 @@ impl<'a> Case<'a> {
     }
 
     /// Runs every cut, the machines being measured before and after it: others may use them, too.
-    pub(crate) fn rows(&self, bench: &Bench) -> Result<Vec<Row>> {
-        self.measure(bench, &["before"])?;
+    pub(crate) fn rows(&self, bench: &Bench, machine: &EngineProfile) -> Result<Vec<Row>> {
+        self.measure(bench, machine, &["before"])?;
         let mut runs: Vec<Run> = Vec::new();
         for &split in self.setting.splits() {
             println!("{}, {}", self.setting.name, split.name());
             let run = self.run(split, &runs)?;
             runs.push(run);
         }
-        self.measure(bench, &["before", "after"])?;
+        self.measure(bench, machine, &["before", "after"])?;
         // The same question, priced by all that was measured.
         let again = self.folder.join("again.json");
         self.solve("chain-search", &again)?.map_err(anyhow::Error::msg)?;
@@ -80,20 +82,28 @@ impl<'a> Case<'a> {
         runs.into_iter().map(|run| self.row(run, instance.as_ref())).collect()
     }
 
-    /// Measures every kind of machine once more, and makes profiles of all that was measured.
-    fn measure(&self, bench: &Bench, times: &[&str]) -> Result<()> {
-        let files: Vec<PathBuf> =
-            self.model.bench.iter().map(|file| self.places.models.join(file)).collect();
+    /// Measures every kind of machine at the last of these times, and makes profiles of all that
+    /// was measured so far.
+    fn measure(&self, bench: &Bench, machine: &EngineProfile, times: &[&str]) -> Result<()> {
         let mut classes: Vec<Class> = self.setting.classes().collect();
         classes.sort_unstable();
         classes.dedup();
         for class in classes {
-            let file = |time: &&str| self.folder.join(format!("{}-{time}.json", class.name()));
-            let known: Vec<PathBuf> = times.iter().map(file).collect();
-            if let Some(last) = known.last() {
-                bench::measure(self.places, bench, &files, class, last)?;
+            let mut known = Vec::new();
+            for (index, time) in times.iter().enumerate() {
+                for file in &self.model.bench {
+                    let printed = format!("{}-{time}-{file}.jsonl", class.name());
+                    let printed = self.folder.join(printed);
+                    let model = self.places.models.join(file);
+                    if index + 1 == times.len() {
+                        bench::measure(self.places, bench, &model, class, &printed)?;
+                    }
+                    known.push(Benched { model, printed });
+                }
             }
-            planner::import(&known, &self.folder.join(format!("{}.toml", class.name())))?;
+            let profile = class::slowed(machine, class, &known)?;
+            let file = self.folder.join(format!("{}.json", class.name()));
+            write_atomic(&file, &to_json(&profile))?;
         }
         Ok(())
     }

@@ -3,6 +3,7 @@
 mod bench;
 mod case;
 mod child;
+mod class;
 mod cpu;
 mod planner;
 mod quantized;

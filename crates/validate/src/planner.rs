@@ -7,16 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, bail};
 use edgeplan::{Export, Limits, Quiet, Runtime, Session, Sources, Task, headline};
 use edgeplan_files::deployment::PlanFile;
-use edgeplan_files::quantity::Memory;
 use edgeplan_files::{to_json, write_atomic, write_folder_atomic};
-use edgeplan_pricing::llama_bench::{Bench, llama_bench};
 use edgeplan_problem::Bytes;
 use edgeplan_solvers::find;
 
 /// Seconds for a plan.
 const TIME: Duration = Duration::from_secs(60);
-/// Memory of every machine of a setting: models are smaller.
-const MEMORY: Memory = Memory(2 << 30);
 
 /// A question: one model on a setting's machines.
 #[derive(Debug, Clone)]
@@ -40,12 +36,6 @@ pub(crate) struct Bill {
     pub(crate) weights: Bytes,
     pub(crate) kv: Bytes,
     pub(crate) activations: Bytes,
-}
-
-/// Writes a device file of what `llama-bench` printed.
-pub(crate) fn import(benches: &[PathBuf], out: &Path) -> Result<()> {
-    let text = llama_bench(benches, Bench { memory: MEMORY, threads: None })?;
-    Ok(write_atomic(out, &text)?)
 }
 
 /// What llama.cpp leaves free of each memory.

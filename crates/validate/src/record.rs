@@ -7,6 +7,7 @@ use edgeplan_files::write_atomic;
 use edgeplan_measure::machine::{Machine, date};
 
 use crate::case::Case;
+use crate::class;
 use crate::rows::{self, Row};
 use crate::suite::Suite;
 use crate::summary;
@@ -28,6 +29,7 @@ impl Record {
     pub(crate) fn all(&self, suite: &Suite) -> Result<()> {
         let path = self.places.out.join("rows.csv");
         let mut rows = rows::read(&path)?;
+        let whole = class::whole(&self.places.programs, &self.places.out.join("machine.json"))?;
         for setting in &suite.setting {
             if rows.iter().any(|row| row.setting == setting.name) {
                 continue;
@@ -38,7 +40,7 @@ impl Record {
             }
             let model = &suite.model[&setting.model];
             let case = Case::new(&self.places, setting, model)?;
-            for row in case.rows(&suite.bench)? {
+            for row in case.rows(&suite.bench, &whole)? {
                 println!("{}", row.line());
                 rows.push(row);
             }

@@ -215,7 +215,7 @@ impl Setting {
     pub(crate) fn cluster(&self, links: &[Link]) -> String {
         let device = |(name, class): (&str, Class)| {
             let memory = self.worker.get(name).map_or(self.source.memory, |worker| worker.memory);
-            let profile = ClusterDevice::new(format!("{}.toml", class.name()));
+            let profile = ClusterDevice::new(format!("{}.json", class.name()));
             (name.to_owned(), ClusterDevice { memory: Some(memory), ..profile })
         };
         let mut file = ClusterFile { source: SOURCE.into(), ..ClusterFile::default() };

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::profile::Machine;
 
 /// The version of the file; another one is refused.
-pub const ENGINE_SCHEMA: u32 = 1;
+pub const ENGINE_SCHEMA: u32 = 2;
 
 /// What `edgeplan profile --engine llama.cpp` writes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -34,6 +34,27 @@ pub struct EngineProfile {
     /// Single kernels (`test-backend-ops perf`).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kernels: Vec<KernelTiming>,
+}
+
+impl EngineProfile {
+    /// The same machine where one row takes so many times as long, and several rows so many times:
+    /// a share of its cores, or another clock.
+    pub fn slowed(&self, one: f64, several: f64) -> Self {
+        let mut slower = self.clone();
+        for known in &mut slower.passes {
+            known.time = known.time.slowed(if known.pass.rows == 1 { one } else { several });
+        }
+        for known in &mut slower.kernels {
+            let rows = match known.kernel {
+                EngineKernel::Product { batch, .. }
+                | EngineKernel::Experts { batch, .. }
+                | EngineKernel::Attention { batch, .. } => batch,
+                EngineKernel::Copy { .. } => 1,
+            };
+            known.time = known.time.slowed(if rows == 1 { one } else { several });
+        }
+        slower
+    }
 }
 
 /// An engine that can be profiled by its own programs.
@@ -78,6 +99,10 @@ pub struct Weights {
     /// Whether they are the head's, which a pass needs for its last position alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub head: bool,
+    /// Whether they are the last block's behind its attention: a prompt needs them for its last
+    /// position alone, too (`inp_out_ids` in llama.cpp's graphs).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub last: bool,
     /// Experts, where they are those of experts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub experts: Option<Share>,
@@ -151,6 +176,19 @@ pub struct Spread {
     pub mad_ns: Nanos,
     /// How many, warm-up not counted.
     pub repeats: u32,
+}
+
+impl Spread {
+    /// Every time so many times as long.
+    fn slowed(self, factor: f64) -> Self {
+        let slower = |time: Nanos| Nanos((time.as_f64() * factor).round() as u64);
+        Self {
+            min_ns: slower(self.min_ns).max(Nanos(1)),
+            median_ns: slower(self.median_ns).max(Nanos(1)),
+            mad_ns: slower(self.mad_ns),
+            ..self
+        }
+    }
 }
 
 /// The time of a kernel alone, on one tensor again and again.

@@ -93,10 +93,10 @@ impl BenchModel {
         alike.then_some(first)
     }
 
-    /// Elements that every row needs, and those of the head.
+    /// Elements that every row needs, and those that the last one alone does.
     fn elements(&self) -> [f64; 2] {
-        let sum = |head: bool| {
-            let those = self.weights.iter().filter(|weights| weights.head == head);
+        let sum = |alone: bool| {
+            let those = self.weights.iter().filter(|weights| weights.is_for_last_row() == alone);
             those.map(|weights| weights.elements as f64).sum()
         };
         [sum(false), sum(true)]

@@ -255,8 +255,9 @@ impl Terms {
     pub(super) fn pass(&self, model: &BenchModel, pass: &Pass) -> Option<f64> {
         let as_stored = matches!(pass.way, Way::AsStored | Way::Remote);
         let mut nanos = self.graph + model.layers as f64 * self.block(model.hidden, pass.rows);
-        for &Weights { format, elements, head, experts } in &model.weights {
-            let rows = if head { 1 } else { pass.rows };
+        for weights in &model.weights {
+            let Weights { format, elements, experts, .. } = *weights;
+            let rows = if weights.is_for_last_row() { 1 } else { pass.rows };
             let product = EngineProduct { format, elements, rows, experts, as_stored };
             nanos += self.product(&product)?;
         }
@@ -268,6 +269,13 @@ impl Terms {
             Way::Served => self.served.map(|[token, word]| [token, word * model.vocab()])?,
         };
         Some(nanos + beside[0] + beside[1])
+    }
+}
+
+impl Weights {
+    /// Whether a pass multiplies its last row with them and no other.
+    pub(super) fn is_for_last_row(&self) -> bool {
+        self.head || self.last
     }
 }
 

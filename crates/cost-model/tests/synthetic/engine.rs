@@ -95,7 +95,7 @@ fn passes_that_were_not_seen_are_predicted_within_their_bands() {
 fn what_makes_no_sense_is_refused_by_key() {
     type Edit = fn(&mut EngineProfile);
     let cases: [(Edit, &str); 6] = [
-        (|p| p.schema = 9, "schema: 9; 1 is allowed"),
+        (|p| p.schema = 9, "schema: 9; 2 is allowed"),
         (|p| p.passes[0].pass.rows = 0, "passes[0].pass.rows: 0;"),
         (|p| p.passes[1].pass.model = "x".into(), "passes[1].pass.model: `x`; these are there:"),
         (|p| p.passes[0].time.median_ns = Nanos(1), "passes[0].time.median-ns: 1;"),

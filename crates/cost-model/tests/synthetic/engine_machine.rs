@@ -27,7 +27,8 @@ pub(crate) fn product(format: Format, as_stored: bool, rows: u64) -> f64 {
 }
 
 pub(crate) fn model(name: &str, blocks: u64, hidden: u64, format: Format) -> BenchModel {
-    let weights = |elements: u64, head: bool| Weights { format, elements, head, experts: None };
+    let weights =
+        |elements: u64, head: bool| Weights { format, elements, head, last: false, experts: None };
     BenchModel {
         name: name.into(),
         given: false,
@@ -45,7 +46,13 @@ fn with_experts(name: &str) -> BenchModel {
     model.weights[0].elements /= 3;
     let experts = Some(Share { used: 4, of: 16 });
     let elements = 4 * 16 * 3 * 1024 * 512;
-    model.weights.push(Weights { format: Format::Q8_0, elements, head: false, experts });
+    model.weights.push(Weights {
+        format: Format::Q8_0,
+        elements,
+        head: false,
+        last: false,
+        experts,
+    });
     model
 }
 

@@ -1,13 +1,16 @@
 //! Hosts: machines with several devices, and the link inside of them.
 
 use std::fmt;
+use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error as _, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::ClusterDevice;
+use super::{Cluster, ClusterDevice, ClusterFile, expand};
+use crate::device::Backend;
+use edgeplan_files::InputError;
 use edgeplan_files::quantity::{Bandwidth, Memory, Time};
 
 /// A machine with several devices, as it is written; one engine process runs them all.
@@ -26,7 +29,7 @@ pub struct Host {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ram: Option<Memory>,
     /// The link between any two of its devices.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Internal::is_usual")]
     pub internal: Internal,
     /// Whether it forwards messages of others.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -77,6 +80,12 @@ impl Internal {
         let other = || NAMED.iter().find(|(known, _)| *known == name).map(|&(_, rate)| rate);
         let rate = LANES.iter().find_map(lanes).or_else(other)?;
         Some(Self { bandwidth: Bandwidth(rate), latency: COPY })
+    }
+}
+
+impl Internal {
+    fn is_usual(&self) -> bool {
+        *self == Self::default()
     }
 }
 
@@ -140,5 +149,54 @@ impl JsonSchema for Internal {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": ["string", "object"], "x-allowed": ALLOWED })
+    }
+}
+
+/// The processor of a PC of which only graphics cards and main memory were named: two channels of
+/// DDR4-3200.
+pub const USUAL_CPU: &str = "ryzen-5-5600";
+
+impl Host {
+    /// One with these devices, by profile; `catalog:` may be left out. Main memory without a
+    /// processor that has it is that of a usual desktop, [`USUAL_CPU`].
+    pub fn of(devices: &[String], ram: Option<Memory>) -> Self {
+        let is_file = |name: &String| name.contains(':') || Path::new(name).exists();
+        let profile = |name: &String| match is_file(name) {
+            true => name.clone(),
+            false => format!("catalog:{name}"),
+        };
+        let mut devices: Vec<String> = devices.iter().map(profile).collect();
+        let is_cpu = |spec: &String| {
+            let known = expand::read("", &ClusterFile::default(), "device", spec);
+            known.is_ok_and(|known| known.backend().is_some_and(Backend::is_cpu))
+        };
+        if ram.is_some() && !devices.iter().any(is_cpu) {
+            devices.push(format!("catalog:{USUAL_CPU}"));
+        }
+        Self { devices, ram, ..Self::default() }
+    }
+}
+
+impl Cluster {
+    /// One host with these devices and that main memory, as [`Host::of`].
+    ///
+    /// # Errors
+    /// As [`Cluster::parse`].
+    pub fn of_host(
+        file: &str,
+        name: &str,
+        devices: &[String],
+        ram: Option<&str>,
+    ) -> Result<Self, InputError> {
+        let ram = ram.map(|ram| {
+            ram.parse::<Memory>().map_err(|p| InputError::key(file, "ram", p.to_string()))
+        });
+        let host = Host::of(devices, ram.transpose()?);
+        let wire = ClusterFile {
+            source: name.into(),
+            host: [(name.to_owned(), host)].into(),
+            ..ClusterFile::default()
+        };
+        Self::new(file, wire)
     }
 }

@@ -9,7 +9,6 @@ mod routes;
 mod way;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use edgeplan_problem::{Bytes, Nanos};
@@ -18,11 +17,11 @@ use petgraph::graph::NodeIndex;
 pub use self::change::Remaining;
 use self::expand::{Member, members};
 pub use self::file::{ClusterDevice, ClusterFile, Link, Switch};
-pub use self::host::{Host, Internal};
+pub use self::host::{Host, Internal, USUAL_CPU};
 use self::routes::{Front, Graph, routes};
 pub use self::way::{Lane, Way};
 use crate::device::{Backend, DeviceProfile};
-use edgeplan_files::quantity::{Bandwidth, Memory};
+use edgeplan_files::quantity::Bandwidth;
 use edgeplan_files::{InputError, parse_table};
 
 /// A cluster whose devices can all reach the source.
@@ -109,37 +108,6 @@ impl Cluster {
             file: file.into(),
             profiles: [Profile::default()].into(),
         }
-    }
-
-    /// One host with these devices, by profile; `catalog:` may be left out.
-    ///
-    /// # Errors
-    /// As [`Cluster::parse`]; main memory without a processor that has it.
-    pub fn of_host(
-        file: &str,
-        name: &str,
-        devices: &[String],
-        ram: Option<&str>,
-    ) -> Result<Self, InputError> {
-        let is_file = |name: &String| name.contains(':') || Path::new(name).exists();
-        let profile = |name: &String| match is_file(name) {
-            true => name.clone(),
-            false => format!("catalog:{name}"),
-        };
-        let ram = ram.map(|ram| {
-            ram.parse::<Memory>().map_err(|p| InputError::key(file, "ram", p.to_string()))
-        });
-        let host = Host {
-            devices: devices.iter().map(profile).collect(),
-            ram: ram.transpose()?,
-            ..Host::default()
-        };
-        let wire = ClusterFile {
-            source: name.into(),
-            host: [(name.to_owned(), host)].into(),
-            ..ClusterFile::default()
-        };
-        Self::new(file, wire)
     }
 
     /// The cluster with the bandwidth of one of its [`Cluster::links`] higher by `percent`.
