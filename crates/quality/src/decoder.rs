@@ -184,9 +184,9 @@ impl Decoder {
         self.project(&name("attn_output"), &attended, observer)
     }
 
-    /// With a gate, W_down (silu(W_gate x) * W_up x) (Shazeer 2020, equation 6), or another function
-    /// of the gate; else W_down max(0, W_up x) (Vaswani et al. 2017, equation 2). Experts where there
-    /// is a router.
+    /// With a gate, W_down (silu(W_gate x) * W_up x) (Shazeer 2020, equation 6), or another
+    /// function of the gate; else W_down max(0, W_up x) (Vaswani et al. 2017, equation 2). Experts
+    /// where there is a router.
     fn feed_forward(
         &self,
         index: usize,

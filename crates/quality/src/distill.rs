@@ -1,7 +1,7 @@
 //! Distillation (Hinton, Vinyals and Dean 2015, arXiv:1503.02531): the original teaches what its
 //! quantized self has in floating point, norms, biases and the routers of experts, to make up for
-//! what rounding did; if wanted also the weights before they are rounded, through which gradients go straight (Bengio,
-//! Léonard and Courville 2013, arXiv:1308.3432).
+//! what rounding did; if wanted also the weights before they are rounded, through which gradients
+//! go straight (Bengio, Léonard and Courville 2013, arXiv:1308.3432).
 //!
 //! The loss is the divergence of predictions, plus the squared error of the hidden states of every
 //! block relative to the teacher's (Romero et al. 2015, arXiv:1412.6550). The student with the

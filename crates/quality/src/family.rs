@@ -26,7 +26,8 @@ struct Traits {
     pairs: Pairs,
     /// Whether queries and keys are normalized by head.
     qk_norm: bool,
-    /// Whether it is a Gemma: scaled embeddings, norms behind attention and feed-forward part, GELU.
+    /// Whether it is a Gemma: scaled embeddings, norms behind attention and behind the
+    /// feed-forward part, GELU.
     gemma: bool,
     experts: May,
 }
@@ -230,7 +231,7 @@ impl Experts {
         let used = header.needed(&key("expert_used_count"), 1..=count)? as usize;
         let own = header.number(&key("expert_feed_forward_length"), 0..=u32::MAX.into())?;
         let own = own.filter(|&ffn| ffn > 0);
-        // Where there is one length, it is that of an expert in a llama, of all used ones in a Qwen.
+        // Where there is one length, it is that of an expert in a llama, of all used in a Qwen.
         let shared = match traits.experts {
             May::Always => numbers.ffn / used,
             _ => numbers.ffn,

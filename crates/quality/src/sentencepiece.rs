@@ -20,7 +20,8 @@ const USER_DEFINED: i64 = 4;
 
 /// Whether a file's vocabulary is one.
 pub(crate) fn is_kind_of(content: &Content) -> bool {
-    matches!(content.metadata.get("tokenizer.ggml.model"), Some(Value::String(kind)) if kind == "llama")
+    let kind = content.metadata.get("tokenizer.ggml.model");
+    matches!(kind, Some(Value::String(kind)) if kind == "llama")
 }
 
 /// What reads text in the vocabulary of a file.

@@ -1,5 +1,5 @@
-//! Models of every architecture that is run here, beside candle-transformers' of the same, and beside
-//! llama.cpp where its programs are: in the folder that `EDGEPLAN_LLAMA_CPP` names, or where
+//! Models of every architecture that is run here, beside candle-transformers' of the same, and
+//! beside llama.cpp where its programs are: in the folder that `EDGEPLAN_LLAMA_CPP` names, or where
 //! `./x fetch llama.cpp` builds them.
 
 use std::collections::{BTreeMap, HashMap};

@@ -34,7 +34,7 @@ pub(crate) struct Arguments {
     /// Random seed of weights and windows
     #[arg(long, default_value_t = 0)]
     seed: u64,
-    /// Experts in place of feed-forward networks, two of four for each token, in qwen3moe's blocks
+    /// Experts in place of feed-forward networks, two of four for each token
     #[arg(long)]
     experts: bool,
     /// Write the loss curve to this CSV file
@@ -47,9 +47,7 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { text, held_out, losses, out, .. } = arguments;
-    for path in [Some(out), losses.as_ref()].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    [Some(out), losses.as_ref()].into_iter().flatten().try_for_each(|path| check_writable(path))?;
     let training = Training {
         shape: if arguments.experts { shape_with_experts() } else { shape() },
         steps: arguments.steps as usize,
@@ -71,8 +69,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     });
     drop(bar);
     trained?;
-    if let Some(path) = losses {
-        write_atomic(path, &rows)?;
-    }
+    losses.as_ref().map(|path| write_atomic(path, &rows)).transpose()?;
     Ok(Reply::raw(String::new()))
 }

@@ -1,8 +1,8 @@
 //! Sensitivity files: what each format does to each tensor of one model, measured.
 //!
 //! A file is JSON, a line each, so that a measurement can be broken off and taken up again: first
-//! the [`Header`], then [`Row`]s, [`Mix`]es, [`CacheRow`]s and [`Routing`]s in any order. A last line
-//! that is cut off counts as not written.
+//! the [`Header`], then [`Row`]s, [`Mix`]es, [`CacheRow`]s and [`Routing`]s in any order. A last
+//! line that is cut off counts as not written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
