@@ -48,15 +48,19 @@ pub(crate) fn tokenizer(content: &Content) -> Result<Tokenizer> {
     let ids: HashMap<String, u32> =
         tokens.iter().enumerate().map(|(id, token)| (token.clone(), id as u32)).collect();
     let merges = merges(joined, &ids);
-    let unknown = kinds.iter().position(|&kind| kind == UNKNOWN);
+    let named = content.metadata.get("tokenizer.ggml.unknown_token_id");
+    let named = named.and_then(|id| id.to_u32().ok()).map(|id| id as usize);
+    let unknown = named.or_else(|| kinds.iter().position(|&kind| kind == UNKNOWN));
+    let unknown = unknown.and_then(|id| tokens.get(id));
     let unknown = unknown.ok_or_else(|| Error::Msg("no token for what is unknown".into()))?;
     let pairs = BPE::builder()
         .vocab_and_merges(ids.into_iter().collect::<tokenizers::models::bpe::Vocab>(), merges)
-        .unk_token(tokens[unknown].clone())
+        .unk_token(unknown.clone())
         .byte_fallback(true)
         .fuse_unk(true);
     let mut tokenizer = Tokenizer::new(pairs.build().map_err(Error::wrap)?);
-    tokenizer.with_normalizer(Some(Replace::new(" ", SPACE).map_err(Error::wrap)?));
+    let spaces = Replace::new(" ", SPACE).map_err(Error::wrap)?;
+    tokenizer.with_normalizer(Some(spaces)).map_err(Error::wrap)?;
     // Such tokens are looked for before anything is joined.
     let whole = tokens.iter().zip(&kinds).filter(|(_, kind)| **kind == USER_DEFINED);
     let whole: Vec<AddedToken> =
