@@ -383,7 +383,7 @@ class Documentation(unittest.TestCase):
         self.assertIn("tokens/s", printed.getvalue())
 
     def test_the_notebook_prints_what_it_shows(self):
-        folder = pathlib.Path(__file__).parents[2] / "python"
+        folder = pathlib.Path(__file__).parents[2] / "python/notebooks"
         notebook = json.loads((folder / "tables.ipynb").read_text(encoding="utf-8"))
         names, before = {}, os.getcwd()
         os.chdir(folder)

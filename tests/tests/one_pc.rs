@@ -201,4 +201,7 @@ fn a_card_and_ram_are_enough_to_say() {
     assert_eq!(pc["latency_ns"], named["latency_ns"]);
     let stages = pc["stages"].to_string();
     assert!(stages.contains("pc/cpu") && stages.contains("pc/cuda0"), "{stages}");
+    // A machine of one memory has no other.
+    let mac = ["plan", "--device", "apple-m4-24", "--ram", "24 GiB"];
+    refused(&mac, "command line: host.pc.ram: no device of this host is a CPU");
 }

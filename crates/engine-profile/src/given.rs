@@ -9,8 +9,8 @@ use crate::models;
 use crate::programs::EngineError;
 
 /// The profile with passes of the model in `path` as `llama-bench -o jsonl` printed them:
-/// predictions are held against them, and nothing is learned from them. Passes that it has already
-/// stay.
+/// predictions are held against them, and nothing is learned from them. They replace what it has of
+/// that model.
 ///
 /// # Errors
 /// A file that is no model, or lines that are no tests.
@@ -25,11 +25,9 @@ pub fn with_given(
     let mut all = profile.clone();
     all.models.retain(|known| known.name != model.name);
     all.models.push(model);
+    all.passes.retain(|known| known.pass.model != name);
     for test in bench::tests(printed)? {
-        let timed = test.timing(&name, way)?;
-        if !all.passes.iter().any(|known| known.pass == timed.pass) {
-            all.passes.push(timed);
-        }
+        all.passes.push(test.timing(&name, way)?);
     }
     Ok(all)
 }

@@ -129,11 +129,14 @@ const GROUPED: Kind = Kind { kv_heads: 2, ..Kind::new("grouped", 4, 1024, 512) }
 const EXPERT: u64 = 512;
 
 /// The models whose passes are timed in the ways of `stored`: as they are loaded, and as stored.
-pub(crate) fn models(size: Size, cpu: bool) -> Vec<Made> {
+/// The formats in `more` are among theirs.
+pub(crate) fn models(size: Size, cpu: bool, more: &[Format]) -> Vec<Made> {
     let (formats, prompts): (&[Format], &[u64]) = match size {
         Size::Quick => (&QUICK, &[16, 128]),
         Size::Standard => (&STANDARD, &[4, 16, 64, 128, 512]),
     };
+    let more = more.iter().filter(|format| !formats.contains(format));
+    let formats: Vec<Format> = formats.iter().chain(more).copied().collect();
     // Only processors have weights repacked.
     let ways = if cpu { vec![Way::Plain, Way::AsStored] } else { vec![Way::Plain] };
     let flat = Cells {
@@ -146,7 +149,7 @@ pub(crate) fn models(size: Size, cpu: bool) -> Vec<Made> {
     let tiny = Cells { steps: TINY_STEPS, ..flat.clone() };
     let mut found = vec![DEEP.made(BASE, tiny.clone()), SHORT.made(BASE, tiny.clone())];
     for shape in &SHAPES {
-        for &format in formats {
+        for &format in &formats {
             if size == Size::Standard || format == BASE || shape.name == SHAPES[0].name {
                 found.push(shape.made(format, flat.clone()));
             }

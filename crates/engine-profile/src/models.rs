@@ -34,6 +34,21 @@ pub(crate) fn describe(name: &str, path: &Path, given: bool) -> Result<BenchMode
     Ok(bench_model(name, &model, given))
 }
 
+/// The formats of these files' matrices that models can be made in.
+///
+/// # Errors
+/// A file that is no model.
+pub(crate) fn formats(paths: &[PathBuf]) -> Result<Vec<Format>, InputError> {
+    let mut found = Vec::new();
+    for path in paths {
+        let weights = describe("", path, true)?.weights;
+        found.extend(weights.iter().map(|weights| weights.format).filter(|f| f.is_computed()));
+    }
+    found.sort_unstable();
+    found.dedup();
+    Ok(found)
+}
+
 /// What is timed of a file that the user named.
 pub(crate) fn cells(size: Size, cpu: bool) -> Cells {
     Cells {

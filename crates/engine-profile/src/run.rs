@@ -10,6 +10,7 @@ use edgeplan_cost_model::engine::{
 use edgeplan_cost_model::profile::Machine as Described;
 use edgeplan_files::InputError;
 use edgeplan_measure::machine::load_average;
+use edgeplan_problem::format::Format;
 
 use crate::bench::{self, Test, spread};
 use crate::device::{Device, device};
@@ -36,7 +37,8 @@ const FAR: f64 = 0.15;
 pub struct Options {
     /// Folder of llama.cpp's programs.
     pub programs: PathBuf,
-    /// Files to run beside the models that are made: predictions are held against them.
+    /// Files to run beside the models that are made, some of them in the formats of these:
+    /// predictions are held against the files.
     pub models: Vec<PathBuf>,
     /// How much.
     pub size: Size,
@@ -89,7 +91,8 @@ pub fn profile(
     let device = if options.cpu { None } else { device(&programs)? };
     let load = load_average();
     let folder = tempfile::tempdir()?;
-    let mut run = Run { options, programs, device, folder: folder.path(), found: before };
+    let formats = models::formats(&options.models)?;
+    let mut run = Run { options, programs, device, formats, folder: folder.path(), found: before };
     let tasks = run.tasks();
     let all = tasks.len();
     let mut notes = Vec::new();
@@ -149,6 +152,8 @@ struct Run<'a> {
     options: &'a Options,
     programs: Programs<'a>,
     device: Option<Device>,
+    /// Of the files that the user named.
+    formats: Vec<Format>,
     folder: &'a Path,
     found: Option<EngineProfile>,
 }
@@ -158,7 +163,7 @@ impl Run<'_> {
     fn tasks(&self) -> Vec<Task> {
         let (size, cpu) = (self.options.size, self.device.is_none());
         let mut tasks = Vec::new();
-        for made in grid::models(size, cpu) {
+        for made in grid::models(size, cpu, &self.formats) {
             let ways = made.cells.ways.clone();
             tasks.extend(ways.into_iter().map(|way| Task::Made(Box::new(made.clone()), way)));
         }
@@ -315,7 +320,7 @@ impl Run<'_> {
 
     /// The file of a model that was made, or is made now.
     fn made(&self, name: &str) -> Result<PathBuf, EngineError> {
-        let all = grid::models(self.options.size, self.device.is_none());
+        let all = grid::models(self.options.size, self.device.is_none(), &self.formats);
         let made = all.into_iter().find(|made| made.name == name);
         let made = made.ok_or(EngineError::Failed { program: BENCH, problem: name.into() })?;
         Ok(models::make(&made, self.folder)?)

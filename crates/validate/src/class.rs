@@ -12,17 +12,17 @@ use edgeplan_files::{read_text, to_json, write_atomic};
 use crate::suite::Class;
 use crate::trial::median;
 
-/// The profile of one core of this machine by the engine in `programs`; what `path` holds of it
-/// already is not measured again.
-pub(crate) fn whole(programs: &Path, path: &Path) -> Result<EngineProfile> {
+/// The profile of one core of this machine by the engine in `programs`, in the formats of these
+/// models; what `path` holds of it already is not measured again.
+pub(crate) fn whole(programs: &Path, models: Vec<PathBuf>, path: &Path) -> Result<EngineProfile> {
     let known = before(path)?;
     if let Some(known) = known.as_ref().filter(|known| known.complete) {
         return Ok(known.clone());
     }
     let options = Options {
         programs: programs.into(),
-        models: Vec::new(),
-        size: Size::Standard,
+        models,
+        size: Size::Quick,
         threads: Some(1),
         cpu: true,
     };

@@ -45,6 +45,10 @@ struct Arguments {
     /// Folder of llama.cpp's programs
     #[arg(long)]
     programs: PathBuf,
+    /// Profile of one core by llama.cpp, which is measured where it is missing [default:
+    /// machine.json in the record]
+    #[arg(long)]
+    profile: Option<PathBuf>,
     /// Folder for logs and exports [default: one among the models]
     #[arg(long)]
     work: Option<PathBuf>,
@@ -80,7 +84,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         out: arguments.out.clone(),
         work,
     };
+    let profile = arguments.profile.clone();
     let record = Record {
+        profile: profile.unwrap_or_else(|| arguments.out.join("machine.json")),
         places,
         command: arguments.command.clone(),
         time: Duration::from_secs(arguments.time),

@@ -1,5 +1,6 @@
 //! The record: a row for each cut of each setting, and the page about them.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -17,6 +18,8 @@ use crate::trial::Places;
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) places: Places,
+    /// The file of the profile of one core.
+    pub(crate) profile: PathBuf,
     /// The command that the record names.
     pub(crate) command: String,
     /// Nothing more is started after that long.
@@ -29,7 +32,9 @@ impl Record {
     pub(crate) fn all(&self, suite: &Suite) -> Result<()> {
         let path = self.places.out.join("rows.csv");
         let mut rows = rows::read(&path)?;
-        let whole = class::whole(&self.places.programs, &self.places.out.join("machine.json"))?;
+        let benched = suite.model.values().flat_map(|model| &model.bench);
+        let benched = benched.map(|file| self.places.models.join(file)).collect();
+        let whole = class::whole(&self.places.programs, benched, &self.profile)?;
         for setting in &suite.setting {
             if rows.iter().any(|row| row.setting == setting.name) {
                 continue;

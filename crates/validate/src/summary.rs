@@ -2,16 +2,18 @@
 
 use std::fmt::Write as _;
 
+use statrs::statistics::{Data, OrderStatistics as _, Statistics as _};
+
 use crate::rows::Row;
 use crate::trial::median;
 
 /// How well predictions and plans did. A cut that two ways of splitting chose counts once.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Summary {
-    /// Median and largest relative errors of time per token and of the prompt's, absolute ones.
-    token_error: (f64, f64),
-    prompt_error: (f64, f64),
-    memory_error: (f64, f64),
+    /// Of predicted over measured, less one.
+    token_error: Errors,
+    prompt_error: Errors,
+    memory_error: Errors,
     /// Pairs of cuts of a setting.
     pairs: Pairs,
     /// Those of them whose measured times do not overlap.
@@ -21,6 +23,45 @@ pub(crate) struct Summary {
     speedups: Vec<(String, bool, f64)>,
     /// By setting: how much longer a token of the best other cut takes than one of the plan.
     over_best: Vec<f64>,
+}
+
+/// Relative errors of some predictions.
+#[derive(Debug, Default, PartialEq)]
+struct Errors {
+    /// Median, ninth decile and largest of the absolute ones.
+    median: f64,
+    ninth_decile: f64,
+    most: f64,
+    /// Mean of them with their signs; below 0 where predictions are too low.
+    signed: f64,
+}
+
+impl Errors {
+    /// All 0 of none.
+    fn of(errors: Vec<f64>) -> Self {
+        if errors.is_empty() {
+            return Self::default();
+        }
+        let signed = errors.iter().mean();
+        let mut sizes = Data::new(errors.into_iter().map(f64::abs).collect::<Vec<_>>());
+        Self {
+            median: sizes.median(),
+            ninth_decile: sizes.percentile(90),
+            most: sizes.percentile(100),
+            signed,
+        }
+    }
+
+    fn text(&self) -> String {
+        let percent = |part: f64| 100.0 * part;
+        format!(
+            "{:.1} % (median), {:.1} % (ninth decile), {:.1} % (most); {:+.1} % in the mean",
+            percent(self.median),
+            percent(self.ninth_decile),
+            percent(self.most),
+            percent(self.signed)
+        )
+    }
 }
 
 /// How many pairs of cuts there are, and how many were predicted in the order measured.
@@ -47,9 +88,8 @@ impl Summary {
             }
         }
         let error = |of: fn(&Row) -> (f64, f64)| {
-            let errors = measured.iter().map(|row| of(row)).filter(|(_, known)| *known > 0.0);
-            let errors = errors.map(|(predicted, known)| (predicted / known - 1.0).abs());
-            (median(errors.clone()).unwrap_or(0.0), errors.fold(0.0, f64::max))
+            let known = measured.iter().map(|row| of(row)).filter(|(_, known)| *known > 0.0);
+            Errors::of(known.map(|(predicted, known)| predicted / known - 1.0).collect())
         };
         let mut summary = Self {
             token_error: error(|row| (row.token_ms_predicted, row.token_ms)),
@@ -91,8 +131,8 @@ impl Summary {
         format!(
             "median error per token {:.1} %, of the prompt {:.1} %; {} of {} pairs in order, {} of \
              {} whose times do not overlap; speedup over llama.cpp's own cut {}",
-            100.0 * self.token_error.0,
-            100.0 * self.prompt_error.0,
+            100.0 * self.token_error.median,
+            100.0 * self.prompt_error.median,
             pairs.agreeing,
             pairs.all,
             apart.agreeing,
@@ -128,16 +168,12 @@ const ACCELERATORS: &str = "A processor and its accelerators on one machine: eac
     experts and random weights. Every cut was exported, started by the exported scripts, and asked \
     for tokens; `fit` is llama.cpp's own `--fit`, told how much memory each accelerator has, and \
     nothing else; its prediction is that of the policy `llama-fit`. What a server leaves to RAM is \
-    read a tensor at a time; where a core is shared, each read takes more than the latency of the \
-    link, so that cuts with many such blocks, or with the head behind a server, are slower than \
-    predicted.";
+    read a tensor at a time, and graphs are sent again \
+    ([`engine`](../engine/README.md)).";
 
 /// The page of a record.
 pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
     let summary = Summary::of(rows);
-    let percent = |(median, most): (f64, f64)| {
-        format!("{:.1} % (median), {:.1} % (most)", 100.0 * median, 100.0 * most)
-    };
     let accelerators = rows.iter().any(|row| row.split == "fit");
     let (what, own) =
         if accelerators { (ACCELERATORS, "`--fit`") } else { (MACHINES, "the default") };
@@ -145,9 +181,10 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "{what} Predictions are those of `edgeplan export`, on profiles that llama.cpp's own \
-         `llama-bench` yielded on each machine before and after its cuts were run, and on links as \
-         `edgeplan profile --link` measured them. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
+        "{what} Predictions are those of `edgeplan export`, on one profile of a core by `edgeplan \
+         profile --engine llama.cpp`, slowed for each machine to what `llama-bench` says of the \
+         model there before and after its cuts were run, and on links as `edgeplan profile --link` \
+         measured them. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
          | | |\n| --- | --: |\n\
          | error of the time per generated token | {} |\n\
          | error of the time of the prompt | {} |\n\
@@ -155,9 +192,9 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
          | pairs of cuts that were predicted in the order measured | {} of {} |\n\
          | of them those whose measured times do not overlap | {} of {} |\n\
          | a token of {own} over one of the plan, where machines or links differ | {} |\n",
-        percent(summary.token_error),
-        percent(summary.prompt_error),
-        percent(summary.memory_error),
+        summary.token_error.text(),
+        summary.prompt_error.text(),
+        summary.memory_error.text(),
         summary.pairs.agreeing,
         summary.pairs.all,
         summary.apart.agreeing,
@@ -236,9 +273,11 @@ mod tests {
         ];
         let summary = Summary::of(&rows);
         // 10 %, 50 % and 75.6 %: plan and first are the same cut.
-        assert!((summary.token_error.0 - 0.5).abs() < 1e-9, "{summary:?}");
-        assert!((summary.token_error.1 - 0.756).abs() < 0.001, "{summary:?}");
-        assert!((summary.prompt_error.0 - 0.1).abs() < 1e-9);
+        assert!((summary.token_error.median - 0.5).abs() < 1e-9, "{summary:?}");
+        assert!((summary.token_error.most - 0.756).abs() < 0.001, "{summary:?}");
+        let signed = (0.1 + 0.5 - 0.756) / 3.0;
+        assert!((summary.token_error.signed - signed).abs() < 0.001, "{summary:?}");
+        assert!((summary.prompt_error.median - 0.1).abs() < 1e-9);
         // plan-default, and plan-even and default-even in the wrong order, of which the last
         // overlap.
         assert_eq!(summary.pairs, Pairs { all: 3, agreeing: 1 });

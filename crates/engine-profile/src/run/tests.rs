@@ -19,7 +19,7 @@ fn test() -> Test {
 /// A profile that lacks nothing of the quick grid.
 fn whole() -> EngineProfile {
     let time = Spread { min_ns: Nanos(9), median_ns: Nanos(9), mad_ns: Nanos(0), repeats: 1 };
-    let made = grid::models(Size::Quick, true);
+    let made = grid::models(Size::Quick, true, &[]);
     let mut passes: Vec<Pass> =
         made.iter().flat_map(|made| made.cells.passes(&made.name)).collect();
     passes.extend(grid::remote().map(|model| grid::step(&model, Way::Remote)));
@@ -85,10 +85,11 @@ fn another_build_is_not_mixed_with_what_there_is() {
         options: &options,
         programs,
         device: None,
+        formats: Vec::new(),
         folder: folder.path(),
         found: Some(before),
     };
-    let made = grid::models(Size::Quick, true).remove(1);
+    let made = grid::models(Size::Quick, true, &[]).remove(1);
     let path = models::make(&made, folder.path()).unwrap();
     let error = run.add("m", &path, &[test()], Way::Plain).unwrap_err().to_string();
     assert!(error.contains("llama.cpp def,") && error.contains("name another file"), "{error}");

@@ -116,7 +116,8 @@ fn of_host(
     if let Some(ram) = host.ram {
         let cpu = |member: &&mut Member| member.device.backend.is_some_and(Backend::is_cpu);
         let Some(member) = found.iter_mut().find(cpu) else {
-            let problem = "no device of this host is a CPU; one is needed to use RAM";
+            let problem = "no device of this host is a CPU; one is needed to use RAM beside that \
+                           of the devices";
             return error("ram", problem.into());
         };
         if member.device.memory.is_some() {

@@ -158,7 +158,8 @@ pub const USUAL_CPU: &str = "ryzen-5-5600";
 
 impl Host {
     /// One with these devices, by profile; `catalog:` may be left out. Main memory without a
-    /// processor that has it is that of a usual desktop, [`USUAL_CPU`].
+    /// processor that has it is that of a usual desktop, [`USUAL_CPU`], unless a device shares its
+    /// own memory with the processor.
     pub fn of(devices: &[String], ram: Option<Memory>) -> Self {
         let is_file = |name: &String| name.contains(':') || Path::new(name).exists();
         let profile = |name: &String| match is_file(name) {
@@ -166,11 +167,13 @@ impl Host {
             false => format!("catalog:{name}"),
         };
         let mut devices: Vec<String> = devices.iter().map(profile).collect();
-        let is_cpu = |spec: &String| {
+        let has_memory = |spec: &String| {
             let known = expand::read("", &ClusterFile::default(), "device", spec);
-            known.is_ok_and(|known| known.backend().is_some_and(Backend::is_cpu))
+            known.is_ok_and(|known| {
+                known.is_unified() || known.backend().is_some_and(Backend::is_cpu)
+            })
         };
-        if ram.is_some() && !devices.iter().any(is_cpu) {
+        if ram.is_some() && !devices.iter().any(has_memory) {
             devices.push(format!("catalog:{USUAL_CPU}"));
         }
         Self { devices, ram, ..Self::default() }
