@@ -9,7 +9,7 @@ use edgeplan_solvers::find;
 fn small(seed: u64) -> Deployment {
     let (count, devices, blocks) = [(1, 2, 2), (1, 3, 1), (2, 2, 1), (1, 2, 3)][seed as usize % 4];
     let formats = if blocks == 3 { 1 } else { 2 };
-    let spread_percent = if seed % 3 == 0 { 0 } else { 50 };
+    let spread_percent = if seed.is_multiple_of(3) { 0 } else { 50 };
     // Two machines hold a block only where their cards hold much.
     let memory_percent = if count == 2 { 400 } else { 40 + 30 * (seed % 5) };
     let family =

@@ -95,7 +95,7 @@ impl Search<'_, '_, '_> {
     fn anneal(&mut self, most: Duration) -> Result<(), SolverError> {
         let best = self.run.best().cloned();
         let (start, cutoff) = match &best {
-            Some((plan, _)) if self.hunt.annealed % 2 == 0 => {
+            Some((plan, _)) if self.hunt.annealed.is_multiple_of(2) => {
                 (Layout::of(self.question, plan), u64::MAX)
             }
             Some((plan, cost)) => (Layout::of(self.question, plan), cost.0),

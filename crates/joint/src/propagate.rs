@@ -105,9 +105,9 @@ fn close_beyond_reach(question: &Question<'_>, domain: &mut Domain, ceilings: &C
         let fits = |need: Need| {
             need.bytes <= machine.memory.0 && time_max.is_none_or(|max| need.time <= max)
         };
-        for model in 0..question.models() {
+        for (model, &held) in held.iter().enumerate() {
             let slots = question.slots_of(model);
-            match held[model] {
+            match held {
                 Some((first, last)) if question.is_contiguous() => {
                     let before = (slots.start..first).rev().collect::<Vec<_>>();
                     let after = (last + 1..slots.end).collect::<Vec<_>>();
@@ -122,7 +122,7 @@ fn close_beyond_reach(question: &Question<'_>, domain: &mut Domain, ceilings: &C
                 }
                 _ => {
                     let mut once = base;
-                    if held[model].is_none() {
+                    if held.is_none() {
                         once.bytes += question.deployment.models[model].activation.0;
                     }
                     for slot in slots.filter(|&slot| soles[slot] != Some(device)) {

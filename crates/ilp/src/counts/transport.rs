@@ -201,9 +201,9 @@ mod tests {
             (0..layers).for_each(|_| counts[draw(options as u64) as usize] += 1);
             let all: Vec<usize> = (0..layers).collect();
             let taken = least_loss(&all, &counts, &|layer, option| losses[layer][option]);
-            for option in 0..options {
+            for (option, &count) in counts.iter().enumerate() {
                 let times = taken.iter().filter(|&&taken| taken == option).count();
-                assert_eq!(times as u64, counts[option]);
+                assert_eq!(times as u64, count);
             }
             let loss: u64 = taken.iter().enumerate().map(|(at, &option)| losses[at][option]).sum();
             assert_eq!(loss, enumerated(0, &counts, &losses), "{losses:?} {counts:?}");
