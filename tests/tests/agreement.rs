@@ -220,7 +220,7 @@ fn every_solver_agrees_with_brute_force() {
             Guarantee::ExactForGivenFormats => total / 20,
             // It has no plans: all that it proves is that there is none.
             Guarantee::Bounded if entry.name == "lp-weak" => total / 4,
-            // It takes one contiguous model without a bottleneck, and never says that there is none.
+            // It takes one contiguous model without a bottleneck, and denies nothing.
             Guarantee::Bounded if entry.name == "counts" => total / 20,
             Guarantee::Bounded => total / 2,
             Guarantee::Heuristic => 0,
