@@ -37,6 +37,7 @@ mod quality; // what quantization costs, and the files that plans describe
 mod reductions; // hard problems as questions, against trying everything
 mod replan; // a device that left, slowed or lost memory, and other machines
 mod report; // pages made from records, in a browser, too
+mod routed; // quality of a model with experts
 mod schedule; // edgeplan schedule
 mod scheduling; // schedulers against brute force
 mod search; // determinism and limits of the chain search

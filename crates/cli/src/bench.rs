@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     /// CPU time limit per trial, in seconds [default: (--time + --grace) x --threads]
     #[arg(long, value_parser = seconds)]
     cpu: Option<f64>,
-    /// Threads of HiGHS and CBC; other solvers use one
+    /// Threads of HiGHS, CBC, joint and portfolio; other solvers use one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1024))]
     threads: u32,
     /// Shard of the instances to run, such as 2/8; --merge joins the records of shards [default:

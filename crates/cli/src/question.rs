@@ -67,7 +67,7 @@ pub(crate) struct Question {
     /// Random seed
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     pub(crate) seed: u64,
-    /// Threads of HiGHS, CBC and portfolio, whose solvers take turns on one; others use one
+    /// Threads of HiGHS, CBC, joint and portfolio, whose solvers take turns on one; others use one
     /// [default: one per core]
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub(crate) threads: Option<u32>,

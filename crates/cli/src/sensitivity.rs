@@ -18,8 +18,8 @@ use crate::watch;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Unquantized model: a GGUF file of the llama architecture (of any with --engine), or a folder
-    /// of safetensors (llama or OPT)
+    /// Unquantized model: a GGUF file (gemma3, llama, Mixtral, qwen2, qwen3 or qwen3moe; any with
+    /// --engine), or a folder of safetensors (llama or OPT)
     model: PathBuf,
     /// Text to evaluate on
     #[arg(long)]

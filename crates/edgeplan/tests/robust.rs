@@ -10,9 +10,9 @@ use edgeplan_problem::{Cost, Problem as _};
 const CLUSTER: &str = r#"
 source = "a"
 [device.a]
-profile = "catalog:jetson-agx-orin-32"
+profile = "catalog:tesla-p40-24"
 [device.b]
-profile = "catalog:apple-m1-pro"
+profile = "catalog:apple-m2-pro"
 [[link]]
 between = ["a", "b"]
 bandwidth = "1 Gbit/s"

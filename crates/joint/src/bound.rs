@@ -1,11 +1,14 @@
 //! The Lagrangian bound: ways of models and contents of devices, each the cheapest under prices.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+
 use edgeplan_problem::Stop;
 
 use crate::domain::Domain;
 use crate::paths::{Tables, Ways};
 use crate::prices::Terms;
-use crate::pricing::{ChoiceBound, LabelsMax, Priced, Pricing};
+use crate::pricing::{ChoiceBound, Effort, Priced, Pricing};
 use crate::question::{NEVER, Question};
 
 /// What prices prove.
@@ -22,22 +25,21 @@ impl Bounded {
     /// The bound of these prices.
     ///
     /// # Errors
-    /// What `check` says, which is asked before each device.
+    /// What ended the run before that.
     pub(crate) fn new(
         question: &Question<'_>,
         domain: &Domain,
         terms: Terms<'_>,
-        labels_max: LabelsMax,
-        check: &dyn Fn() -> Result<(), Stop>,
+        effort: Effort<'_>,
     ) -> Result<Self, Stop> {
         let Terms { prices, ceilings } = terms;
         let ways = Ways::new(question, domain, prices, ceilings);
         let tables: Vec<Tables> = (0..question.models()).map(|model| ways.tables(model)).collect();
         let device = |device| {
-            check()?;
-            Ok(Pricing::new(question, domain, terms, device).configurations(labels_max))
+            effort.watch.check()?;
+            Pricing::new(question, domain, terms, device).configurations(effort)
         };
-        let priced: Vec<Priced> = (0..question.devices).map(device).collect::<Result<_, Stop>>()?;
+        let priced = each(question.devices, effort.threads, &device)?;
         let never = tables.iter().any(|tables| tables.least >= NEVER);
         let sum = tables.iter().map(|tables| i128::from(tables.least)).sum::<i128>()
             + priced.iter().map(|priced| i128::from(priced.least)).sum::<i128>();
@@ -54,6 +56,40 @@ impl Bounded {
     pub(crate) fn cost(&self, question: &Question<'_>) -> u64 {
         unscaled(question, self.scaled)
     }
+}
+
+/// Each device's answer, by so many threads, which take one device after the other.
+fn each(
+    devices: usize,
+    threads: usize,
+    answer: &(dyn Fn(usize) -> Result<Priced, Stop> + Sync),
+) -> Result<Vec<Priced>, Stop> {
+    if threads < 2 {
+        return (0..devices).map(answer).collect();
+    }
+    let next = AtomicUsize::new(0);
+    let work = || -> Result<Vec<(usize, Priced)>, Stop> {
+        let mut own = Vec::new();
+        loop {
+            let device = next.fetch_add(1, Ordering::Relaxed);
+            if device >= devices {
+                return Ok(own);
+            }
+            own.push((device, answer(device)?));
+        }
+    };
+    let all = thread::scope(|scope| {
+        let others: Vec<_> = (1..threads.min(devices)).map(|_| scope.spawn(work)).collect();
+        let mut all = vec![work()];
+        all.extend(others.into_iter().map(|other| match other.join() {
+            Ok(own) => own,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }));
+        all.into_iter().collect::<Result<Vec<_>, Stop>>()
+    })?;
+    let mut all: Vec<(usize, Priced)> = all.into_iter().flatten().collect();
+    all.sort_by_key(|&(device, _)| device);
+    Ok(all.into_iter().map(|(_, priced)| priced).collect())
 }
 
 /// Forbids what only plans that cost `cutoff` or more do, by prices and what they prove.
@@ -89,4 +125,39 @@ pub(crate) fn unscaled(question: &Question<'_>, scaled: i128) -> u64 {
     }
     let up = (scaled.max(0) + (1 << question.shift) - 1) >> question.shift;
     u64::try_from(up).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use edgeplan_problem::Watch;
+
+    use super::*;
+    use crate::prices::Ceilings;
+    use crate::pricing::LabelsMax;
+    use crate::small::{prices, questions};
+
+    #[test]
+    fn threads_find_what_one_finds() {
+        let mut found = 0;
+        for (seed, deployment) in questions().iter().enumerate() {
+            let question = Question::new(deployment);
+            let prices = prices(&question, seed as u64);
+            let ceilings = Ceilings::new(&question, u64::MAX);
+            let terms = Terms { prices: &prices, ceilings: &ceilings };
+            let bounded = |threads| {
+                let labels_max = LabelsMax(1000);
+                let effort = Effort { labels_max, threads, watch: Watch::default() };
+                let bounded = Bounded::new(&question, &question.whole(), terms, effort);
+                let bounded = bounded.expect("nothing ends it");
+                let priced = bounded.priced.iter().map(|priced| priced.found.clone());
+                (bounded.scaled, priced.collect::<Vec<_>>())
+            };
+            let one = bounded(1);
+            found += one.1.iter().map(Vec::len).sum::<usize>();
+            for threads in [2, 5] {
+                assert_eq!(bounded(threads), one, "{}", deployment.name);
+            }
+        }
+        assert!(found > 50, "{found}");
+    }
 }

@@ -97,6 +97,12 @@ impl Search<'_, '_, '_> {
     /// enough to what the cutoff asks.
     fn is_settled(&self, best: i128, mixture: &Mixture) -> bool {
         let proven = self.question.in_costs(best);
+        // Below a target only the proof that nothing is left counts, and more columns only lower
+        // the mixture.
+        let is_target = self.ceiling < u64::MAX;
+        if is_target && !mixture.misses && mixture.objective < self.cutoff() as f64 {
+            return true;
+        }
         let lacks = self.lacks(proven, mixture.objective);
         let left = mixture.objective - proven;
         left <= SHARE_LEFT * lacks || left <= GAP_LEFT * mixture.objective

@@ -3,6 +3,8 @@
 
 use std::ops::Range;
 
+use edgeplan_problem::Watch;
+
 use crate::domain::Domain;
 use crate::place::runs;
 use crate::question::Question;
@@ -19,8 +21,10 @@ pub(crate) fn improved(
     domain: &Domain,
     layout: Layout,
     more: &mut dyn FnMut() -> bool,
+    watch: Watch<'_>,
 ) -> Layout {
     let mut best = Sums::new(question, layout);
+    best.watch = watch;
     best.repair(domain);
     best.improve(domain);
     loop {
@@ -114,12 +118,13 @@ mod tests {
             let guide = Guide { loss: vec![0.0; question.models()] };
             let layout = guided(&question, &domain, &start, &guide).expect("places are open");
             let before = Sums::new(&question, layout.clone()).badness();
-            if let Some((layout, _)) = repaired(&question, &domain, layout.clone(), Care::Thorough)
+            if let Some(layout) =
+                repaired(&question, &domain, layout.clone(), Care::Thorough, Watch::default())
             {
                 assert!(deployment.evaluate(&layout.plan(&question)).is_feasible());
                 repairs += 1;
             }
-            let near = improved(&question, &domain, layout, &mut || true);
+            let near = improved(&question, &domain, layout, &mut || true, Watch::default());
             let after = Sums::new(&question, near.clone()).badness();
             assert!(after.excess < before.excess || after <= before, "{before:?} {after:?}");
             let evaluation = deployment.evaluate(&near.plan(&question));

@@ -3,6 +3,7 @@
 //! A configuration is everything that one device holds, with recipes. The master mixes them with
 //! messages; its duals, as integers, are prices, and what they prove is evaluated exactly.
 
+mod anneal;
 mod ascent;
 mod bound;
 mod branch;

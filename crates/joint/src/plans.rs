@@ -4,7 +4,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use edgeplan_problem::SolverError;
+use edgeplan_problem::deployment::Objective;
 
+use crate::anneal::{Schedule, annealed, spread};
 use crate::branch::{Part, decide, split};
 use crate::domain::Domain;
 use crate::improve::improved;
@@ -23,6 +25,8 @@ pub(crate) struct Hunt {
     turns: u64,
     /// Parts near the best plan that were looked at.
     near: u64,
+    /// Times that plans were annealed.
+    annealed: u64,
     time: Duration,
 }
 
@@ -31,6 +35,15 @@ const IMPROVE_TIME: Duration = Duration::from_millis(500);
 const IMPROVE_SHARE: u32 = 4;
 /// Dives and parts near the best plan, in turns, may take this part of the run so far.
 const HUNT_SHARE: u32 = 8;
+/// Annealing may take so long, and so large a part of the time that is left: a larger one before
+/// there is a plan.
+const ANNEAL_TIME: Duration = Duration::from_secs(1);
+const ANNEAL_PART: u32 = 20;
+const ANNEAL_FIRST_PART: u32 = 3;
+/// At first, so often where the bottleneck is minimised, else once.
+const ANNEAL_FIRST: u64 = 6;
+const ANNEAL_MOVES: u64 = 400_000;
+const HOT: f64 = 0.2;
 /// Nodes of a part near the best plan.
 const NEAR_NODES: usize = 12;
 
@@ -47,13 +60,58 @@ impl Search<'_, '_, '_> {
             return Ok(());
         }
         self.hunt.turns += 1;
-        if self.hunt.turns % 2 == 1 {
-            self.dive(domain.clone(), mixture, prices)?;
-        } else {
-            self.look_near(mixture, prices)?;
+        match self.hunt.turns % 3 {
+            1 => self.dive(domain.clone(), mixture, prices)?,
+            2 => self.look_near(mixture, prices)?,
+            _ => self.anneal(ANNEAL_TIME)?,
         }
         self.hunt.time += self.run.elapsed().saturating_sub(began);
         Ok(())
+    }
+
+    /// Anneals again and again, for a part of the time.
+    pub(crate) fn anneal_first(&mut self) -> Result<(), SolverError> {
+        let times = match self.question.deployment.objective {
+            Objective::Bottleneck => ANNEAL_FIRST,
+            Objective::Latency | Objective::Memory => 1,
+        };
+        for _ in 0..times {
+            let part = self.run.remaining().map_or(ANNEAL_TIME, |left| {
+                let most = if self.run.best().is_some() { ANNEAL_PART } else { ANNEAL_FIRST_PART };
+                (left / most).min(ANNEAL_TIME)
+            });
+            if self.hunt.time > part {
+                break;
+            }
+            let began = self.run.elapsed();
+            self.anneal(part)?;
+            self.hunt.time += self.run.elapsed().saturating_sub(began);
+        }
+        self.hunt.time = Duration::ZERO;
+        Ok(())
+    }
+
+    /// Looks for a better plan by annealing from the best one, or from any layout.
+    fn anneal(&mut self, most: Duration) -> Result<(), SolverError> {
+        let best = self.run.best().cloned();
+        let (start, cutoff) = match &best {
+            Some((plan, _)) if self.hunt.annealed % 2 == 0 => {
+                (Layout::of(self.question, plan), u64::MAX)
+            }
+            Some((plan, cost)) => (Layout::of(self.question, plan), cost.0),
+            None => (None, u64::MAX),
+        };
+        let Some(start) = start.or_else(|| spread(self.question)) else { return Ok(()) };
+        let began = self.run.elapsed();
+        let run = &self.run;
+        let more = &mut || run.check().is_ok() && run.elapsed() < began + most;
+        let schedule = Schedule { moves: ANNEAL_MOVES, hot: HOT, seed: self.hunt.annealed };
+        self.hunt.annealed += 1;
+        let found = annealed(self.question, start, cutoff, schedule, more);
+        match found {
+            Some(layout) => self.offer(&layout),
+            None => Ok(()),
+        }
     }
 
     /// Looks for better plans near the best one.
@@ -62,7 +120,7 @@ impl Search<'_, '_, '_> {
         let near = neighbourhood(self.question, &plan, mixture, self.hunt.near);
         self.hunt.near += 1;
         let Some(mut domain) = near else { return Ok(()) };
-        if propagate(self.question, &mut domain).is_err() {
+        if propagate(self.question, &mut domain, &self.ceilings()).is_err() {
             return Ok(());
         }
         let mut open = vec![(domain, Rc::clone(prices))];
@@ -71,7 +129,7 @@ impl Search<'_, '_, '_> {
             let left = self.climb(&mut domain, 0, prices, Aim::Plan)?;
             let Left::Open { prices, mixture, .. } = left else { continue };
             for Part { mut domain, .. } in split(self.question, &domain, &mixture, &self.gains) {
-                if propagate(self.question, &mut domain).is_ok() {
+                if propagate(self.question, &mut domain, &self.ceilings()).is_ok() {
                     open.push((domain, Rc::clone(&prices)));
                 }
             }
@@ -88,7 +146,7 @@ impl Search<'_, '_, '_> {
     ) -> Result<(), SolverError> {
         let mut decided = decide(self.question, &mut domain, mixture);
         let mut prices = Rc::clone(prices);
-        while decided && propagate(self.question, &mut domain).is_ok() {
+        while decided && propagate(self.question, &mut domain, &self.ceilings()).is_ok() {
             let left = self.climb(&mut domain, 0, prices, Aim::Plan)?;
             let Left::Open { prices: better, mixture, .. } = left else { break };
             decided = decide(self.question, &mut domain, &mixture);
@@ -110,8 +168,9 @@ impl Search<'_, '_, '_> {
         let unit = (1u64 << question.shift) as f64 * (1u64 << crate::prices::FRACTION) as f64;
         let guide = Guide { loss: prices.loss.iter().map(|&price| price as f64 / unit).collect() };
         let Some(layout) = guided(question, domain, &devices, &guide) else { return Ok(()) };
-        let layout = match repaired(question, domain, layout.clone(), care) {
-            Some((layout, _)) => layout,
+        let watch = self.run.watch();
+        let layout = match repaired(question, domain, layout.clone(), care, watch) {
+            Some(layout) => layout,
             // Only moves to other devices help.
             None if self.run.best().is_none() || care == Care::Thorough => {
                 self.improved(domain, layout)
@@ -126,7 +185,7 @@ impl Search<'_, '_, '_> {
         let began = self.run.elapsed();
         let until = began + (began / IMPROVE_SHARE + IMPROVE_TIME).saturating_sub(self.improving);
         let more = &mut || self.run.check().is_ok() && self.run.elapsed() < until;
-        let layout = improved(self.question, domain, layout, more);
+        let layout = improved(self.question, domain, layout, more, self.run.watch());
         self.improving += self.run.elapsed() - began;
         layout
     }

@@ -1,6 +1,7 @@
 //! Choices for a given placement: prices first, then single changes that repair, then single and
 //! double changes that improve. A heuristic in floats; callers evaluate its plans.
 
+use edgeplan_problem::Watch;
 use edgeplan_problem::deployment::{Assignment, DeviceId, Objective, Plan};
 
 use crate::configuration::{Configuration, Held};
@@ -103,6 +104,9 @@ impl Sums<'_> {
             if now.excess == 0.0 {
                 return true;
             }
+            if self.watch.check().is_err() {
+                return false;
+            }
             let mut best: Option<(f64, usize, usize)> = None;
             for slot in 0..self.layout.devices.len() {
                 let before = self.layout.choices[slot];
@@ -153,6 +157,9 @@ impl Sums<'_> {
         let slots = self.layout.devices.len();
         let mut any = false;
         for one in 0..slots {
+            if self.watch.check().is_err() {
+                break;
+            }
             let place = self.question.place(one, self.layout.devices[one]);
             for choice in domain.choices(place) {
                 let before = self.layout.choices[one];
@@ -207,8 +214,10 @@ pub(crate) fn repaired(
     domain: &Domain,
     layout: Layout,
     care: Care,
-) -> Option<(Layout, f64)> {
+    watch: Watch<'_>,
+) -> Option<Layout> {
     let mut sums = Sums::new(question, layout);
+    sums.watch = watch;
     if !sums.repair(domain) {
         return None;
     }
@@ -221,8 +230,7 @@ pub(crate) fn repaired(
             sums.improve(domain);
         }
     }
-    let cost = sums.badness().cost;
-    Some((sums.layout, cost))
+    Some(sums.layout)
 }
 
 /// Each layer's choice of least cost with its loss priced; none if a place is closed.

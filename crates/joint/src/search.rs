@@ -15,7 +15,7 @@ use crate::gains::Gains;
 use crate::master::{Master, Mixture};
 use crate::plans::Hunt;
 use crate::prices::{Ceilings, Prices, Terms};
-use crate::pricing::LabelsMax;
+use crate::pricing::{Effort, LabelsMax};
 use crate::propagate::propagate;
 use crate::question::Question;
 use crate::recipes::{Care, Layout};
@@ -86,7 +86,7 @@ impl Left {
 }
 
 /// Labels for one configuration.
-const LABELS: LabelsMax = LabelsMax(20_000);
+pub(crate) const LABELS: LabelsMax = LabelsMax(20_000);
 /// What a bound lacks counts as at most this share of it: the best plan may be a bad one.
 const LACKS_MAX: f64 = 0.1;
 
@@ -133,6 +133,11 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         known.min(self.ceiling)
     }
 
+    /// What every plan of interest keeps.
+    pub(crate) fn ceilings(&self) -> Ceilings {
+        Ceilings::new(self.question, self.cutoff())
+    }
+
     /// No plan of interest costs more.
     pub(crate) fn costliest(&self) -> u64 {
         costliest(self.question, self.run)
@@ -145,6 +150,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
 
     /// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
     pub(crate) fn prove(mut self) -> Result<Cost, SolverError> {
+        self.run.meet()?;
+        self.anneal_first()?;
         if let Some((plan, _)) = self.run.best().cloned() {
             self.learn(&plan)?;
         }
@@ -163,7 +170,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     /// Looks for plans that cost less than the cutoff, in at most so many nodes.
     pub(crate) fn explore(&mut self, nodes_max: u64) -> Result<Explored, SolverError> {
         let mut domain = self.question.whole();
-        if propagate(self.question, &mut domain).is_err() {
+        if propagate(self.question, &mut domain, &self.ceilings()).is_err() {
             return Ok(Explored::All);
         }
         let known = self.root.last().map(Rc::clone);
@@ -198,7 +205,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         let Left::Open { bound, prices, mixture } = left else { return Ok(()) };
         self.hunt(&domain, &mixture, &prices)?;
         for Part { mut domain, decided } in split(self.question, &domain, &mixture, &self.gains) {
-            if propagate(self.question, &mut domain).is_ok() {
+            if propagate(self.question, &mut domain, &self.ceilings()).is_ok() {
                 self.made += 1;
                 let prices = Rc::clone(&prices);
                 open.push(Node { bound, number: self.made, domain, decided, prices });
@@ -208,7 +215,13 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     }
 
     pub(crate) fn bounded(&self, domain: &Domain, terms: Terms<'_>) -> Result<Bounded, Stop> {
-        Bounded::new(self.question, domain, terms, LABELS, &|| self.run.check())
+        Bounded::new(self.question, domain, terms, self.effort(LABELS))
+    }
+
+    /// What may be done for the bound of some prices.
+    pub(crate) fn effort(&self, labels_max: LabelsMax) -> Effort<'q> {
+        let threads = self.run.limits().threads.max(1) as usize;
+        Effort { labels_max, threads, watch: self.run.watch() }
     }
 
     /// Adds a plan's columns.
@@ -264,7 +277,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         prices: Rc<Prices>,
         mixture: Mixture,
     ) -> Result<Left, SolverError> {
-        let ceilings = Ceilings::new(self.question, self.cutoff());
+        let ceilings = self.ceilings();
         self.fix(domain, Terms { prices: &prices, ceilings: &ceilings })?;
         self.round(domain, &mixture, &prices, Care::Thorough)?;
         let bound = unscaled(self.question, scaled);

@@ -1,9 +1,10 @@
 //! Sums of a layout in the making: what it costs and by how much it exceeds limits. In floats, for
 //! heuristics; callers evaluate their plans.
 
+use edgeplan_problem::Watch;
 use edgeplan_problem::deployment::Objective;
 
-use crate::paths::Arc;
+use crate::paths::{Arc, Sent};
 use crate::question::{Choice, Question};
 use crate::recipes::Layout;
 
@@ -12,6 +13,8 @@ use crate::recipes::Layout;
 pub(crate) struct Sums<'a> {
     pub(crate) question: &'a Question<'a>,
     pub(crate) layout: Layout,
+    /// What ends long searches.
+    pub(crate) watch: Watch<'a>,
     bytes: Vec<f64>,
     /// Compute by device and round.
     time: Vec<f64>,
@@ -24,7 +27,15 @@ pub(crate) struct Sums<'a> {
     users: Vec<u32>,
     shared_first: Vec<usize>,
     shared_all: usize,
+    /// By device: how many layers it holds.
+    held: Vec<u32>,
     messages: Vec<Messages>,
+    /// By device and round: sending of all models, and bytes sent.
+    sending: Vec<f64>,
+    sent: Vec<f64>,
+    /// By device: the model whose messages were counted last that left it.
+    left: Vec<u64>,
+    counts: u64,
     cost: f64,
 }
 
@@ -33,11 +44,17 @@ pub(crate) struct Sums<'a> {
 struct Messages {
     /// Time of one request.
     time: f64,
-    /// By device and round.
-    sending: Vec<f64>,
-    bytes: Vec<f64>,
+    /// Each sender with its time and bytes by round.
+    sent: Vec<(usize, f64, f64)>,
     /// Messages without a way, and runs on devices that the model had left.
     broken: f64,
+}
+
+/// Where a slot is, and in which choice of its place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct At {
+    pub(crate) device: usize,
+    pub(crate) choice: usize,
 }
 
 /// How bad a layout is: what exceeds limits, in limits; then cost.
@@ -69,9 +86,15 @@ impl<'a> Sums<'a> {
             users: vec![0; devices * shared_all],
             shared_first,
             shared_all,
+            held: vec![0; devices],
             messages: vec![Messages::default(); models],
+            sending: vec![0.0; devices],
+            sent: vec![0.0; devices],
+            left: vec![0; devices],
+            counts: 0,
             cost: 0.0,
             layout,
+            watch: Watch::default(),
         };
         (0..question.slots()).for_each(|slot| sums.count(slot, 1.0));
         (0..models).for_each(|model| sums.send(model));
@@ -95,14 +118,11 @@ impl<'a> Sums<'a> {
         self.cost += sign * self.question.cost(slot, choice) as f64;
         let up = sign > 0.0;
         let stored_cost = self.question.byte_cost() as f64;
-        let models = self.question.models();
-        let row = device * models..(device + 1) * models;
-        let was_used = self.layers[row.clone()].iter().any(|&layers| layers > 0);
         let mut once = 0.0;
-        if changes(&mut self.layers[device * models + model], up) {
+        if changes(&mut self.layers[device * self.question.models() + model], up) {
             once += owner.activation.as_f64();
         }
-        if was_used != self.layers[row].iter().any(|&layers| layers > 0) {
+        if changes(&mut self.held[device], up) {
             once += self.question.deployment.devices[device].overhead.as_f64();
         }
         if let Some(shared) = choice.shared {
@@ -116,35 +136,47 @@ impl<'a> Sums<'a> {
     }
 
     /// Counts a model's messages again.
-    fn send(&mut self, model: usize) {
+    pub(crate) fn send(&mut self, model: usize) {
         let question = self.question;
-        let devices = question.devices;
-        let mut messages = Messages {
-            sending: vec![0.0; devices],
-            bytes: vec![0.0; devices],
-            ..Messages::default()
-        };
+        let mut messages = std::mem::take(&mut self.messages[model]);
+        for (device, time, bytes) in messages.sent.drain(..) {
+            self.sending[device] -= time;
+            self.sent[device] -= bytes;
+        }
+        let before = std::mem::take(&mut messages.time);
+        messages.broken = 0.0;
+        self.counts += 1;
         let weight = question.weight(model) as f64;
-        let mut left = vec![false; devices];
-        for arc in self.layout.arcs_of(question, model) {
-            let (from, to) = (question.ends(arc).from, question.ends(arc).to);
-            match question.sent(arc) {
-                Some(sent) => {
-                    messages.time += sent.time as f64;
-                    messages.sending[from] += weight * sent.time as f64;
-                    messages.bytes[from] += weight * sent.bytes as f64;
-                }
-                None => messages.broken += 1.0,
+        let mut add = |arc: Arc| match question.sent(arc) {
+            Some(Sent { time: 0, bytes: 0 }) => {}
+            Some(sent) => {
+                let (time, bytes) = (weight * sent.time as f64, weight * sent.bytes as f64);
+                let from = question.ends(arc).from;
+                messages.time += sent.time as f64;
+                messages.sent.push((from, time, bytes));
+                self.sending[from] += time;
+                self.sent[from] += bytes;
             }
-            if let Arc::Hop { .. } = arc {
-                left[from] = true;
-                if left[to] && question.is_contiguous() {
-                    messages.broken += 1.0;
-                }
+            None => messages.broken += 1.0,
+        };
+        let slots = question.slots_of(model);
+        let devices = &self.layout.devices;
+        let mut again = 0.0;
+        add(Arc::Enter { model, device: devices[slots.start] });
+        for slot in slots.start..slots.end - 1 {
+            let (from, to) = (devices[slot], devices[slot + 1]);
+            if from != to {
+                add(Arc::Hop { slot, from, to });
+                self.left[from] = self.counts;
+                again += f64::from(u8::from(self.left[to] == self.counts));
             }
         }
+        add(Arc::Leave { model, device: devices[slots.end - 1] });
+        if question.is_contiguous() {
+            messages.broken += again;
+        }
         if question.deployment.objective == Objective::Latency {
-            self.cost += weight * (messages.time - self.messages[model].time);
+            self.cost += weight * (messages.time - before);
         }
         self.messages[model] = messages;
     }
@@ -167,32 +199,48 @@ impl<'a> Sums<'a> {
         let model = question.model_of[slots.start];
         for slot in slots {
             let option = self.choice(slot).option;
-            self.count(slot, -1.0);
-            self.layout.devices[slot] = device;
             let same = choices(slot).iter().position(|choice| choice.option == option);
-            self.layout.choices[slot] = same.unwrap_or(0);
-            self.count(slot, 1.0);
+            self.put(slot, At { device, choice: same.unwrap_or(0) });
         }
         self.send(model);
         true
     }
 
+    /// Where a slot is.
+    pub(crate) fn at(&self, slot: usize) -> At {
+        At { device: self.layout.devices[slot], choice: self.layout.choices[slot] }
+    }
+
+    /// Puts a slot elsewhere; the model's messages are as they were until [`Self::send`].
+    pub(crate) fn put(&mut self, slot: usize, at: At) {
+        self.count(slot, -1.0);
+        (self.layout.devices[slot], self.layout.choices[slot]) = (at.device, at.choice);
+        self.count(slot, 1.0);
+    }
+
     pub(crate) fn badness(&self) -> Badness {
-        let deployment = self.question.deployment;
-        let over = |sum: f64, limit: Option<u64>| match limit {
-            Some(limit) if sum > limit as f64 => (sum - limit as f64) / limit.max(1) as f64,
-            _ => 0.0,
+        let excess = self.excess();
+        let cost = match self.question.deployment.objective {
+            // The busiest counts; of equals, all others a little.
+            Objective::Bottleneck => {
+                let loads = self.time.iter().chain(&self.sending);
+                let busiest = loads.fold(0.0f64, |most, &load| most.max(load));
+                busiest + 1e-3 * self.time.iter().sum::<f64>() / self.time.len() as f64
+            }
+            Objective::Latency | Objective::Memory => self.cost,
         };
+        Badness { excess: if excess < EXCESS_MIN { 0.0 } else { excess }, cost }
+    }
+
+    /// By how much limits are exceeded, in limits.
+    fn excess(&self) -> f64 {
+        let deployment = self.question.deployment;
         let mut excess = 0.0;
-        let mut busiest = 0.0f64;
         for (device, machine) in deployment.devices.iter().enumerate() {
-            let sending: f64 = self.messages.iter().map(|m| m.sending[device]).sum();
-            let bytes: f64 = self.messages.iter().map(|m| m.bytes[device]).sum();
-            busiest = busiest.max(self.time[device]).max(sending);
             excess += over(self.bytes[device], Some(machine.memory.0))
                 + over(self.time[device], self.question.compute_max(device))
-                + over(sending, deployment.bottleneck_max.map(|limit| limit.0))
-                + over(bytes, machine.traffic_max.map(|limit| limit.0));
+                + over(self.sending[device], deployment.bottleneck_max.map(|limit| limit.0))
+                + over(self.sent[device], machine.traffic_max.map(|limit| limit.0));
         }
         for (model, owner) in deployment.models.iter().enumerate() {
             let latency = self.request[model] + self.messages[model].time;
@@ -200,14 +248,35 @@ impl<'a> Sums<'a> {
                 + over(latency, deployment.latency_max.map(|limit| limit.0))
                 + self.messages[model].broken;
         }
-        let cost = match deployment.objective {
-            // The busiest counts; of equals, all others a little.
-            Objective::Bottleneck => {
-                busiest + 1e-3 * self.time.iter().sum::<f64>() / self.time.len() as f64
+        excess
+    }
+
+    /// By how much limits are exceeded, and costs of `most`; of a bottleneck, by each device.
+    pub(crate) fn excess_over(&self, most: u64) -> f64 {
+        self.excess()
+            + match self.question.deployment.objective {
+                Objective::Bottleneck => {
+                    let loads = self.time.iter().chain(&self.sending);
+                    loads.map(|&load| over(load, Some(most))).sum()
+                }
+                Objective::Latency | Objective::Memory => over(self.cost, Some(most)),
             }
-            Objective::Latency | Objective::Memory => self.cost,
-        };
-        Badness { excess: if excess < EXCESS_MIN { 0.0 } else { excess }, cost }
+    }
+
+    /// Whether a device exceeds a limit, or a bottleneck of `most`.
+    pub(crate) fn is_over(&self, device: usize, most: u64) -> bool {
+        let machine = &self.question.deployment.devices[device];
+        let is_busy = self.time[device].max(self.sending[device]) > most as f64;
+        self.bytes[device] > machine.memory.as_f64()
+            || self.question.deployment.objective == Objective::Bottleneck && is_busy
+    }
+}
+
+/// What a sum exceeds a limit by, in limits.
+fn over(sum: f64, limit: Option<u64>) -> f64 {
+    match limit {
+        Some(limit) if sum > limit as f64 => (sum - limit as f64) / limit.max(1) as f64,
+        _ => 0.0,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::workload::Workload;
 use edgeplan_files::InputError;
 use edgeplan_machines::cluster::{ClusterDevice, Internal};
 use edgeplan_machines::device::{
-    Band, DeviceProfile, EngineMeasured, Measured, Pass, Rates, Stage, classes,
+    Band, DeviceProfile, EngineMeasured, Measured, Pass, Rates, Stage, Starts, classes,
 };
 use edgeplan_model::{LayerSpec, ModelSpec, Part, StoredType, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
@@ -57,6 +57,12 @@ impl Passes {
     /// Answers to the source: one of the prompt, one of each generated token.
     pub(super) fn answers(&self) -> u64 {
         u64::from(self.prefill) + self.generate
+    }
+
+    /// The passes in which a layer's kernels are started.
+    fn starts(&self) -> Starts {
+        let (prompts, chunks) = (u64::from(self.prefill), self.chunks().count() as u64);
+        Starts { prompts, chunks, generated: self.generate }
     }
 
     /// Tokens that pass through every layer, of each request.
@@ -228,7 +234,7 @@ impl<'a> Machine<'a> {
                 let bandwidth = rates.bandwidth(Format::F16, true);
                 let bytes = cache.as_f64() * passes.generate as f64;
                 let reading = bandwidth.map_or(0.0, |rate| 1e9 * bytes / rate);
-                let starting = rates.layer_overhead() * passes.answers();
+                let starting = rates.starting(model, layer, passes.starts());
                 // Published overheads are those of whole blocks.
                 let starting = if layer.part.is_half() { Nanos(starting.0 / 2) } else { starting };
                 let time = starting + Nanos(reading.ceil() as u64);

@@ -22,7 +22,7 @@ mod verdict;
 pub use confirm::confirm;
 pub use in_time::solve_in_time;
 pub use race::{Racer, race, race_for};
-pub use run::{Limits, Observer, Run, Silent, Stop};
+pub use run::{Limits, Observer, Run, Silent, Stop, Watch};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
 pub use units::{Bytes, Cost, Loss, Nanos, Share};
 pub use verdict::{

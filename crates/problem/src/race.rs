@@ -15,7 +15,7 @@ pub(crate) struct Exchange<P: Problem> {
     best: Mutex<Option<(P::Plan, Cost)>>,
     bound: AtomicU64,
     /// Nothing is left to do.
-    is_over: AtomicBool,
+    pub(crate) is_over: AtomicBool,
     /// Solvers that have ended.
     ended: AtomicUsize,
     gap: f64,
@@ -237,7 +237,11 @@ fn race_until<P: Problem>(
     let shares: Vec<u32> = racers.iter().map(|racer| racer.share).collect();
     let (exchange, news) = Exchange::new(&shares, limits);
     let threads = (limits.threads / racers.len().max(1) as u32).max(1);
-    let limits = Limits { threads, ..limits };
+    // What is left of threads goes to the first of the largest share.
+    let left = limits.threads.saturating_sub(threads * racers.len() as u32);
+    let largest = (0..shares.len()).rev().max_by_key(|&number| shares[number]);
+    let more = |number: usize| left * u32::from(largest == Some(number));
+    let limits = |number: usize| Limits { threads: threads + more(number), ..limits };
     if let Some((plan, cost)) = run.best() {
         exchange.offer(plan, *cost);
     }
@@ -246,6 +250,7 @@ fn race_until<P: Problem>(
         let mut running = Vec::with_capacity(racers.len());
         for (number, &Racer { solver, .. }) in racers.iter().enumerate() {
             let seat = Seat { exchange, number };
+            let limits = limits(number);
             let work = move || ends(problem, solver, limits, seat);
             let builder = thread::Builder::new().stack_size(STACK);
             running.push(builder.spawn_scoped(scope, work).expect("the system has threads"));

@@ -16,7 +16,7 @@ pub struct Limits<'a> {
     pub steps: Option<u64>,
     /// Seed of whatever is random.
     pub seed: u64,
-    /// Threads of an engine; this project's own solvers use one.
+    /// Threads of an engine, and of a solver that takes them.
     pub threads: u32,
     /// Relative gap at which a plan counts as proven: `(cost - bound) <= gap * cost`.
     pub gap: f64,
@@ -55,6 +55,35 @@ pub enum Stop {
     /// The incumbent is within the asked gap of the bound.
     #[error("gap reached")]
     Gap,
+}
+
+/// What ends a run, for the threads of its solver.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Watch<'a> {
+    until: Option<Instant>,
+    interrupt: Option<&'a AtomicBool>,
+    /// Other solvers have answered.
+    is_over: Option<&'a AtomicBool>,
+}
+
+impl Watch<'_> {
+    /// Whether work may go on.
+    ///
+    /// # Errors
+    /// The limit that is reached.
+    pub fn check(&self) -> Result<(), Stop> {
+        let is_set = |flag: Option<&AtomicBool>, order| flag.is_some_and(|flag| flag.load(order));
+        if is_set(self.interrupt, Ordering::Relaxed) {
+            return Err(Stop::Interrupted);
+        }
+        if is_set(self.is_over, Ordering::Acquire) {
+            return Err(Stop::Gap);
+        }
+        match self.until {
+            Some(until) if Instant::now() >= until => Err(Stop::Time),
+            _ => Ok(()),
+        }
+    }
 }
 
 /// An observer of progress. All methods default to doing nothing.
@@ -181,15 +210,16 @@ impl<'a, P: Problem> Run<'a, P> {
     /// # Errors
     /// The limit that is reached.
     pub fn check(&self) -> Result<(), Stop> {
-        if self.limits.interrupted() {
-            return Err(Stop::Interrupted);
-        }
-        if self.seat.as_ref().is_some_and(|seat| seat.exchange.is_over()) {
-            return Err(Stop::Gap);
-        }
-        match self.remaining() {
-            Some(Duration::ZERO) => Err(Stop::Time),
-            _ => Ok(()),
+        self.watch().check()
+    }
+
+    /// What ends the run, for threads of its solver.
+    pub fn watch(&self) -> Watch<'a> {
+        Watch {
+            // No end, if that is beyond what the clock counts.
+            until: self.limits.time.and_then(|limit| self.started.checked_add(limit)),
+            interrupt: self.limits.interrupt,
+            is_over: self.seat.as_ref().map(|seat| &seat.exchange.is_over),
         }
     }
 

@@ -9,9 +9,10 @@ use candle_core::{Device, Tensor};
 use edgeplan_files::InputError;
 use edgeplan_model::gguf::{self, Header, Pair};
 use edgeplan_problem::format::Format;
-use edgeplan_reference_llama::{Llama, LlamaError};
+use edgeplan_reference_llama::LlamaError;
 
-use crate::decoder::{Architecture, Decoder};
+use crate::decoder::Decoder;
+use crate::family::{Expected, FACTORS, Family};
 use crate::quantize::dequantize;
 
 /// A GGUF file with its data.
@@ -94,7 +95,8 @@ impl Checkpoint {
         })
     }
 
-    /// A tensor in f32: `[rows, row_len]`, or `[length]` if it has one row.
+    /// A tensor in f32: `[rows, row_len]`, those of several experts one below the other, or
+    /// `[length]` if it has one row.
     ///
     /// # Errors
     /// Those of reading, a type that cannot be widened, numbers that are none.
@@ -121,26 +123,27 @@ impl Checkpoint {
     /// Another architecture, a missing or superfluous tensor, a wrong shape, and those of
     /// [`Checkpoint::widened`].
     pub fn decoder(&mut self, room: usize) -> Result<Decoder, LlamaError> {
-        let llama = Llama::read(&self.header)?;
+        let family = Family::read(&self.header)?;
         let vocab = self.tensor("token_embd.weight")?.rows();
-        let mut expected = shapes(&llama, vocab);
+        let mut expected = family.tensors(vocab);
         let mut weights = BTreeMap::new();
-        let names: Vec<String> = self.header.tensors.iter().map(|t| t.name.clone()).collect();
-        for name in names {
-            let Some((rows, row_len)) = expected.remove(&name) else {
-                let problem = "is no tensor of a llama; its result would be wrong without it";
+        for tensor in self.header.tensors.clone() {
+            let name = tensor.name;
+            let Some(Expected { dimensions, .. }) = expected.remove(&name) else {
+                let architecture = self.header.architecture()?;
+                let problem = format!(
+                    "is no tensor of a {architecture}; its result would be wrong without it"
+                );
                 return Err(self.header.error(&name, problem).into());
             };
-            let (found, needed) = (self.tensor(&name)?.dimensions, [row_len, rows, 1, 1]);
-            if found != needed {
-                let problem = format!("dimensions {found:?}; {needed:?} are allowed");
+            if tensor.dimensions != dimensions {
+                let found = tensor.dimensions;
+                let problem = format!("dimensions {found:?}; {dimensions:?} are allowed");
                 return Err(self.header.error(&name, problem).into());
             }
             weights.insert(name.clone(), self.widened(&name)?);
         }
-        let optional =
-            |name: &str| name.ends_with(".bias") || name == "output.weight" || name == FACTORS;
-        if let Some(name) = expected.keys().find(|name| !optional(name)) {
+        if let Some((name, _)) = expected.iter().find(|(_, expected)| expected.needed) {
             return Err(self.header.error(name, "is missing").into());
         }
         let tied = !weights.contains_key("output.weight");
@@ -150,42 +153,8 @@ impl Checkpoint {
         }
         let factors =
             weights.remove(FACTORS).map(|factors| factors.to_vec1::<f32>()).transpose()?;
-        let architecture = Architecture::llama(&llama, factors.as_deref(), room)?;
+        let model = edgeplan_model::load(&self.header.file)?;
+        let architecture = family.architecture(&model, factors.as_deref(), room)?;
         Ok(Decoder { architecture, weights, tied, trains: false })
     }
-}
-
-const FACTORS: &str = "rope_freqs.weight";
-
-/// Rows and their length of every tensor that a llama may have.
-fn shapes(llama: &Llama, vocab: u64) -> BTreeMap<String, (u64, u64)> {
-    let (hidden, ffn) = (llama.hidden as u64, llama.ffn as u64);
-    let (heads, kv) = (llama.heads * llama.head_dim, llama.kv_heads * llama.head_dim);
-    let (heads, kv) = (heads as u64, kv as u64);
-    let mut shapes = BTreeMap::from([
-        ("token_embd.weight".into(), (vocab, hidden)),
-        ("output_norm.weight".into(), (1, hidden)),
-        ("output.weight".into(), (vocab, hidden)),
-        ("output.bias".into(), (1, vocab)),
-        (FACTORS.into(), (1, llama.pairs() as u64)),
-    ]);
-    for block in 0..llama.blocks {
-        let mut add = |stem: &str, size| shapes.insert(format!("blk.{block}.{stem}"), size);
-        add("attn_norm.weight", (1, hidden));
-        add("ffn_norm.weight", (1, hidden));
-        let projections = [
-            ("attn_q", heads, hidden),
-            ("attn_k", kv, hidden),
-            ("attn_v", kv, hidden),
-            ("attn_output", hidden, heads),
-            ("ffn_gate", ffn, hidden),
-            ("ffn_up", ffn, hidden),
-            ("ffn_down", hidden, ffn),
-        ];
-        for (stem, rows, row_len) in projections {
-            add(&format!("{stem}.weight"), (rows, row_len));
-            add(&format!("{stem}.bias"), (1, rows));
-        }
-    }
-    shapes
 }

@@ -6,51 +6,10 @@ use std::collections::BTreeMap;
 
 use candle_core::{CpuStorage, CustomOp1, Device, Layout, Result, Shape, Tensor};
 use candle_nn::ops;
-use edgeplan_reference_llama::{Llama, Observer};
+use edgeplan_reference_llama::Observer;
 
-/// Where a decoder and its equations differ from another's.
-#[derive(Debug, Clone)]
-pub(crate) struct Architecture {
-    pub(crate) blocks: usize,
-    pub(crate) heads: usize,
-    pub(crate) kv_heads: usize,
-    pub(crate) head_dim: usize,
-    pub(crate) norm: Norm,
-    pub(crate) epsilon: f32,
-    /// Whether attention and the feed-forward part read what is normalized, as in a llama; else
-    /// their sum with what they read is.
-    pub(crate) norm_first: bool,
-    /// Positions that attention looks back on; all if none.
-    pub(crate) window: Option<usize>,
-    /// Cosines and sines, `[room, pairs]`; none where positions are learned.
-    pub(crate) turns: Option<(Tensor, Tensor)>,
-}
-
-/// What normalizes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Norm {
-    /// Zhang and Sennrich 2019, equation 4.
-    Rms,
-    /// Ba, Kiros and Hinton 2016, equation 4, with a bias.
-    Layer,
-}
-
-impl Architecture {
-    /// That of a llama, with room for that many positions.
-    pub(crate) fn llama(llama: &Llama, factors: Option<&[f32]>, room: usize) -> Result<Self> {
-        Ok(Self {
-            blocks: llama.blocks,
-            heads: llama.heads,
-            kv_heads: llama.kv_heads,
-            head_dim: llama.head_dim,
-            norm: Norm::Rms,
-            epsilon: llama.epsilon,
-            norm_first: true,
-            window: llama.window,
-            turns: Some(llama.turns(factors, room, &Device::Cpu)?),
-        })
-    }
-}
+use crate::architecture::{Architecture, Norm};
+use crate::experts::ROUTER;
 
 /// Weights in memory, by their names in a GGUF file. Copies share what they have in common.
 #[derive(Debug, Clone)]
@@ -130,8 +89,13 @@ impl Decoder {
     /// # Errors
     /// Those of candle.
     pub fn logits(&self, tokens: &Tensor) -> Result<Tensor> {
-        let hidden = self.run(0, self.layers() - 1, tokens, &mut ())?;
-        self.head(&hidden, &mut ())
+        self.observed(tokens, &mut ())
+    }
+
+    /// The same, told to an observer.
+    pub(crate) fn observed(&self, tokens: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
+        let hidden = self.run(0, self.layers() - 1, tokens, observer)?;
+        self.head(&hidden, observer)
     }
 
     /// What leaves the layers `first..end`, none of them the head, given what enters them: token
@@ -163,6 +127,10 @@ impl Decoder {
         let table = self.weight("token_embd.weight")?;
         let rows = table.index_select(&tokens.flatten_all()?, 0)?;
         let rows = rows.reshape((batch, positions, table.dim(1)?))?;
+        let rows = match self.architecture.embedding_scale {
+            1.0 => rows,
+            scale => (rows * scale)?,
+        };
         let hidden = self.project_if("project_in", rows, observer)?;
         match self.weights.get("position_embd.weight") {
             Some(table) => {
@@ -185,7 +153,8 @@ impl Decoder {
         self.project(HEAD, &narrow, observer)
     }
 
-    /// One block: attention, then the feed-forward part, each beside a residual stream.
+    /// One block: attention, then the feed-forward part, each beside a residual stream. What they
+    /// add is normalized where the block has a norm for it.
     fn block(&self, index: usize, input: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
         let first = self.architecture.norm_first;
         let norms = ["attn_norm", "ffn_norm"].map(|stem| format!("blk.{index}.{stem}"));
@@ -194,8 +163,10 @@ impl Decoder {
             false => Ok(hidden.clone()),
         };
         let attended = self.attention(index, &normed(&norms[0], input, first)?, observer)?;
+        let attended = self.norm_if(&format!("blk.{index}.post_attention_norm"), attended)?;
         let middle = normed(&norms[0], &(input + attended)?, !first)?;
         let fed = self.feed_forward(index, &normed(&norms[1], &middle, first)?, observer)?;
+        let fed = self.norm_if(&format!("blk.{index}.post_ffw_norm"), fed)?;
         normed(&norms[1], &(middle + fed)?, !first)
     }
 
@@ -209,12 +180,13 @@ impl Decoder {
         let query = self.project(&name("attn_q"), input, observer)?;
         let key = self.project(&name("attn_k"), input, observer)?;
         let value = self.project(&name("attn_v"), input, observer)?;
-        let attended = self.attend(&query, &key, &value)?;
+        let attended = self.attend(index, [&query, &key, &value])?;
         self.project(&name("attn_output"), &attended, observer)
     }
 
-    /// With a gate, W_down (silu(W_gate x) * W_up x) (Shazeer 2020, equation 6); else
-    /// W_down max(0, W_up x) (Vaswani et al. 2017, equation 2).
+    /// With a gate, W_down (silu(W_gate x) * W_up x) (Shazeer 2020, equation 6), or another
+    /// function of the gate; else W_down max(0, W_up x) (Vaswani et al. 2017, equation 2). Experts
+    /// where there is a router.
     fn feed_forward(
         &self,
         index: usize,
@@ -222,9 +194,13 @@ impl Decoder {
         observer: &mut dyn Observer,
     ) -> Result<Tensor> {
         let name = |stem: &str| format!("blk.{index}.{stem}");
+        if self.weights.contains_key(&name(ROUTER)) {
+            return self.experts(index, input, observer);
+        }
         let inner = match self.weights.contains_key(&name("ffn_gate.weight")) {
             true => {
-                let gate = self.project(&name("ffn_gate"), input, observer)?.silu()?;
+                let gate = self.project(&name("ffn_gate"), input, observer)?;
+                let gate = self.architecture.gate.apply(&gate)?;
                 (gate * self.project(&name("ffn_up"), input, observer)?)?
             }
             false => self.project(&name("ffn_up"), input, observer)?.relu()?,
@@ -241,24 +217,41 @@ impl Decoder {
     }
 
     /// y = W x + b, over the last dimension.
-    fn project(&self, stem: &str, input: &Tensor, observer: &mut dyn Observer) -> Result<Tensor> {
+    pub(crate) fn project(
+        &self,
+        stem: &str,
+        input: &Tensor,
+        observer: &mut dyn Observer,
+    ) -> Result<Tensor> {
         let name = format!("{stem}.weight");
         let weight = self.weight(&name)?;
         let (batch, positions, width) = input.dims3()?;
         let flat = input.reshape((batch * positions, width))?;
         observer.multiplies(&name, &flat);
-        let product = match self.trains && !weight.track_op() {
-            true => flat.apply_op1(Fixed(weight.clone()))?,
-            false => flat.matmul(&weight.t()?)?,
-        };
-        let product = product.reshape((batch, positions, weight.dim(0)?))?;
+        let product = self.times(weight, &flat)?.reshape((batch, positions, weight.dim(0)?))?;
         match self.weights.get(&format!("{stem}.bias")) {
             Some(bias) => product.broadcast_add(bias),
             None => Ok(product),
         }
     }
 
-    fn norm(&self, stem: &str, input: &Tensor) -> Result<Tensor> {
+    /// y = W x, over rows of the input.
+    pub(crate) fn times(&self, weight: &Tensor, input: &Tensor) -> Result<Tensor> {
+        match self.trains && !weight.track_op() {
+            true => input.apply_op1(Fixed(weight.clone())),
+            false => input.matmul(&weight.t()?),
+        }
+    }
+
+    /// The same where there is no such norm.
+    fn norm_if(&self, stem: &str, input: Tensor) -> Result<Tensor> {
+        match self.weights.contains_key(&format!("{stem}.weight")) {
+            true => self.norm(stem, &input),
+            false => Ok(input),
+        }
+    }
+
+    pub(crate) fn norm(&self, stem: &str, input: &Tensor) -> Result<Tensor> {
         let weight = self.weight(&format!("{stem}.weight"))?;
         let &Architecture { norm, epsilon, .. } = &self.architecture;
         if norm == Norm::Rms {

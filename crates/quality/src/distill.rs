@@ -1,7 +1,7 @@
 //! Distillation (Hinton, Vinyals and Dean 2015, arXiv:1503.02531): the original teaches what its
-//! quantized self has in floating point, norms and biases, to make up for what rounding did; if
-//! wanted also the weights before they are rounded, through which gradients go straight (Bengio,
-//! Léonard and Courville 2013, arXiv:1308.3432).
+//! quantized self has in floating point, norms, biases and the routers of experts, to make up for
+//! what rounding did; if wanted also the weights before they are rounded, through which gradients
+//! go straight (Bengio, Léonard and Courville 2013, arXiv:1308.3432).
 //!
 //! The loss is the divergence of predictions, plus the squared error of the hidden states of every
 //! block relative to the teacher's (Romero et al. 2015, arXiv:1412.6550). The student with the
@@ -20,6 +20,7 @@ use rand_pcg::Pcg64;
 use serde::Serialize;
 
 use crate::decoder::Decoder;
+use crate::experts::ROUTER;
 use crate::measure::Reference;
 use crate::quantize::stored;
 
@@ -176,7 +177,8 @@ impl<'a> Student<'a> {
         for (name, weight) in &teacher.weights {
             let format = formats.get(name);
             let shared = teacher.tied && [EMBEDDING, HEAD].contains(&&name[..]);
-            if weight.rank() == 1 || matrices && format.is_some() && !shared {
+            let floats = weight.rank() == 1 || name.ends_with(ROUTER);
+            if floats || matrices && format.is_some() && !shared {
                 // A copy: a variable would change in place what the teacher has.
                 vars.insert(name.clone(), Var::from_tensor(&weight.copy()?)?);
             }

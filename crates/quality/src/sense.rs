@@ -10,10 +10,10 @@ use std::sync::Mutex;
 
 use candle_core::{Result, Tensor};
 use edgeplan_files::InputError;
-use edgeplan_model::sensitivity::measured::{MeasuredSensitivity, Mix, Row};
+use edgeplan_model::sensitivity::measured::{Line, MeasuredSensitivity, Mix, Routing, Row};
 use edgeplan_model::{ModelSpec, TensorClass};
 use edgeplan_problem::format::Format;
-use edgeplan_reference_llama::{LlamaError, Observer};
+use edgeplan_reference_llama::{Expert, LlamaError, Observer};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 use rayon::prelude::*;
@@ -86,14 +86,15 @@ impl Trial {
     }
 }
 
-/// Measures trials, several at a time; `done` is called with each row.
+/// Measures trials, several at a time; `done` is called with each row, and with how often the
+/// experts of each block on the way are used.
 ///
 /// # Errors
 /// Those of candle, and the first of `done`.
 pub fn sense(
     reference: &Reference<'_>,
     trials: &[Trial],
-    done: &mut (dyn FnMut(Row) -> std::result::Result<(), InputError> + Send),
+    done: &mut (dyn FnMut(Line) -> std::result::Result<(), InputError> + Send),
 ) -> std::result::Result<(), LlamaError> {
     let original = reference.original;
     let mut states = reference.tokens();
@@ -111,13 +112,18 @@ pub fn sense(
                 inputs.count(state, original.weight("token_embd.weight")?.dim(0)?)?;
             }
         }
+        if !inputs.routed.is_empty() {
+            let routed = std::mem::take(&mut inputs.routed);
+            let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            (*done)(Line::Routing(Routing { block: layer as u64 - 1, routed }))?;
+        }
         let here: Vec<&Trial> = trials.iter().filter(|trial| trial.layer == layer).collect();
         for trials in here.chunks(at_once(reference, &here)?) {
             trials.par_iter().try_for_each(|trial| {
                 let row = trial.run(reference, &states, &inputs)?;
                 // A thread that panicked while it wrote ends the program anyway.
                 let mut done = done.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                Ok::<(), LlamaError>((*done)(row)?)
+                Ok::<(), LlamaError>((*done)(Line::Row(row))?)
             })?;
         }
         states = next;
@@ -138,21 +144,30 @@ fn at_once(reference: &Reference<'_>, trials: &[&Trial]) -> Result<usize> {
 /// What enters matrices.
 #[derive(Debug, Default)]
 struct Inputs {
-    /// Sums of squares by element, for each tensor.
+    /// Sums of squares by element, for each tensor; one list behind the other for experts.
     squares: BTreeMap<String, Vec<f64>>,
+    /// Tokens of each expert.
+    routed: Vec<u64>,
     /// How often each row of the embedding is looked up.
     rows: Vec<f64>,
 }
 
 impl Observer for Inputs {
     fn multiplies(&mut self, tensor: &str, input: &Tensor) {
-        // What fails here fails in the product, too.
-        let sums = input.sqr().and_then(|squares| squares.sum(0)).and_then(|sums| sums.to_vec1());
-        let Ok(sums) = sums as Result<Vec<f32>> else { return };
-        let squares = self.squares.entry(tensor.into()).or_insert_with(|| vec![0.0; sums.len()]);
-        squares.iter_mut().zip(sums).for_each(|(all, some)| *all += f64::from(some));
+        self.add(tensor, Expert { index: 0, count: 1 }, input);
+    }
+
+    fn routes(&mut self, tensor: &str, expert: Expert, input: &Tensor) {
+        if tensor.ends_with(GATES) {
+            self.routed.resize(expert.count, 0);
+            self.routed[expert.index] += input.dims()[0] as u64;
+        }
+        self.add(tensor, expert, input);
     }
 }
+
+/// What the name of the first matrices of experts ends with.
+const GATES: &str = "ffn_gate_exps.weight";
 
 /// What a format does to the weights of a tensor.
 struct WeightErrors {
@@ -165,6 +180,16 @@ struct WeightErrors {
 }
 
 impl Inputs {
+    fn add(&mut self, tensor: &str, expert: Expert, input: &Tensor) {
+        // What fails here fails in the product, too.
+        let sums = input.sqr().and_then(|squares| squares.sum(0)).and_then(|sums| sums.to_vec1());
+        let Ok(sums) = sums as Result<Vec<f32>> else { return };
+        let squares = self.squares.entry(tensor.into()).or_default();
+        squares.resize(expert.count * sums.len(), 0.0);
+        let own = &mut squares[expert.index * sums.len()..];
+        own.iter_mut().zip(sums).for_each(|(all, some)| *all += f64::from(some));
+    }
+
     fn count(&mut self, tokens: &Tensor, vocab: usize) -> Result<()> {
         self.rows.resize(vocab, 0.0);
         let tokens: Vec<u32> = tokens.flatten_all()?.to_vec1()?;
@@ -182,6 +207,9 @@ impl Inputs {
                 sums.0 += plain;
                 sums.1 += match self.squares.get(name) {
                     Some(inputs) => {
+                        let experts = (inputs.len() / row_len).max(1);
+                        let expert = (first + row) / rows.div_ceil(experts);
+                        let inputs = &inputs[expert * row_len..];
                         values.iter().zip(inputs).map(|(&value, x)| f64::from(value) * x).sum()
                     }
                     None => plain * self.rows.get(first + row).copied().unwrap_or(1.0),

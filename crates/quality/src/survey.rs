@@ -1,6 +1,7 @@
 //! A survey of a model's sensitivity: every tensor in every format, into a file that grows row by
 //! row, so that an interrupted survey goes on where it ended.
 
+use std::collections::BTreeSet;
 use std::fmt::{Display, Formatter};
 use std::ops::Range;
 use std::path::Path;
@@ -21,6 +22,7 @@ use crate::engine::mixes::mix_of;
 use crate::fidelity::Excerpt;
 use crate::journal::{self, Journal};
 use crate::measure::Reference;
+use crate::routing::{ExpertsOfBlock, experts_by_block, experts_table};
 use crate::sense::{self, Trial, predicted, sense, sense_mix, trials};
 use crate::text::Text;
 
@@ -68,6 +70,8 @@ struct Missing {
     trials: Vec<Trial>,
     /// Numbers of random mixes.
     mixes: Range<u64>,
+    /// Blocks of whose experts it is known how often they are used.
+    routed: BTreeSet<u64>,
 }
 
 impl Survey<'_> {
@@ -97,7 +101,9 @@ impl Survey<'_> {
         let is_known = |trial: &Trial| known.as_ref().is_some_and(|known| trial.is_in(known));
         let trials: Vec<Trial> = wanted.filter(|trial| !is_known(trial)).collect();
         let measured = known.as_ref().map_or(0, |known| known.mixes.len() as u64);
-        let missing = Missing { trials, mixes: measured..self.mixes.max(measured) };
+        let routings = known.iter().flat_map(|known| &known.routings);
+        let routed = routings.map(|routing| routing.block).collect();
+        let missing = Missing { trials, mixes: measured..self.mixes.max(measured), routed };
         if !missing.trials.is_empty() || !missing.mixes.is_empty() {
             let original = crate::load(self.model, context)?;
             progress(Progress::Original(pieces.len()));
@@ -118,15 +124,18 @@ impl Survey<'_> {
         &self,
         reference: &Reference<'_>,
         header: &Header,
-        Missing { trials, mixes }: Missing,
+        Missing { trials, mixes, routed }: Missing,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), LlamaError> {
         let mut journal = Journal::open(self.out, header)?;
         progress(Progress::Tensors(trials.len()));
-        sense(reference, &trials, &mut |row| {
-            journal.add(&Line::Row(row))?;
-            progress(Progress::Done);
-            Ok(())
+        sense(reference, &trials, &mut |line| {
+            match &line {
+                Line::Routing(found) if routed.contains(&found.block) => return Ok(()),
+                Line::Row(_) => progress(Progress::Done),
+                _ => {}
+            }
+            journal.add(&line)
         })?;
         let sensed =
             MeasuredSensitivity::parse(&self.out.display().to_string(), &read_text(self.out)?)?;
@@ -146,6 +155,7 @@ struct SurveyedKeys<'a> {
     rows: usize,
     mixes: Vec<MixKeys>,
     sizes: Vec<SizeKeys>,
+    experts: Vec<ExpertsOfBlock>,
     rank_correlation: Option<f64>,
     median_error: Option<f64>,
     calibrated_median_error: Option<f64>,
@@ -217,6 +227,7 @@ impl Surveyed {
             rows: self.sensed.rows().len(),
             mixes: pairs.into_iter().map(key).collect(),
             sizes: self.by_size().into_iter().map(size).collect(),
+            experts: experts_by_block(&self.sensed, &self.spec),
             rank_correlation: found.map(|found| found.rank_correlation),
             median_error: found.map(|found| found.error),
             calibrated_median_error: found.map(|found| found.calibrated_error),
@@ -266,6 +277,9 @@ impl Display for Surveyed {
         let loss = loss_nats.map(|loss| format!(", loss {loss:.4} nats")).unwrap_or_default();
         writeln!(f, "{model} on {tokens} tokens of {source}{loss}\n\n{}", self.sums())?;
         self.write_caches(f)?;
+        if let Some(table) = experts_table(&experts_by_block(&self.sensed, &self.spec)) {
+            writeln!(f, "\n{table}")?;
+        }
         let pairs: Vec<(f64, f64)> = self.mixes().into_iter().map(|(_, pair)| pair).collect();
         let Some(found) = Additivity::of(&pairs) else { return Ok(()) };
         writeln!(

@@ -4,24 +4,31 @@ use std::collections::BTreeMap;
 
 use std::path::Path;
 
-use candle_core::{Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor, Var};
 use candle_nn::optim::{AdamW, Optimizer as _, ParamsAdamW};
 use edgeplan_files::{InputError, read_text, stream_atomic};
 use edgeplan_model::gguf::draft::{Draft, Tensor as Place, Value};
-use edgeplan_model::{Shape, TensorClass};
+use edgeplan_model::{Experts, Shape, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
-use edgeplan_reference_llama::LlamaError;
+use edgeplan_reference_llama::{LlamaError, Observer};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_pcg::Pcg64;
 
 use crate::checkpoint::Checkpoint;
 use crate::decoder::Decoder;
+use crate::experts::{ROUTER, choose};
 use crate::quantize::quantize;
 
 /// Every so many steps the loss on held-out text is taken.
 const EVERY: usize = 100;
+const EMBEDDING: &str = "token_embd.weight";
+const HEAD: &str = "output.weight";
 /// Tokens of held-out text that it is taken of.
 const HELD_OUT: usize = 16 * 1024;
+
+/// Share of the balance of experts in the loss (Fedus, Zoph and Shazeer 2021, arXiv:2101.03961,
+/// section 2.2).
+const BALANCE: f64 = 0.01;
 
 /// The shape of the teacher that measurements are made with: 2.5 million parameters, bytes as
 /// tokens; every row is a whole number of blocks of every format.
@@ -35,6 +42,20 @@ pub fn shape() -> Shape {
         head_dim: 64,
         vocab: 256,
         ..Shape::default()
+    }
+}
+
+/// The shape of the teacher with experts: 3.9 million parameters in Qwen3's kind of block. A token
+/// uses two of a block's four experts, and with them as many weights as the other teacher's
+/// feed-forward part has.
+pub fn shape_with_experts() -> Shape {
+    Shape {
+        ffn: 0,
+        kv_heads: 1,
+        qk_norm: true,
+        architecture: Some("qwen3moe".into()),
+        experts: Some(Experts::in_every_block(4, 2, 256)),
+        ..shape()
     }
 }
 
@@ -147,9 +168,15 @@ impl Training {
             bytes.map(|&byte| byte.into()).collect()
         };
         let shape = (starts.len(), self.context);
-        let logits = decoder.logits(&Tensor::from_vec(window(0), shape, &Device::Cpu)?)?;
+        let mut routers = Routers { decoder, unbalanced: Vec::new() };
+        let tokens = Tensor::from_vec(window(0), shape, &Device::Cpu)?;
+        let logits = decoder.observed(&tokens, &mut routers)?;
         let targets = Tensor::new(window(1), &Device::Cpu)?;
-        candle_nn::loss::cross_entropy(&logits.flatten(0, 1)?, &targets)
+        let loss = candle_nn::loss::cross_entropy(&logits.flatten(0, 1)?, &targets)?;
+        match decoder.trains {
+            true => routers.unbalanced.into_iter().try_fold(loss, |sum, next| sum + next?),
+            false => Ok(loss),
+        }
     }
 
     fn held_out(&self, decoder: &Decoder, text: &[u8]) -> candle_core::Result<f64> {
@@ -168,26 +195,21 @@ impl Training {
     /// Random weights, and the same as variables.
     fn start(&self) -> Result<(Decoder, BTreeMap<String, Var>), LlamaError> {
         let mut rng = Pcg64::seed_from_u64(self.seed.wrapping_add(1));
-        let model = self.shape.model("teacher");
         let mut vars = BTreeMap::new();
-        let depth = (2.0 * self.shape.blocks as f32).sqrt();
-        for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {
+        for tensor in self.tensors() {
             let (rows, row_len) = (tensor.rows as usize, tensor.row_len as usize);
             let var = match tensor.class {
-                TensorClass::Norm => Var::ones(row_len, candle_core::DType::F32, &Device::Cpu)?,
+                TensorClass::Norm => Var::ones(row_len, DType::F32, &Device::Cpu)?,
+                TensorClass::Bias => Var::zeros(row_len, DType::F32, &Device::Cpu)?,
                 class => {
-                    // A uniform number from -a to a has the variance a^2 / 3; what is added to the
-                    // residual stream starts small (Radford et al. 2019).
-                    let residual = [TensorClass::AttnOutput, TensorClass::FfnDown];
-                    let scale = (3.0 / row_len as f32).sqrt();
-                    let scale = if residual.contains(&class) { scale / depth } else { scale };
+                    let scale = self.scale(class, row_len);
                     let weights: Vec<f32> = (0..rows * row_len)
                         .map(|_| scale * (2.0 * rng.random::<f32>() - 1.0))
                         .collect();
                     Var::from_vec(weights, (rows, row_len), &Device::Cpu)?
                 }
             };
-            vars.insert(tensor.name.clone(), var);
+            vars.insert(tensor.name, var);
         }
         // The numbers of a decoder come from a file, so there is one for a moment.
         let folder = tempfile::tempdir()
@@ -198,22 +220,44 @@ impl Training {
         for (name, var) in &vars {
             decoder.weights.insert(name.clone(), var.as_tensor().clone());
         }
+        if self.shape.tied {
+            decoder.weights.insert(HEAD.into(), vars[EMBEDDING].as_tensor().clone());
+        }
         decoder.trains = true;
         Ok((decoder, vars))
     }
 
+    /// Every tensor of the file.
+    fn tensors(&self) -> Vec<TensorSpec> {
+        let layers = self.shape.model("teacher").layers.into_iter();
+        let tensors = layers.flat_map(|layer| layer.tensors);
+        tensors.filter(|tensor| !(self.shape.tied && tensor.name == HEAD)).collect()
+    }
+
+    /// How far weights are from 0 at first. A uniform number from -a to a has the variance a^2 / 3;
+    /// what is added to the residual stream starts small (Radford et al. 2019).
+    fn scale(&self, class: TensorClass, row_len: usize) -> f32 {
+        let scale = (3.0 / row_len as f32).sqrt();
+        match class {
+            TensorClass::AttnOutput | TensorClass::FfnDown | TensorClass::FfnDownExps => {
+                scale / (2.0 * self.shape.blocks as f32).sqrt()
+            }
+            _ => scale,
+        }
+    }
+
     fn write(&self, vars: &BTreeMap<String, Var>, out: &Path) -> Result<(), InputError> {
-        let mut draft = Draft::llama("teacher of bytes", &self.shape, self.context as u64);
+        let mut draft = Draft::of("teacher of bytes", &self.shape, self.context as u64);
         draft.set("general.license", Value::Text("cc0-1.0".into()));
         vocabulary(&mut draft);
-        let model = self.shape.model("teacher");
-        for tensor in model.layers.iter().flat_map(|layer| &layer.tensors) {
-            let (dimensions, format) = match tensor.class {
-                TensorClass::Norm => (vec![tensor.row_len], Format::F32),
-                _ => (vec![tensor.row_len, tensor.rows], Format::F16),
+        for tensor in self.tensors() {
+            // A router is small, and engines keep it in f32.
+            let format = match tensor.class {
+                TensorClass::Norm | TensorClass::Bias | TensorClass::Router => Format::F32,
+                _ => Format::F16,
             };
-            let (name, kind) = (tensor.name.clone(), format.ggml_id());
-            draft.tensors.push(Place { name, dimensions, kind });
+            let dimensions = self.shape.dimensions(&tensor);
+            draft.tensors.push(Place { name: tensor.name, dimensions, kind: format.ggml_id() });
         }
         stream_atomic(out, |file| {
             draft.write(file, |place, file| {
@@ -224,6 +268,37 @@ impl Training {
                 file.write_all(&bytes.map_err(std::io::Error::other)?)
             })
         })
+    }
+}
+
+/// Adds up how unevenly each block uses its experts.
+struct Routers<'a> {
+    decoder: &'a Decoder,
+    unbalanced: Vec<candle_core::Result<Tensor>>,
+}
+
+impl Observer for Routers<'_> {
+    fn multiplies(&mut self, tensor: &str, input: &Tensor) {
+        if tensor.ends_with(ROUTER) && self.decoder.trains {
+            self.unbalanced.push(self.unbalanced(tensor, input));
+        }
+    }
+}
+
+impl Routers<'_> {
+    /// The mean over experts of their share of tokens times their mean probability, 1 where all are
+    /// alike, times [`BALANCE`].
+    fn unbalanced(&self, tensor: &str, input: &Tensor) -> candle_core::Result<Tensor> {
+        let logits = self.decoder.times(self.decoder.weight(tensor)?, input)?;
+        let probabilities = self.decoder.softmax(&logits)?;
+        let (tokens, count) = probabilities.dims2()?;
+        let used = self.decoder.architecture.experts_used;
+        let mut shares = vec![0f32; count];
+        for expert in choose(&probabilities, used)?.into_iter().flatten() {
+            shares[expert] += 1.0 / (tokens * used) as f32;
+        }
+        let shares = Tensor::new(shares, &Device::Cpu)?;
+        (probabilities.mean(0)? * shares)?.sum_all()? * (BALANCE * count as f64)
     }
 }
 

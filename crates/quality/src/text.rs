@@ -12,7 +12,7 @@ use edgeplan_reference_llama::LlamaError;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{PreTokenizerWrapper, Tokenizer};
 
-use crate::folder;
+use crate::{folder, sentencepiece};
 
 /// Positions that go through a layer together: enough for products to be efficient.
 const PIECE: usize = 1024;
@@ -24,6 +24,9 @@ pub struct Text {
     pub file: String,
     /// Its tokens.
     pub tokens: Vec<u32>,
+    /// What stands in place of the first token of each window, for models that begin a text with a
+    /// token of its own; none for others.
+    pub begin: Option<u32>,
 }
 
 impl Text {
@@ -33,25 +36,27 @@ impl Text {
     /// Files that cannot be read, a file without a vocabulary of byte pairs.
     pub fn read(text: &Path, model: &Path) -> Result<Self, LlamaError> {
         let words = read_text(text)?;
-        let tokenizer = match model.is_dir() {
-            true => folder::tokenizer(model)?,
-            false => tokenizer(model)?,
+        let Vocabulary { tokenizer, begin, prefix } = match model.is_dir() {
+            true => Vocabulary::plain(folder::tokenizer(model)?),
+            false => Vocabulary::read(model)?,
         };
         let file = text.display().to_string();
         // Line by line, so that a long text is never split at once.
         let mut tokens = Vec::new();
+        let words = format!("{prefix}{words}");
         for line in words.split_inclusive('\n') {
             let encoded = tokenizer.encode_fast(line, false);
             let encoded = encoded.map_err(|error| InputError::file(&file, error.to_string()))?;
             tokens.extend_from_slice(encoded.get_ids());
         }
-        Ok(Self { file, tokens })
+        Ok(Self { file, tokens, begin })
     }
 
     /// Cuts off the last of so many equal parts, to be held out.
     pub fn hold_out(&mut self, parts: usize) -> Self {
         let kept = self.tokens.len() - self.tokens.len() / parts;
-        Self { file: self.file.clone(), tokens: self.tokens.split_off(kept) }
+        let (file, tokens) = (self.file.clone(), self.tokens.split_off(kept));
+        Self { file, tokens, begin: self.begin }
     }
 
     /// At most `count` tokens of it in windows of `context`, spread evenly, a few windows a piece:
@@ -69,28 +74,58 @@ impl Text {
         let starts: Vec<usize> = (0..windows).map(|window| window * gap).collect();
         let piece = |starts: &[usize]| {
             let tokens = starts.iter().flat_map(|&start| &self.tokens[start..start + context]);
-            let tokens: Vec<u32> = tokens.copied().collect();
+            let mut tokens: Vec<u32> = tokens.copied().collect();
+            if let Some(begin) = self.begin {
+                tokens.iter_mut().step_by(context).for_each(|first| *first = begin);
+            }
             Ok(Tensor::from_vec(tokens, (starts.len(), context), &Device::Cpu)?)
         };
         starts.chunks((PIECE / context).max(1)).map(piece).collect()
     }
 }
 
-/// The vocabulary of a GGUF file.
-fn tokenizer(model: &Path) -> Result<Tokenizer, InputError> {
-    let name = model.display().to_string();
-    let file = File::open(model).map_err(|error| InputError::file(&name, error.to_string()))?;
-    let refused = |error: candle_core::Error| {
-        let error = error.to_string();
-        let problem = error.lines().next().unwrap_or_default().to_owned();
-        InputError::key(&name, "tokenizer.ggml", problem)
-    };
-    let content = Content::read(&mut BufReader::new(file)).map_err(refused)?;
-    let mut tokenizer = Tokenizer::from_gguf(&content).map_err(refused)?;
-    // candle puts a space before every text; GPT-2 and later tokenizers do not.
-    if let Some(PreTokenizerWrapper::ByteLevel(bytes)) = tokenizer.get_pre_tokenizer() {
-        let bytes = ByteLevel::new(false, bytes.trim_offsets, bytes.use_regex);
-        tokenizer.with_pre_tokenizer(Some(bytes));
+/// What reads text for a model.
+struct Vocabulary {
+    tokenizer: Tokenizer,
+    begin: Option<u32>,
+    /// What stands before a text.
+    prefix: &'static str,
+}
+
+impl Vocabulary {
+    fn plain(tokenizer: Tokenizer) -> Self {
+        Self { tokenizer, begin: None, prefix: "" }
     }
-    Ok(tokenizer)
+
+    /// That of a GGUF file.
+    fn read(model: &Path) -> Result<Self, InputError> {
+        let name = model.display().to_string();
+        let file = File::open(model).map_err(|error| InputError::file(&name, error.to_string()))?;
+        let refused = |error: candle_core::Error| {
+            let error = error.to_string();
+            let problem = error.lines().next().unwrap_or_default().to_owned();
+            InputError::key(&name, "tokenizer.ggml", problem)
+        };
+        let content = Content::read(&mut BufReader::new(file)).map_err(refused)?;
+        let truth = |key: &str, usual: bool| {
+            let value = content.metadata.get(&format!("tokenizer.ggml.{key}"));
+            value.and_then(|value| value.to_bool().ok()).unwrap_or(usual)
+        };
+        let pieces = sentencepiece::is_kind_of(&content);
+        let begin = content.metadata.get("tokenizer.ggml.bos_token_id");
+        let begin = begin.and_then(|id| id.to_u32().ok());
+        let begin = begin.filter(|_| truth("add_bos_token", pieces));
+        if pieces {
+            let prefix = if truth("add_space_prefix", true) { " " } else { "" };
+            let tokenizer = sentencepiece::tokenizer(&content).map_err(refused)?;
+            return Ok(Self { tokenizer, begin, prefix });
+        }
+        let mut tokenizer = Tokenizer::from_gguf(&content).map_err(refused)?;
+        // candle puts a space before every text; GPT-2 and later tokenizers do not.
+        if let Some(PreTokenizerWrapper::ByteLevel(bytes)) = tokenizer.get_pre_tokenizer() {
+            let bytes = ByteLevel::new(false, bytes.trim_offsets, bytes.use_regex);
+            tokenizer.with_pre_tokenizer(Some(bytes));
+        }
+        Ok(Self { begin, ..Self::plain(tokenizer) })
+    }
 }

@@ -24,7 +24,7 @@ pub use candle_core::{Device, Tensor};
 pub use error::LlamaError;
 pub use llama::Llama;
 pub use model::Model;
-pub use observe::{Observer, Stopwatch};
+pub use observe::{Expert, Observer, Stopwatch};
 pub use rope::turns;
 pub use session::{CHUNK, Positions, Session};
 pub use weights::ggml_type;

@@ -17,7 +17,7 @@ pub struct Llama {
     pub blocks: usize,
     /// Of a hidden state.
     pub hidden: usize,
-    /// Inner length of the feed-forward part.
+    /// Inner length of the feed-forward part; 0 where the file does not say.
     pub ffn: usize,
     /// Query heads.
     pub heads: usize,
@@ -47,37 +47,50 @@ impl Llama {
             let problem = format!("{experts}; a model with experts cannot be run, 0 is allowed");
             return Err(header.error("llama.expert_count", problem));
         }
+        header.needed("llama.feed_forward_length", 1..=MOST)?;
+        Self::numbers(header, architecture)
+    }
+
+    /// Reads the metadata of an architecture that has a llama's numbers under its own name, however
+    /// else it computes.
+    ///
+    /// # Errors
+    /// A missing key, or a number out of range.
+    pub fn numbers(header: &Header, architecture: &str) -> Result<Self, InputError> {
+        let key = |name: &str| format!("{architecture}.{name}");
+        let number = |name: &str, range| header.number(&key(name), range);
         let needed = |name: &str, most: u64| -> Result<usize, InputError> {
-            Ok(header.needed(&format!("llama.{name}"), 1..=most)? as usize)
+            Ok(header.needed(&key(name), 1..=most)? as usize)
         };
         let hidden = needed("embedding_length", MOST)?;
         let heads = needed("attention.head_count", hidden as u64)?;
-        let key = "llama.attention.head_count_kv";
-        let kv_heads = header.number(key, 1..=heads as u64)?.map_or(heads, |n| n as usize);
+        let name = "attention.head_count_kv";
+        let kv_heads = number(name, 1..=heads as u64)?.map_or(heads, |n| n as usize);
         if !heads.is_multiple_of(kv_heads) {
             let problem = format!("{kv_heads}; a divisor of the {heads} heads is allowed");
-            return Err(header.error(key, problem));
+            return Err(header.error(&key(name), problem));
         }
-        let key = "llama.attention.key_length";
-        let head_dim = header.number(key, 1..=MOST)?.map_or(hidden / heads, |n| n as usize);
-        let value = header.number("llama.attention.value_length", 1..=MOST)?;
+        let name = "attention.key_length";
+        let head_dim = number(name, 1..=MOST)?.map_or(hidden / heads, |n| n as usize);
+        let name = "attention.value_length";
+        let value = number(name, 1..=MOST)?;
         if let Some(value) = value.filter(|&value| value != head_dim as u64) {
             let problem = format!("{value}; the length of keys, {head_dim}, is allowed");
-            return Err(header.error("llama.attention.value_length", problem));
+            return Err(header.error(&key(name), problem));
         }
-        let epsilon = "llama.attention.layer_norm_rms_epsilon";
-        let missing = || header.error(epsilon, "is missing");
-        let window = header.number("llama.attention.sliding_window", 0..=u32::MAX.into())?;
+        let epsilon = key("attention.layer_norm_rms_epsilon");
+        let missing = || header.error(&epsilon, "is missing");
+        let window = number("attention.sliding_window", 0..=u32::MAX.into())?;
         Ok(Self {
             blocks: needed("block_count", BLOCKS_MOST)?,
             hidden,
-            ffn: needed("feed_forward_length", MOST)?,
+            ffn: number("feed_forward_length", 0..=MOST)?.unwrap_or(0) as usize,
             heads,
             kv_heads,
             head_dim,
-            epsilon: header.fraction(epsilon, 0.0..=1.0)?.ok_or_else(missing)? as f32,
+            epsilon: header.fraction(&epsilon, 0.0..=1.0)?.ok_or_else(missing)? as f32,
             window: window.filter(|&window| window > 0).map(|window| window as usize),
-            rotation: Rotation::read(header, head_dim)?,
+            rotation: Rotation::read(header, architecture, head_dim)?,
         })
     }
 

@@ -14,8 +14,21 @@ pub trait Observer {
     /// The input `[positions, row_len]` of the tensor of that name in the file.
     fn multiplies(&mut self, _tensor: &str, _input: &Tensor) {}
 
+    /// What was routed to an expert, `[tokens, row_len]`: the input of its part of the tensor of
+    /// that name.
+    fn routes(&mut self, _tensor: &str, _expert: Expert, _input: &Tensor) {}
+
     /// A layer ends with this output: hidden states, or logits `[positions, vocab]`.
     fn leaves(&mut self, _layer: usize, _output: &Tensor) {}
+}
+
+/// One of the experts of a block.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Expert {
+    /// Which, from 0 on.
+    pub index: usize,
+    /// Of how many.
+    pub count: usize,
 }
 
 /// Looks away.

@@ -41,28 +41,34 @@ struct Yarn {
 }
 
 impl Rotation {
-    /// Reads `llama.rope.*`.
+    /// Reads `ARCHITECTURE.rope.*`.
     ///
     /// # Errors
     /// A number out of range, or a kind of scaling that is not known.
-    pub(crate) fn read(header: &Header, head_dim: usize) -> Result<Self, InputError> {
-        let dims = "llama.rope.dimension_count";
+    pub(crate) fn read(
+        header: &Header,
+        architecture: &str,
+        head_dim: usize,
+    ) -> Result<Self, InputError> {
+        let dims = &format!("{architecture}.rope.dimension_count");
         let count = header.number(dims, 2..=head_dim as u64)?.unwrap_or(head_dim as u64);
         if !count.is_multiple_of(2) {
             return Err(header.error(dims, format!("{count}; an even number is allowed")));
         }
-        let base = header.fraction("llama.rope.freq_base", 1.0..=1e12)?.unwrap_or(1e4);
-        let kind = header.text("llama.rope.scaling.type")?.unwrap_or("none");
+        let base = format!("{architecture}.rope.freq_base");
+        let base = header.fraction(&base, 1.0..=1e12)?.unwrap_or(1e4);
+        let kind_key = format!("{architecture}.rope.scaling.type");
+        let kind = header.text(&kind_key)?.unwrap_or("none");
         let number = |name: &str, least: f64, usual: f64| -> Result<f64, InputError> {
-            let key = format!("llama.rope.scaling.{name}");
+            let key = format!("{architecture}.rope.scaling.{name}");
             Ok(header.fraction(&key, least..=1e9)?.unwrap_or(usual))
         };
         let scaling = match kind {
             "none" => Scaling::Linear { factor: 1.0 },
             "linear" => Scaling::Linear { factor: number("factor", 1e-3, 1.0)? },
             "yarn" => {
-                let key = "llama.context_length";
-                let context = header.fraction(key, 1.0..=1e9)?.unwrap_or(4096.0);
+                let key = format!("{architecture}.context_length");
+                let context = header.fraction(&key, 1.0..=1e9)?.unwrap_or(4096.0);
                 Scaling::Yarn(Yarn {
                     factor: number("factor", 1.0, 1.0)?,
                     context: number("original_context_length", 1.0, context)?,
@@ -73,7 +79,7 @@ impl Rotation {
             }
             other => {
                 let problem = format!("`{other}`; none, linear and yarn are allowed");
-                return Err(header.error("llama.rope.scaling.type", problem));
+                return Err(header.error(&kind_key, problem));
             }
         };
         Ok(Self { dims: count as usize, base, scaling })

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use clap::value_parser;
 use edgeplan_files::{check_writable, write_atomic};
-use edgeplan_quality::teacher::{Progress, Training, shape};
+use edgeplan_quality::teacher::{Progress, Training, shape, shape_with_experts};
 
 use crate::argument::learning_rate;
 use crate::reply::{Reply, command_line};
@@ -34,6 +34,9 @@ pub(crate) struct Arguments {
     /// Random seed of weights and windows
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Experts in place of feed-forward networks, two of four for each token
+    #[arg(long)]
+    experts: bool,
     /// Write the loss curve to this CSV file
     #[arg(long)]
     losses: Option<PathBuf>,
@@ -44,11 +47,9 @@ pub(crate) struct Arguments {
 
 pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { text, held_out, losses, out, .. } = arguments;
-    for path in [Some(out), losses.as_ref()].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    [Some(out), losses.as_ref()].into_iter().flatten().try_for_each(|path| check_writable(path))?;
     let training = Training {
-        shape: shape(),
+        shape: if arguments.experts { shape_with_experts() } else { shape() },
         steps: arguments.steps as usize,
         batch: arguments.batch as usize,
         context: arguments.context as usize,
@@ -68,8 +69,6 @@ pub(super) fn run(arguments: &Arguments) -> Result<Reply> {
     });
     drop(bar);
     trained?;
-    if let Some(path) = losses {
-        write_atomic(path, &rows)?;
-    }
+    losses.as_ref().map(|path| write_atomic(path, &rows)).transpose()?;
     Ok(Reply::raw(String::new()))
 }

@@ -20,7 +20,7 @@ const TOKENS_MAX: i64 = 65_536;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Arguments {
-    /// Model: a GGUF file of the llama architecture
+    /// Model: a GGUF file; for times one of the llama architecture
     model: PathBuf,
     /// Profile of this machine, from `edgeplan profile` or `catalog:NAME`
     #[arg(long, default_value = "", hide_default_value = true, required_unless_present = "text")]

@@ -1,9 +1,9 @@
-use edgeplan_problem::Cost;
+use edgeplan_problem::{Cost, Watch};
 
 use super::*;
 use crate::bound::Bounded;
 use crate::prices::Terms;
-use crate::pricing::LabelsMax;
+use crate::pricing::{Effort, LabelsMax};
 use crate::recipes::Layout;
 use crate::small::{configurations, feasible_plans, questions};
 
@@ -54,7 +54,8 @@ fn with_all_columns_it_bounds_every_plan_and_its_duals_prove_its_value() {
         // No column costs less than its reduced cost of zero, so the Lagrangian bound at the duals
         // is the optimum of the master, but for rounding.
         let terms = Terms { prices: &mixture.prices, ceilings: &ceilings };
-        let bounded = Bounded::new(&question, &domain, terms, ALL, &|| Ok(())).expect("no limit");
+        let effort = Effort { labels_max: ALL, threads: 1, watch: Watch::default() };
+        let bounded = Bounded::new(&question, &domain, terms, effort).expect("no limit");
         let proven = bounded.cost(&question);
         assert!(proven <= best, "{name}: {proven} of {best}");
         assert!(proven as f64 >= objective * (1.0 - 1e-4), "{name}: {proven} of {objective}");

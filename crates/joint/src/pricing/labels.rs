@@ -11,8 +11,10 @@
 
 use std::collections::BTreeMap;
 
+use edgeplan_problem::{Stop, Watch};
+
 use super::relaxed::Relaxed;
-use super::{Item, LabelsMax, Part, Pricing};
+use super::{Effort, Item, Part, Pricing};
 use crate::configuration::{Configuration, Held};
 
 /// A configuration in the making.
@@ -57,6 +59,7 @@ struct Search<'a> {
     capacity: u64,
     traces: Vec<Trace>,
     labels_max: usize,
+    watch: Watch<'a>,
     complete: bool,
 }
 
@@ -98,26 +101,30 @@ impl Front {
 
 impl Pricing<'_> {
     /// Searches for configurations that cost less than `limit`.
+    ///
+    /// # Errors
+    /// What ends the run, which is looked at before each layer.
     pub(super) fn search(
         &self,
         relaxed: &Relaxed,
         limit: i64,
-        LabelsMax(labels_max): LabelsMax,
-    ) -> Searched {
+        effort: Effort<'_>,
+    ) -> Result<Searched, Stop> {
         let mut search = Search {
             pricing: self,
             relaxed,
             limit,
             capacity: self.capacity.unwrap_or(0),
             traces: Vec::new(),
-            labels_max,
+            labels_max: effort.labels_max.0,
+            watch: effort.watch,
             complete: true,
         };
         let (bytes, time, stored) = (0, 0, 0);
         let empty = Label { bytes, time, value: self.overhead_cost, stored, trace: NOTHING };
         let mut gate = vec![empty];
         for model in 0..self.parts.len() {
-            gate = search.pass(model, gate);
+            gate = search.pass(model, gate)?;
             gate.retain(|label| search.is_worth(label, relaxed.gate[model + 1]));
             search.thin(&mut gate);
         }
@@ -126,13 +133,13 @@ impl Pricing<'_> {
         gate.truncate(FOUND_MAX);
         let found = gate.iter().map(|label| (label.value, search.configuration(label)));
         let found = found.collect();
-        Searched { found, complete: search.complete, labels: search.traces.len() as u64 }
+        Ok(Searched { found, complete: search.complete, labels: search.traces.len() as u64 })
     }
 }
 
 impl Search<'_> {
     /// Carries labels through one model.
-    fn pass(&mut self, model: usize, gate: Vec<Label>) -> Vec<Label> {
+    fn pass(&mut self, model: usize, gate: Vec<Label>) -> Result<Vec<Label>, Stop> {
         let pricing = self.pricing;
         let part = &pricing.parts[model];
         let free = !pricing.question.is_contiguous();
@@ -148,6 +155,7 @@ impl Search<'_> {
         // and at it.
         let (mut running, mut ended, mut ending) = (Vec::new(), Vec::new(), Vec::new());
         for (at, layer) in part.layers.iter().enumerate() {
+            self.watch.check()?;
             let before = std::mem::take(&mut running);
             if !layer.items.is_empty() {
                 let began = unused.iter().chain(&ended);
@@ -171,7 +179,7 @@ impl Search<'_> {
                 self.thin(&mut passed);
             }
         }
-        passed
+        Ok(passed)
     }
 
     /// Labels that hold one more layer.
@@ -180,8 +188,9 @@ impl Search<'_> {
         let layer = &part.layers[at];
         let completion = self.relaxed.running[model][at];
         let mut next: Vec<(Label, u16)> = Vec::new();
-        for label in from {
-            for item in &layer.items {
+        // Item by item: labels come in order of their bytes, so that what is sorted later is runs.
+        for item in &layer.items {
+            for label in from {
                 let label = held(part, label, item);
                 if self.fits(&label) && self.is_worth(&label, completion) {
                     next.push((label, item.choice));
@@ -216,7 +225,8 @@ impl Search<'_> {
 
     /// Drops what another label dominates, then, if there are too many, the dearest.
     fn thin(&mut self, labels: &mut Vec<Label>) {
-        labels.sort_unstable_by_key(|label| (label.bytes, label.value, label.time, label.trace));
+        // Mostly runs in order, which a stable sort merges: a third less time than an unstable one.
+        labels.sort_by_key(|label| (label.bytes, label.value, label.time, label.trace));
         // Sorted by bytes: only value, time and what is stored are left to compare.
         if self.pricing.time_max.is_none() && labels.iter().all(|label| label.stored == 0) {
             let mut least = None;

@@ -6,6 +6,8 @@ mod relaxed;
 #[cfg(test)]
 mod tests;
 
+use edgeplan_problem::{Stop, Watch};
+
 use crate::configuration::Configuration;
 use crate::domain::Domain;
 use crate::prices::Terms;
@@ -82,9 +84,19 @@ pub(crate) struct ChoiceBound {
     pub(crate) least: i64,
 }
 
-/// What labels may be made for one configuration.
+/// What labels may be made for one configuration; of none, the relaxation is the bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct LabelsMax(pub(crate) usize);
+
+/// What is done for the bound of some prices.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort<'a> {
+    pub(crate) labels_max: LabelsMax,
+    /// Threads that price devices; what they find does not depend on how many they are.
+    pub(crate) threads: usize,
+    /// What ends it.
+    pub(crate) watch: Watch<'a>,
+}
 
 impl<'a> Pricing<'a> {
     pub(crate) fn new(
@@ -167,9 +179,12 @@ impl<'a> Pricing<'a> {
     }
 
     /// The cheapest configuration, or as much of the truth as so many labels show.
-    pub(crate) fn configurations(&self, labels_max: LabelsMax) -> Priced {
+    ///
+    /// # Errors
+    /// What ended the run before that.
+    pub(crate) fn configurations(&self, effort: Effort<'_>) -> Result<Priced, Stop> {
         let Some(capacity) = self.capacity else {
-            return Priced { least: 0, found: Vec::new(), labels: 0 };
+            return Ok(Priced { least: 0, found: Vec::new(), labels: 0 });
         };
         let mut climbed = self.climb(capacity);
         climbed.found.sort_by_key(|(value, _)| *value);
@@ -177,9 +192,13 @@ impl<'a> Pricing<'a> {
         let best = climbed.found.first().map_or(0, |(value, _)| *value).min(0);
         let mut priced = Priced { least: best, found: climbed.found, labels: 0 };
         if climbed.bound >= best {
-            return priced;
+            return Ok(priced);
         }
-        let searched = self.search(&climbed.relaxed, best, labels_max);
+        if effort.labels_max.0 == 0 {
+            priced.least = climbed.bound.min(best);
+            return Ok(priced);
+        }
+        let searched = self.search(&climbed.relaxed, best, effort)?;
         priced.labels = searched.labels;
         for (value, configuration) in searched.found {
             priced.least = priced.least.min(value);
@@ -189,6 +208,6 @@ impl<'a> Pricing<'a> {
         if !searched.complete {
             priced.least = priced.least.min(climbed.bound);
         }
-        priced
+        Ok(priced)
     }
 }

@@ -4,6 +4,10 @@ use crate::small::{configurations, prices, questions};
 
 const ALL: LabelsMax = LabelsMax(usize::MAX / 4);
 
+fn effort(labels_max: LabelsMax) -> Effort<'static> {
+    Effort { labels_max, threads: 1, watch: Watch::default() }
+}
+
 /// What a configuration costs, from the definition: prices of its runs and choices, and in the
 /// objective the bytes that it stores once.
 fn cost(question: &Question<'_>, prices: &Prices, configuration: &Configuration) -> i64 {
@@ -71,7 +75,7 @@ fn each(visit: &mut dyn FnMut(&Case<'_>)) {
 fn the_cheapest_configuration_is_that_of_brute_force() {
     let (mut checked, mut searched) = (0, 0);
     each(&mut |case| {
-        let priced = case.pricing.configurations(ALL);
+        let priced = case.pricing.configurations(effort(ALL)).expect("nothing ends it");
         assert_eq!(priced.least, case.least(), "{}", case.question.deployment.name);
         for (value, configuration) in &priced.found {
             let known = case.all.iter().find(|known| known.configuration == *configuration);
@@ -85,14 +89,16 @@ fn the_cheapest_configuration_is_that_of_brute_force() {
 
 #[test]
 fn few_labels_give_a_bound() {
-    let mut short = 0;
-    each(&mut |case| {
-        let (least, name) = (case.least(), &case.question.deployment.name);
-        let priced = case.pricing.configurations(LabelsMax(1));
-        assert!(priced.least <= least, "{name}: {} of {least}", priced.least);
-        short += usize::from(priced.least < least);
-    });
-    assert!(short > 0, "one label was never too few");
+    for labels_max in [LabelsMax(0), LabelsMax(1)] {
+        let mut short = 0;
+        each(&mut |case| {
+            let (least, name) = (case.least(), &case.question.deployment.name);
+            let priced = case.pricing.configurations(effort(labels_max)).expect("nothing ends it");
+            assert!(priced.least <= least, "{name}: {} of {least}", priced.least);
+            short += usize::from(priced.least < least);
+        });
+        assert!(short > 0, "{labels_max:?} was never too few");
+    }
 }
 
 #[test]

@@ -35,6 +35,10 @@ pub struct Phase {
     /// Of dense models, the part of the specified bandwidth or compute that is reached; of experts,
     /// their rate over that of dense tensors.
     pub efficiency: f64,
+    /// What starting the kernels of one layer takes in a pass, in microseconds; said of dense
+    /// models, and the same for others. Without it a device's own number or a fixed one counts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overhead_us: Option<f64>,
     /// Devices of which no speed is published.
     pub derived: Band,
     /// Devices of which another one is published: of another model, or in another format.
@@ -108,6 +112,7 @@ impl Classes {
         all.prefill.efficiency = super::rates::PREFILL_EFFICIENCY;
         all.experts_decode.efficiency = 1.0;
         all.experts_prefill.efficiency = 1.0;
+        (all.decode.overhead_us, all.prefill.overhead_us) = (None, None);
         Self { class: vec![all] }
     }
 }
@@ -131,7 +136,9 @@ mod tests {
             let dense = [&class.decode, &class.prefill];
             let experts = [&class.experts_decode, &class.experts_prefill];
             for phase in dense.into_iter().chain(experts) {
-                assert!((0.05..=1.5).contains(&phase.efficiency), "{class:?}");
+                assert!((0.05..=2.5).contains(&phase.efficiency), "{class:?}");
+                let overhead = phase.overhead_us.unwrap_or(1.0);
+                assert!((0.1..5000.0).contains(&overhead), "{class:?}");
                 for band in [&phase.derived, &phase.known] {
                     assert!(0.1 < band.low && band.low < band.high && band.high < 5.0, "{class:?}");
                     assert!(class.name.starts_with(&band.of), "{class:?}");

@@ -19,7 +19,7 @@ pub use catalog::{catalog, from_catalog};
 pub use class::{Band, Class, Classes, Phase, classes, holder};
 pub use engine::EngineMeasured;
 pub use measured::Measured;
-pub use rates::{MissingRate, Pass, Rates};
+pub use rates::{MissingRate, Pass, Rates, Starts};
 
 use edgeplan_files::{InputError, parse_table, read_text};
 use edgeplan_problem::format::Format;

@@ -1,8 +1,8 @@
 //! Sensitivity files: what each format does to each tensor of one model, measured.
 //!
 //! A file is JSON, a line each, so that a measurement can be broken off and taken up again: first
-//! the [`Header`], then [`Row`]s, [`Mix`]es and [`CacheRow`]s in any order. A last line that is cut
-//! off counts as not written.
+//! the [`Header`], then [`Row`]s, [`Mix`]es, [`CacheRow`]s and [`Routing`]s in any order. A last
+//! line that is cut off counts as not written.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -100,6 +100,17 @@ pub struct CacheRow {
     pub loss_change_nats: f64,
 }
 
+/// How often the experts of a block are used.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Routing {
+    /// The block, from 0 on.
+    pub block: u64,
+    /// Tokens that each of its experts is used for: of the text, or of that of the importance
+    /// matrix where an engine measured.
+    pub routed: Vec<u64>,
+}
+
 /// A line after the first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
@@ -110,6 +121,8 @@ pub enum Line {
     Mix(Mix),
     /// A KV cache.
     Cache(CacheRow),
+    /// Experts of a block.
+    Routing(Routing),
 }
 
 /// A file that was read.
@@ -123,6 +136,8 @@ pub struct MeasuredSensitivity {
     pub mixes: Vec<Mix>,
     /// KV caches.
     pub caches: Vec<CacheRow>,
+    /// Experts, by block.
+    pub routings: Vec<Routing>,
     rows: Vec<Row>,
     /// The rows of each tensor, one for each of the few formats: a file has tens of thousands.
     of_tensor: BTreeMap<String, Vec<usize>>,
@@ -157,6 +172,9 @@ impl MeasuredSensitivity {
                     check(&place, "kl_nats", Some(row.kl_nats), 0.0)?;
                     sensed.caches.push(row);
                 }
+                _ if line.contains("\"routed\":") => {
+                    sensed.routings.push(parse_json(&place, line)?);
+                }
                 _ => sensed.add(&place, parse_json(&place, line)?)?,
             }
         }
@@ -164,9 +182,9 @@ impl MeasuredSensitivity {
     }
 
     fn empty(file: &str, header: Header) -> Self {
-        let (mixes, caches, rows, of_tensor) =
-            (Vec::new(), Vec::new(), Vec::new(), BTreeMap::new());
-        Self { file: file.into(), header, mixes, caches, rows, of_tensor }
+        let (mixes, caches, routings) = (Vec::new(), Vec::new(), Vec::new());
+        let (rows, of_tensor) = (Vec::new(), BTreeMap::new());
+        Self { file: file.into(), header, mixes, caches, routings, rows, of_tensor }
     }
 
     /// The same with one tensor for a tied embedding and head, under the embedding's name, as GGUF
@@ -177,6 +195,7 @@ impl MeasuredSensitivity {
         }
         let mut joined = Self::empty(&self.file, self.header.clone());
         (joined.mixes, joined.caches) = (self.mixes.clone(), self.caches.clone());
+        joined.routings.clone_from(&self.routings);
         for row in self.rows.iter().filter(|row| row.tensor != HEAD) {
             let mut row = row.clone();
             let head = (row.tensor == EMBEDDING).then(|| self.row(HEAD, row.format)).flatten();

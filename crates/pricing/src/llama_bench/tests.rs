@@ -1,7 +1,7 @@
 //! Devices that `llama-bench` describes, and what is refused.
 
 use super::*;
-use edgeplan_machines::device::{Pass, Rates};
+use edgeplan_machines::device::{Pass, Rates, Starts};
 use edgeplan_model::{LayerSpec, StoredType};
 use edgeplan_problem::Bytes;
 
@@ -142,7 +142,9 @@ fn experts_are_priced_as_they_were_measured() {
                 let pass = Pass { format, bytes: Bytes(pass.0), operations: pass.1, experts };
                 rates.pass(pass, true).unwrap().as_f64()
             });
-            times.sum::<f64>() + rates.layer_overhead().as_f64()
+            let prompts = prompt.min(1);
+            let starts = Starts { prompts, chunks: prompts, generated: 1 - prompts };
+            times.sum::<f64>() + rates.starting(&model, layer, starts).as_f64()
         };
         model.layers.iter().map(of_layer).sum()
     };

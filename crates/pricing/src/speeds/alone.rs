@@ -13,9 +13,9 @@ use crate::machine::{CHUNK, Machine, Passes, Product, format_of};
 /// Seconds of one stage: of a prompt, or of one generated token.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub(crate) struct Parts {
-    /// Kernels, and reading the KV cache.
-    pub(crate) fixed: f64,
-    /// Tensors that every token uses.
+    /// Starting kernels.
+    pub(crate) starting: f64,
+    /// Tensors that every token uses, and the KV cache.
     pub(crate) dense: f64,
     /// Experts.
     pub(crate) experts: f64,
@@ -23,7 +23,7 @@ pub(crate) struct Parts {
 
 impl Parts {
     pub(crate) fn sum(self) -> f64 {
-        self.fixed + self.dense + self.experts
+        self.starting + self.dense + self.experts
     }
 }
 
@@ -58,7 +58,10 @@ pub(crate) fn parts(
         let kv = layer.kv_bytes(&ALLOCATION).0 / ALLOCATION.context;
         // llama-bench generates from an empty cache.
         let seen = layer.window.map_or(generate, |window| generate.min(window));
-        parts.fixed += seconds(machine.fixed(passes, model, layer, Bytes(kv * seen))?);
+        let starting = seconds(machine.fixed(passes, model, layer, Bytes::ZERO)?);
+        let fixed = seconds(machine.fixed(passes, model, layer, Bytes(kv * seen))?);
+        parts.starting += starting;
+        parts.dense += fixed - starting;
         for (tensor, format) in layer.tensors.iter().zip(formats) {
             // Rows that are no whole number of blocks stay in a format with smaller ones.
             let fitting = if tensor.bytes(format).is_some() { format } else { Format::Q8_0 };

@@ -1,8 +1,5 @@
 //! Efficiencies of classes, from public speeds.
 
-use std::collections::BTreeMap;
-
-use edgeplan_cost_model::median;
 use edgeplan_files::InputError;
 use edgeplan_machines::device::{
     Band, Class, Classes, Device, Phase, Rates, Stage, catalog, from_catalog, holder,
@@ -11,9 +8,7 @@ use edgeplan_model::ModelSpec;
 
 use super::alone::{Parts, parts};
 use super::rows::PublicSpeed;
-
-/// A class has an efficiency of its own with so many machines.
-pub(super) const MACHINES_MIN: usize = 2;
+use super::tree::{Expected, Observation, TERMS, Tree};
 
 /// The stages, in the order of tables.
 pub(super) const STAGES: [Stage; 2] = [Stage::Decode, Stage::Prefill];
@@ -40,6 +35,11 @@ impl Sample<'_> {
     pub(super) fn parts(&self, device: &Device, classes: &Classes) -> Result<Parts, InputError> {
         let rates = Rates::with(device, classes)?;
         parts(&rates, &self.model, self.row.request(), self.stage)
+    }
+
+    fn observed(&self, terms: [f64; TERMS], known: f64) -> Observation<'_> {
+        let (class, machine) = (&self.class, self.row.machine());
+        Observation { class, machine, terms, known, seconds: self.seconds() }
     }
 
     /// Measured over predicted speed.
@@ -84,73 +84,72 @@ pub(super) fn is_within(name: &str, of: &str) -> bool {
     of.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// Efficiencies by class from these samples, without bands; a class has its own with so many
-/// machines.
-pub(super) fn efficiencies(samples: &[&Sample<'_>], least: usize) -> Result<Classes, InputError> {
-    let neutral = Classes { class: vec![class("", [1.0; 4])] };
-    let mut needed: Vec<(&Sample<'_>, f64)> = Vec::new();
-    for sample in samples.iter().filter(|sample| !sample.experts) {
-        let parts = sample.parts(&sample.row.bare()?, &neutral)?;
-        needed.push((sample, parts.dense / left(sample.seconds(), parts.fixed)));
+/// What is expected of generated tokens: most of the specified bandwidth, 55 us for the kernels of
+/// a layer. Classes differ less in the part of the bandwidth that they reach than in overheads.
+const DECODE: Expected = Expected { logarithms: [0.2, 4.0], stiffness: [2.5, 0.1] };
+/// Of prompts: about as many operations as specified.
+const PREFILL: Expected = Expected { logarithms: [0.0, 4.0], stiffness: [0.1, 0.1] };
+/// Of experts: a little less than the rate of dense tensors. They have no overhead of their own.
+const EXPERTS: Expected = Expected { logarithms: [0.2, 0.0], stiffness: [0.1, 0.1] };
+
+/// What classes reach in one stage.
+struct Reached {
+    /// Times over those by the specification, and microseconds per layer.
+    dense: Tree,
+    /// Times of experts over those at the rate of dense tensors.
+    experts: Tree,
+}
+
+/// Efficiencies by class from these samples, without bands.
+pub(super) fn efficiencies(samples: &[&Sample<'_>]) -> Result<Classes, InputError> {
+    let neutral = Classes { class: vec![class("", [[1.0, 1.0, 1.0]; 2])] };
+    let mut timed = Vec::new();
+    for sample in samples {
+        timed.push((*sample, sample.parts(&sample.row.bare()?, &neutral)?));
     }
-    let dense = |name: &str, stage| {
-        reached(&needed, name, stage, least).expect("some dense model was timed on some device")
-    };
-    let names = names();
+    let stages = STAGES.map(|stage| reached(&timed, stage));
     let of = |name: &String| {
-        class(name, [dense(name, Stage::Decode), dense(name, Stage::Prefill), 1.0, 1.0])
+        let each = stages.each_ref().map(|Reached { dense, experts }| {
+            let ([time, overhead], [slower, _]) = (dense.of(name), experts.of(name));
+            [1.0 / time, overhead, 1.0 / slower].map(|value| (1000.0 * value).round() / 1000.0)
+        });
+        class(name, each)
     };
-    let mut classes = Classes { class: names.iter().map(of).collect() };
-    let mut needed: Vec<(&Sample<'_>, f64)> = Vec::new();
-    for sample in samples.iter().filter(|sample| sample.experts) {
-        let known = sample.row.otherwise_known(sample.stage)?;
-        let device = known.map_or_else(|| sample.row.bare(), Ok)?;
-        let parts = sample.parts(&device, &classes)?;
-        let rest = left(sample.seconds(), parts.fixed + parts.dense);
-        needed.push((sample, parts.experts / rest));
-    }
-    for class in &mut classes.class {
-        let experts = |stage| reached(&needed, &class.name, stage, least).unwrap_or(1.0);
-        let (decode, prefill) = (experts(Stage::Decode), experts(Stage::Prefill));
-        class.experts_decode.efficiency = decode;
-        class.experts_prefill.efficiency = prefill;
-    }
-    Ok(classes)
+    Ok(Classes { class: names().iter().map(of).collect() })
 }
 
-/// What is left of a time without a part of it, a fifth at least: where overheads alone are
-/// predicted to take longer, nothing can be said of rates.
-fn left(seconds: f64, without: f64) -> f64 {
-    (seconds - without).max(seconds / 5.0)
+fn reached(timed: &[(&Sample<'_>, Parts)], stage: Stage) -> Reached {
+    let of = |experts: bool| {
+        let all = timed.iter().filter(move |(sample, _)| sample.stage == stage);
+        all.filter(move |(sample, _)| sample.experts == experts)
+    };
+    let dense: Vec<Observation<'_>> = of(false)
+        .map(|(sample, parts)| sample.observed([parts.dense, parts.starting], 0.0))
+        .collect();
+    let expected = if stage == Stage::Decode { DECODE } else { PREFILL };
+    let dense = Tree::fit(&dense, expected);
+    let experts: Vec<Observation<'_>> = of(true)
+        .map(|(sample, parts)| {
+            let [time, overhead] = dense.of(&sample.class);
+            let known = time * parts.dense + overhead * parts.starting;
+            sample.observed([time * parts.experts, 0.0], known)
+        })
+        .collect();
+    let experts = Tree::fit(&experts, EXPERTS);
+    Reached { dense, experts }
 }
 
-/// The median over machines of what their speeds need, in the class or the nearest one that holds
-/// it and has enough of them; rounded to what can be told apart.
-fn reached(needed: &[(&Sample<'_>, f64)], name: &str, stage: Stage, least: usize) -> Option<f64> {
-    let mut machines: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
-    for (sample, value) in needed {
-        if sample.stage == stage && is_within(&sample.class, name) {
-            machines.entry(sample.row.machine()).or_default().push(*value);
-        }
-    }
-    match holder(name) {
-        Some(wider) if machines.len() < least => reached(needed, wider, stage, least),
-        _ => {
-            let medians: Vec<f64> = machines.into_values().filter_map(median).collect();
-            median(medians).map(|value| (1000.0 * value).round() / 1000.0)
-        }
-    }
-}
-
-/// A class with these efficiencies, of whose errors nothing is known.
-fn class(name: &str, [decode, prefill, experts_decode, experts_prefill]: [f64; 4]) -> Class {
+/// A class that reaches so much in either stage, of whose errors nothing is known: the part of the
+/// specification, microseconds per layer, the rate of experts over that of dense tensors.
+fn class(name: &str, [decode, prefill]: [[f64; 3]; 2]) -> Class {
     let band = || Band { low: 1.0, high: 1.0, rows: 0, devices: 0, of: String::new() };
-    let phase = |efficiency| Phase { efficiency, derived: band(), known: band() };
+    let phase =
+        |efficiency, overhead_us| Phase { efficiency, overhead_us, derived: band(), known: band() };
     Class {
         name: name.to_owned(),
-        decode: phase(decode),
-        prefill: phase(prefill),
-        experts_decode: phase(experts_decode),
-        experts_prefill: phase(experts_prefill),
+        decode: phase(decode[0], Some(decode[1])),
+        prefill: phase(prefill[0], Some(prefill[1])),
+        experts_decode: phase(decode[2], None),
+        experts_prefill: phase(prefill[2], None),
     }
 }

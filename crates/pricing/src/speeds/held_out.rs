@@ -7,12 +7,12 @@ use edgeplan_files::InputError;
 use edgeplan_machines::device::{Band, Class, Classes, Phase, Stage, holder};
 use serde::Serialize;
 
-use super::fit::{self, STAGES, Sample, efficiencies, is_within, names, samples};
+use super::fit::{STAGES, Sample, efficiencies, is_within, names, samples};
 use super::rows::PublicSpeed;
 
 /// A class has bands of its own with so many rows, of so many machines.
 const ROWS_MIN: usize = 10;
-const MACHINES_MIN: usize = 3;
+const MACHINES_MIN: usize = 2;
 
 /// A public speed that was predicted without it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,8 +58,7 @@ pub fn held_out(rows: &[PublicSpeed]) -> Result<Vec<HeldOut>, InputError> {
     for machine in machines {
         let (own, others): (Vec<_>, Vec<_>) =
             samples.iter().partition(|sample| sample.row.machine() == machine);
-        // One less than where the machine is among them.
-        let classes = efficiencies(&others, fit::MACHINES_MIN - 1)?;
+        let classes = efficiencies(&others)?;
         for sample in own {
             found.push(predicted(sample, false, sample.ratio(&sample.row.bare()?, &classes)?));
             if let Some(device) = sample.row.otherwise_known(sample.stage)? {
@@ -130,7 +129,7 @@ impl Kind {
 /// A row that names what no catalog holds.
 pub fn fitted(rows: &[PublicSpeed], held_out: &[HeldOut]) -> Result<Classes, InputError> {
     let samples = samples(rows)?;
-    let mut classes = efficiencies(&samples.iter().collect::<Vec<_>>(), fit::MACHINES_MIN)?;
+    let mut classes = efficiencies(&samples.iter().collect::<Vec<_>>())?;
     for class in &mut classes.class {
         for kind in Kind::all() {
             let name = class.name.clone();
@@ -204,12 +203,18 @@ pub struct Errors {
     /// Its efficiency: of dense models the part of the specification that is reached, of experts
     /// their rate over that of dense tensors.
     pub efficiency: f64,
+    /// What starting the kernels of a layer takes, in microseconds.
+    pub overhead_us: Option<f64>,
     /// Public speeds.
     pub rows: usize,
     /// Machines that they are of.
     pub machines: usize,
     /// The median of predicted over measured speeds, less one.
     pub error: f64,
+    /// The median of these errors without their signs.
+    pub median: f64,
+    /// Nine of ten are at most so large, without their signs.
+    pub ninetieth: f64,
     /// The band that plans show.
     pub band: Band,
     /// The part of the rows within the band.
@@ -227,8 +232,10 @@ pub fn errors(classes: &Classes, held_out: &[HeldOut]) -> Vec<Errors> {
                 .filter(|row| is_within(&row.class, &name) && kind.has(row))
                 .collect();
             let band = kind.band(&mut class).clone();
-            let off = of.iter().map(|row| 1.0 / row.ratio() - 1.0).collect();
-            let Some(error) = median(off) else { continue };
+            let off: Vec<f64> = of.iter().map(|row| 1.0 / row.ratio() - 1.0).collect();
+            let Some(error) = median(off.clone()) else { continue };
+            let mut sizes: Vec<f64> = off.into_iter().map(f64::abs).collect();
+            sizes.sort_by(f64::total_cmp);
             let inside = of.iter().filter(|row| (band.low..=band.high).contains(&row.ratio()));
             found.push(Errors {
                 class: name.clone(),
@@ -236,9 +243,12 @@ pub fn errors(classes: &Classes, held_out: &[HeldOut]) -> Vec<Errors> {
                 experts: kind.experts,
                 known: kind.known,
                 efficiency: kind.phase(&mut class).efficiency,
+                overhead_us: kind.phase(&mut class).overhead_us,
                 rows: of.len(),
                 machines: machines(&of),
                 error,
+                median: median(sizes.clone()).unwrap_or_default(),
+                ninetieth: sizes[(9 * sizes.len()).div_ceil(10) - 1],
                 covered: inside.count() as f64 / of.len() as f64,
                 band,
             });

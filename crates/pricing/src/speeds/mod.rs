@@ -5,6 +5,7 @@ mod alone;
 mod fit;
 mod held_out;
 mod rows;
+mod tree;
 
 pub use self::held_out::{Errors, HeldOut, errors, fitted, held_out};
 pub use self::rows::{PublicSpeed, public_speeds};

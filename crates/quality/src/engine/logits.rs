@@ -21,13 +21,15 @@ const WINDOWS_MAX: u32 = 1 << 24;
 
 /// A file that is read from its begin to its end.
 #[derive(Debug)]
-struct Saved {
+pub struct Saved {
     file: BufReader<File>,
     name: String,
     context: u32,
     vocab: u32,
-    windows: u32,
-    tokens: Vec<u32>,
+    /// Windows of the text; of each the second half is scored but for its last token.
+    pub windows: u32,
+    /// The text's tokens, window by window.
+    pub tokens: Vec<u32>,
 }
 
 /// How a student's predictions differ from the original's.
@@ -42,7 +44,11 @@ pub(super) struct Difference {
 }
 
 impl Saved {
-    fn open(path: &Path) -> Result<Self, InputError> {
+    /// Opens a file and reads all before the first scored token.
+    ///
+    /// # Errors
+    /// A file that is cut off or none of this kind.
+    pub fn open(path: &Path) -> Result<Self, InputError> {
         let name = path.display().to_string();
         let mut saved = {
             let file = File::open(path).map_err(|e| InputError::file(&name, e.to_string()))?;
@@ -83,8 +89,11 @@ impl Saved {
         Ok(bytes)
     }
 
-    /// Log probabilities of the next scored token.
-    fn next(&mut self, row: &mut Vec<f32>) -> Result<(), InputError> {
+    /// Log probabilities of what follows the next scored token.
+    ///
+    /// # Errors
+    /// The end of the file.
+    pub fn read(&mut self, row: &mut Vec<f32>) -> Result<(), InputError> {
         let scale = f32::from_le_bytes(self.bytes()?);
         let least = f32::from_le_bytes(self.bytes()?);
         // An odd vocabulary is padded.
@@ -120,8 +129,8 @@ pub(super) fn difference(original: &Path, student: &Path) -> Result<Difference, 
     let (context, first) = (original.context as usize, original.context as usize / 2);
     for window in 0..original.windows as usize {
         for at in first..context - 1 {
-            original.next(&mut was)?;
-            student.next(&mut is)?;
+            original.read(&mut was)?;
+            student.read(&mut is)?;
             let next = original.tokens[window * context + at + 1] as usize;
             let (Some(before), Some(after)) = (was.get(next), is.get(next)) else {
                 return Err(original.error(&format!("token {next} is not in the vocabulary")));

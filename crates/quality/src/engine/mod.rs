@@ -7,7 +7,7 @@
 //! is made once, and mixes are put together from these files ([`splice`]).
 
 pub mod judge;
-mod logits;
+pub mod logits;
 pub mod mixes;
 pub mod output;
 pub mod programs;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use edgeplan_files::{InputError, read_text};
 use edgeplan_model::sensitivity::measured::{
-    CacheRow, Header, Line, MeasuredSensitivity, Mix, Row, SCHEMA,
+    CacheRow, Header, Line, MeasuredSensitivity, Mix, Routing, Row, SCHEMA,
 };
 use edgeplan_model::{ModelSpec, TensorSpec};
 use edgeplan_problem::format::Format;
@@ -120,7 +120,9 @@ impl EngineSurvey<'_> {
         let known = rows.map(|row| (row.tensor.clone(), row.format)).collect();
         let model = as_in_file(spec.clone());
         let mut run = Run { survey: self, judge, model, spec, journal, known, progress };
-        run.rows()?;
+        let importance = Importance::read(&self.work.importance(self.programs)?)?;
+        run.routings(&importance, sensed.as_ref().map_or(&[], |sensed| &sensed.routings))?;
+        run.rows(&importance)?;
         run.caches(sensed.as_ref().map_or(&[], |sensed| &sensed.caches))?;
         run.mixes()
     }
@@ -134,11 +136,21 @@ struct Probe {
 }
 
 impl Run<'_> {
-    fn rows(&mut self) -> Result<(), EngineError> {
+    /// Writes how often experts are used, as far as the file lacks it.
+    fn routings(&mut self, importance: &Importance, known: &[Routing]) -> Result<(), EngineError> {
+        let blocks = self.model.layers.iter().filter_map(|layer| layer.part.block());
+        for block in blocks.map(|block| block as u64) {
+            let Some(routed) = importance.routed(block) else { continue };
+            if known.iter().all(|known| known.block != block) {
+                self.journal.add(&Line::Routing(Routing { block, routed }))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn rows(&mut self, importance: &Importance) -> Result<(), EngineError> {
         let (programs, work) = (self.survey.programs, self.survey.work);
-        let matrix = work.importance(programs)?;
-        let weighted = weighted(&matrix)?;
-        let importance = Importance::read(&matrix)?;
+        let weighted = weighted(&work.importance(programs)?)?;
         let missing = |format: Format| -> Vec<TensorSpec> {
             let lacks = |tensor: &&TensorSpec| !self.is_known(&tensor.name, format);
             let fitting = chosen(&self.model).filter(|tensor| fits(&weighted, tensor, format));
@@ -151,7 +163,7 @@ impl Run<'_> {
         (self.progress)(Progress::Tensors(wanted.iter().map(|(_, tensors)| tensors.len()).sum()));
         let mut probes: BTreeMap<Format, Vec<Probe>> = BTreeMap::new();
         for (format, tensors) in wanted {
-            let errors = self.weight_errors(&importance, format, &tensors)?;
+            let errors = self.weight_errors(importance, format, &tensors)?;
             for (tensor, errors) in tensors.into_iter().zip(errors) {
                 let tensor = tensor.name;
                 match self.survey.probes.contains(&format) && errors.difference > 0.0 {

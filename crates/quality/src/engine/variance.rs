@@ -25,9 +25,17 @@ pub(super) struct WeightErrors {
     pub variance: f64,
 }
 
-/// Sums of squares of inputs by tensor: a list for each expert, one where there are none.
-#[derive(Debug)]
-pub(super) struct Importance(BTreeMap<String, Vec<f32>>);
+/// What llama-imatrix says of the inputs of tensors.
+#[derive(Debug, Default)]
+pub(super) struct Importance {
+    /// Sums of squares by tensor: a list for each expert, one where there are none.
+    sums: BTreeMap<String, Vec<f32>>,
+    /// Tokens by tensor: of each expert, of all where there are none.
+    counts: BTreeMap<String, Vec<f32>>,
+}
+
+/// What the names of numbers of tokens end with.
+const COUNTS: &str = ".counts";
 
 impl Importance {
     /// Reads the importance matrix of llama-imatrix.
@@ -36,17 +44,29 @@ impl Importance {
     /// A file that is none.
     pub(super) fn read(path: &Path) -> Result<Self, InputError> {
         let mut file = Checkpoint::open(path)?;
-        let mut sums = BTreeMap::new();
+        let mut read = Self::default();
         for tensor in file.header.tensors.clone() {
-            if let Some(name) = tensor.name.strip_suffix(SQUARES) {
-                let format = file.format(&tensor)?;
-                let bytes = file.bytes(&tensor, 0, tensor.bytes.0)?;
-                let values = dequantize(&bytes, format);
-                let values = values.map_err(|e| file.header.error(name, e.to_string()))?;
-                sums.insert(name.to_owned(), values);
-            }
+            let name = tensor.name.as_str();
+            let (stem, list) = match name.strip_suffix(SQUARES) {
+                Some(stem) => (stem, &mut read.sums),
+                None => match name.strip_suffix(COUNTS) {
+                    Some(stem) => (stem, &mut read.counts),
+                    None => continue,
+                },
+            };
+            let format = file.format(&tensor)?;
+            let bytes = file.bytes(&tensor, 0, tensor.bytes.0)?;
+            let values = dequantize(&bytes, format);
+            let values = values.map_err(|e| file.header.error(name, e.to_string()))?;
+            list.insert(stem.to_owned(), values);
         }
-        Ok(Self(sums))
+        Ok(read)
+    }
+
+    /// Tokens that each expert of a block is used for, where it has experts.
+    pub(super) fn routed(&self, block: u64) -> Option<Vec<u64>> {
+        let counts = self.counts.get(&format!("blk.{block}.ffn_gate_exps.weight"))?;
+        Some(counts.iter().map(|&count| count as u64).collect())
     }
 
     /// Errors of a tensor between two files.
@@ -59,7 +79,7 @@ impl Importance {
         [original, student]: [&mut Checkpoint; 2],
     ) -> Result<WeightErrors, InputError> {
         let row_len = spec.row_len;
-        let lists = self.0.get(&spec.name).filter(|sums| !sums.is_empty());
+        let lists = self.sums.get(&spec.name).filter(|sums| !sums.is_empty());
         let experts = lists.map_or(1, |sums| (sums.len() as u64 / row_len).max(1));
         let rows_each = (spec.rows / experts).max(1);
         let each = (PIECE / row_len).max(1);

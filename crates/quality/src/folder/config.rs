@@ -1,13 +1,14 @@
 //! What `config.json` says of how a model computes, beside the lengths of its parts.
 
-use candle_core::{Result as Computed, Tensor};
+use candle_core::Result as Computed;
 use edgeplan_files::{InputError, parse_json};
 use edgeplan_model::Shape;
 use edgeplan_reference_llama::turns;
 use serde::Deserialize;
 
 use super::names::{LLAMA, Names, OPT};
-use crate::decoder::{Architecture, Norm, POSITIONS_BEFORE};
+use crate::architecture::{Architecture, Gate, Norm, Pairs, Sight, Turns};
+use crate::decoder::POSITIONS_BEFORE;
 
 /// Families that can be run.
 const FAMILIES: [&str; 4] = ["llama", "mistral", "qwen2", "opt"];
@@ -132,10 +133,13 @@ impl Config {
     /// Those of candle.
     pub(super) fn architecture(&self, shape: &Shape, room: usize) -> Computed<Architecture> {
         let head_dim = shape.head_dim as usize;
-        let turned = || -> Computed<(Tensor, Tensor)> {
-            turns(self.base(), head_dim, self.factors(head_dim).as_deref(), room)
+        let turned = || -> Computed<Turns> {
+            let factors = self.factors(head_dim);
+            let (cos, sin) = turns(self.base(), head_dim, factors.as_deref(), room)?;
+            Ok(Turns { cos, sin, pairs: Pairs::Neighbours })
         };
         let window = shape.window.map(|window| window as usize);
+        let turns = if self.is_opt() { None } else { Some(turned()?) };
         Ok(Architecture {
             blocks: shape.blocks as usize,
             heads: shape.heads as usize,
@@ -144,8 +148,11 @@ impl Config {
             norm: if self.is_opt() { Norm::Layer } else { Norm::Rms },
             epsilon: self.epsilon(),
             norm_first: !self.is_opt() || self.do_layer_norm_before.unwrap_or(true),
-            window,
-            turns: if self.is_opt() { None } else { Some(turned()?) },
+            embedding_scale: 1.0,
+            attention_scale: (head_dim as f64).powf(-0.5),
+            gate: Gate::Silu,
+            experts_used: 0,
+            sights: vec![Sight { window, turns }; shape.blocks as usize],
         })
     }
 

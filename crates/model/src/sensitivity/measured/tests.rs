@@ -109,6 +109,7 @@ fn a_measured_model_says_what_was_measured() {
             header: header.clone(),
             mixes: Vec::new(),
             caches: Vec::new(),
+            routings: Vec::new(),
             rows: Vec::new(),
             of_tensor: BTreeMap::new(),
         };
