@@ -291,8 +291,12 @@ mod tests {
     #[test]
     fn the_recorded_page_is_of_the_recorded_rows() {
         let records = [
-            ("llamacpp", "./x validate-llamacpp reports/llamacpp", "2026-11-21"),
-            ("experts", "./x validate-experts reports/experts", "2026-11-30"),
+            ("llamacpp", "./x validate-llamacpp reports/llamacpp", "2026-11-30"),
+            (
+                "experts",
+                "./x validate-experts reports/experts --profile reports/llamacpp/machine.json",
+                "2026-11-30",
+            ),
         ];
         let reports = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");
         for (folder, command, date) in records {
