@@ -33,7 +33,8 @@ fn a_device_with_an_embedding_alone_was_not_published() {
     let known = session.priced().confidence(plan);
     let laptop = known.iter().find(|device| device.device == "laptop").unwrap();
     assert_eq!(laptop.basis, "estimated", "it holds the embedding alone");
-    for device in &known {
+    // A lookup takes no time.
+    for device in known.iter().filter(|device| device.compute_ns > Nanos::ZERO) {
         let (low, high) = (device.low_ns.unwrap(), device.high_ns.unwrap());
         assert!(low < device.compute_ns && device.compute_ns < high, "{device:?}");
     }

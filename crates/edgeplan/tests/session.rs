@@ -90,7 +90,7 @@ fn a_restriction_keeps_the_origin_of_times() {
         let Some(plan) = &planned.outcome.plan else { continue };
         let used = within.deployment().evaluate(plan).account;
         let confidence = within.priced().confidence(plan);
-        let devices = used.devices.iter().filter(|bill| bill.compute.0 > 0).count();
+        let devices = used.devices.iter().filter(|bill| bill.weights.0 > 0).count();
         assert_eq!(confidence.len(), devices, "{}: {confidence:?}", engine.name);
         for device in &confidence {
             let index = within.deployment().devices.iter().position(|d| d.name == device.device);

@@ -36,7 +36,7 @@ fn is_infeasible(session: &Session) -> bool {
 #[test]
 fn the_least_loss_has_a_plan_and_less_has_none() {
     let asked =
-        Changes { objective: Some(Goal::Quality), decode_min: Some(25.0), ..Changes::default() };
+        Changes { objective: Some(Goal::Quality), decode_min: Some(40.0), ..Changes::default() };
     let session = resolved(asked.clone());
     let sought = session.sought().unwrap();
     assert_eq!(sought.aim, Aim::Loss);
@@ -45,7 +45,7 @@ fn the_least_loss_has_a_plan_and_less_has_none() {
     let plan = planned.outcome.plan.as_ref().unwrap();
     let summary = &session.summary(plan).unwrap()[0];
     assert!(
-        summary.decode_tokens_per_s.unwrap() >= 25.0 && summary.loss <= 1e-9 * sought.value as f64
+        summary.decode_tokens_per_s.unwrap() >= 40.0 && summary.loss <= 1e-9 * sought.value as f64
     );
     // Another solver agrees that a tenth less is impossible.
     let mut strict = session.deployment().clone();
@@ -55,14 +55,14 @@ fn the_least_loss_has_a_plan_and_less_has_none() {
     let outcome = solve(&strict, highs.as_ref(), task().limits, &mut Silent);
     assert_eq!(outcome.verdict, Verdict::Infeasible);
     // Faster costs quality.
-    let faster = resolved(Changes { decode_min: Some(50.0), ..asked });
+    let faster = resolved(Changes { decode_min: Some(60.0), ..asked });
     assert!(faster.sought().unwrap().bound > sought.value);
 }
 
 #[test]
 fn the_longest_context_has_a_plan_and_more_has_none() {
     let asked =
-        Changes { objective: Some(Goal::Context), decode_min: Some(30.0), ..Changes::default() };
+        Changes { objective: Some(Goal::Context), decode_min: Some(40.0), ..Changes::default() };
     let session = resolved(asked.clone());
     let sought = session.sought().unwrap();
     assert_eq!((sought.aim, sought.value), (Aim::Context, sought.bound));
