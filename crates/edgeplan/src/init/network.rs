@@ -63,7 +63,7 @@ impl FromStr for NetworkMachine {
 ///     latency: "0.3 ms".parse().unwrap(),
 /// };
 /// let initial = network.write(&path, false)?;
-/// assert_eq!(initial.devices, ["mac", "pc/cuda0", "pc/cpu"]);
+/// assert_eq!(initial.devices, ["pc/cpu", "mac", "pc/cuda0"]);
 /// # Ok::<(), edgeplan::InputError>(())
 /// ```
 #[derive(Debug, Clone)]
