@@ -63,6 +63,18 @@ impl<P: Problem> Ilp<P> {
     }
 }
 
+/// What a run leaves an engine, which stops at that gap.
+pub(crate) fn asked<P: Problem>(run: &Run<'_, P>, gap: f64) -> Request {
+    Request {
+        time: run.remaining().map(|time| time.max(Duration::from_millis(1))),
+        gap,
+        seed: run.limits().seed as u32,
+        threads: run.limits().threads,
+        nodes: run.limits().steps,
+        ..Request::default()
+    }
+}
+
 impl<P: Formulation> Solver<P> for Ilp<P> {
     fn supports(&self, _problem: &P) -> Result<(), Unsupported> {
         self.engine.available().map_err(|error| Unsupported(error.to_string()))
@@ -149,15 +161,8 @@ impl<P: Formulation> Ilp<P> {
         // Less than was asked by what `safe_bound` takes off: an engine that ends at the gap itself
         // would end without a proof.
         let exact = run.limits().gap <= 2.0 * Limits::GAP;
-        let request = Request {
-            time: run.remaining().map(|time| time.max(Duration::from_millis(1))),
-            gap: if exact { 0.0 } else { run.limits().gap - 2.0 * scale::SLACK },
-            seed: run.limits().seed as u32,
-            threads: run.limits().threads,
-            nodes: run.limits().steps,
-            start,
-            ..Request::default()
-        };
+        let gap = if exact { 0.0 } else { run.limits().gap - 2.0 * scale::SLACK };
+        let request = Request { start, ..asked(run, gap) };
         let mut watch = |progress: Progress<'_>| {
             if let Some(bound) = progress.bound {
                 run.lower_bound(formulated.lower_bound(bound));

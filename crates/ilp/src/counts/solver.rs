@@ -10,6 +10,7 @@ use edgeplan_problem::{Answer, Cost, Limits, Run, Solver, SolverError, Unsupport
 use super::program::{Stated, state};
 use super::{arrange, cuts};
 use crate::scale::safe_bound;
+use crate::solver;
 
 /// The program of counts, for one model on hosts of several devices.
 ///
@@ -104,19 +105,12 @@ impl Counts {
         let mut told = run.best().map(|&(_, cost)| cost);
         let start = run.best().and_then(|(plan, _)| encode(plan)).filter(|_| asked.is_whole);
         let exact = run.limits().gap <= 2.0 * Limits::GAP;
-        let request = Request {
-            time: run.remaining().map(|time| time.max(Duration::from_millis(1))),
-            gap: match () {
-                () if !asked.is_whole => run.limits().gap.max(ROUGH),
-                () if exact => 0.0,
-                () => run.limits().gap / 2.0,
-            },
-            seed: run.limits().seed as u32,
-            threads: run.limits().threads,
-            nodes: run.limits().steps,
-            start,
-            ..Request::default()
+        let gap = match () {
+            () if !asked.is_whole => run.limits().gap.max(ROUGH),
+            () if exact => 0.0,
+            () => run.limits().gap / 2.0,
         };
+        let request = Request { start, ..solver::asked(run, gap) };
         let mut watch = |progress: Progress<'_>| {
             if let Some(bound) = progress.bound {
                 asked.report(run, safe_bound(bound, stated.scale));
