@@ -80,7 +80,8 @@ fn parts_add_up_to_their_block() {
         let block = time(layer(&whole, Part::Block(3)), Format::Q4K, device);
         let attention = time(layer(&parts, Part::Attention(3)), Format::Q4K, device);
         let experts = time(layer(&parts, Part::Experts(3)), Format::Q4K, device);
-        assert_eq!(attention + experts, block, "{device}");
+        // Each half has half of the time that starting a block takes, in whole nanoseconds.
+        assert!((attention + experts).0.abs_diff(block.0) <= 1, "{device}");
     }
     let bytes = |layer: &Layer| layer.options.iter().map(|option| option.bytes).max().unwrap();
     let both = bytes(layer(&parts, Part::Attention(3))) + bytes(layer(&parts, Part::Experts(3)));
@@ -101,8 +102,9 @@ fn long_prompts_multiply_weights_of_the_ram_on_the_accelerator() {
     assert_eq!(with[CUDA], without[CUDA]);
     // Three matrices of 14336 x 4096 weights of 144 bytes by 256, copied at 8 GB/s.
     let copies = 3 * (10_000 + 14_336 * 4096 / 256 * 144 / 8);
-    let on_card = with[CUDA].0;
-    assert!(with[CPU].0.abs_diff(on_card + copies) <= 3, "{with:?} {copies}");
+    // Time to start a block is each device's own: a hundredth of the whole here.
+    let there = with[CUDA].0 + copies;
+    assert!(with[CPU].0.abs_diff(there) <= there / 100, "{with:?} {copies}");
     // Fewer rows than 32 are not worth a copy.
     assert_eq!(prompt(31, true), prompt(31, false));
 }
@@ -126,8 +128,8 @@ fn a_server_of_the_host_is_read_a_tensor_at_a_time() {
     assert_eq!(message(attention, CPU, 1), Nanos(129 * 10_000 + moving));
     assert_eq!(message(attention, 1, CPU), Nanos(129 * 7 * 10_000 + moving));
     assert_eq!(message(experts, 1, CPU), Nanos(129 * 3 * 10_000 + moving));
-    // The last addition of a block is the next device's: two states.
-    assert_eq!(message(experts, CPU, 1), Nanos(129 * 10_000 + 2 * moving));
+    // What the eight experts of a token make is weighed and added on the next device.
+    assert_eq!(message(experts, CPU, 1), Nanos(129 * 10_000 + 8 * moving));
     // Weights in RAM stay there.
     let alone = EngineTraits { offload: false, ..engine };
     let alone = priced(served, "catalog:qwen3-30b-a3b", &Workload { engine: alone, ..workload() });
