@@ -11,10 +11,9 @@ use edgeplan_machines::cluster::Link;
 use statrs::statistics::{Data, Median as _};
 
 use crate::child::{Child, Setup};
-use crate::cpu::Cpu;
 use crate::relay::{Relay, Shape};
 use crate::server::{Server, Timings};
-use crate::suite::{self, Model, SOURCE, Setting};
+use crate::suite::{self, Instructions, Model, SOURCE, Setting};
 
 /// Where the first worker listens, and its relay on another address of this machine.
 const WORKER_PORT: u16 = 50_070;
@@ -37,7 +36,7 @@ pub(crate) struct Served<'a> {
 /// Where programs and files are.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
-    /// Of llama.cpp's programs.
+    /// Of llama.cpp's programs for this machine.
     pub(crate) programs: PathBuf,
     /// Of the models that settings name.
     pub(crate) models: PathBuf,
@@ -45,6 +44,24 @@ pub(crate) struct Places {
     pub(crate) out: PathBuf,
     /// Of logs, profiles and exports.
     pub(crate) work: PathBuf,
+}
+
+impl Places {
+    /// The folder of programs for an instruction set.
+    pub(crate) fn programs(&self, instructions: Instructions) -> PathBuf {
+        match instructions {
+            Instructions::Native => self.programs.clone(),
+            older => {
+                let mut name = self.programs.clone().into_os_string();
+                name.push(format!("-{}", older.name()));
+                name.into()
+            }
+        }
+    }
+
+    pub(crate) fn program(&self, instructions: Instructions, name: &str) -> String {
+        self.programs(instructions).join(name).display().to_string()
+    }
 }
 
 /// The result of a trial.
@@ -81,7 +98,6 @@ pub(crate) fn address(index: usize) -> String {
 
 struct Worker {
     child: Child,
-    cpu: Cpu,
     relay: Relay,
 }
 
@@ -104,17 +120,14 @@ pub(crate) fn run(
         workers.iter().filter_map(|worker| worker.child.resident_bytes()).sum()
     };
     let before = resident(&workers);
-    let cpu = Cpu::part(SOURCE, setting.source.percent)?;
-    let mut serving = serve(places, served, command, &cpu, &endpoints(setting, command, used))?;
+    let program = places.program(setting.source.instructions, "llama-server");
+    let endpoints = endpoints(setting, command, used);
+    let mut serving = serve(places, served, command, program, &endpoints)?;
     let server = Server::at(SERVER_PORT);
     let mut children: Vec<&mut Child> =
         workers.iter_mut().map(|worker| &mut worker.child).collect();
     server.wait(&mut serving, &mut children, LOADING)?;
-    for worker in &workers {
-        worker.cpu.limit(true)?;
-        worker.relay.shape(true);
-    }
-    cpu.limit(true)?;
+    workers.iter().for_each(|worker| worker.relay.shape(true));
     let (timings, wire_bytes) = requests(&server, served.model, &workers)?;
     let workers_bytes = resident(&workers).saturating_sub(before);
     serving.check()?;
@@ -130,9 +143,8 @@ fn worker(
     name: &str,
 ) -> Result<Worker> {
     let shape = setting.worker[name];
-    let cpu = Cpu::part(name, shape.percent)?;
     let port = WORKER_PORT + u16::try_from(index)?;
-    let program = places.programs.join("ggml-rpc-server").display().to_string();
+    let program = places.program(shape.instructions, "ggml-rpc-server");
     let variables = [
         ("RPC_SERVER", program.clone()),
         ("RPC_HOST", "127.0.0.1".to_owned()),
@@ -152,9 +164,9 @@ fn worker(
             vec![&*program, "--port", &*port_word, "--threads", "1", "--cache"]
         }
     };
-    let child = Child::start(name, &words, &cpu, setup)?;
+    let child = Child::start(name, &words, setup)?;
     let relay = relay(index, port, &shape)?;
-    Ok(Worker { child, cpu, relay })
+    Ok(Worker { child, relay })
 }
 
 /// The links as `edgeplan profile` measures them: delays of relays, of threads that wake up, and of
@@ -202,10 +214,9 @@ fn serve(
     places: &Places,
     Served { model, file }: Served<'_>,
     command: Command,
-    cpu: &Cpu,
+    program: String,
     endpoints: &str,
 ) -> Result<Child> {
-    let program = places.programs.join("llama-server").display().to_string();
     let variables = [
         ("LLAMA_SERVER", program.clone()),
         ("LLAMA_ARG_HOST", "127.0.0.1".into()),
@@ -229,7 +240,7 @@ fn serve(
             words
         }
     };
-    Child::start(SOURCE, &words, cpu, setup)
+    Child::start(SOURCE, &words, setup)
 }
 
 /// A request to warm up, then some that count; bytes through all links for the last one.
