@@ -140,10 +140,11 @@ impl<'a> Case<'a> {
 
     /// Writes the files that run a plan, and says what is predicted.
     fn export(&self, plan: &Path, out: &Path) -> Result<Prediction> {
-        let names = self.setting.worker.keys();
-        let at: Vec<_> = names
-            .enumerate()
-            .map(|(index, name)| (self.setting.device(name), trial::address(index)))
+        let workers = self.setting.worker.iter().enumerate();
+        let at: Vec<_> = workers
+            .map(|(index, (name, worker))| {
+                (self.setting.device(name), trial::address(worker, index))
+            })
             .collect();
         self.question.export(plan, out, &at)
     }

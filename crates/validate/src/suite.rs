@@ -101,12 +101,20 @@ pub(crate) struct Machine {
     pub(crate) memory: Memory,
 }
 
-/// One core of this machine, behind a link.
+/// One core of this machine, behind a link: a relay of that bandwidth and latency, or what processes
+/// of one machine have between them.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Worker {
     pub(crate) instructions: Instructions,
     pub(crate) memory: Memory,
+    pub(crate) link: Option<Shape>,
+}
+
+/// How a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shape {
     pub(crate) bandwidth: Bandwidth,
     pub(crate) latency: Time,
 }
@@ -125,6 +133,11 @@ impl Class {
         let what = if self.source { "source" } else { "worker" };
         format!("{what}-{}", self.instructions.name())
     }
+}
+
+impl Shape {
+    /// About what processes of one machine have between them, which is measured.
+    const NEAR: Self = Self { bandwidth: Bandwidth(16_000_000_000), latency: Time(30_000) };
 }
 
 impl Suite {
@@ -158,8 +171,7 @@ impl Suite {
                 let problem = format!("one or more are needed, none of them called `{SOURCE}`");
                 return error(key("worker"), problem);
             }
-            let mut links =
-                setting.worker.values().map(|worker| (worker.bandwidth, worker.latency));
+            let mut links = setting.worker.values().map(|worker| worker.link);
             let first = links.next();
             if setting.accelerators && links.any(|link| Some(link) != first) {
                 return error(
@@ -260,11 +272,10 @@ impl Setting {
 
     /// Links as they are meant.
     fn links(&self) -> Vec<Link> {
-        let link = |(name, worker): (&String, &Worker)| Link {
-            between: [SOURCE.into(), name.clone()],
-            bandwidth: worker.bandwidth,
-            latency: worker.latency,
-            one_way: false,
+        let link = |(name, worker): (&String, &Worker)| {
+            let Shape { bandwidth, latency } = worker.link.unwrap_or(Shape::NEAR);
+            let between = [SOURCE.into(), name.clone()];
+            Link { between, bandwidth, latency, one_way: false }
         };
         self.worker.iter().map(link).collect()
     }

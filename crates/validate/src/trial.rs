@@ -11,7 +11,7 @@ use edgeplan_machines::cluster::Link;
 use statrs::statistics::{Data, Median as _};
 
 use crate::child::{Child, Setup};
-use crate::relay::{Relay, Shape};
+use crate::relay::Relay;
 use crate::server::{Server, Timings};
 use crate::suite::{self, Instructions, Model, SOURCE, Setting};
 
@@ -70,7 +70,7 @@ pub(crate) struct Trial {
     pub(crate) timings: Vec<Timings>,
     /// Bytes that all workers hold more than before loading.
     pub(crate) workers_bytes: u64,
-    /// Bytes through all links for one request.
+    /// Bytes through all relays for one request.
     pub(crate) wire_bytes: u64,
 }
 
@@ -91,14 +91,15 @@ impl Command<'_> {
     }
 }
 
-/// The address of a worker as the source sees it, which is that of its relay.
-pub(crate) fn address(index: usize) -> String {
-    format!("127.0.0.2:{}", WORKER_PORT as usize + index)
+/// The address of a worker as the source sees it, which is that of its relay if it has one.
+pub(crate) fn address(worker: &suite::Worker, index: usize) -> String {
+    let host = if worker.link.is_some() { "127.0.0.2" } else { "127.0.0.1" };
+    format!("{host}:{}", WORKER_PORT as usize + index)
 }
 
 struct Worker {
     child: Child,
-    relay: Relay,
+    relay: Option<Relay>,
 }
 
 /// Runs requests; whatever was started has ended when this returns.
@@ -127,7 +128,7 @@ pub(crate) fn run(
     let mut children: Vec<&mut Child> =
         workers.iter_mut().map(|worker| &mut worker.child).collect();
     server.wait(&mut serving, &mut children, LOADING)?;
-    workers.iter().for_each(|worker| worker.relay.shape(true));
+    workers.iter().filter_map(|worker| worker.relay.as_ref()).for_each(|relay| relay.shape(true));
     let (timings, wire_bytes) = requests(&server, served.model, &workers)?;
     let workers_bytes = resident(&workers).saturating_sub(before);
     serving.check()?;
@@ -177,11 +178,13 @@ pub(crate) fn links(setting: &Setting) -> Result<Vec<Link>> {
         let port = WORKER_PORT + u16::try_from(index)?;
         let server = edgeplan_link::Server::bind(&format!("127.0.0.1:{port}"), Limits::default())?;
         let relay = relay(index, port, worker)?;
-        relay.shape(true);
+        if let Some(relay) = &relay {
+            relay.shape(true);
+        }
         let stop = AtomicBool::new(false);
         let measured = thread::scope(|scope| {
             let serving = scope.spawn(|| server.serve(&stop, &|_| {}));
-            let measured = edgeplan_link::measure(&address(index), &AtomicBool::new(false));
+            let measured = edgeplan_link::measure(&address(worker, index), &AtomicBool::new(false));
             stop.store(true, Ordering::Relaxed);
             serving.join().map_err(|_| anyhow!("the server of links ended early"))??;
             Ok::<_, anyhow::Error>(measured?)
@@ -191,23 +194,21 @@ pub(crate) fn links(setting: &Setting) -> Result<Vec<Link>> {
     Ok(links)
 }
 
-/// The link to a worker, at full speed by default.
-fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
-    let shape = Shape {
-        bits_per_second: worker.bandwidth.0,
-        latency: Duration::from_nanos(worker.latency.0),
-    };
-    Relay::start(address(index).parse()?, ([127, 0, 0, 1], port).into(), shape)
+/// The link to a worker, at full speed by default; none where that is this machine's own.
+fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Option<Relay>> {
+    let listen = address(worker, index).parse()?;
+    let start = |shape| Relay::start(listen, ([127, 0, 0, 1], port).into(), shape);
+    worker.link.map(start).transpose()
 }
 
 /// Addresses of the servers that llama.cpp gets where it gets no export.
 fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
     let all = setting
         .worker
-        .keys()
+        .iter()
         .enumerate()
-        .filter(|(_, name)| command.wants(&setting.device(name), used));
-    all.map(|(index, _)| address(index)).collect::<Vec<_>>().join(",")
+        .filter(|(_, (name, _))| command.wants(&setting.device(name), used));
+    all.map(|(index, (_, worker))| address(worker, index)).collect::<Vec<_>>().join(",")
 }
 
 fn serve(
@@ -245,7 +246,8 @@ fn serve(
 
 /// A request to warm up, then some that count; bytes through all links for the last one.
 fn requests(server: &Server, model: &Model, workers: &[Worker]) -> Result<(Vec<Timings>, u64)> {
-    let bytes = || workers.iter().map(|w| w.relay.bytes().iter().sum::<u64>()).sum::<u64>();
+    let relays = || workers.iter().filter_map(|worker| worker.relay.as_ref());
+    let bytes = || relays().map(|relay| relay.bytes().iter().sum::<u64>()).sum::<u64>();
     let start = Instant::now();
     let (mut timings, mut wire) = (Vec::new(), 0);
     server.ask(&tokens(model, 0)[..2], 2).context("the first request")?;
