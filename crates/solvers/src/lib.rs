@@ -12,7 +12,6 @@ use edgeplan_search::ChainSearch;
 
 mod batching;
 mod enumeration;
-mod first;
 mod opinion;
 mod portfolio;
 mod scheduling;
@@ -20,7 +19,6 @@ mod scheduling;
 pub use edgeplan_ilp::FORMULATION;
 
 pub use batching::{BATCHING, find_batching};
-use first::FirstThatTakes;
 pub use opinion::{Effort, Opinion, second_opinion};
 use portfolio::{Portfolio, compact, has_insides, shares_memory};
 pub use scheduling::{SCHEDULING, find_scheduling};
@@ -90,8 +88,8 @@ fn counts() -> Counts {
 }
 
 /// Places layers whose formats are given: the dynamic program, where it takes the question.
-fn placement() -> FirstThatTakes {
-    FirstThatTakes([Box::new(ChainExact::default()), Box::new(chain_search())])
+fn placement() -> Vec<DeploymentSolver> {
+    vec![Box::new(ChainExact::default()), Box::new(chain_search())]
 }
 
 fn chain_search() -> ChainSearch {
@@ -204,14 +202,14 @@ pub const DEPLOYMENT: &[Entry] = &[
         guarantee: Guarantee::Heuristic,
         about: "the smallest mix within the quality budget, then its best placement",
         reference: "LLM-PQ's sequential baseline, arXiv 2403.01136",
-        make: &|| Box::new(QuantizeThenPlace { place: Box::new(placement()) }),
+        make: &|| Box::new(QuantizeThenPlace { place: placement() }),
     },
     Entry {
         name: "one-format",
         guarantee: Guarantee::Heuristic,
         about: "each format for all layers in turn, in its best placement",
         reference: "folklore",
-        make: &|| Box::new(OneFormat { place: Box::new(placement()) }),
+        make: &|| Box::new(OneFormat { place: placement() }),
     },
     Entry {
         name: "llama-fit",
