@@ -12,8 +12,9 @@ use edgeplan_runtimes::{Order, Request, Runtime, export, latency, nearest};
 use serde::Serialize;
 
 use crate::Error;
-use crate::answer::{Progress, Task, answer, believed};
+use crate::answer::{Progress, Task, believed};
 use crate::cache::CacheChoice;
+use crate::runs::answer_in_runs;
 use crate::session::{Inputs, Session, View};
 
 /// What is to be exported, and for whom.
@@ -243,11 +244,13 @@ impl Session {
         let session = self.viewed(View::Within(engine))?.resolved(task, progress)?;
         let deployment = session.deployment().clone();
         one_model(&deployment)?;
-        let (outcome, _) = answer(&deployment, task, progress);
+        let ((outcome, _), in_runs) = answer_in_runs(&deployment, Some(engine), task, progress);
         let solver = task.solver(&deployment).name;
         let outcome = believed(solver, outcome)?;
         let mut remarks = vec![headline(&deployment, solver, &outcome)];
         remarks.extend(session.cache_choice().map(CacheChoice::text));
+        let in_runs = in_runs.zip(outcome.cost());
+        remarks.extend(in_runs.map(|(in_runs, cost)| in_runs.text(&deployment, cost)));
         let plan = outcome.plan.map(|plan| engine.arranged(&deployment, &plan));
         Ok(plan.map(|plan| Chosen { session, deployment, plan, remarks }))
     }
@@ -324,7 +327,7 @@ impl Session {
         let session = self.viewed(View::Within(engine))?;
         let deployment = session.deployment().clone();
         let near = nearest(&deployment, given.deployment, given.plan).map_err(Error::Impossible)?;
-        let (outcome, _) = answer(&near, task, progress);
+        let ((outcome, _), _) = answer_in_runs(&near, Some(engine), task, progress);
         let outcome = believed(task.solver(&near).name, outcome)?;
         let proven = matches!(outcome.verdict, Verdict::Optimal { .. });
         let Some(plan) = outcome.plan else { return Ok(None) };

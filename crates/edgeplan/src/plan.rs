@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use crate::Error;
 
-use crate::answer::{Progress, Task, answer};
+use crate::answer::{Progress, Task};
 use crate::cache::{CacheChoice, CacheKeys};
 use crate::certificate::{CertifiedKey, bound_text};
 use crate::choice::Unsure;
@@ -24,6 +24,7 @@ use crate::diagnosis::{Diagnosis, DiagnosisKeys};
 use crate::opinion::{self, OpinionKeys};
 use crate::rederived::{Rederived, RederivedKeys};
 use crate::robust::{Robust, RobustKeys};
+use crate::runs::{InRuns, answer_in_runs};
 use crate::session::Session;
 use crate::sought::{self, SoughtKeys};
 use crate::summary::Summary;
@@ -57,6 +58,9 @@ pub struct Planned {
     pub outcome: Outcome<Plan>,
     /// Who answered the same question beside the solver, and what.
     pub second_opinion: Option<Opinion>,
+    /// What it costs that the engine of the question wants blocks in runs; none where it does not,
+    /// or where that costs nothing.
+    pub in_runs: Option<InRuns>,
     /// What the independent checker says of the bound; none of an answer that proves nothing.
     pub rederived: Option<Rederived>,
     /// What is in the way; of an infeasible question only.
@@ -81,7 +85,8 @@ impl Session {
     /// ```
     pub fn plan(&self, task: &Task<'_>, progress: &mut dyn Progress) -> Planned {
         let deployment = self.deployment();
-        let (mut outcome, second_opinion) = answer(deployment, task, progress);
+        let ((mut outcome, second_opinion), in_runs) =
+            answer_in_runs(deployment, self.engine(), task, progress);
         let rederived = Rederived::of(deployment, task, &mut outcome, progress);
         let diagnosis = (outcome.verdict == Verdict::Infeasible)
             .then(|| Diagnosis::of(deployment, task, progress));
@@ -94,7 +99,17 @@ impl Session {
         let baselines = tried.into_iter().map(|(one, _)| one).collect();
         let solver = task.solver(deployment).name;
         let robust = None;
-        Planned { solver, outcome, second_opinion, rederived, diagnosis, baselines, unsure, robust }
+        Planned {
+            solver,
+            outcome,
+            second_opinion,
+            in_runs,
+            rederived,
+            diagnosis,
+            baselines,
+            unsure,
+            robust,
+        }
     }
 
     /// As [`Session::plan`], with the robust plan in place of that of the predicted times
@@ -150,6 +165,8 @@ struct PlannedKeys {
     answer: DeploymentAnswer,
     second_opinion: Option<OpinionKeys>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    in_runs: Option<InRuns>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     sought: Option<SoughtKeys>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<CacheKeys>,
@@ -201,6 +218,7 @@ impl Planned {
         Ok(PlannedKeys {
             answer,
             second_opinion: opinion.map(|opinion| OpinionKeys::new(deployment, opinion)),
+            in_runs: self.in_runs,
             sought: session.sought().map(|sought| sought.keys()),
             cache: session.cache_choice().map(CacheChoice::keys),
             plan,
@@ -244,6 +262,8 @@ impl Planned {
         parts.extend(sought::text(session));
         parts.extend(session.cache_choice().map(CacheChoice::text));
         parts.push(headline(deployment, self.solver, outcome));
+        let in_runs = self.in_runs.zip(outcome.cost());
+        parts.extend(in_runs.map(|(in_runs, cost)| in_runs.text(deployment, cost)));
         if double_checked || outcome.verdict.is_wrong() {
             let second = self.second_opinion.as_ref();
             parts.push(opinion::text(deployment, &outcome.verdict, second));

@@ -235,6 +235,14 @@ impl Session {
         self.workload.as_ref()
     }
 
+    /// The engine that plans must be within; none where any plan will do.
+    pub(crate) fn engine(&self) -> Option<&'static Runtime> {
+        match self.view {
+            View::Within(runtime) => Some(runtime),
+            View::Open | View::PricedFor(_) => None,
+        }
+    }
+
     /// The same question in another view: nothing is read again.
     ///
     /// See [`View`] for an example.

@@ -22,6 +22,7 @@ mod restrict;
 mod runtime;
 mod shell;
 
+pub use arrange::BlockRuns;
 pub use chain::{Placed, placed};
 pub use export::{Order, Request, export};
 pub use express::{latency, nearest};

@@ -10,7 +10,7 @@ use edgeplan_problem::deployment::{
 };
 use edgeplan_problem::format::Format;
 use edgeplan_problem::{Nanos, Problem as _};
-use edgeplan_runtimes::{Order, Request, Runtime, export};
+use edgeplan_runtimes::{BlockRuns, Order, Request, Runtime, export};
 
 const PC: &str = "source = 'pc'\n[host.pc]\n\
     devices = ['catalog:rtx-3090', 'catalog:rtx-3060', 'catalog:ryzen-9-5900x']\n\
@@ -309,4 +309,28 @@ fn engines_of_one_device_per_host_refuse_others() {
     assert_eq!(open.models[0].layers.len(), 24);
     let error = runtime.restrict(&open).unwrap_err();
     assert_eq!(error, "host pc: several devices; exo runs one device per host");
+}
+
+#[test]
+fn runs_are_pinned_and_have_neighbours() {
+    let case = Case::new(PC, "catalog:llama-3.1-8b").unwrap();
+    let last = case.plan(|part| match part {
+        Part::Embedding => "pc/cpu",
+        part if part.block() >= Some(30) && part != Part::Head => "pc/cpu",
+        _ => "pc/cuda0",
+    });
+    let runs = BlockRuns::of(&case.question, &last);
+    let pinned = |runs: &BlockRuns| {
+        let question = runs.question(&case.question).unwrap();
+        let layers = question.models[0].layers.iter();
+        let attention = layers.filter(|l| matches!(l.role.part(), Some(Part::Attention(_))));
+        attention.filter(|layer| layer.pin == Some(question.source)).count()
+    };
+    assert_eq!(pinned(&runs), 2);
+    // 1 or 2 of two blocks to the card; 1, 2, 4, 8 or 16 of 30 from it.
+    let mut near: Vec<usize> = runs.near().iter().map(pinned).collect();
+    near.sort_unstable();
+    assert_eq!(near, [0, 1, 3, 4, 6, 10, 18]);
+    let question = runs.question(&case.question).unwrap();
+    assert!(runs.near()[0].question(&question).is_none(), "pinned elsewhere");
 }
