@@ -21,7 +21,6 @@ const OF_REST: f64 = 0.3;
 ///
 /// See [`Session::plan`](crate::Session::plan) for an example.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
 pub struct InRuns {
     /// The engine that wants them.
     pub engine: &'static str,
