@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use edgeplan::{Changes, Export, Limits, Problem as _, Quiet, Runtime, Sources, Task};
 
-/// gpt-oss has windows in every other block, so that those whose caches are large lie in RAM where a
-/// card is full; llama.cpp puts the first blocks there, and no others.
+/// gpt-oss has windows in every other block, so that those whose caches are large lie in RAM where
+/// a card is full; llama.cpp puts the first blocks there, and no others.
 #[test]
 fn a_plan_for_an_engine_is_one_that_it_can_run() {
     let engine = Runtime::find("llama.cpp").unwrap();

@@ -15,9 +15,10 @@ use edgeplan_problem::{Answer, Problem as _, Run, Solver, SolverError, Unsupport
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offloading {
-    /// `--fit`: all layers in proportion to memory where that fits. Else layers fill the accelerators
-    /// from the last one on; of a model with experts first all layers without these, then whole layers from the front, so that the experts of the last
-    /// blocks stay in RAM. Its last step, which parts one more layer, is left out.
+    /// `--fit`: all layers in proportion to memory where that fits. Else layers fill the
+    /// accelerators from the last one on; of a model with experts first all layers without these,
+    /// then whole layers from the front, so that the experts of the last blocks stay in RAM. Its
+    /// last step, which parts one more layer, is left out.
     Fit,
     /// `--n-cpu-moe N` at its best N: the experts of the first N blocks stay in RAM.
     CpuExperts,

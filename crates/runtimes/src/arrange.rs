@@ -41,7 +41,8 @@ pub struct BlockRuns {
 }
 
 impl BlockRuns {
-    /// As many blocks on each device as a plan of one model has there, the source's processor first.
+    /// As many blocks on each device as a plan of one model has there, the source's processor
+    /// first.
     pub fn of(deployment: &Deployment, plan: &Plan) -> Self {
         let (model, layers) = (&deployment.models[0], &plan.models[0]);
         let counted = |run: Vec<Span>| {

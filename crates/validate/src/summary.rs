@@ -157,8 +157,8 @@ fn median_and_least(values: Vec<f64>) -> String {
 }
 
 /// What is on one machine, for people.
-const MACHINES: &str = "Several machines on one: each is a core with some of its instructions (all, \
-    AVX without AVX2, SSE 4.2), each link a relay of that bandwidth and latency \
+const MACHINES: &str = "Several machines on one: each is a core with some of its instructions \
+    (all, AVX without AVX2, SSE 4.2), each link a relay of that bandwidth and latency \
     ([`llama-cpp.toml`](../../bench-data/validation/llama-cpp.toml)). Every cut was exported, \
     started by the exported scripts, and asked for tokens; `default` is llama.cpp told of its \
     servers and nothing else.";
