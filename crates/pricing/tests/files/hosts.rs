@@ -130,7 +130,8 @@ fn a_server_of_the_host_is_read_a_tensor_at_a_time() {
     assert_eq!(message(experts, 1, CPU), Nanos(129 * 3 * 10_000 + moving));
     // What the eight experts of a token make is weighed and added on the next device.
     assert_eq!(message(experts, CPU, 1), Nanos(129 * 10_000 + 8 * moving));
-    // A block in two parts sends the graphs again: of half of 48 blocks, 1.25 ns a byte at both ends.
+    // A block in two parts sends the graphs again: of half of 48 blocks, 1.25 ns a byte at both
+    // ends.
     let graph = RpcOverhead { graph: 1000, ..rpc };
     let engine = EngineTraits { rpc: graph, ..engine };
     let again = priced(served, "catalog:qwen3-30b-a3b", &Workload { engine, ..workload() });
