@@ -17,6 +17,9 @@ use crate::answer;
 const GAP: f64 = 1e-4;
 const TIME: Duration = Duration::from_secs(20);
 const NANO: f64 = 1e9;
+/// Where one limit joins hundreds of layers, an integer program is proven in seconds and a chain's
+/// labels are not.
+const SOLVER: &str = "highs";
 
 /// The best recipe of the size of another.
 pub(super) struct Rearranged {
@@ -65,14 +68,14 @@ pub(super) fn rearranged(
     };
     let limits = || Limits { time: Some(TIME), gap: GAP, ..Limits::default() };
     let least = question(Objective::Latency, bytes - fixed, None);
-    let outcome = answer(&least, "chain-search", limits())?;
-    let bound = outcome.lower_bound().context("chain-search has a bound")?;
+    let outcome = answer(&least, SOLVER, limits())?;
+    let bound = outcome.lower_bound().context("HiGHS has a bound")?;
     let plan = outcome.plan.context("a recipe fits into its own size")?;
     let found = least.evaluate(&plan);
     // Rounding to billionths adds up to one for each tensor.
     let allowed = Loss((divergence * NANO).round() as u64 + layers.len() as u64);
     let smallest = question(Objective::Memory, 2 * bytes, Some(allowed));
-    let outcome = answer(&smallest, "chain-search", limits())?;
+    let outcome = answer(&smallest, SOLVER, limits())?;
     let smallest = outcome.cost().context("a recipe is within its own divergence")?;
     let used: u64 = found.account.devices.iter().map(|device| device.weights.0).sum();
     Ok(Rearranged {
