@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use edgeplan_files::write_atomic;
+use edgeplan_pareto::recipes;
 use edgeplan_report::table::csv;
-use edgeplan_reproduction::{findings, recipes, speeds, table, throughput};
+use edgeplan_reproduction::{findings, speeds, table, throughput};
 
 use crate::reply::{Reply, check_all, write_record};
 

@@ -70,7 +70,8 @@ mod tests {
     fn questions_come_with_their_first_answer() {
         let text = r#"{"version": "1.1", "data": [{"title": "t", "paragraphs": [{"context": "C.",
             "qas": [{"id": "1", "question": "Q?", "answers": [{"text": "A", "answer_start": 0},
-            {"text": "B", "answer_start": 1}]}, {"id": "2", "question": "R?", "answers": []}]}]}]}"#;
+            {"text": "B", "answer_start": 1}]},
+            {"id": "2", "question": "R?", "answers": []}]}]}]}"#;
         let found = exercises("s.json", text).unwrap();
         let expected =
             Exercise { prompt: "C.\nQuestion: Q?\nAnswer:".into(), answer: " A\n".into() };

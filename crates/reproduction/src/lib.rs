@@ -6,7 +6,6 @@ mod dilemma;
 mod dilemma_program;
 mod edgeshard;
 mod gus;
-pub mod recipes;
 pub mod speeds;
 pub mod throughput;
 

@@ -135,9 +135,11 @@ pub fn recipes(folder: &Path, files: &[PathBuf], probe: &str, kinds: &[String]) 
 }
 
 impl Beside {
-    /// Share of the recipe's divergence that the best recipe does not have.
+    /// Share of the recipe's divergence that the best recipe does not have, in percent; below 0
+    /// where the search ended first.
     fn less(&self) -> f64 {
-        1.0 - self.best / self.divergence
+        // Not -0.
+        (1000.0 * (1.0 - self.best / self.divergence)).round() / 10.0 + 0.0
     }
 }
 
@@ -171,7 +173,7 @@ impl Display for Recipes {
                 format!("{:.5}", one.divergence),
                 format!("{:.5}", one.best),
                 format!("{:.5}", one.bound),
-                format!("{:.1} %", 100.0 * one.less()),
+                format!("{:.1} %", one.less()),
                 read(one.best_perplexity),
                 format!("{:+.2} %", 100.0 * (one.smallest_bytes as f64 / one.bytes as f64 - 1.0)),
                 one.kinds.to_string(),

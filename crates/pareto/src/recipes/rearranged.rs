@@ -5,13 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use edgeplan::{ask, believed};
 use edgeplan_problem::deployment::{
     Deployment, Device, DeviceId, Layer, LayerOption, Message, Model, Objective, Placement,
 };
 use edgeplan_problem::{Bytes, Limits, Loss, Nanos, Problem as _};
+use edgeplan_solvers::find;
 
 use super::suite::{Recipe, Suite};
-use crate::answer;
 
 /// A relative gap at which a recipe counts as proven.
 const GAP: f64 = 1e-4;
@@ -66,16 +67,20 @@ pub(super) fn rearranged(
             bottleneck_max: None,
         }
     };
-    let limits = || Limits { time: Some(TIME), gap: GAP, ..Limits::default() };
+    let answer = |question: &Deployment| {
+        let entry = find(SOLVER).with_context(|| format!("{SOLVER} is registered"))?;
+        let limits = Limits { time: Some(TIME), gap: GAP, ..Limits::default() };
+        anyhow::Ok(believed(SOLVER, ask(question, entry, limits))?)
+    };
     let least = question(Objective::Latency, bytes - fixed, None);
-    let outcome = answer(&least, SOLVER, limits())?;
+    let outcome = answer(&least)?;
     let bound = outcome.lower_bound().context("HiGHS has a bound")?;
     let plan = outcome.plan.context("a recipe fits into its own size")?;
     let found = least.evaluate(&plan);
     // Rounding to billionths adds up to one for each tensor.
     let allowed = Loss((divergence * NANO).round() as u64 + layers.len() as u64);
     let smallest = question(Objective::Memory, 2 * bytes, Some(allowed));
-    let outcome = answer(&smallest, SOLVER, limits())?;
+    let outcome = answer(&smallest)?;
     let smallest = outcome.cost().context("a recipe is within its own divergence")?;
     let used: u64 = found.account.devices.iter().map(|device| device.weights.0).sum();
     Ok(Rearranged {
