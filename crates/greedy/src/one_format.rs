@@ -9,8 +9,8 @@ use crate::placing::{placed, supports};
 /// The best placement by `place` of any recipe that all layers have and that loses no more than
 /// allowed. What choosing per layer wins over it is the value of mixing formats.
 pub struct OneFormat {
-    /// Places layers whose formats are given.
-    pub place: Box<dyn Solver<Deployment> + Send>,
+    /// Place layers whose formats are given: the first that takes the question does.
+    pub place: Vec<Box<dyn Solver<Deployment> + Send>>,
 }
 
 impl std::fmt::Debug for OneFormat {
@@ -21,13 +21,13 @@ impl std::fmt::Debug for OneFormat {
 
 impl Solver<Deployment> for OneFormat {
     fn supports(&self, problem: &Deployment) -> Result<(), Unsupported> {
-        supports(self.place.as_ref(), problem)
+        supports(&self.place, problem)
     }
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         for mix in uniform_mixes(run.problem()) {
             run.step()?;
-            if let Some(plan) = placed(self.place.as_ref(), run, &mix) {
+            if let Some(plan) = placed(&self.place, run, &mix) {
                 run.incumbent(&plan);
             }
         }

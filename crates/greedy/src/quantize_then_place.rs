@@ -9,8 +9,8 @@ use crate::placing::{placed, supports};
 
 /// The smallest mix within the quality budget, placed by `place`.
 pub struct QuantizeThenPlace {
-    /// Places layers whose formats are given.
-    pub place: Box<dyn Solver<Deployment> + Send>,
+    /// Place layers whose formats are given: the first that takes the question does.
+    pub place: Vec<Box<dyn Solver<Deployment> + Send>>,
 }
 
 impl std::fmt::Debug for QuantizeThenPlace {
@@ -21,12 +21,12 @@ impl std::fmt::Debug for QuantizeThenPlace {
 
 impl Solver<Deployment> for QuantizeThenPlace {
     fn supports(&self, problem: &Deployment) -> Result<(), Unsupported> {
-        supports(self.place.as_ref(), problem)
+        supports(&self.place, problem)
     }
 
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         let mix = mixes(run.problem(), 0, 1).pop();
-        let plan = mix.and_then(|mix| placed(self.place.as_ref(), run, &mix));
+        let plan = mix.and_then(|mix| placed(&self.place, run, &mix));
         // A bound would hold for this mix only.
         Ok(plan.map_or(Answer::Unknown { lower_bound: None }, |plan| Answer::Plan {
             plan,

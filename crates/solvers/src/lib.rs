@@ -87,6 +87,11 @@ fn counts() -> Counts {
     Counts::new(Highs).starting_from(Policy::new(Kind::FastestFirst))
 }
 
+/// Places layers whose formats are given: the dynamic program, where it takes the question.
+fn placement() -> Vec<DeploymentSolver> {
+    vec![Box::new(ChainExact::default()), Box::new(chain_search())]
+}
+
 fn chain_search() -> ChainSearch {
     let search = ChainSearch::default().starting_from(Policy::new(Kind::FastestFirst));
     let quick = ChainExact { states_max: QUICK_STATES, ..ChainExact::default() };
@@ -197,14 +202,14 @@ pub const DEPLOYMENT: &[Entry] = &[
         guarantee: Guarantee::Heuristic,
         about: "the smallest mix within the quality budget, then its best placement",
         reference: "LLM-PQ's sequential baseline, arXiv 2403.01136",
-        make: &|| Box::new(QuantizeThenPlace { place: Box::new(ChainExact::default()) }),
+        make: &|| Box::new(QuantizeThenPlace { place: placement() }),
     },
     Entry {
         name: "one-format",
         guarantee: Guarantee::Heuristic,
         about: "each format for all layers in turn, in its best placement",
         reference: "folklore",
-        make: &|| Box::new(OneFormat { place: Box::new(ChainExact::default()) }),
+        make: &|| Box::new(OneFormat { place: placement() }),
     },
     Entry {
         name: "llama-fit",

@@ -101,8 +101,8 @@ pub(crate) struct Machine {
     pub(crate) memory: Memory,
 }
 
-/// One core of this machine, behind a link: a relay of that bandwidth and latency, or what processes
-/// of one machine have between them.
+/// One core of this machine, behind a link: a relay of that bandwidth and latency, or what
+/// processes of one machine have between them.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Worker {

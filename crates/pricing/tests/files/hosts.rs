@@ -130,6 +130,20 @@ fn a_server_of_the_host_is_read_a_tensor_at_a_time() {
     assert_eq!(message(experts, 1, CPU), Nanos(129 * 3 * 10_000 + moving));
     // What the eight experts of a token make is weighed and added on the next device.
     assert_eq!(message(experts, CPU, 1), Nanos(129 * 10_000 + 8 * moving));
+    // A block in two parts sends the graphs again: of half of 48 blocks, 1.25 ns a byte at both ends.
+    let graph = RpcOverhead { graph: 1000, ..rpc };
+    let engine = EngineTraits { rpc: graph, ..engine };
+    let again = priced(served, "catalog:qwen3-30b-a3b", &Workload { engine, ..workload() });
+    let hop = |instance: &Deployment, part: Part, from: usize, to: usize| {
+        let output = layer(instance, part).output;
+        instance.models[0].messages[output].time[from * 2 + to].unwrap().0
+    };
+    let bytes = 24 * 1000 * 129;
+    let more = |part, from, to| hop(&again, part, from, to) - hop(&instance, part, from, to);
+    for (from, to) in [(CPU, 1), (1, CPU)] {
+        assert!(more(attention, from, to).abs_diff(bytes / 8 + bytes * 5 / 4) <= 1);
+        assert_eq!(more(experts, from, to), 0);
+    }
     // Weights in RAM stay there.
     let alone = EngineTraits { offload: false, ..engine };
     let alone = priced(served, "catalog:qwen3-30b-a3b", &Workload { engine: alone, ..workload() });
