@@ -87,7 +87,7 @@ pub(super) fn rearranged(
         divergence: found.cost.as_f64() / NANO,
         bound: bound.as_f64() / NANO,
         bytes: fixed + used,
-        smallest: fixed + smallest.0 as u64,
+        smallest: fixed + smallest.0,
     })
 }
 
