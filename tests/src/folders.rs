@@ -168,13 +168,20 @@ impl Tiny {
 
     /// Mean loss of what follows each token of these windows, in nats.
     pub fn loss(&self, windows: &[Vec<usize>]) -> f64 {
+        let all: Vec<_> = windows.iter().map(|window| (window.clone(), window.len() - 1)).collect();
+        self.loss_of_last(&all)
+    }
+
+    /// Mean loss of so many tokens at the end of each window, in nats.
+    pub fn loss_of_last(&self, windows: &[(Vec<usize>, usize)]) -> f64 {
         let (mut sum, mut count) = (0.0, 0);
-        for window in windows {
+        for (window, last) in windows {
             let logits = match self.config["model_type"] == "opt" {
                 true => self.opt_logits(window),
                 false => self.llama_logits(window),
             };
-            for (logits, &next) in logits.iter().zip(&window[1..]) {
+            let first = window.len() - last;
+            for (logits, &next) in logits[first - 1..].iter().zip(&window[first..]) {
                 let most = logits.iter().copied().fold(f32::MIN, f32::max);
                 let all: f64 = logits.iter().map(|&x| f64::from(x - most).exp()).sum();
                 sum += all.ln() - f64::from(logits[next] - most);

@@ -56,6 +56,48 @@ fn losses_are_those_of_plain_loops() {
 }
 
 #[test]
+fn of_questions_the_loss_is_that_of_answers() {
+    let folder = tempfile::tempdir().unwrap();
+    let (model, words) = (path(folder.path(), "opt"), path(folder.path(), "squad.json"));
+    let tiny = Tiny::opt(4, true);
+    tiny.write(Path::new(&model), 1, false);
+    let asked = [("Where is heaven?", "above"), ("What was void?", "the earth"), ("Who?", "God")];
+    let questions: Vec<Value> = asked
+        .iter()
+        .map(|(question, answer)| {
+            serde_json::json!({"question": question, "answers": [{"text": answer}]})
+        })
+        .collect();
+    let paragraph = serde_json::json!({"context": TEXT, "qas": questions});
+    let file = serde_json::json!({"data": [{"paragraphs": [paragraph]}]});
+    std::fs::write(&words, file.to_string()).unwrap();
+    // A byte is a token: windows are the last bytes up to the end of an answer and its newline.
+    let windows: Vec<(Vec<usize>, usize)> = asked
+        .iter()
+        .map(|(question, answer)| {
+            let whole = format!("{TEXT}\nQuestion: {question}\nAnswer: {answer}\n");
+            let window = &whole.as_bytes()[whole.len() - CONTEXT..];
+            (window.iter().map(|&byte| byte.into()).collect(), answer.len() + 2)
+        })
+        .collect();
+    let found = verify(&model, &model, &words);
+    close(&found["original_loss_nats"], tiny.loss_of_last(&windows));
+    assert_eq!(found["tokens"], 3 * CONTEXT);
+    // DILEMMA's figure: its constraint on weights, a format for each layer, loss of answers.
+    let (sensed, points) = (path(folder.path(), "sense.jsonl"), path(folder.path(), "points.csv"));
+    let on = ["--text", &words, "--tokens", "96", "--context", "32"];
+    let formats = ["--formats", "f16,q8_0,q4_0", "--probes", "q4_0", "--out", &sensed];
+    json(&[&["sensitivity", &model], &on[..], &formats].concat());
+    let asked = ["pareto", &model, "--sensitivity", &sensed, "--budgets", "4", "--out", &points];
+    let found = json(&[&asked[..], &on].concat());
+    close(&found["loss_nats"], tiny.loss_of_last(&windows));
+    let all = found["points"].as_array().unwrap();
+    let own: Vec<&Value> = all.iter().filter(|p| p["series"] == "DILEMMA's constraint").collect();
+    let ratio = |point: &Value| point["ratio"].as_f64().unwrap();
+    assert!(own.len() >= 3 && ratio(own[0]) > 1.3 * ratio(own[own.len() - 1]), "{found}");
+}
+
+#[test]
 fn an_opt_is_measured_and_planned_but_never_written() {
     let folder = tempfile::tempdir().unwrap();
     let words = words(folder.path());

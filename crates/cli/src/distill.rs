@@ -69,7 +69,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let context = arguments.context as usize;
     let mut words = Text::read(text, path)?;
     let held_out = words.hold_out(PARTS).pieces(arguments.held_out as usize, context)?;
-    let pieces = words.pieces(arguments.tokens as usize, context)?;
+    let pieces = words.pieces(arguments.tokens as usize, context)?.into_iter();
+    let pieces: Vec<_> = pieces.map(|windows| windows.tokens).collect();
     let teacher = load(path, context)?;
     let reference = Reference::new(&teacher, held_out, KEPT_MAX, &mut || {})?;
     let settings = DistillationSettings {

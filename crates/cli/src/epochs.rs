@@ -8,12 +8,12 @@ use anyhow::{Result, bail};
 use edgeplan::Limits;
 use edgeplan::epochs::Sweep;
 use edgeplan_batching::paper::MODELS;
-use edgeplan_files::{check_writable, write_atomic};
+use edgeplan_files::write_atomic;
 use edgeplan_report::curves::svg;
 
 use crate::argument::{number, seconds};
 use crate::batch::{Radio, find_solver};
-use crate::reply::{Reply, command_line};
+use crate::reply::{Reply, check_all, write_record};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -56,9 +56,7 @@ fn per_second(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    for path in [&arguments.csv, &arguments.svg].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    check_all([arguments.csv.as_ref(), arguments.svg.as_ref()])?;
     let entries =
         arguments.solver.iter().map(|name| find_solver(name)).collect::<Result<Vec<_>>>()?;
     let models: Vec<String> = match arguments.model.is_empty() {
@@ -86,9 +84,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     if watch::interrupted() {
         bail!("interrupted after {} cases; nothing is written", records.0.len());
     }
-    if let Some(path) = &arguments.csv {
-        write_atomic(path, &format!("# {}\n{}", command_line(), records.csv()))?;
-    }
+    write_record(arguments.csv.as_deref(), &records.csv())?;
     if let Some(path) = &arguments.svg {
         write_atomic(path, &svg(&records.curves()))?;
     }

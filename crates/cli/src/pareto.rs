@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::value_parser;
-use edgeplan_files::{check_writable, read_text, write_atomic};
+use edgeplan_files::{read_text, write_atomic};
 use edgeplan_model::sensitivity::measured::MeasuredSensitivity;
 use edgeplan_pareto::contest::{Contest, MIXES};
 use edgeplan_pareto::{Front, Sweep, points};
@@ -17,7 +17,7 @@ use edgeplan_quality::{Reference, Text, load};
 use edgeplan_report::curves::svg;
 
 use crate::engine::Engine;
-use crate::reply::{Reply, command_line};
+use crate::reply::{Reply, check_all, write_record};
 use crate::watch;
 
 #[derive(Debug, clap::Args)]
@@ -65,9 +65,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
-    for path in [&arguments.out, &arguments.svg].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    check_all([arguments.out.as_ref(), arguments.svg.as_ref()])?;
     let (path, file) = (&arguments.model, arguments.sensitivity.display().to_string());
     let sensed = MeasuredSensitivity::parse(&file, &read_text(&arguments.sensitivity)?)?;
     if let Some((programs, work, _lock)) = arguments.engine.open(path, &arguments.text)? {
@@ -87,9 +85,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     });
     drop(bar);
     let front = Front { model: spec.name, loss_nats: reference.loss, points: points? };
-    if let Some(path) = &arguments.out {
-        write_atomic(path, &format!("# {}\n{}", command_line(), front.csv()))?;
-    }
+    write_record(arguments.out.as_deref(), &front.csv())?;
     if let Some(path) = &arguments.svg {
         write_atomic(path, &svg(&front.curves()))?;
     }
@@ -117,8 +113,6 @@ fn contest(
     });
     drop(bar);
     let contested = contested?;
-    if let Some(path) = &arguments.out {
-        write_atomic(path, &format!("# {}\n{}", command_line(), contested.csv()))?;
-    }
+    write_record(arguments.out.as_deref(), &contested.csv())?;
     Ok(Reply::shown(arguments.json, &contested))
 }

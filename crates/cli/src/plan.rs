@@ -4,10 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use edgeplan::{PlanFiles, Task};
-use edgeplan_files::check_writable;
 
 use crate::question::SolveArguments;
-use crate::reply::{Reply, command_line};
+use crate::reply::{Reply, check_all, command_line};
 use crate::watch::{self, Watcher};
 
 #[derive(Debug, clap::Args)]
@@ -43,9 +42,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let task = Task { double_check: arguments.double_check, ..arguments.solve.task()? };
     // Before minutes of thought, not after them.
     let Arguments { out, svg: picture, html: page, certificate, .. } = arguments;
-    for path in [out, picture, page, certificate].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    check_all([out, picture, page, certificate].map(Option::as_ref))?;
     let mut progress = Watcher::new(session.deployment().objective);
     let planned = match arguments.robust {
         true => session.plan_robust(&task, &mut progress)?,

@@ -6,13 +6,14 @@ use std::str::FromStr as _;
 
 use anyhow::{Result, bail};
 use edgeplan_files::deployment::PlannedModel;
-use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_files::{to_json, write_atomic};
 use edgeplan_model::ModelSpec;
 use edgeplan_problem::recipe::FormatMix;
-use edgeplan_quality::apply::{Formats, bytes, from_mix, from_plan, write};
+use edgeplan_quality::Checkpoint;
+use edgeplan_quality::apply::{Formats, apply, bytes, from_mix, from_plan, write};
 use edgeplan_quality::shards::{Quantized, planned_model, shards};
 
-use crate::reply::Reply;
+use crate::reply::{Reply, check_all};
 use crate::watch;
 
 /// A model, and how its matrices are to be stored.
@@ -34,6 +35,10 @@ pub(crate) struct Arguments {
     /// GGUF file to write
     #[arg(long)]
     out: PathBuf,
+    /// Draw each weight anew within half a step of the format it is stored in, with this seed: for
+    /// `--recipe f16`, where a model is only to be had quantized
+    #[arg(long, value_name = "SEED", requires = "recipe")]
+    dither: Option<u64>,
     /// Write tensors and bytes by device to this JSON file
     #[arg(long, conflicts_with = "recipe")]
     lists: Option<PathBuf>,
@@ -65,16 +70,21 @@ impl Wanted {
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let Arguments { wanted, out, lists, .. } = arguments;
     let path = wanted.model()?;
-    for path in [Some(out), lists.as_ref()].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    check_all([Some(out), lists.as_ref()])?;
     let spec = edgeplan_model::load(&path.display().to_string())?;
     let (formats, planned) = wanted.formats(&spec)?;
     let mut stored = spec.layers.iter().flat_map(|layer| &layer.tensors).map(|t| t.native);
     let was_quantized = stored.any(|stored| stored.is_some_and(|stored| stored.is_quantized()));
     let total = bytes(&spec, &formats);
     let bar = watch::bar(total, "{bytes}/{total_bytes} {elapsed}");
-    write(path, &formats, &BTreeMap::new(), out, |bytes| bar.inc(bytes))?;
+    let (trained, progress) = (BTreeMap::new(), |bytes| bar.inc(bytes));
+    match arguments.dither {
+        None => write(path, &formats, &trained, out, progress)?,
+        Some(seed) => {
+            let mut drawn = Checkpoint::open(path)?.drawn_anew(seed);
+            apply(&mut drawn, &formats, &trained, out, progress)?;
+        }
+    }
     drop(bar);
     let made = edgeplan_model::load(&out.display().to_string())?;
     let devices = planned.map(|planned| shards(&planned, &made)).unwrap_or_default();

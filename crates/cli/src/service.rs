@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_files::{InputError, check_writable, read_text, write_atomic};
+use edgeplan_files::{InputError, read_text, write_atomic};
 use edgeplan_problem::Limits;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_report::curves;
@@ -17,7 +17,7 @@ use edgeplan_service::{
 
 use crate::argument::{number, seconds};
 use crate::question::find_solver;
-use crate::reply::{Reply, command_line};
+use crate::reply::{Reply, check_all, command_line};
 use crate::watch;
 
 const EXAMPLE: &str = include_str!("../../../bench-data/services/campus.toml");
@@ -73,9 +73,7 @@ fn load(text: &str) -> Result<f64, String> {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let platform = arguments.question.read()?;
-    for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    check_all([arguments.svg.as_ref(), arguments.html.as_ref()])?;
     watch::listen();
     let requests = requests(&platform)?;
     let choices = arguments.question.equip(&platform, &requests)?;

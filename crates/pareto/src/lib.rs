@@ -7,6 +7,7 @@ mod front;
 mod picture;
 mod plans;
 mod polish;
+pub mod recipes;
 
 use anyhow::Result;
 use edgeplan_model::ModelSpec;

@@ -36,13 +36,21 @@ pub(crate) enum Measure {
     Variance,
     /// Divergence, with one format for a whole layer, as DILEMMA has it.
     ByLayer,
+    /// DILEMMA's, with one format for a whole layer: its own constraint and variables.
+    Dilemma,
     /// Divergence, by the lower convex hull of size and loss alone.
     Greedy,
 }
 
 impl Measure {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::Divergence, Self::WeightDifference, Self::Variance, Self::ByLayer, Self::Greedy];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Divergence,
+        Self::WeightDifference,
+        Self::Variance,
+        Self::ByLayer,
+        Self::Dilemma,
+        Self::Greedy,
+    ];
 
     pub(crate) fn series(self) -> &'static str {
         match self {
@@ -50,6 +58,7 @@ impl Measure {
             Self::WeightDifference => "on weight difference",
             Self::Variance => "on variance",
             Self::ByLayer => "one format per layer",
+            Self::Dilemma => "DILEMMA's constraint",
             Self::Greedy => "greedy",
         }
     }
@@ -57,7 +66,9 @@ impl Measure {
     fn bound(self, budget: f64) -> Quality {
         match self {
             Self::Divergence | Self::ByLayer | Self::Greedy => Quality::MaxKl(budget),
-            Self::WeightDifference => Quality::MaxWeightDifference(Fraction(budget)),
+            Self::WeightDifference | Self::Dilemma => {
+                Quality::MaxWeightDifference(Fraction(budget))
+            }
             Self::Variance => Quality::MaxVariance(budget),
         }
     }
@@ -102,7 +113,7 @@ impl Planner {
             quality: Some(measure.bound(budget)),
             formats: self.formats.clone(),
             granularity: match measure {
-                Measure::ByLayer => Granularity::Layer,
+                Measure::ByLayer | Measure::Dilemma => Granularity::Layer,
                 _ => Granularity::TensorClass,
             },
             recipes_max: RECIPES,

@@ -13,9 +13,11 @@ use edgeplan_model::{ModelSpec, TensorClass, TensorSpec};
 use edgeplan_problem::format::Format;
 use edgeplan_problem::recipe::{FormatMix, Recipe};
 use edgeplan_reference_llama::LlamaError;
+use rand_pcg::Pcg64;
 use rayon::prelude::*;
 
 use crate::checkpoint::Checkpoint;
+use crate::dither::dither;
 use crate::folder::Folder;
 use crate::quantize::{dequantize, quantize};
 
@@ -277,13 +279,20 @@ impl Step {
         for some in firsts.chunks(PIECES) {
             let rows = |first: u64| each.min(self.from.rows() - first);
             let read = |&first: &u64| {
-                checkpoint.bytes(&self.from, first * row_bytes, rows(first) * row_bytes)
+                let at = first * row_bytes;
+                let bytes = checkpoint.bytes(&self.from, at, rows(first) * row_bytes)?;
+                Ok((self.from.offset + at, bytes))
             };
-            let pieces: Vec<Vec<u8>> = some.iter().map(read).collect::<Result<_, _>>()?;
+            let pieces: Vec<(u64, Vec<u8>)> =
+                some.iter().map(read).collect::<Result<_, InputError>>()?;
+            let seed = checkpoint.seed;
             let made: Vec<_> = pieces
                 .par_iter()
-                .map(|piece| {
-                    let values = dequantize(piece, found)?;
+                .map(|(at, piece)| {
+                    let mut values = dequantize(piece, found)?;
+                    if let Some(seed) = seed {
+                        dither(&mut values, found, &mut Pcg64::new(seed.into(), (*at).into()));
+                    }
                     if let Some(wrong) = values.iter().find(|value| !value.is_finite()) {
                         let problem = format!("an element is {wrong}; finite numbers are needed");
                         return Err(candle_core::Error::Msg(problem));

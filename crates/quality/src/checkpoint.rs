@@ -22,6 +22,8 @@ pub struct Checkpoint {
     pub header: Header,
     data: u64,
     file: File,
+    /// Seed of weights that are drawn anew.
+    pub(crate) seed: Option<u64>,
 }
 
 impl Checkpoint {
@@ -37,7 +39,14 @@ impl Checkpoint {
         };
         let error = |error: std::io::Error| InputError::file(&header.file, error.to_string());
         let file = File::open(path).map_err(error)?;
-        Ok(Self { header, data, file })
+        Ok(Self { header, data, file, seed: None })
+    }
+
+    /// The same, of which [`apply`](crate::apply::apply) writes floats that round to its weights
+    /// in place of the weights: each is drawn within half a step of the format it is stored in.
+    #[must_use]
+    pub fn drawn_anew(self, seed: u64) -> Self {
+        Self { seed: Some(seed), ..self }
     }
 
     /// The tensor of that name in the header.

@@ -69,7 +69,8 @@ pub fn fidelity(
     let promised = sensed.and_then(|sensed| predicted(&sensed, &formats(&spec)));
     let Excerpt { text, tokens, context } = excerpt;
     let pieces = Text::read(text, original)?.pieces(tokens, context)?;
-    let (tokens, count) = (pieces.iter().map(|piece| piece.elem_count()).sum(), pieces.len());
+    let (tokens, count) =
+        (pieces.iter().map(|piece| piece.tokens.elem_count()).sum(), pieces.len());
     let (teacher, student) = (crate::load(original, context)?, crate::load(path, context)?);
     if original_spec.vocab != spec.vocab || teacher.layers() != student.layers() {
         let problem = format!("not the same model as {}", original.display());

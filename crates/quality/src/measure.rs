@@ -17,6 +17,16 @@ pub struct Distance {
     pub loss: f64,
 }
 
+/// A few windows of a text.
+#[derive(Debug, Clone)]
+pub struct Windows {
+    /// `[windows, context]`
+    pub tokens: Tensor,
+    /// How many tokens count as what is to be expected, by window: the last so many. All have a
+    /// divergence.
+    pub scored: Vec<usize>,
+}
+
 /// An original on a text, to hold others against.
 #[derive(Debug)]
 pub struct Reference<'a> {
@@ -30,8 +40,7 @@ pub struct Reference<'a> {
 /// A few windows.
 #[derive(Debug)]
 struct Piece {
-    /// `[windows, context]`
-    tokens: Tensor,
+    windows: Windows,
     /// What enters the original's head, `[windows, context, hidden]`.
     last: Tensor,
     /// What leaves it, `[positions, vocab]`, where memory allows.
@@ -39,7 +48,7 @@ struct Piece {
 }
 
 impl<'a> Reference<'a> {
-    /// Runs the original over pieces of a text, `[windows, context]` each. Its logits are kept if
+    /// Runs the original over pieces of a text. Its logits are kept if
     /// they take no more than `kept_max` bytes; else they are computed again whenever they are
     /// needed. `progress` is called for every piece.
     ///
@@ -47,18 +56,18 @@ impl<'a> Reference<'a> {
     /// Those of candle.
     pub fn new(
         original: &'a Decoder,
-        pieces: Vec<Tensor>,
+        pieces: Vec<Windows>,
         kept_max: usize,
         progress: &mut dyn FnMut(),
     ) -> Result<Self> {
         let vocab = original.weight("output.weight")?.dim(0)?;
-        let tokens: usize = pieces.iter().map(Tensor::elem_count).sum();
+        let tokens: usize = pieces.iter().map(|windows| windows.tokens.elem_count()).sum();
         let keeps = tokens * vocab * 4 <= kept_max;
         let mut reference = Self { original, loss: 0.0, pieces: Vec::new() };
-        for tokens in pieces {
-            let last = original.run(0, original.layers() - 1, &tokens, &mut ())?;
+        for windows in pieces {
+            let last = original.run(0, original.layers() - 1, &windows.tokens, &mut ())?;
             let logits = keeps.then(|| original.head(&last, &mut ())?.flatten(0, 1)).transpose()?;
-            reference.pieces.push(Piece { tokens, last, logits });
+            reference.pieces.push(Piece { windows, last, logits });
             progress();
         }
         let lasts: Vec<Tensor> = reference.pieces.iter().map(|piece| piece.last.clone()).collect();
@@ -76,7 +85,7 @@ impl<'a> Reference<'a> {
 
     /// Token ids by piece, `[windows, context]`: what enters layer 0.
     pub fn tokens(&self) -> Vec<Tensor> {
-        self.pieces.iter().map(|piece| piece.tokens.clone()).collect()
+        self.pieces.iter().map(|piece| piece.windows.tokens.clone()).collect()
     }
 
     /// How far a student is that differs from the original in layer `first` or later; `states` is
@@ -92,11 +101,10 @@ impl<'a> Reference<'a> {
                 true => student.run(first, head, state, &mut ())?,
                 false => state.clone(),
             };
-            let (windows, context) = piece.tokens.dims2()?;
             let found = self.compare(student, piece, &last)?;
             sum = Distance { kl: sum.kl + found.kl, loss: sum.loss + found.loss };
-            count += windows * context;
-            targets += windows * (context - 1);
+            count += piece.windows.tokens.elem_count();
+            targets += piece.windows.scored.iter().sum::<usize>();
         }
         Ok(Distance { kl: sum.kl / count as f64, loss: sum.loss / targets.max(1) as f64 })
     }
@@ -104,7 +112,7 @@ impl<'a> Reference<'a> {
     /// Sums over the positions of a piece.
     fn compare(&self, student: &Decoder, piece: &Piece, last: &Tensor) -> Result<Distance> {
         let (windows, context, _) = last.dims3()?;
-        let tokens: Vec<u32> = piece.tokens.flatten_all()?.to_vec1()?;
+        let tokens: Vec<u32> = piece.windows.tokens.flatten_all()?.to_vec1()?;
         let mut sum = Distance::default();
         for first in (0..windows * context).step_by(ROWS) {
             let rows = ROWS.min(windows * context - first);
@@ -124,7 +132,9 @@ impl<'a> Reference<'a> {
                 .map(|(row, (ours, theirs))| {
                     let at = first + row;
                     // The last position of a window has no next token.
-                    let next = ((at + 1) % context != 0).then(|| tokens[at + 1] as usize);
+                    let left = context - 1 - at % context;
+                    let counts = left > 0 && left <= piece.windows.scored[at / context];
+                    let next = counts.then(|| tokens[at + 1] as usize);
                     distance(theirs, ours, next)
                 })
                 .collect::<Vec<Distance>>();

@@ -86,7 +86,7 @@ impl Survey<'_> {
         let spec = edgeplan_model::load(&file)?;
         sense::check(&spec, &file)?;
         let pieces = Text::read(text, self.model)?.pieces(tokens, context)?;
-        let tokens: usize = pieces.iter().map(|piece| piece.elem_count()).sum();
+        let tokens: usize = pieces.iter().map(|piece| piece.tokens.elem_count()).sum();
         let header = Header {
             schema: SCHEMA.into(),
             model: spec.name.clone(),

@@ -12,6 +12,8 @@ use edgeplan_reference_llama::LlamaError;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::{PreTokenizerWrapper, Tokenizer};
 
+use crate::measure::Windows;
+use crate::squad::{self, Exercise};
 use crate::{folder, sentencepiece};
 
 /// Positions that go through a layer together: enough for products to be efficient.
@@ -27,13 +29,24 @@ pub struct Text {
     /// What stands in place of the first token of each window, for models that begin a text with a
     /// token of its own; none for others.
     pub begin: Option<u32>,
+    /// Where answers end and how many tokens they have, in a text of questions and answers; empty
+    /// for other texts.
+    answers: Vec<Answer>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Answer {
+    end: usize,
+    length: usize,
 }
 
 impl Text {
-    /// Reads a text in the vocabulary of a GGUF file, or of a folder of safetensors.
+    /// Reads a text in the vocabulary of a GGUF file, or of a folder of safetensors. A text whose
+    /// name ends in `.json` is one of questions and answers in the form of SQuAD, of which each
+    /// window ends with an answer, and the loss is that of answers.
     ///
     /// # Errors
-    /// Files that cannot be read, a file without a vocabulary of byte pairs.
+    /// Files that cannot be read, a file without a vocabulary of byte pairs, JSON of another form.
     pub fn read(text: &Path, model: &Path) -> Result<Self, LlamaError> {
         let words = read_text(text)?;
         let Vocabulary { tokenizer, begin, prefix } = match model.is_dir() {
@@ -43,44 +56,83 @@ impl Text {
         let file = text.display().to_string();
         // Line by line, so that a long text is never split at once.
         let mut tokens = Vec::new();
-        let words = format!("{prefix}{words}");
-        for line in words.split_inclusive('\n') {
-            let encoded = tokenizer.encode_fast(line, false);
-            let encoded = encoded.map_err(|error| InputError::file(&file, error.to_string()))?;
-            tokens.extend_from_slice(encoded.get_ids());
+        let mut read = |text: &str| -> Result<usize, InputError> {
+            let before = tokens.len();
+            for line in text.split_inclusive('\n') {
+                let encoded = tokenizer.encode_fast(line, false);
+                let encoded =
+                    encoded.map_err(|error| InputError::file(&file, error.to_string()))?;
+                tokens.extend_from_slice(encoded.get_ids());
+            }
+            Ok(tokens.len() - before)
+        };
+        let mut answers = Vec::new();
+        if squad::is_kind_of(&file) {
+            let mut end = 0;
+            for Exercise { prompt, answer } in squad::exercises(&file, &words)? {
+                end += read(&format!("{prefix}{prompt}"))?;
+                let length = read(&answer)?;
+                end += length;
+                answers.push(Answer { end, length });
+            }
+        } else {
+            read(&format!("{prefix}{words}"))?;
         }
-        Ok(Self { file, tokens, begin })
+        Ok(Self { file, tokens, begin, answers })
     }
 
     /// Cuts off the last of so many equal parts, to be held out.
     pub fn hold_out(&mut self, parts: usize) -> Self {
         let kept = self.tokens.len() - self.tokens.len() / parts;
         let (file, tokens) = (self.file.clone(), self.tokens.split_off(kept));
-        Self { file, tokens, begin: self.begin }
+        let first = self.answers.partition_point(|answer| answer.end <= kept);
+        let answers = self.answers.split_off(first).into_iter();
+        let answers = answers.map(|answer| Answer { end: answer.end - kept, ..answer }).collect();
+        Self { file, tokens, begin: self.begin, answers }
     }
 
     /// At most `count` tokens of it in windows of `context`, spread evenly, a few windows a piece:
-    /// `[windows, context]`.
+    /// `[windows, context]`. Of questions and answers a window each, which ends with the answer.
     ///
     /// # Errors
-    /// A text that is shorter than one window.
-    pub fn pieces(&self, count: usize, context: usize) -> Result<Vec<Tensor>, LlamaError> {
-        let windows = (self.tokens.len() / context).min(count.div_ceil(context));
-        if windows == 0 {
+    /// A text that is shorter than one window, or has no answer behind one.
+    pub fn pieces(&self, count: usize, context: usize) -> Result<Vec<Windows>, LlamaError> {
+        let wanted = count.div_ceil(context);
+        let places = match self.answers.is_empty() {
+            true => self.spread(wanted, context),
+            false => self.answered(wanted, context),
+        };
+        if places.is_empty() {
             let problem = format!("{} tokens; {context} or more are needed", self.tokens.len());
             return Err(InputError::file(&self.file, problem).into());
         }
-        let gap = (self.tokens.len() - context) / windows.max(2).saturating_sub(1);
-        let starts: Vec<usize> = (0..windows).map(|window| window * gap).collect();
-        let piece = |starts: &[usize]| {
-            let tokens = starts.iter().flat_map(|&start| &self.tokens[start..start + context]);
-            let mut tokens: Vec<u32> = tokens.copied().collect();
+        let piece = |places: &[(usize, usize)]| {
+            let window = |&(start, _): &(usize, usize)| &self.tokens[start..start + context];
+            let mut tokens: Vec<u32> = places.iter().flat_map(window).copied().collect();
             if let Some(begin) = self.begin {
                 tokens.iter_mut().step_by(context).for_each(|first| *first = begin);
             }
-            Ok(Tensor::from_vec(tokens, (starts.len(), context), &Device::Cpu)?)
+            let tokens = Tensor::from_vec(tokens, (places.len(), context), &Device::Cpu)?;
+            Ok(Windows { tokens, scored: places.iter().map(|&(_, scored)| scored).collect() })
         };
-        starts.chunks((PIECE / context).max(1)).map(piece).collect()
+        places.chunks((PIECE / context).max(1)).map(piece).collect()
+    }
+
+    /// Starts of windows over all of the text, of which each token but the first is scored.
+    fn spread(&self, wanted: usize, context: usize) -> Vec<(usize, usize)> {
+        let windows = (self.tokens.len() / context).min(wanted);
+        let room = self.tokens.len().saturating_sub(context);
+        let gap = room / windows.max(2).saturating_sub(1);
+        (0..windows).map(|window| (window * gap, context - 1)).collect()
+    }
+
+    /// Starts of windows that end with answers, and the lengths of these.
+    fn answered(&self, wanted: usize, context: usize) -> Vec<(usize, usize)> {
+        let fits = |answer: &&Answer| answer.end >= context && answer.length < context;
+        let usable: Vec<&Answer> = self.answers.iter().filter(fits).collect();
+        let windows = usable.len().min(wanted);
+        let chosen = (0..windows).map(|window| usable[window * usable.len() / windows]);
+        chosen.map(|answer| (answer.end - context, answer.length)).collect()
     }
 }
 

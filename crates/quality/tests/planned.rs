@@ -202,3 +202,35 @@ fn the_python_package_reads_types_and_values() {
         }
     }
 }
+
+#[test]
+fn weights_drawn_anew_stay_within_their_rounding_and_follow_the_seed() {
+    const TENSOR: &str = "blk.1.ffn_up.weight";
+    let folder = tempfile::tempdir().unwrap();
+    let coarse = planned(folder.path(), "q8_0");
+    let spec = edgeplan_model::load(&coarse.display().to_string()).unwrap();
+    let formats = from_mix(&spec, &"f32".parse::<FormatMix>().unwrap()).unwrap();
+    let values = |file: &Path| -> Vec<f32> {
+        let tensor = Checkpoint::open(file).unwrap().widened(TENSOR).unwrap();
+        tensor.flatten_all().unwrap().to_vec1().unwrap()
+    };
+    let drawn = |name: &str, seed: u64| {
+        let out = folder.path().join(name);
+        let mut checkpoint = Checkpoint::open(&coarse).unwrap().drawn_anew(seed);
+        apply(&mut checkpoint, &formats, &BTreeMap::new(), &out, |_| {}).unwrap();
+        values(&out)
+    };
+    let (grid, one) = (values(&coarse), drawn("one.gguf", 1));
+    assert_eq!(one, drawn("again.gguf", 1));
+    assert_ne!(one, drawn("two.gguf", 2));
+    let mut moved = 0;
+    for (grid, drawn) in grid.chunks(32).zip(one.chunks(32)) {
+        let largest = grid.iter().fold(0.0f32, |most, weight| most.max(weight.abs()));
+        // 127 steps to the largest; where no two weights are neighbours, a gap is several steps.
+        for (grid, drawn) in grid.iter().zip(drawn) {
+            assert!((grid - drawn).abs() <= largest / 127.0 * 4.0, "{grid} {drawn}");
+            moved += usize::from(grid != drawn);
+        }
+    }
+    assert!(moved > one.len() * 9 / 10, "{moved} of {}", one.len());
+}

@@ -2,10 +2,10 @@
 
 use std::fmt::Display;
 use std::io::{ErrorKind, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
-use edgeplan_files::{to_json, visible, write_atomic};
+use edgeplan_files::{check_writable, to_json, visible, write_atomic};
 use edgeplan_problem::Outcome;
 use serde::Serialize;
 
@@ -38,6 +38,25 @@ fn exit_code(error: &anyhow::Error) -> u8 {
         Some(edgeplan::Error::Wrong { .. }) => Ending::Wrong as u8,
         _ => 2,
     }
+}
+
+/// Writes a record to a file, if one is asked for, below the command that made it.
+///
+/// # Errors
+/// A file that cannot be written.
+pub fn write_record(out: Option<&Path>, text: &str) -> Result<()> {
+    match out {
+        Some(path) => Ok(write_atomic(path, &format!("# {}\n{text}", command_line()))?),
+        None => Ok(()),
+    }
+}
+
+/// Refuses files that could not be written, before long work.
+///
+/// # Errors
+/// The first of them.
+pub fn check_all<'a>(paths: impl IntoIterator<Item = Option<&'a PathBuf>>) -> Result<()> {
+    Ok(paths.into_iter().flatten().try_for_each(|path| check_writable(path))?)
 }
 
 impl Reply {

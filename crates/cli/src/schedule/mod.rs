@@ -9,7 +9,7 @@ use anyhow::Result;
 use clap::Parser as _;
 use edgeplan::schedule::{check, compare, schedule};
 use edgeplan::solver_named;
-use edgeplan_files::{check_writable, to_json, write_atomic};
+use edgeplan_files::{to_json, write_atomic};
 use edgeplan_problem::Limits;
 use edgeplan_problem::scheduling::Scheduling;
 use edgeplan_scheduling::write_schedule;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value, json};
 use crate::answers::{Given, keys};
 use crate::argument::fraction;
 use crate::question::Effort;
-use crate::reply::Reply;
+use crate::reply::{Reply, check_all};
 use crate::watch;
 use question::Question;
 
@@ -58,9 +58,7 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let entry = find(&arguments.solver)?;
     let instance = arguments.question.read()?;
-    for path in [&arguments.out, &arguments.svg, &arguments.write].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    check_all([arguments.out.as_ref(), arguments.svg.as_ref(), arguments.write.as_ref()])?;
     if let Some(path) = &arguments.write {
         write_atomic(path, &write_schedule(&instance))?;
     }

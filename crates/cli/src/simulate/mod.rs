@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use anyhow::Result;
 use clap::Parser as _;
 use edgeplan::{PolicyRun, Session, Simulated, Simulation, Task, answer, believed};
-use edgeplan_files::{check_writable, read_text, write_atomic};
+use edgeplan_files::{read_text, write_atomic};
 use edgeplan_problem::Nanos;
 use edgeplan_problem::deployment::{Deployment, Plan};
 use edgeplan_report::gantt;
@@ -18,16 +18,14 @@ use serde_json::json;
 pub(crate) use self::arguments::{Arguments, Name};
 use crate::answers::{self, Given, keys};
 use crate::question::find_solver;
-use crate::reply::{Reply, command_line};
+use crate::reply::{Reply, check_all, command_line};
 use crate::watch::{self, Watcher};
 
 pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = &arguments.question;
     let session = question.load()?;
     let instance = session.deployment();
-    for path in [&arguments.svg, &arguments.html].into_iter().flatten() {
-        check_writable(path)?;
-    }
+    check_all([arguments.svg.as_ref(), arguments.html.as_ref()])?;
     let size = session.request_size().unwrap_or(arguments.priced);
     let requests = requests(arguments, instance, size)?;
     let Some((plan, origin)) = plan(arguments, &session)? else {

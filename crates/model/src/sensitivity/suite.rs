@@ -88,13 +88,18 @@ fn line(value: &impl serde::Serialize) -> String {
 }
 
 /// A table with types down and tensors across.
-struct Table {
+#[derive(Debug)]
+pub struct Table {
     file: String,
     rows: BTreeMap<String, BTreeMap<String, f64>>,
 }
 
 impl Table {
-    fn read(path: &std::path::Path) -> Result<Self, InputError> {
+    /// Reads a table; what was not measured is left out.
+    ///
+    /// # Errors
+    /// A file that cannot be read, another first column, numbers out of range, a row twice.
+    pub fn read(path: &std::path::Path) -> Result<Self, InputError> {
         let file = path.display().to_string();
         let text = read_text(path)?;
         let mut reader = csv::Reader::from_reader(text.as_bytes());
@@ -146,7 +151,11 @@ impl Table {
         Ok(found.into_iter().map(|(format, (_, value))| (format, value)).collect())
     }
 
-    fn row(&self, name: &str) -> Result<&BTreeMap<String, f64>, InputError> {
+    /// Divergence by tensor in a type, in nats.
+    ///
+    /// # Errors
+    /// A type of which nothing was measured.
+    pub fn row(&self, name: &str) -> Result<&BTreeMap<String, f64>, InputError> {
         let found = self.rows.get(name).filter(|values| !values.is_empty());
         found.ok_or_else(|| {
             let known: Vec<&str> = self.rows.keys().map(String::as_str).collect();
