@@ -28,7 +28,7 @@ use crate::chain::Chain;
 use crate::joint_bounds::JointSearch;
 use crate::solver::ChainSearch;
 use crate::tuning::TUNING;
-use branching::Node;
+use branching::{Gains, Node};
 use dual::{Ascent, Solved};
 use network::Network;
 use rounding::Rounding;
@@ -89,10 +89,11 @@ impl HostSearch<'_> {
         let mut open: Frontier<Node> = Frontier::default();
         let mut node = Node::root(&network);
         let mut rounding = Rounding::new(&network);
+        let mut gains = Gains::default();
         for _ in 0..nodes_max.unwrap_or(usize::MAX) {
             run.count("nodes", 1);
             polish(run, &mut rounding);
-            let mut children = self.solve(run, &mut rounding, node)?.unwrap_or_default();
+            let mut children = self.solve(run, &mut rounding, &mut gains, node)?.unwrap_or_default();
             // Down to a plan first, on the side that the mixture is nearer to.
             if let Some(first) = children.pop() {
                 for node in children {
@@ -118,6 +119,7 @@ impl HostSearch<'_> {
         &self,
         run: &mut Run<'_, Deployment>,
         rounding: &mut Rounding<'_>,
+        gains: &mut Gains,
         node: Node,
     ) -> Result<Option<Vec<Node>>, Stop> {
         let (chain, network) = (self.chain, rounding.network);
@@ -137,6 +139,9 @@ impl HostSearch<'_> {
             Ok(cutoff)
         })?;
         let bound = bound.max(node.bound);
+        if let Some(origin) = node.origin {
+            gains.note(origin, bound);
+        }
         if bound > self.goal.cutoff(run, chain) {
             return Ok(None);
         }
@@ -151,7 +156,7 @@ impl HostSearch<'_> {
         if bound > self.goal.cutoff(run, chain) {
             return Ok(None);
         }
-        Ok(branching::split(network, node, bound, Solved { bound, prices, mixture, ng_sets }))
+        Ok(branching::split(network, node, Solved { bound, prices, mixture, ng_sets }, gains))
     }
 }
 
@@ -231,7 +236,7 @@ mod tests {
             let mut run = Run::new(&instance, Limits::default(), &mut observer);
             let goal = Goal::Cheapest { reports: false };
             let search = HostSearch { chain: &chains[0], goal };
-            let left = search.solve(&mut run, &mut Rounding::new(&network), node);
+            let left = search.solve(&mut run, &mut Rounding::new(&network), &mut Gains::default(), node);
             assert!(left.expect("nothing stops it").is_none(), "nothing is left of it");
             assert_eq!(run.best().map(|(best, _)| best), Some(&plan), "at depth {depth}");
         }

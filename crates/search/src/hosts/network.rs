@@ -26,6 +26,9 @@ pub(super) struct Network<'a> {
     pub(super) twin: Vec<usize>,
     /// `[layer * devices + device]`: the number of its first choice, counted over all places.
     pub(super) first_choice: Vec<usize>,
+    /// `[class * devices + device]`: how much costs of such a layer differ between that device and
+    /// the best one, or between options there.
+    pub(super) stakes: Vec<[f64; 2]>,
 }
 
 impl<'a> Network<'a> {
@@ -85,7 +88,20 @@ impl<'a> Network<'a> {
             (0..chain.layers).filter(|&layer| class[layer] == at).all(|layer| is_twin(layer, first))
         });
         let is_uniform = is_uniform.collect();
-        Self { chain, members, host, local, classes, class, is_uniform, joined, twin, first_choice }
+        let stakes = firsts.iter().flat_map(|&first| stakes(chain, first)).collect();
+        Self {
+            chain,
+            members,
+            host,
+            local,
+            classes,
+            class,
+            is_uniform,
+            joined,
+            twin,
+            first_choice,
+            stakes,
+        }
     }
 
     /// Layers of a class.
@@ -96,6 +112,24 @@ impl<'a> Network<'a> {
     pub(super) fn hosts(&self) -> usize {
         self.members.len()
     }
+}
+
+fn stakes(chain: &Chain, layer: usize) -> Vec<[f64; 2]> {
+    let costs = |device: usize| chain.choices[chain.at(layer, device)].iter().map(|c| c.cost);
+    let least = |device: usize| costs(device).fold(f64::INFINITY, f64::min);
+    let most = |device: usize| costs(device).fold(0.0, f64::max);
+    let can = |&device: &usize| least(device).is_finite();
+    let dearest = (0..chain.devices).filter(can).map(least).fold(0.0, f64::max);
+    let cheapest = (0..chain.devices).map(least).fold(f64::INFINITY, f64::min);
+    let stake = |device: usize| match can(&device) {
+        true => {
+            let far = (least(device) - cheapest).max(dearest - least(device));
+            let number = costs(device).count() as f64;
+            [far, (most(device) - least(device)) / number]
+        }
+        false => [0.0, 0.0],
+    };
+    (0..chain.devices).map(stake).collect()
 }
 
 fn is_same(chain: &Chain, one: usize, two: usize) -> bool {
