@@ -50,6 +50,16 @@ impl Load {
     }
 }
 
+/// What a move changes of what is limited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effect {
+    loss: i128,
+    /// Where the layer was and where it is.
+    devices: [usize; 2],
+    less: Load,
+    more: Load,
+}
+
 /// A plan, feasible or not.
 #[derive(Debug, Clone)]
 pub(super) struct Draft<'a> {
@@ -257,6 +267,46 @@ impl<'a> Draft<'a> {
                 time = time + comes * new.time - goes * old.time;
             }
             bytes <= chain.room[device].bytes && chain.room[device].time.allows(time)
+        })
+    }
+
+    /// What a move changes.
+    pub(super) fn effect(&self, step: &Move) -> Effect {
+        let from = self.spots[step.layer];
+        let (old, new) = (self.choice(step.layer, from), self.choice(step.layer, step.to));
+        Effect {
+            loss: i128::from(new.loss) - i128::from(old.loss),
+            devices: [from.device, step.to.device],
+            less: Load::of(old),
+            more: Load::of(new),
+        }
+    }
+
+    /// Whether a plan that fits still fits after two changes of different layers.
+    pub(super) fn fits_both(&self, changes: [&Effect; 2]) -> bool {
+        let chain = self.network.chain;
+        let loss = i128::from(self.loss) + changes[0].loss + changes[1].loss;
+        let is_lossy = chain.loss_max.get().is_some_and(|most| loss > i128::from(most));
+        if is_lossy {
+            return false;
+        }
+        changes.iter().map(|change| change.devices[1]).all(|device| {
+            let (mut bytes, mut time) =
+                (i128::from(self.bytes[device]), i128::from(self.time[device]));
+            for change in changes {
+                let [from, to] = change.devices;
+                if to == device {
+                    bytes += i128::from(change.more.bytes);
+                    time += i128::from(change.more.time);
+                }
+                if from == device {
+                    bytes -= i128::from(change.less.bytes);
+                    time -= i128::from(change.less.time);
+                }
+            }
+            let room = &chain.room[device];
+            bytes <= i128::from(room.bytes)
+                && room.time.get().is_none_or(|most| time <= i128::from(most))
         })
     }
 

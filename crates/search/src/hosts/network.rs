@@ -2,7 +2,17 @@
 
 use edgeplan_problem::deployment::{Deployment, DeviceId};
 
-use crate::chain::{Chain, Measure};
+use crate::chain::{Chain, Choice, Measure};
+
+/// A choice as prices are multiplied with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Amounts {
+    pub(super) cost: f64,
+    pub(super) loss: f64,
+    pub(super) bytes: f64,
+    pub(super) time: f64,
+    pub(super) option: usize,
+}
 
 /// A chain, its hosts and its classes of layers.
 #[derive(Debug)]
@@ -26,6 +36,12 @@ pub(super) struct Network<'a> {
     pub(super) twin: Vec<usize>,
     /// `[layer * devices + device]`: the number of its first choice, counted over all places.
     pub(super) first_choice: Vec<usize>,
+    /// All choices, as they are numbered.
+    pub(super) amounts: Vec<Amounts>,
+    /// By layer: which of the tables below holds the costs of its messages.
+    pub(super) messages_of: Vec<usize>,
+    /// `[from * devices + to]`: infinite where there is no way, nothing to the same device.
+    pub(super) messages: Vec<Vec<f64>>,
     /// `[class * devices + device]`: how much costs of such a layer differ between that device and
     /// the best one, or between options there.
     pub(super) stakes: Vec<[f64; 2]>,
@@ -81,6 +97,15 @@ impl<'a> Network<'a> {
             count += choices.len();
         }
         first_choice.push(count);
+        let of = |choice: &Choice| Amounts {
+            cost: choice.cost,
+            loss: choice.loss as f64,
+            bytes: choice.bytes as f64,
+            time: choice.time as f64,
+            option: choice.option.index(),
+        };
+        let amounts = chain.choices.iter().flatten().map(of).collect();
+        let (messages_of, messages) = messages(chain);
         let joined = instance.models[0].layers.iter().map(|layer| layer.joined).collect();
         let classes = firsts.len();
         let is_twin = |layer: usize, first: usize| layer == first || twin[layer] == first;
@@ -100,6 +125,9 @@ impl<'a> Network<'a> {
             joined,
             twin,
             first_choice,
+            amounts,
+            messages_of,
+            messages,
             stakes,
         }
     }
@@ -112,6 +140,26 @@ impl<'a> Network<'a> {
     pub(super) fn hosts(&self) -> usize {
         self.members.len()
     }
+}
+
+/// Costs of messages between all devices, each table once; and which one a layer has.
+fn messages(chain: &Chain) -> (Vec<usize>, Vec<Vec<f64>>) {
+    let (mut of_layer, mut tables) = (Vec::with_capacity(chain.layers), Vec::<Vec<f64>>::new());
+    for layer in 0..chain.layers {
+        let mut table = vec![f64::INFINITY; chain.devices * chain.devices];
+        for from in 0..chain.devices {
+            for hop in &chain.hops[chain.at(layer, from)] {
+                table[from * chain.devices + hop.to] = hop.cost;
+            }
+            table[from * chain.devices + from] = 0.0;
+        }
+        let known = tables.iter().rposition(|known| *known == table);
+        of_layer.push(known.unwrap_or(tables.len()));
+        if known.is_none() {
+            tables.push(table);
+        }
+    }
+    (of_layer, tables)
 }
 
 fn stakes(chain: &Chain, layer: usize) -> Vec<[f64; 2]> {

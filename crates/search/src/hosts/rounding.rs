@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::average::average;
 use super::dual::Weighted;
-use super::moves::{Draft, Move};
+use super::moves::{Draft, Effect, Move};
 use super::network::Network;
 use crate::tuning::TUNING;
 
@@ -153,7 +153,10 @@ fn exchange(draft: &mut Draft<'_>) -> bool {
     moves.sort_by(|a, b| a.cost.total_cmp(&b.cost));
     let mut improved = false;
     let mut moved = vec![false; draft.layers()];
-    for (index, first) in moves.iter().enumerate().take_while(|(_, first)| first.cost < 0.0) {
+    // Of layers that are not moved yet, moves change what they did at first.
+    let moves: Vec<(Move, Effect)> =
+        moves.into_iter().map(|step| (step, draft.effect(&step))).collect();
+    for (index, first) in moves.iter().enumerate().take_while(|(_, (first, _))| first.cost < 0.0) {
         let Some(pair) = best_pair(draft, first, &moves[index + 1..], &moved) else { continue };
         for step in pair {
             draft.apply(&step);
@@ -169,21 +172,21 @@ fn exchange(draft: &mut Draft<'_>) -> bool {
 /// A move and the best one to go with it, of layers that are not near one another nor moved.
 fn best_pair(
     draft: &Draft<'_>,
-    first: &Move,
-    others: &[Move],
+    (first, change): &(Move, Effect),
+    others: &[(Move, Effect)],
     moved: &[bool],
 ) -> Option<[Move; 2]> {
     if moved[first.layer] {
         return None;
     }
-    let fits = |second: &&Move| {
+    let fits = |(second, other): &&(Move, Effect)| {
         second.layer.abs_diff(first.layer) > 1
             && !moved[second.layer]
-            && draft.fits_after(&[*first, **second])
+            && draft.fits_both([change, other])
     };
     // In the order of their costs: the first that fits is the best.
-    let saving = others.iter().take_while(|second| first.cost + second.cost < 0.0);
-    saving.into_iter().find(fits).map(|second| [*first, *second])
+    let saving = others.iter().take_while(|(second, _)| first.cost + second.cost < 0.0);
+    saving.into_iter().find(fits).map(|(second, _)| [*first, *second])
 }
 
 /// Moves a block at the border of a host to another host, or several; whether a plan that is
