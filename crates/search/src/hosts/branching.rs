@@ -105,6 +105,23 @@ impl Node {
         }
     }
 
+    /// Those plans of it whose layers lie where these hosts are, or are near.
+    pub(super) fn near(&self, network: &Network<'_>, hosts: &[usize]) -> Self {
+        let reach = TUNING.hosts.near_layers;
+        let mut barred = Vec::with_capacity(network.amounts.len());
+        for (layer, _) in hosts.iter().enumerate() {
+            let from = layer.saturating_sub(reach);
+            let around = &hosts[from..(layer + reach + 1).min(hosts.len())];
+            for device in 0..network.chain.devices {
+                let place = network.chain.at(layer, device);
+                let choices = network.chain.choices[place].len();
+                let is_far = !around.contains(&network.host[device]);
+                barred.extend(std::iter::repeat_n(is_far, choices));
+            }
+        }
+        Self { barred: Some(barred.into()), ..self.clone() }
+    }
+
     /// Whether both halves of a split between a number and the next one are smaller than the node.
     fn can_split(&self, key: &Key, most: u64) -> bool {
         self.counts.iter().all(|row| match row {
