@@ -424,6 +424,6 @@ mod tests {
                 }
             }
         }
-        assert!(tried > 100 && pairs > 100, "{tried}, {pairs}");
+        assert!(tried > 100 && pairs > 40, "{tried}, {pairs}");
     }
 }
