@@ -57,19 +57,7 @@ impl<'a> Network<'a> {
             local.push(members[host].len());
             members[host].push(device);
         }
-        let is_like = |one: usize, two: usize| {
-            let options = |layer: usize| &instance.models[0].layers[layer].options;
-            let pairs = || options(one).iter().zip(options(two));
-            options(one).len() == options(two).len()
-                && pairs().all(|(a, b)| {
-                    (a.bytes, a.shared, &a.compute) == (b.bytes, b.shared, &b.compute)
-                })
-        };
-        let like = |one: usize, two: usize| {
-            let (a, b) = (&instance.models[0].layers[one], &instance.models[0].layers[two]);
-            (a.kv, a.pin, a.output, a.joined) == (b.kv, b.pin, b.output, b.joined)
-                && is_like(one, two)
-        };
+        let like = |one: usize, two: usize| are_like(instance, one, two);
         let (mut class, mut firsts) = (Vec::new(), Vec::<usize>::new());
         let mut twin = Vec::with_capacity(chain.layers);
         for layer in 0..chain.layers {
@@ -178,6 +166,16 @@ fn stakes(chain: &Chain, layer: usize) -> Vec<[f64; 2]> {
         false => [0.0, 0.0],
     };
     (0..chain.devices).map(stake).collect()
+}
+
+/// Whether two layers take the same bytes and times in the same options.
+fn are_like(instance: &Deployment, one: usize, two: usize) -> bool {
+    let layers = &instance.models[0].layers;
+    let (a, b) = (&layers[one], &layers[two]);
+    let mut pairs = a.options.iter().zip(&b.options);
+    (a.kv, a.pin, a.output, a.joined) == (b.kv, b.pin, b.output, b.joined)
+        && a.options.len() == b.options.len()
+        && pairs.all(|(a, b)| (a.bytes, a.shared, &a.compute) == (b.bytes, b.shared, &b.compute))
 }
 
 fn is_same(chain: &Chain, one: usize, two: usize) -> bool {

@@ -114,9 +114,11 @@ impl<'a> Tables<'a> {
         let next = if is_last { &[][..] } else { &next[..self.states] };
         if !is_last {
             for row in &self.rows {
-                for state in row.first..row.first + network.members[row.host].len() {
-                    self.arriving[state] = next[state] + prices.enter[row.host];
-                }
+                let states = row.first..row.first + network.members[row.host].len();
+                let arriving = self.arriving[states.clone()].iter_mut();
+                arriving.zip(&next[states]).for_each(|(arriving, value)| {
+                    *arriving = value + prices.enter[row.host];
+                });
             }
         }
         let messages = &network.messages[network.messages_of[layer]];
