@@ -60,6 +60,8 @@ const CHAIN_SHARE: u32 = 1;
 const COMPACT_SHARE: u32 = 3;
 const COMPACT_FREE_SHARE: u32 = 1;
 const COUNTS_SHARE: u32 = 4;
+/// On one host, where `chain-search` proves more.
+const COUNTS_SHARE_ALONE: u32 = 1;
 
 /// On hosts `chain-search` begins alone for so long: it proves many questions of one machine then,
 /// and has a plan.
@@ -76,7 +78,12 @@ impl Portfolio {
             return Ok(answer);
         }
         run.check()?;
-        race(run, &[Racer { solver: &self.counts, share: COUNTS_SHARE }, chain()])
+        let hosts = run.problem().host_by_device();
+        let share = match hosts.iter().all(|&host| host == hosts[0]) {
+            true => COUNTS_SHARE_ALONE,
+            false => COUNTS_SHARE,
+        };
+        race(run, &[Racer { solver: &self.counts, share }, chain()])
     }
 
     /// Whether the opening answers the question.

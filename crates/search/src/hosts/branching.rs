@@ -27,6 +27,64 @@ pub(super) struct Node {
     /// Paths that are known.
     pub(super) paths: Vec<Weighted>,
     pub(super) ng_sets: NgSets,
+    /// The decision that it came of.
+    pub(super) origin: Option<Origin>,
+}
+
+/// A count that was split.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Origin {
+    key: Key,
+    is_above: bool,
+    /// From the mixture's count to the nearest one that is still allowed.
+    distance: f64,
+    /// The bound before.
+    bound: f64,
+}
+
+/// What splitting counts has gained so far: the rise of the bound for a whole layer.
+#[derive(Debug, Default)]
+pub(super) struct Gains {
+    /// By key, below and above: sum and number.
+    by_key: FxHashMap<Key, [Mean; 2]>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Mean {
+    sum: f64,
+    count: u32,
+}
+
+impl Mean {
+    fn add(&mut self, value: f64) {
+        self.sum += value;
+        self.count += 1;
+    }
+
+    fn get(self) -> Option<f64> {
+        (self.count > 0).then(|| self.sum / f64::from(self.count))
+    }
+}
+
+impl Gains {
+    /// Notes what a decision has gained.
+    pub(super) fn note(&mut self, origin: Origin, bound: f64) {
+        let gain = (bound.min(2.0 * origin.bound.max(1.0)) - origin.bound).max(0.0);
+        let means = self.by_key.entry(origin.key).or_default();
+        means[usize::from(origin.is_above)].add(gain / origin.distance.max(1e-3));
+    }
+
+    /// What splitting a count there is worth; unknown sides gain as much as its layers' costs
+    /// differ.
+    fn score(&self, network: &Network<'_>, key: &Key, count: f64) -> f64 {
+        let means = self.by_key.get(key).copied().unwrap_or_default();
+        let below = count - count.floor();
+        let unknown = network.stakes[key.class * network.chain.devices + key.device]
+            [usize::from(key.option.is_some())];
+        let gain = |side: usize, distance: f64| means[side].get().unwrap_or(unknown) * distance;
+        let (down, up) = (gain(0, below), gain(1, 1.0 - below));
+        down.min(up) + down.max(up) / 6.0
+    }
 }
 
 impl Node {
@@ -39,11 +97,29 @@ impl Node {
             barred: None,
             prices: Vec::new(),
             paths: Vec::new(),
+            origin: None,
             ng_sets: match network.hosts() <= TUNING.hosts.remembered_max {
                 true => NgSets::full(network.hosts()),
                 false => NgSets::empty(network.hosts()),
             },
         }
+    }
+
+    /// Those plans of it whose layers lie where these hosts are, or are near.
+    pub(super) fn near(&self, network: &Network<'_>, hosts: &[usize]) -> Self {
+        let reach = TUNING.hosts.near_layers;
+        let mut barred = Vec::with_capacity(network.amounts.len());
+        for (layer, _) in hosts.iter().enumerate() {
+            let from = layer.saturating_sub(reach);
+            let around = &hosts[from..(layer + reach + 1).min(hosts.len())];
+            for device in 0..network.chain.devices {
+                let place = network.chain.at(layer, device);
+                let choices = network.chain.choices[place].len();
+                let is_far = !around.contains(&network.host[device]);
+                barred.extend(std::iter::repeat_n(is_far, choices));
+            }
+        }
+        Self { barred: Some(barred.into()), ..self.clone() }
     }
 
     /// Whether both halves of a split between a number and the next one are smaller than the node.
@@ -98,13 +174,14 @@ impl Node {
 pub(super) fn split(
     network: &Network<'_>,
     node: Node,
-    bound: f64,
     solved: Solved,
+    gains: &Gains,
 ) -> Option<Vec<Node>> {
-    let Solved { prices, mixture, ng_sets, .. } = solved;
-    let child = Node { bound, depth: node.depth + 1, prices, ng_sets, ..node };
+    let Solved { bound, prices, mixture, ng_sets } = solved;
+    let depth = node.depth + 1;
+    let child = Node { bound, depth, prices, ng_sets, origin: None, ..node };
     let child = Node { paths: mixture.clone(), ..child };
-    match mixed_count(network, &child, &mixture) {
+    match mixed_count(network, &child, &mixture, gains) {
         Some(Mixed { key, count }) => Some(by_count(network, &child, key, count)),
         None => by_layer(network, &child, &mixture),
     }
@@ -117,14 +194,20 @@ fn by_count(network: &Network<'_>, child: &Node, key: Key, count: f64) -> Vec<No
     if count - count.floor() < 0.5 {
         rows.reverse();
     }
-    let decided = rows.map(|row| match forbidden(network, &row) {
-        Some(forbidden) => child.without(network, &forbidden),
-        None => {
-            let mut node = child.clone();
-            // Of a row that is replaced the price is a good guess.
-            node.decide(row);
-            node
-        }
+    let decided = rows.map(|row| {
+        let is_above = matches!(row, Row::AtLeast { .. });
+        let distance = if is_above { count.floor() + 1.0 - count } else { count - count.floor() };
+        let mut node = match forbidden(network, &row) {
+            Some(forbidden) => child.without(network, &forbidden),
+            None => {
+                let mut node = child.clone();
+                // Of a row that is replaced the price is a good guess.
+                node.decide(row);
+                node
+            }
+        };
+        node.origin = Some(Origin { key, is_above, distance, bound: child.bound });
+        node
     });
     decided.into()
 }
@@ -153,7 +236,12 @@ struct Mixed {
 /// The count that is furthest from whole: of layers on a device first, then in an option there.
 /// Where all are nearly whole, only those of layers that are the same in everything: of others the
 /// mixture says which ones lie there, not how many.
-fn mixed_count(network: &Network<'_>, node: &Node, mixture: &[Weighted]) -> Option<Mixed> {
+fn mixed_count(
+    network: &Network<'_>,
+    node: &Node,
+    mixture: &[Weighted],
+    gains: &Gains,
+) -> Option<Mixed> {
     let mut counts: FxHashMap<Key, f64> = FxHashMap::default();
     for Weighted { path, share } in mixture {
         for (layer, at) in path.assignments.iter().enumerate() {
@@ -164,18 +252,16 @@ fn mixed_count(network: &Network<'_>, node: &Node, mixture: &[Weighted]) -> Opti
         }
     }
     let distance = |count: f64| (count - count.floor()).min(count.ceil() - count);
-    let furthest = |of_options: bool, least: f64| {
-        let keys = counts.iter().filter(|(key, _)| key.option.is_some() == of_options);
-        let far = keys.filter(|&(key, &count)| {
+    let furthest = |least: f64| {
+        let far = counts.iter().filter(|&(key, &count)| {
             distance(count) > least
                 && (least >= TUNING.hosts.whole || network.is_uniform[key.class])
                 && node.can_split(key, count.floor() as u64)
         });
-        far.max_by(|(a, x), (b, y)| distance(**x).total_cmp(&distance(**y)).then_with(|| b.cmp(a)))
+        let scored = far.map(|(key, count)| (key, count, gains.score(network, key, *count)));
+        scored.max_by(|(a, _, x), (b, _, y)| x.total_cmp(y).then_with(|| b.cmp(a)))
     };
-    let whole = [TUNING.hosts.whole, EXACT];
-    let mut orders = whole.iter().flat_map(|&least| [(false, least), (true, least)]);
-    let (key, count) = orders.find_map(|(of_options, least)| furthest(of_options, least))?;
+    let (key, count, _) = [TUNING.hosts.whole, EXACT].into_iter().find_map(furthest)?;
     Some(Mixed { key: *key, count: *count })
 }
 

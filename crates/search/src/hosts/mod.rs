@@ -23,12 +23,14 @@ use edgeplan_methods::frontier::Frontier;
 use edgeplan_problem::deployment::{Deployment, Objective, Placement, Plan};
 use edgeplan_problem::{Cost, Run, Stop, gap};
 
+use rustc_hash::FxHashSet;
+
 use crate::bounding::goal::{Goal, unscaled};
 use crate::chain::Chain;
 use crate::joint_bounds::JointSearch;
 use crate::solver::ChainSearch;
 use crate::tuning::TUNING;
-use branching::Node;
+use branching::{Gains, Node};
 use dual::{Ascent, Solved};
 use network::Network;
 use rounding::Rounding;
@@ -81,18 +83,43 @@ struct HostSearch<'a> {
     goal: Goal,
 }
 
+/// What a search learns on the way.
+struct Learned<'a> {
+    rounding: Rounding<'a>,
+    gains: Gains,
+    /// Hosts by layer, near which it was looked for plans.
+    near: FxHashSet<Vec<usize>>,
+    /// Nodes of those searches, and of the proof.
+    near_nodes: u32,
+    nodes: u32,
+}
+
+impl<'a> Learned<'a> {
+    fn nothing(network: &'a Network<'a>) -> Self {
+        Self {
+            rounding: Rounding::new(network),
+            gains: Gains::default(),
+            near: FxHashSet::default(),
+            near_nodes: 0,
+            nodes: 0,
+        }
+    }
+}
+
 impl HostSearch<'_> {
     /// Splits until every node is closed, or so many were bounded.
     fn prove(&self, run: &mut Run<'_, Deployment>, nodes_max: Option<usize>) -> Result<Cost, Stop> {
         let network = Network::new(self.chain, run.problem());
+        let mut learned = Learned::nothing(&network);
         // Of equal bounds the deepest node is next.
         let mut open: Frontier<Node> = Frontier::default();
         let mut node = Node::root(&network);
-        let mut rounding = Rounding::new(&network);
         for _ in 0..nodes_max.unwrap_or(usize::MAX) {
-            run.count("nodes", 1);
-            polish(run, &mut rounding);
-            let mut children = self.solve(run, &mut rounding, node)?.unwrap_or_default();
+            learned.nodes += 1;
+            let mut children = self.solve(run, &mut learned, node)?.unwrap_or_default();
+            if network.hosts() > 1 {
+                self.improve(run, &mut learned)?;
+            }
             // Down to a plan first, on the side that the mixture is nearer to.
             if let Some(first) = children.pop() {
                 for node in children {
@@ -112,14 +139,62 @@ impl HostSearch<'_> {
         Ok(unscaled(waiting, self.chain.scale))
     }
 
+    /// Looks for better plans near the best one, until none is found or that has taken as many nodes
+    /// as the proof.
+    fn improve(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        learned: &mut Learned<'_>,
+    ) -> Result<(), Stop> {
+        let network = learned.rounding.network;
+        while let Some((plan, _)) = run.best()
+            && learned.near_nodes <= learned.nodes + TUNING.hosts.near_nodes
+        {
+            let hosts = plan.models[0].iter().map(|at| network.host[at.device.index()]).collect();
+            if !self.look_near(run, learned, hosts)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks for plans whose layers lie on these hosts, but for some blocks at
+    /// its borders; whether it has, which is once for each order of hosts and borders.
+    ///
+    /// Where the hosts are decided, nearly, relaxed paths are nearly plans.
+    fn look_near(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        learned: &mut Learned<'_>,
+        hosts: Vec<usize>,
+    ) -> Result<bool, Stop> {
+        let network = learned.rounding.network;
+        if !learned.near.insert(hosts.clone()) {
+            return Ok(false);
+        }
+        let part = HostSearch { chain: self.chain, goal: self.goal.of_a_part() };
+        let mut open = vec![Node::root(network).near(network, &hosts)];
+        for _ in 0..TUNING.hosts.near_nodes {
+            let Some(node) = open.pop() else { break };
+            learned.near_nodes += 1;
+            if node.bound <= part.goal.cutoff(run, part.chain) {
+                open.extend(part.solve(run, learned, node)?.unwrap_or_default());
+            }
+        }
+        Ok(true)
+    }
+
     /// Bounds a node, offers the plans near its relaxed paths, and splits what is left of it;
     /// nothing is left of a node without plans within the cutoff.
     fn solve(
         &self,
         run: &mut Run<'_, Deployment>,
-        rounding: &mut Rounding<'_>,
+        learned: &mut Learned<'_>,
         node: Node,
     ) -> Result<Option<Vec<Node>>, Stop> {
+        run.count("nodes", 1);
+        let Learned { rounding, gains, .. } = learned;
+        polish(run, rounding);
         let (chain, network) = (self.chain, rounding.network);
         let is_root = node.depth == 0;
         let ascent = Ascent::of(network, &node);
@@ -137,6 +212,9 @@ impl HostSearch<'_> {
             Ok(cutoff)
         })?;
         let bound = bound.max(node.bound);
+        if let Some(origin) = node.origin {
+            gains.note(origin, bound);
+        }
         if bound > self.goal.cutoff(run, chain) {
             return Ok(None);
         }
@@ -151,7 +229,7 @@ impl HostSearch<'_> {
         if bound > self.goal.cutoff(run, chain) {
             return Ok(None);
         }
-        Ok(branching::split(network, node, bound, Solved { bound, prices, mixture, ng_sets }))
+        Ok(branching::split(network, node, Solved { bound, prices, mixture, ng_sets }, gains))
     }
 }
 
@@ -231,7 +309,7 @@ mod tests {
             let mut run = Run::new(&instance, Limits::default(), &mut observer);
             let goal = Goal::Cheapest { reports: false };
             let search = HostSearch { chain: &chains[0], goal };
-            let left = search.solve(&mut run, &mut Rounding::new(&network), node);
+            let left = search.solve(&mut run, &mut Learned::nothing(&network), node);
             assert!(left.expect("nothing stops it").is_none(), "nothing is left of it");
             assert_eq!(run.best().map(|(best, _)| best), Some(&plan), "at depth {depth}");
         }

@@ -50,6 +50,17 @@ impl Load {
     }
 }
 
+/// A move and what it changes of what is limited.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effect {
+    pub(super) step: Move,
+    loss: i128,
+    /// Where the layer was and where it is.
+    devices: [usize; 2],
+    less: Load,
+    more: Load,
+}
+
 /// A plan, feasible or not.
 #[derive(Debug, Clone)]
 pub(super) struct Draft<'a> {
@@ -235,28 +246,43 @@ impl<'a> Draft<'a> {
         self.cost
     }
 
-    /// Whether a plan that fits still fits after some moves of different layers.
-    pub(super) fn fits_after(&self, steps: &[Move]) -> bool {
+    /// A move with what it changes.
+    pub(super) fn effect(&self, step: Move) -> Effect {
+        let from = self.spots[step.layer];
+        let (old, new) = (self.choice(step.layer, from), self.choice(step.layer, step.to));
+        Effect {
+            step,
+            loss: i128::from(new.loss) - i128::from(old.loss),
+            devices: [from.device, step.to.device],
+            less: Load::of(old),
+            more: Load::of(new),
+        }
+    }
+
+    /// Whether a plan that fits still fits after some changes of different layers.
+    pub(super) fn fits_after(&self, changes: &[&Effect]) -> bool {
         let chain = self.network.chain;
-        let change = |step: &Move| {
-            let from = self.spots[step.layer];
-            (from.device, self.choice(step.layer, from), self.choice(step.layer, step.to))
-        };
-        let lost: u64 = self.loss + steps.iter().map(|step| change(step).2.loss).sum::<u64>();
-        let saved: u64 = steps.iter().map(|step| change(step).1.loss).sum();
-        if !chain.loss_max.allows(lost - saved) {
+        let loss = changes.iter().map(|change| change.loss).sum::<i128>() + i128::from(self.loss);
+        if chain.loss_max.get().is_some_and(|most| loss > i128::from(most)) {
             return false;
         }
-        steps.iter().map(|step| step.to.device).all(|device| {
-            let (mut bytes, mut time) = (self.bytes[device], self.time[device]);
-            for step in steps {
-                let (from, old, new) = change(step);
-                let comes = u64::from(step.to.device == device);
-                let goes = u64::from(from == device);
-                bytes = bytes + comes * new.bytes - goes * old.bytes;
-                time = time + comes * new.time - goes * old.time;
+        changes.iter().map(|change| change.devices[1]).all(|device| {
+            let (mut bytes, mut time) =
+                (i128::from(self.bytes[device]), i128::from(self.time[device]));
+            for change in changes {
+                let [from, to] = change.devices;
+                if to == device {
+                    bytes += i128::from(change.more.bytes);
+                    time += i128::from(change.more.time);
+                }
+                if from == device {
+                    bytes -= i128::from(change.less.bytes);
+                    time -= i128::from(change.less.time);
+                }
             }
-            bytes <= chain.room[device].bytes && chain.room[device].time.allows(time)
+            let room = &chain.room[device];
+            bytes <= i128::from(room.bytes)
+                && room.time.get().is_none_or(|most| time <= i128::from(most))
         })
     }
 
@@ -371,7 +397,7 @@ mod tests {
 
     #[test]
     fn a_move_changes_what_it_is_priced_at() {
-        let mut tried = 0;
+        let (mut tried, mut pairs) = (0, 0);
         for seed in 0..60 {
             let instance = grouped(seed);
             let Some((_, plan)) = instance.brute_force() else { continue };
@@ -386,11 +412,18 @@ mod tests {
                 assert!(near(moved.cost(), fresh.cost()), "seed {seed}: {step:?}");
                 let excess = draft.excess() + draft.excess_of(&step);
                 assert!(near(excess, fresh.excess()), "seed {seed}: {step:?}");
-                let fits = draft.fits_after(std::slice::from_ref(&step));
+                let fits = draft.fits_after(&[&draft.effect(step)]);
                 assert_eq!(fits, fresh.excess() == 0.0, "seed {seed}: {step:?}");
                 tried += 1;
+                for other in draft.moves().into_iter().filter(|other| other.layer != step.layer) {
+                    let mut both = moved.clone();
+                    both.apply(&other);
+                    let fits = draft.fits_after(&[&draft.effect(step), &draft.effect(other)]);
+                    assert_eq!(fits, both.excess() == 0.0, "seed {seed}: {step:?}, {other:?}");
+                    pairs += u32::from(fits);
+                }
             }
         }
-        assert!(tried > 100, "{tried}");
+        assert!(tried > 100 && pairs > 40, "{tried}, {pairs}");
     }
 }

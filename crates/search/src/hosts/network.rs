@@ -2,7 +2,17 @@
 
 use edgeplan_problem::deployment::{Deployment, DeviceId};
 
-use crate::chain::{Chain, Measure};
+use crate::chain::{Chain, Choice, Measure};
+
+/// A choice as prices are multiplied with it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Amounts {
+    pub(super) cost: f64,
+    pub(super) loss: f64,
+    pub(super) bytes: f64,
+    pub(super) time: f64,
+    pub(super) option: usize,
+}
 
 /// A chain, its hosts and its classes of layers.
 #[derive(Debug)]
@@ -26,6 +36,15 @@ pub(super) struct Network<'a> {
     pub(super) twin: Vec<usize>,
     /// `[layer * devices + device]`: the number of its first choice, counted over all places.
     pub(super) first_choice: Vec<usize>,
+    /// All choices, as they are numbered.
+    pub(super) amounts: Vec<Amounts>,
+    /// By layer: which of the tables below holds the costs of its messages.
+    pub(super) messages_of: Vec<usize>,
+    /// `[from * devices + to]`: infinite where there is no way, nothing to the same device.
+    pub(super) messages: Vec<Vec<f64>>,
+    /// `[class * devices + device]`: how much costs of such a layer differ between that device and
+    /// the best one, or between options there.
+    pub(super) stakes: Vec<[f64; 2]>,
 }
 
 impl<'a> Network<'a> {
@@ -38,19 +57,7 @@ impl<'a> Network<'a> {
             local.push(members[host].len());
             members[host].push(device);
         }
-        let is_like = |one: usize, two: usize| {
-            let options = |layer: usize| &instance.models[0].layers[layer].options;
-            let pairs = || options(one).iter().zip(options(two));
-            options(one).len() == options(two).len()
-                && pairs().all(|(a, b)| {
-                    (a.bytes, a.shared, &a.compute) == (b.bytes, b.shared, &b.compute)
-                })
-        };
-        let like = |one: usize, two: usize| {
-            let (a, b) = (&instance.models[0].layers[one], &instance.models[0].layers[two]);
-            (a.kv, a.pin, a.output, a.joined) == (b.kv, b.pin, b.output, b.joined)
-                && is_like(one, two)
-        };
+        let like = |one: usize, two: usize| are_like(instance, one, two);
         let (mut class, mut firsts) = (Vec::new(), Vec::<usize>::new());
         let mut twin = Vec::with_capacity(chain.layers);
         for layer in 0..chain.layers {
@@ -78,6 +85,15 @@ impl<'a> Network<'a> {
             count += choices.len();
         }
         first_choice.push(count);
+        let of = |choice: &Choice| Amounts {
+            cost: choice.cost,
+            loss: choice.loss as f64,
+            bytes: choice.bytes as f64,
+            time: choice.time as f64,
+            option: choice.option.index(),
+        };
+        let amounts = chain.choices.iter().flatten().map(of).collect();
+        let (messages_of, messages) = messages(chain);
         let joined = instance.models[0].layers.iter().map(|layer| layer.joined).collect();
         let classes = firsts.len();
         let is_twin = |layer: usize, first: usize| layer == first || twin[layer] == first;
@@ -85,7 +101,23 @@ impl<'a> Network<'a> {
             (0..chain.layers).filter(|&layer| class[layer] == at).all(|layer| is_twin(layer, first))
         });
         let is_uniform = is_uniform.collect();
-        Self { chain, members, host, local, classes, class, is_uniform, joined, twin, first_choice }
+        let stakes = firsts.iter().flat_map(|&first| stakes(chain, first)).collect();
+        Self {
+            chain,
+            members,
+            host,
+            local,
+            classes,
+            class,
+            is_uniform,
+            joined,
+            twin,
+            first_choice,
+            amounts,
+            messages_of,
+            messages,
+            stakes,
+        }
     }
 
     /// Layers of a class.
@@ -96,6 +128,54 @@ impl<'a> Network<'a> {
     pub(super) fn hosts(&self) -> usize {
         self.members.len()
     }
+}
+
+/// Costs of messages between all devices, each table once; and which one a layer has.
+fn messages(chain: &Chain) -> (Vec<usize>, Vec<Vec<f64>>) {
+    let (mut of_layer, mut tables) = (Vec::with_capacity(chain.layers), Vec::<Vec<f64>>::new());
+    for layer in 0..chain.layers {
+        let mut table = vec![f64::INFINITY; chain.devices * chain.devices];
+        for from in 0..chain.devices {
+            for hop in &chain.hops[chain.at(layer, from)] {
+                table[from * chain.devices + hop.to] = hop.cost;
+            }
+            table[from * chain.devices + from] = 0.0;
+        }
+        let known = tables.iter().rposition(|known| *known == table);
+        of_layer.push(known.unwrap_or(tables.len()));
+        if known.is_none() {
+            tables.push(table);
+        }
+    }
+    (of_layer, tables)
+}
+
+fn stakes(chain: &Chain, layer: usize) -> Vec<[f64; 2]> {
+    let costs = |device: usize| chain.choices[chain.at(layer, device)].iter().map(|c| c.cost);
+    let least = |device: usize| costs(device).fold(f64::INFINITY, f64::min);
+    let most = |device: usize| costs(device).fold(0.0, f64::max);
+    let can = |&device: &usize| least(device).is_finite();
+    let dearest = (0..chain.devices).filter(can).map(least).fold(0.0, f64::max);
+    let cheapest = (0..chain.devices).map(least).fold(f64::INFINITY, f64::min);
+    let stake = |device: usize| match can(&device) {
+        true => {
+            let far = (least(device) - cheapest).max(dearest - least(device));
+            let number = costs(device).count() as f64;
+            [far, (most(device) - least(device)) / number]
+        }
+        false => [0.0, 0.0],
+    };
+    (0..chain.devices).map(stake).collect()
+}
+
+/// Whether two layers take the same bytes and times in the same options.
+fn are_like(instance: &Deployment, one: usize, two: usize) -> bool {
+    let layers = &instance.models[0].layers;
+    let (a, b) = (&layers[one], &layers[two]);
+    let mut pairs = a.options.iter().zip(&b.options);
+    (a.kv, a.pin, a.output, a.joined) == (b.kv, b.pin, b.output, b.joined)
+        && a.options.len() == b.options.len()
+        && pairs.all(|(a, b)| (a.bytes, a.shared, &a.compute) == (b.bytes, b.shared, &b.compute))
 }
 
 fn is_same(chain: &Chain, one: usize, two: usize) -> bool {

@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::average::average;
 use super::dual::Weighted;
-use super::moves::{Draft, Move};
+use super::moves::{Draft, Effect, Move};
 use super::network::Network;
 use crate::tuning::TUNING;
 
@@ -123,14 +123,14 @@ fn mend(draft: &mut Draft<'_>) -> Option<()> {
 /// Takes moves that save and fit, those that save most first; whether there were any.
 fn improve(draft: &mut Draft<'_>) -> bool {
     let mut moves = draft.moves();
-    moves.retain(|step| step.cost < 0.0 && draft.fits_after(std::slice::from_ref(step)));
+    moves.retain(|step| step.cost < 0.0 && draft.fits_after(&[&draft.effect(*step)]));
     moves.sort_by(|a, b| a.cost.total_cmp(&b.cost));
     let mut improved = false;
     for step in moves {
         // Moves before it may have changed what it does.
         let now = draft.priced(step.layer, step.to);
         let Some(step) = now.filter(|step| step.cost < 0.0) else { continue };
-        if draft.fits_after(std::slice::from_ref(&step)) {
+        if draft.fits_after(&[&draft.effect(step)]) {
             draft.apply(&step);
             improved = true;
         }
@@ -153,7 +153,9 @@ fn exchange(draft: &mut Draft<'_>) -> bool {
     moves.sort_by(|a, b| a.cost.total_cmp(&b.cost));
     let mut improved = false;
     let mut moved = vec![false; draft.layers()];
-    for (index, first) in moves.iter().enumerate().take_while(|(_, first)| first.cost < 0.0) {
+    // Of layers that are not moved yet, moves change what they did at first.
+    let moves: Vec<Effect> = moves.into_iter().map(|step| draft.effect(step)).collect();
+    for (index, first) in moves.iter().enumerate().take_while(|(_, first)| first.step.cost < 0.0) {
         let Some(pair) = best_pair(draft, first, &moves[index + 1..], &moved) else { continue };
         for step in pair {
             draft.apply(&step);
@@ -169,21 +171,21 @@ fn exchange(draft: &mut Draft<'_>) -> bool {
 /// A move and the best one to go with it, of layers that are not near one another nor moved.
 fn best_pair(
     draft: &Draft<'_>,
-    first: &Move,
-    others: &[Move],
+    first: &Effect,
+    others: &[Effect],
     moved: &[bool],
 ) -> Option<[Move; 2]> {
-    if moved[first.layer] {
+    if moved[first.step.layer] {
         return None;
     }
-    let fits = |second: &&Move| {
-        second.layer.abs_diff(first.layer) > 1
-            && !moved[second.layer]
-            && draft.fits_after(&[*first, **second])
+    let fits = |second: &&Effect| {
+        second.step.layer.abs_diff(first.step.layer) > 1
+            && !moved[second.step.layer]
+            && draft.fits_after(&[first, second])
     };
     // In the order of their costs: the first that fits is the best.
-    let saving = others.iter().take_while(|second| first.cost + second.cost < 0.0);
-    saving.into_iter().find(fits).map(|second| [*first, *second])
+    let saving = others.iter().take_while(|second| first.step.cost + second.step.cost < 0.0);
+    saving.into_iter().find(fits).map(|second| [first.step, second.step])
 }
 
 /// Moves a block at the border of a host to another host, or several; whether a plan that is

@@ -158,8 +158,8 @@ pub(super) struct Prices {
     pub(super) enter: Vec<f64>,
     /// `[class * devices + device]`: of any option.
     pub(super) layer: Vec<f64>,
-    /// The same: of some options.
-    pub(super) options: Vec<Vec<(OptionId, f64)>>,
+    /// The same, of the first options; nothing of those after them.
+    pub(super) options: Vec<Vec<f64>>,
     /// What is given back once.
     pub(super) budget: f64,
 }
@@ -235,9 +235,13 @@ impl Prices {
 
     fn price(&mut self, network: &Network<'_>, key: Key, price: f64) {
         let place = key.class * network.chain.devices + key.device;
-        match key.option {
-            None => self.layer[place] += price,
-            Some(option) => self.options[place].push((option, price)),
-        }
+        let Some(option) = key.option else {
+            self.layer[place] += price;
+            return;
+        };
+        let of_options = &mut self.options[place];
+        let size = of_options.len().max(option.index() + 1);
+        of_options.resize(size, 0.0);
+        of_options[option.index()] += price;
     }
 }

@@ -4,7 +4,6 @@ use edgeplan_problem::deployment::Assignment;
 
 use super::network::{Network, id};
 use super::rows::Prices;
-use crate::chain::Choice;
 use crate::dual::ng_sets::NgSets;
 
 /// The best choice of a place, priced.
@@ -16,6 +15,22 @@ struct Placed {
 
 const NOWHERE: Placed = Placed { cost: f64::INFINITY, choice: 0 };
 
+/// A host and a remembered subset.
+#[derive(Debug)]
+struct Row {
+    host: usize,
+    /// Its first state.
+    first: usize,
+    onward: Vec<Onto>,
+}
+
+/// A host that may be entered, and the first state there.
+#[derive(Debug)]
+struct Onto {
+    host: usize,
+    first: usize,
+}
+
 /// The values of one set of prices.
 #[derive(Debug)]
 pub(super) struct Tables<'a> {
@@ -24,6 +39,9 @@ pub(super) struct Tables<'a> {
     /// By row of hosts and remembered subsets: its first state; a state is a row and a device.
     first: Vec<usize>,
     states: usize,
+    rows: Vec<Row>,
+    /// By state: the value of the next layer there, its host entered.
+    arriving: Vec<f64>,
     /// `[layer * devices + device]`.
     placed: Vec<Placed>,
     /// `[layer * states + state]`: least priced cost of this layer, there, and all later ones.
@@ -46,12 +64,26 @@ impl<'a> Tables<'a> {
                 states += members.len();
             }
         }
+        let mut rows = Vec::with_capacity(first.len());
+        for host in 0..network.hosts() {
+            for subset in 0..ng_sets.subsets(host) {
+                let others = (0..network.hosts()).filter(|&to| to != host);
+                let onward = others.filter_map(|to| {
+                    let subset = ng_sets.next(host, to, subset)?;
+                    Some(Onto { host: to, first: first[ng_sets.row(to, subset)] })
+                });
+                let onward = onward.collect();
+                rows.push(Row { host, first: first[ng_sets.row(host, subset)], onward });
+            }
+        }
         let chain = network.chain;
         Self {
             network,
             ng_sets,
             first,
             states,
+            rows,
+            arriving: vec![f64::INFINITY; states],
             placed: vec![NOWHERE; chain.layers * chain.devices],
             value: vec![f64::INFINITY; chain.layers * states],
             barred,
@@ -69,23 +101,49 @@ impl<'a> Tables<'a> {
             self.place(layer, prices);
         }
         for layer in (0..chain.layers).rev() {
-            for host in 0..self.network.hosts() {
-                for subset in 0..self.ng_sets.subsets(host) {
-                    for index in 0..self.network.members[host].len() {
-                        let device = self.network.members[host][index];
-                        let state = self.state(host, subset, device);
-                        let here = self.placed[chain.at(layer, device)].cost;
-                        let value = match here < f64::INFINITY {
-                            true => here + self.after(layer, subset, device, prices).cost,
-                            false => f64::INFINITY,
-                        };
-                        self.value[layer * self.states + state] = value;
-                    }
-                }
-            }
+            self.fill_layer(layer, prices);
         }
         let starts = (0..chain.devices).map(|device| self.starting(device, prices));
         starts.fold(f64::INFINITY, f64::min) - prices.budget
+    }
+
+    fn fill_layer(&mut self, layer: usize, prices: &Prices) {
+        let (network, chain) = (self.network, self.network.chain);
+        let is_last = layer + 1 == chain.layers;
+        let (now, next) = self.value[layer * self.states..].split_at_mut(self.states);
+        let next = if is_last { &[][..] } else { &next[..self.states] };
+        if !is_last {
+            for row in &self.rows {
+                let states = row.first..row.first + network.members[row.host].len();
+                let arriving = self.arriving[states.clone()].iter_mut();
+                arriving.zip(&next[states]).for_each(|(arriving, value)| {
+                    *arriving = value + prices.enter[row.host];
+                });
+            }
+        }
+        let messages = &network.messages[network.messages_of[layer]];
+        for row in &self.rows {
+            let members = &network.members[row.host];
+            for (index, &device) in members.iter().enumerate() {
+                let here = self.placed[chain.at(layer, device)].cost;
+                let mut best = f64::INFINITY;
+                if is_last {
+                    best = chain.egress[device].map_or(f64::INFINITY, |hop| hop.cost);
+                } else if here < f64::INFINITY {
+                    let ways = &messages[device * chain.devices..(device + 1) * chain.devices];
+                    for (&to, value) in members.iter().zip(&next[row.first..]) {
+                        best = best.min(ways[to] + value);
+                    }
+                    for onward in &row.onward {
+                        let members = &network.members[onward.host];
+                        for (&to, value) in members.iter().zip(&self.arriving[onward.first..]) {
+                            best = best.min(ways[to] + value);
+                        }
+                    }
+                }
+                now[row.first + index] = here + best;
+            }
+        }
     }
 
     fn state(&self, host: usize, subset: usize, device: usize) -> usize {
@@ -112,15 +170,19 @@ impl<'a> Tables<'a> {
             let place = chain.at(layer, device);
             let kind = network.class[layer] * chain.devices + device;
             let of_options = &prices.options[kind];
+            let first = network.first_choice[place];
+            let (bytes, time) = (prices.bytes[device], prices.time[device]);
             let mut best = NOWHERE;
-            for (index, choice) in chain.choices[place].iter().enumerate() {
-                if self.barred.is_some_and(|barred| barred[network.first_choice[place] + index]) {
+            for (index, of) in
+                network.amounts[first..network.first_choice[place + 1]].iter().enumerate()
+            {
+                if self.barred.is_some_and(|barred| barred[first + index]) {
                     continue;
                 }
-                let mut cost = priced(choice, device, prices);
-                for (option, price) in of_options {
-                    cost += if *option == choice.option { *price } else { 0.0 };
-                }
+                // Rounded down: a bound holds whatever a plan uses of what is priced.
+                let uses = prices.loss * of.loss + bytes * of.bytes + time * of.time;
+                let priced = of_options.get(of.option).copied().unwrap_or(0.0);
+                let cost = of.cost + uses as i64 as f64 + priced;
                 if cost < best.cost {
                     best = Placed { cost, choice: index as u32 };
                 }
@@ -185,13 +247,4 @@ impl<'a> Tables<'a> {
 struct Onward {
     cost: f64,
     to: Option<(usize, usize)>,
-}
-
-/// Cost of a choice and of what it uses, rounded down.
-fn priced(choice: &Choice, device: usize, prices: &Prices) -> f64 {
-    let down = |price: f64, amount: u64| (price * amount as f64) as i64 as f64;
-    choice.cost
-        + down(prices.loss, choice.loss)
-        + down(prices.bytes[device], choice.bytes)
-        + down(prices.time[device], choice.time)
 }

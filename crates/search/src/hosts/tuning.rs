@@ -12,6 +12,9 @@ pub(crate) struct HostTuning {
     /// The gain that the model must predict, relative to the target, for a climb to go on: a tenth
     /// of the gap that people ask for.
     pub(crate) predicted_gain_min: f64,
+    /// Nodes of a search near a plan, and layers by which borders of hosts may lie elsewhere there.
+    pub(crate) near_nodes: u32,
+    pub(crate) near_layers: usize,
     /// Hosts up to which paths remember all that they entered: 16 subsets each of five.
     pub(crate) remembered_max: usize,
     /// Times that ng-sets of hosts may grow, and rows that they may grow to.
@@ -44,6 +47,8 @@ pub(crate) const HOSTS: HostTuning = HostTuning {
     root_evaluations: 300,
     node_evaluations: 60,
     predicted_gain_min: 1e-5,
+    near_nodes: 60,
+    near_layers: 10,
     remembered_max: 5,
     growths: 4,
     rows_max: 1 << 12,
