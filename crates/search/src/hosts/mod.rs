@@ -139,8 +139,8 @@ impl HostSearch<'_> {
         Ok(unscaled(waiting, self.chain.scale))
     }
 
-    /// Looks for better plans near the best one, until none is found or that has taken as many nodes
-    /// as the proof.
+    /// Looks for better plans near the best one, until none is found or that has taken as many
+    /// nodes as the proof.
     fn improve(
         &self,
         run: &mut Run<'_, Deployment>,
