@@ -18,8 +18,8 @@ pub(crate) struct Arguments {
     #[arg(long, default_value = "q8_0", value_parser = FormatMix::from_str)]
     recipe: FormatMix,
     /// Tokens of one sequence, prompt and answer [default: 8192, or the model's own limit]
-    #[arg(long, value_parser = clap::value_parser!(u64).range(1..1 << 32))]
-    context: Option<u64>,
+    #[arg(long, value_parser = edgeplan_files::quantity::tokens)]
+    context: Option<u32>,
     /// Sequences at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=256))]
     sequences: u64,
@@ -51,7 +51,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<Reply> {
     let question = Question {
         model: &arguments.model,
         recipe: &arguments.recipe,
-        context,
+        context: context.map(u64::from),
         sequences,
         ubatch,
         kv,

@@ -10,6 +10,7 @@ use edgeplan::{
     Changes, Entry, Error, Limits, Quiet, Runtime, Session, Sources, Task, solver_named,
 };
 use edgeplan_external::External;
+use edgeplan_files::quantity::tokens;
 use edgeplan_model::sensitivity::Quality;
 use edgeplan_pricing::workload::Goal;
 use edgeplan_problem::format::Format;
@@ -111,13 +112,13 @@ const KEYS: &str = "In place of the workload's keys";
 #[derive(Debug, clap::Args)]
 pub(crate) struct RequestKeys {
     /// Prompt tokens of a request
-    #[arg(long, value_name = "TOKENS", help_heading = KEYS)]
+    #[arg(long, value_name = "TOKENS", value_parser = tokens, help_heading = KEYS)]
     prompt: Option<u32>,
     /// Tokens generated after the prompt
-    #[arg(long, value_name = "TOKENS", help_heading = KEYS)]
+    #[arg(long, value_name = "TOKENS", value_parser = tokens, help_heading = KEYS)]
     generate: Option<u32>,
     /// Tokens that the KV cache is allocated for
-    #[arg(long, value_name = "TOKENS", help_heading = KEYS)]
+    #[arg(long, value_name = "TOKENS", value_parser = tokens, help_heading = KEYS)]
     context: Option<u32>,
     /// Quality floor: a format or mix such as q4_K_M, a KL divergence in nats, or any
     #[arg(long, value_parser = Quality::from_str, help_heading = KEYS)]

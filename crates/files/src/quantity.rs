@@ -261,6 +261,17 @@ fn exact(amount: u64, units: &[(&str, u64)]) -> String {
     largest.map_or_else(String::new, |(name, scale)| format!("{} {name}", amount / scale))
 }
 
+/// A number of tokens: 8192, or 8k of 1024 each, or 1M of 1024 times as many.
+///
+/// # Errors
+/// Anything else, and more than `u32` holds.
+pub fn tokens(text: &str) -> Result<u32, String> {
+    let units = [("k", 1 << 10), ("M", 1 << 20)];
+    let number = text.trim().parse::<u64>().ok().or_else(|| parse(text, &units, &[]));
+    let number = number.and_then(|number| u32::try_from(number).ok());
+    number.ok_or_else(|| "a number of tokens is allowed, such as 8192, 32k or 1M".into())
+}
+
 /// The largest quantity of any kind: more is a typing error.
 const MOST: f64 = (1u64 << 60) as f64;
 
@@ -310,6 +321,17 @@ mod tests {
         assert_eq!("50 MB/s".parse(), Ok(Bandwidth(400_000_000)));
         assert_eq!("0.3 ms".parse(), Ok(Time(300_000)));
         assert_eq!("2 %".parse(), Ok(Fraction(0.02)));
+    }
+
+    #[test]
+    fn tokens_are_counted_in_thousands_of_1024() {
+        for (text, count) in [("0", 0), ("8192", 8192), ("32k", 32_768), ("1.5K", 1536)] {
+            assert_eq!(tokens(text), Ok(count), "{text}");
+        }
+        assert_eq!(tokens("1M"), Ok(1 << 20));
+        for text in ["", "k", "-1", "-1k", "32 kB", "5000M", "nan"] {
+            assert!(tokens(text).unwrap_err().contains("32k"), "{text}");
+        }
     }
 
     #[test]

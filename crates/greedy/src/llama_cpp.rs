@@ -15,8 +15,8 @@ use edgeplan_problem::{Answer, Problem as _, Run, Solver, SolverError, Unsupport
 /// Which way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offloading {
-    /// `--fit`: layers fill the accelerators from the last one on; of a model with experts first
-    /// all layers without these, then whole layers from the front, so that the experts of the last
+    /// `--fit`: all layers in proportion to memory where that fits. Else layers fill the accelerators
+    /// from the last one on; of a model with experts first all layers without these, then whole layers from the front, so that the experts of the last
     /// blocks stay in RAM. Its last step, which parts one more layer, is left out.
     Fit,
     /// `--n-cpu-moe N` at its best N: the experts of the first N blocks stay in RAM.
@@ -201,6 +201,11 @@ impl<'a> Host<'a> {
     }
 
     fn fit(&self) -> Plan {
+        // What fits without `--fit` stays as it is.
+        let usual = self.split(self.blocks.len() + 1);
+        if (0..self.accelerators.len()).all(|accelerator| self.fits(&usual, accelerator)) {
+            return self.plan(&usual, 0);
+        }
         let last = self.accelerators.len() - 1;
         let mut layout = Layout { shares: vec![Share::default(); last + 1], head: Some(last) };
         if !self.fits(&layout, last) {

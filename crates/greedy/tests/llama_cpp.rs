@@ -92,6 +92,9 @@ fn fit_leaves_the_experts_of_the_last_blocks_in_ram() {
 fn fit_fills_from_the_last_block_on_where_there_are_no_experts() {
     let dense = host(&[110], 4, Part::FeedForward);
     assert_eq!(placed(&dense, Offloading::Fit), (vec![(0, 0), (0, 0), (1, 1), (1, 1)], 1));
+    // All fits in proportion to memory: five layers, the head among them.
+    let two = host(&[160, 160], 4, Part::FeedForward);
+    assert_eq!(placed(&two, Offloading::Fit), (vec![(1, 1), (1, 1), (1, 1), (2, 2)], 2));
     // Not even the head fits.
     let none = host(&[9], 2, Part::FeedForward);
     assert_eq!(placed(&none, Offloading::Fit), (vec![(0, 0), (0, 0)], 0));

@@ -75,6 +75,9 @@ impl Question<'_> {
         let model = edgeplan_model::load(self.model)?;
         let usual = model.context_max.map_or(CONTEXT, |most| most.min(CONTEXT));
         let context = self.context.unwrap_or(usual);
+        if context == 0 {
+            return Err(InputError::file("--context 0", "one token at least is needed"));
+        }
         if let Some(most) = model.context_max.filter(|&most| context > most) {
             let problem = format!("{} was made for up to {most} tokens", model.name);
             return Err(InputError::file(format!("--context {context}"), problem));

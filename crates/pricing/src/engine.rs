@@ -79,4 +79,9 @@ impl RpcOverhead {
     /// Nothing but hidden states.
     pub const NONE: Self =
         Self { pass: 0, position: 0, mask: 0, stride: 1, graph: 0, reads: 1, states: 1 };
+
+    /// Whether what leaves a part of a block differs from other hidden states.
+    pub(crate) fn tells_apart(&self) -> bool {
+        self.states != 1 || self.reads != 1
+    }
 }

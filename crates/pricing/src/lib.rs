@@ -48,9 +48,11 @@ use edgeplan_machines::device::Backend;
 use edgeplan_model::ModelSpec;
 use edgeplan_model::sensitivity::Sensitivity;
 
-/// Messages of a model: hidden states first, those of blocks last, where they differ from others.
+/// Messages of a model: hidden states first; where the engine's differ, those between the parts of
+/// a block and those of blocks are last.
 const STATES: usize = 0;
-const OF_BLOCKS: usize = 3;
+const WITHIN_BLOCKS: usize = 3;
+const OF_BLOCKS: usize = 4;
 
 /// What a reader of times must know where these are not of whole requests.
 const DECODE_ALONE: &str = "those of decode alone, as if the prompt were in the KV cache already";
@@ -264,9 +266,9 @@ impl<'a> Builder<'a> {
         for (index, layer) in layers.iter_mut().enumerate() {
             let Some(own) = block(index) else { continue };
             layer.joined = index > 0 && block(index - 1) == Some(own);
-            let last = block(index + 1) != Some(own);
-            if last && self.workload.engine.rpc.states != 1 {
-                layer.output = OF_BLOCKS;
+            if self.workload.engine.rpc.tells_apart() {
+                let last = block(index + 1) != Some(own);
+                layer.output = if last { OF_BLOCKS } else { WITHIN_BLOCKS };
             }
         }
     }
@@ -276,7 +278,7 @@ impl<'a> Builder<'a> {
     fn ways(&self, message: usize, from: usize, to: usize) -> u64 {
         let rpc = self.workload.engine.rpc;
         let reads = match message {
-            STATES => rpc.reads,
+            WITHIN_BLOCKS => rpc.reads,
             OF_BLOCKS => rpc.states,
             _ => 1,
         };
@@ -312,12 +314,7 @@ impl<'a> Builder<'a> {
         let rpc = self.workload.engine.rpc;
         let overhead = self.rpc_bytes();
         // Hidden states are not alone on their way to another host than the source's.
-        // Servers of the source's own host get the graph of each part again, as others came
-        // between, and with it those of all parts before (`add_tensor` of ggml-rpc.cpp follows
-        // operands): of half of the blocks in the mean.
-        let last = spec.layers.iter().filter_map(|layer| layer.part.block()).max();
-        let blocks = last.map_or(0, |last| last as u64 + 1);
-        let again = Bytes(rpc.graph * blocks.div_ceil(2)) * passes.messages();
+        let again = self.graphs_again(spec);
         // What experts in RAM make is weighed and added where the attention is.
         let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
         let used = tensors.filter_map(|tensor| Some(tensor.experts?.0)).max();
@@ -325,9 +322,11 @@ impl<'a> Builder<'a> {
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
             let apart = |from: usize| !self.cluster.share_host(from, to);
             let abroad = self.served[to] || apart(0) && apart(from);
-            let more = if self.served[to] { overhead + again } else { overhead };
+            let parted = index == WITHIN_BLOCKS && self.served[from] != self.served[to];
+            let more = if abroad { overhead } else { Bytes::ZERO };
+            let more = if parted { more + again } else { more };
             match index {
-                STATES if abroad => bytes + more,
+                STATES | WITHIN_BLOCKS => bytes + more,
                 OF_BLOCKS if self.served[to] && !self.is_abroad(from) => bytes * results + more,
                 OF_BLOCKS if abroad && !self.is_abroad(from) => bytes * rpc.states + more,
                 OF_BLOCKS if abroad => bytes + more,
@@ -335,21 +334,24 @@ impl<'a> Builder<'a> {
             }
         };
         let message = |(index, bytes): (usize, u64)| {
-            let count = if matches!(index, STATES | OF_BLOCKS) { passes.messages() } else { steps };
+            let states = matches!(index, STATES | WITHIN_BLOCKS | OF_BLOCKS);
+            let count = if states { passes.messages() } else { steps };
             let time = (0..devices * devices).map(|pair| {
                 let (from, to) = (pair / devices, pair % devices);
                 let ways = count * self.ways(index, from, to);
                 let bytes = with(index, from, to, Bytes(bytes));
                 let time = self.cluster.transfer(from, to, ways, bytes)?;
                 // Results go back by themselves; states start the next device's work.
-                let starts = from != to && matches!(index, STATES | OF_BLOCKS);
-                Some(if starts { time + self.machines[to].reached() * count } else { time })
+                let starts = from != to && states;
+                let time = if starts { time + self.machines[to].reached() * count } else { time };
+                let parted = index == WITHIN_BLOCKS && self.served[from] != self.served[to];
+                Some(if parted { time + rpc::making(again) } else { time })
             });
             Message { bytes: Bytes(bytes), time: time.collect() }
         };
-        // Those of blocks differ from others in few engines.
-        let of_blocks = (rpc.states != 1).then_some(sizes[STATES]);
-        sizes.into_iter().chain(of_blocks).enumerate().map(message).collect()
+        let more = if rpc.tells_apart() { 2 } else { 0 };
+        let more = std::iter::repeat_n(sizes[STATES], more);
+        sizes.into_iter().chain(more).enumerate().map(message).collect()
     }
 }
 

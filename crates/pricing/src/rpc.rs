@@ -5,7 +5,16 @@ use edgeplan_problem::{Bytes, Nanos};
 
 use super::Builder;
 use super::machine::Passes;
-use edgeplan_model::LayerSpec;
+use edgeplan_model::{LayerSpec, ModelSpec};
+
+/// Picoseconds in which a byte of a graph is written down by the source and made a node of a graph
+/// again by the server: 18 us for each block of 48 tensors (`reports/engine`).
+const MAKING_PS: u64 = 1_250;
+
+/// Time of both ends for so many bytes of graphs, the link's apart.
+pub(super) fn making(graphs: Bytes) -> Nanos {
+    Nanos(graphs.0.saturating_mul(MAKING_PS) / 1_000)
+}
 
 impl Builder<'_> {
     /// Bytes to each device for all passes of a batch of requests, without those of graphs.
@@ -32,6 +41,16 @@ impl Builder<'_> {
         let bytes = Bytes(graph) * self.shapes();
         // Its latency is that of the hidden states, which it follows.
         Prediction::exact(self.cluster.transfer(0, device, 0, bytes).unwrap_or(Nanos::ZERO))
+    }
+
+    /// Bytes of graphs to a server of the source's own host for each block that it holds a part of:
+    /// others came between, so that it gets all again, and those of all blocks before with it
+    /// (`add_tensor` of ggml-rpc.cpp follows operands): of half of the blocks in the mean.
+    pub(super) fn graphs_again(&self, spec: &ModelSpec) -> Bytes {
+        let last = spec.layers.iter().filter_map(|layer| layer.part.block()).max();
+        let blocks = last.map_or(0, |last| last as u64 + 1);
+        let passes = Passes::from(self.workload).messages();
+        Bytes(self.workload.engine.rpc.graph * blocks.div_ceil(2)) * passes
     }
 
     /// How often a pass has another shape than the one before: new positions, or those looked at.

@@ -1,4 +1,4 @@
-//! `llama-bench` on a part of this machine.
+//! `llama-bench` on a kind of machine.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::child::{Child, Setup};
-use crate::cpu::Cpu;
 use crate::suite::{Bench, Class};
 use crate::trial::Places;
 
@@ -21,9 +20,7 @@ pub(crate) fn measure(
     class: Class,
     out: &Path,
 ) -> Result<()> {
-    let cpu = Cpu::part(&class.name(), class.percent)?;
-    cpu.limit(true)?;
-    let program = places.programs.join("llama-bench").display().to_string();
+    let program = places.program(class.instructions, "llama-bench");
     let mut words = vec![program];
     words.extend(["--model".into(), model.display().to_string()]);
     let numbers = [
@@ -41,5 +38,5 @@ pub(crate) fn measure(
     let shell = ["sh", "-c", "out=$1; shift; exec \"$@\" >\"$out\"", "sh", out.as_str()];
     let words: Vec<&str> = shell.into_iter().chain(words.iter().map(String::as_str)).collect();
     let setup = Setup { log: &log, variables: &[] };
-    Child::start("llama-bench", &words, &cpu, setup)?.finish(LONGEST)
+    Child::start("llama-bench", &words, setup)?.finish(LONGEST)
 }

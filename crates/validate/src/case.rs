@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use edgeplan_cost_model::engine::EngineProfile;
 use edgeplan_files::deployment::PlanFile;
 use edgeplan_files::{read_text, to_json, write_atomic};
 use edgeplan_measure::machine::Machine;
@@ -14,13 +13,12 @@ use edgeplan_problem::Bytes;
 
 use crate::bench;
 use crate::child::{Child, Setup};
-use crate::class::{self, Benched};
-use crate::cpu::Cpu;
+use crate::class::{self, Benched, Machines};
 use crate::planner::{self, Prediction, Question};
 use crate::quantized;
 use crate::rows::Row;
 use crate::splits::{self, Split};
-use crate::suite::{Bench, Class, Model, SOURCE, Setting, Worker};
+use crate::suite::{Bench, Class, Instructions, Model, SOURCE, Setting, Worker};
 use crate::trial::{self, Command, Places, Served, Trial, median};
 
 /// How long a file may be quantized.
@@ -66,15 +64,15 @@ impl<'a> Case<'a> {
     }
 
     /// Runs every cut, the machines being measured before and after it: others may use them, too.
-    pub(crate) fn rows(&self, bench: &Bench, machine: &EngineProfile) -> Result<Vec<Row>> {
-        self.measure(bench, machine, &["before"])?;
+    pub(crate) fn rows(&self, bench: &Bench, machines: &Machines) -> Result<Vec<Row>> {
+        self.measure(bench, machines, &["before"])?;
         let mut runs: Vec<Run> = Vec::new();
         for &split in self.setting.splits() {
             println!("{}, {}", self.setting.name, split.name());
             let run = self.run(split, &runs)?;
             runs.push(run);
         }
-        self.measure(bench, machine, &["before", "after"])?;
+        self.measure(bench, machines, &["before", "after"])?;
         // The same question, priced by all that was measured.
         let again = self.folder.join("again.json");
         self.solve("chain-search", &again)?.map_err(anyhow::Error::msg)?;
@@ -84,7 +82,7 @@ impl<'a> Case<'a> {
 
     /// Measures every kind of machine at the last of these times, and makes profiles of all that
     /// was measured so far.
-    fn measure(&self, bench: &Bench, machine: &EngineProfile, times: &[&str]) -> Result<()> {
+    fn measure(&self, bench: &Bench, machines: &Machines, times: &[&str]) -> Result<()> {
         let mut classes: Vec<Class> = self.setting.classes().collect();
         classes.sort_unstable();
         classes.dedup();
@@ -101,7 +99,7 @@ impl<'a> Case<'a> {
                     known.push(Benched { model, printed });
                 }
             }
-            let profile = class::slowed(machine, class, &known)?;
+            let profile = class::as_now(&machines[&class.instructions], class, &known)?;
             let file = self.folder.join(format!("{}.json", class.name()));
             write_atomic(&file, &to_json(&profile))?;
         }
@@ -142,10 +140,11 @@ impl<'a> Case<'a> {
 
     /// Writes the files that run a plan, and says what is predicted.
     fn export(&self, plan: &Path, out: &Path) -> Result<Prediction> {
-        let names = self.setting.worker.keys();
-        let at: Vec<_> = names
-            .enumerate()
-            .map(|(index, name)| (self.setting.device(name), trial::address(index)))
+        let workers = self.setting.worker.iter().enumerate();
+        let at: Vec<_> = workers
+            .map(|(index, (name, worker))| {
+                (self.setting.device(name), trial::address(worker, index))
+            })
             .collect();
         self.question.export(plan, out, &at)
     }
@@ -195,10 +194,10 @@ impl<'a> Case<'a> {
         let out = self.folder.join("model.gguf");
         let words = [&script, &self.question.model, &out].map(|path| path.display().to_string());
         let words: Vec<&str> = std::iter::once("sh").chain(words.iter().map(|w| &**w)).collect();
-        let program = self.places.programs.join("llama-quantize").display().to_string();
+        let program = self.places.program(Instructions::Native, "llama-quantize");
         let log = self.folder.join("quantize.log");
         let setup = Setup { log: &log, variables: &[("LLAMA_QUANTIZE", program)] };
-        let quantize = Child::start("llama-quantize", &words, &Cpu::whole(), setup)?;
+        let quantize = Child::start("llama-quantize", &words, setup)?;
         quantize.finish(QUANTIZE_LONGEST)?;
         quantized::check(plan, &out)?;
         Ok(out)

@@ -1,4 +1,4 @@
-//! Processes of engines: each limited to a machine's part of the processor, ended by its id.
+//! Processes of engines, ended by their ids.
 
 use std::fs::File;
 use std::path::Path;
@@ -7,8 +7,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use edgeplan_measure::machine;
-
-use crate::cpu::Cpu;
 
 /// A process that ends when this is dropped.
 #[derive(Debug)]
@@ -19,15 +17,13 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts a command on that part of the processor; what it says goes to a file.
-    pub(crate) fn start(what: &str, command: &[&str], cpu: &Cpu, setup: Setup) -> Result<Self> {
+    /// Starts a command; what it says goes to a file.
+    pub(crate) fn start(what: &str, command: &[&str], setup: Setup) -> Result<Self> {
         let log = File::create(setup.log).with_context(|| setup.log.display().to_string())?;
-        let mut all = cpu.prefix();
         // It ends with this program, too, however that ends.
-        all.extend(["setpriv", "--pdeathsig", "KILL"].map(str::to_owned));
-        all.extend(command.iter().map(|&word| word.to_owned()));
-        let process = Command::new(&all[0])
-            .args(&all[1..])
+        let process = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL"])
+            .args(command)
             .envs(setup.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .stdout(log.try_clone()?)
@@ -91,7 +87,7 @@ mod tests {
         let log = folder.path().join("log");
         let setup = Setup { log: &log, variables: &[("WORD", "seen".into())] };
         let script = ["sh", "-c", "echo $WORD; exec sleep 60"];
-        let mut child = Child::start("sleep", &script, &Cpu::whole(), setup).unwrap();
+        let mut child = Child::start("sleep", &script, setup).unwrap();
         let id = child.process.id();
         child.check().unwrap();
         assert!(child.resident_bytes().unwrap() > 0);
@@ -100,7 +96,7 @@ mod tests {
         }
         drop(child);
         assert!(!Path::new(&format!("/proc/{id}")).exists());
-        let mut gone = Child::start("false", &["false"], &Cpu::whole(), setup).unwrap();
+        let mut gone = Child::start("false", &["false"], setup).unwrap();
         let error = loop {
             if let Err(error) = gone.check() {
                 break error.to_string();

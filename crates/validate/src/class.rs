@@ -1,6 +1,7 @@
-//! The speed of a share of this machine: the profile of all of it, slowed until it agrees with what
-//! `llama-bench` says of the models on that share.
+//! The speed of a machine: the profile of one core with its instructions, as much slower or quicker
+//! as `llama-bench` says of the models around the time of a setting.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
@@ -9,12 +10,19 @@ use edgeplan_cost_model::engine::{EngineModel, EngineProfile, Way};
 use edgeplan_engine_profile::{Options, Size, before, profile, with_given};
 use edgeplan_files::{read_text, to_json, write_atomic};
 
-use crate::suite::Class;
+use crate::suite::{Class, Instructions};
 use crate::trial::median;
+
+/// Profiles of one core, by the instructions that its programs use.
+pub(crate) type Machines = BTreeMap<Instructions, EngineProfile>;
 
 /// The profile of one core of this machine by the engine in `programs`, in the formats of these
 /// models; what `path` holds of it already is not measured again.
-pub(crate) fn whole(programs: &Path, models: Vec<PathBuf>, path: &Path) -> Result<EngineProfile> {
+pub(crate) fn profiled(
+    programs: &Path,
+    models: Vec<PathBuf>,
+    path: &Path,
+) -> Result<EngineProfile> {
     let known = before(path)?;
     if let Some(known) = known.as_ref().filter(|known| known.complete) {
         return Ok(known.clone());
@@ -27,7 +35,7 @@ pub(crate) fn whole(programs: &Path, models: Vec<PathBuf>, path: &Path) -> Resul
         cpu: true,
     };
     let mut say = |progress: &edgeplan_engine_profile::Progress| {
-        println!("one core, {} of {}: {}", progress.done, progress.all, progress.now);
+        println!("{}, {} of {}: {}", path.display(), progress.done, progress.all, progress.now);
     };
     let mut save = |found: &EngineProfile| write_atomic(path, &to_json(found));
     let found = profile(&options, known, &AtomicBool::new(false), &mut say, &mut save)?;
@@ -35,24 +43,24 @@ pub(crate) fn whole(programs: &Path, models: Vec<PathBuf>, path: &Path) -> Resul
     Ok(found)
 }
 
-/// A model's file, and what `llama-bench` printed of it on a share of the machine.
+/// A model's file, and what `llama-bench` printed of it on a class of machines.
 #[derive(Debug)]
 pub(crate) struct Benched {
     pub(crate) model: PathBuf,
     pub(crate) printed: PathBuf,
 }
 
-/// The profile of a class of machines: passes of one row and of several rows each take so many
-/// times as long as on all of the machine, in the middle of the models.
-pub(crate) fn slowed(
-    whole: &EngineProfile,
+/// The profile of a class of machines as it is now: passes of one row and of several rows each take
+/// so many times as long as when it was made, in the middle of the models.
+pub(crate) fn as_now(
+    made: &EngineProfile,
     class: Class,
     benches: &[Benched],
 ) -> Result<EngineProfile> {
     let way = if class.source { Way::Plain } else { Way::AsStored };
     let mut factors = [Vec::new(), Vec::new()];
     for Benched { model, printed } in benches {
-        let given = with_given(whole, model, &read_text(printed)?, way)?;
+        let given = with_given(made, model, &read_text(printed)?, way)?;
         let fitted = EngineModel::fit(&given)?;
         let name = model.file_stem().unwrap_or_default().to_string_lossy();
         for held in fitted.held_out().iter().filter(|held| held.pass.model == name) {
@@ -63,5 +71,5 @@ pub(crate) fn slowed(
     if one.is_empty() || several.is_empty() {
         bail!("{}: no model's speed is told by the profile of the machine", class.name());
     }
-    Ok(whole.slowed(median(one)?, median(several)?))
+    Ok(made.slowed(median(one)?, median(several)?))
 }

@@ -4,7 +4,6 @@ mod bench;
 mod case;
 mod child;
 mod class;
-mod cpu;
 mod planner;
 mod quantized;
 mod record;
@@ -42,13 +41,14 @@ struct Arguments {
     /// Folder of the models that the settings name
     #[arg(long)]
     models: PathBuf,
-    /// Folder of llama.cpp's programs
+    /// Folder of llama.cpp's programs; beside it are those for older instruction sets, with `-avx`
+    /// and `-sse4.2` behind its name
     #[arg(long)]
     programs: PathBuf,
-    /// Profile of one core by llama.cpp, which is measured where it is missing [default:
-    /// machine.json in the record]
+    /// Folder of profiles of one core by llama.cpp, which are measured where they are missing
+    /// [default: the record]
     #[arg(long)]
-    profile: Option<PathBuf>,
+    profiles: Option<PathBuf>,
     /// Folder for logs and exports [default: one among the models]
     #[arg(long)]
     work: Option<PathBuf>,
@@ -84,9 +84,9 @@ fn run(arguments: &Arguments) -> Result<()> {
         out: arguments.out.clone(),
         work,
     };
-    let profile = arguments.profile.clone();
+    let profiles = arguments.profiles.clone();
     let record = Record {
-        profile: profile.unwrap_or_else(|| arguments.out.join("machine.json")),
+        profiles: profiles.unwrap_or_else(|| arguments.out.clone()),
         places,
         command: arguments.command.clone(),
         time: Duration::from_secs(arguments.time),

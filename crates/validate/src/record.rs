@@ -1,5 +1,6 @@
 //! The record: a row for each cut of each setting, and the page about them.
 
+use std::collections::btree_map::Entry;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -8,9 +9,9 @@ use edgeplan_files::write_atomic;
 use edgeplan_measure::machine::{Machine, date};
 
 use crate::case::Case;
-use crate::class;
+use crate::class::{self, Machines};
 use crate::rows::{self, Row};
-use crate::suite::Suite;
+use crate::suite::{Setting, Suite};
 use crate::summary;
 use crate::trial::Places;
 
@@ -18,8 +19,8 @@ use crate::trial::Places;
 #[derive(Debug)]
 pub(crate) struct Record {
     pub(crate) places: Places,
-    /// The file of the profile of one core.
-    pub(crate) profile: PathBuf,
+    /// The folder of profiles of one core.
+    pub(crate) profiles: PathBuf,
     /// The command that the record names.
     pub(crate) command: String,
     /// Nothing more is started after that long.
@@ -32,9 +33,7 @@ impl Record {
     pub(crate) fn all(&self, suite: &Suite) -> Result<()> {
         let path = self.places.out.join("rows.csv");
         let mut rows = rows::read(&path)?;
-        let benched = suite.model.values().flat_map(|model| &model.bench);
-        let benched = benched.map(|file| self.places.models.join(file)).collect();
-        let whole = class::whole(&self.places.programs, benched, &self.profile)?;
+        let machines = self.machines(suite)?;
         for setting in &suite.setting {
             if rows.iter().any(|row| row.setting == setting.name) {
                 continue;
@@ -45,13 +44,29 @@ impl Record {
             }
             let model = &suite.model[&setting.model];
             let case = Case::new(&self.places, setting, model)?;
-            for row in case.rows(&suite.bench, &whole)? {
+            for row in case.rows(&suite.bench, &machines)? {
                 println!("{}", row.line());
                 rows.push(row);
             }
             rows::write(&path, &rows)?;
         }
         self.finish(&rows)
+    }
+
+    /// The profiles of all machines of the settings.
+    fn machines(&self, suite: &Suite) -> Result<Machines> {
+        let benched = suite.model.values().flat_map(|model| &model.bench);
+        let benched: Vec<PathBuf> = benched.map(|file| self.places.models.join(file)).collect();
+        let mut machines = Machines::new();
+        for class in suite.setting.iter().flat_map(Setting::classes) {
+            let instructions = class.instructions;
+            if let Entry::Vacant(place) = machines.entry(instructions) {
+                let programs = self.places.programs(instructions);
+                let path = self.profiles.join(format!("{}.json", instructions.name()));
+                place.insert(class::profiled(&programs, benched.clone(), &path)?);
+            }
+        }
+        Ok(machines)
     }
 
     fn finish(&self, rows: &[Row]) -> Result<()> {

@@ -10,17 +10,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use crate::suite::Shape;
+
 /// What passes at once.
 const CHUNK: usize = 16 << 10;
 /// How often a listener looks whether it is still wanted.
 const LOOK: Duration = Duration::from_millis(20);
-
-/// How a link is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Shape {
-    pub(crate) bits_per_second: u64,
-    pub(crate) latency: Duration,
-}
 
 /// A relay; it stops taking connections when it is dropped, and ends with those that it has.
 #[derive(Debug)]
@@ -144,17 +139,19 @@ impl Link {
     /// When bytes arrive that are handed over `now`.
     fn due(&mut self, now: Instant, bytes: usize, shape: Option<Shape>) -> Instant {
         let Some(shape) = shape else { return now };
-        let nanos = bytes as u64 * 8 * 1_000_000_000 / shape.bits_per_second;
+        let nanos = bytes as u64 * 8 * 1_000_000_000 / shape.bandwidth.0;
         self.free = self.free.max(now) + Duration::from_nanos(nanos);
-        self.free + shape.latency
+        self.free + Duration::from_nanos(shape.latency.0)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use edgeplan_files::quantity::{Bandwidth, Time};
+
     use super::*;
 
-    const SHAPE: Shape = Shape { bits_per_second: 8_000_000, latency: Duration::from_millis(30) };
+    const SHAPE: Shape = Shape { bandwidth: Bandwidth(8_000_000), latency: Time(30_000_000) };
 
     #[test]
     fn bytes_queue_for_the_link_and_latency_does_not_add_up() {

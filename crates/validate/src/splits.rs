@@ -1,8 +1,11 @@
 //! How people cut a model, as plan files made from the planner's: its formats, other devices.
 
+use std::collections::BTreeMap;
+
 use edgeplan_files::deployment::{PlanFile, PlannedLayer};
 use edgeplan_problem::deployment::Part;
 
+use crate::quantized::chooses;
 use crate::suite::SOURCE;
 
 /// A way of cutting a model.
@@ -115,10 +118,25 @@ pub(crate) fn summary(plan: &PlanFile) -> String {
     let behind = plan.models[0].layers.iter().filter(|l| l.layer != Part::Embedding.into());
     let (second, first): (Vec<_>, Vec<_>) = behind
         .partition(|l| matches!(l.layer.part(), Some(Part::Experts(_) | Part::FeedForward(_))));
-    match second.is_empty() {
-        true => runs(&first),
-        false => format!("{}; experts {}", runs(&first), runs(&second)),
+    let mut text = runs(&first);
+    if !second.is_empty() {
+        text += &format!("; experts {}", runs(&second));
     }
+    if chooses(plan) {
+        text += &format!("; {}", recipes(plan));
+    }
+    text
+}
+
+/// How many layers are in which formats, where a plan chooses them.
+fn recipes(plan: &PlanFile) -> String {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for layer in &plan.models[0].layers {
+        *counts.entry(layer.recipe.to_string()).or_default() += 1;
+    }
+    let words: Vec<String> =
+        counts.into_iter().map(|(recipe, count)| format!("{count} {recipe}")).collect();
+    words.join(", ")
 }
 
 fn runs(layers: &[&PlannedLayer]) -> String {
@@ -182,15 +200,15 @@ pub(crate) mod tests {
             layers.join(", ")
         );
         let plan = PlanFile::parse("plan.json", &text).unwrap();
-        assert_eq!(summary(&plan), "rpc0 2 + head; experts cpu 1, rpc0 1");
+        assert_eq!(summary(&plan), "rpc0 2 + head; experts cpu 1, rpc0 1; 6 q4_K");
     }
 
     #[test]
     fn cuts_are_those_of_their_rules() {
         let cases = [
-            (Split::Default, 22, "a 12, b 10 + head"),
-            (Split::Even, 22, "source 8, a 7, b 7 + head"),
-            (Split::Default, 1, "a 1, b head"),
+            (Split::Default, 22, "a 12, b 10 + head; 24 q4_K"),
+            (Split::Even, 22, "source 8, a 7, b 7 + head; 24 q4_K"),
+            (Split::Default, 1, "a 1, b head; 3 q4_K"),
         ];
         for (split, blocks, expected) in cases {
             let cut = split.cut(&plan(blocks, "q4_K"), &["a", "b"]).unwrap();
@@ -198,7 +216,7 @@ pub(crate) mod tests {
             assert_eq!(cut.models[0].layers[0].device, SOURCE);
         }
         let three = Split::Default.cut(&plan(22, "q4_K"), &["a", "b", "c"]).unwrap();
-        assert_eq!(summary(&three), "a 8, b 8, c 6 + head");
+        assert_eq!(summary(&three), "a 8, b 8, c 6 + head; 24 q4_K");
         assert_eq!(Split::Plan.cut(&plan(3, "q4_K"), &["a"]), None);
     }
 }

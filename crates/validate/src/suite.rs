@@ -1,4 +1,4 @@
-//! The settings: models, and machines that are parts of this one.
+//! The settings: models, and machines that are this one with some of its instructions.
 
 use std::collections::BTreeMap;
 
@@ -68,30 +68,62 @@ pub(crate) struct Setting {
     pub(crate) worker: BTreeMap<String, Worker>,
 }
 
-/// A part of this machine.
+/// What a processor's programs are built for. The same core is so much slower with fewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub(crate) enum Instructions {
+    /// All that this machine has.
+    #[serde(rename = "native")]
+    Native,
+    /// No AVX2, FMA nor F16C, as of 2011.
+    #[serde(rename = "avx")]
+    Avx,
+    /// No AVX, as of 2008.
+    #[serde(rename = "sse4.2")]
+    Sse42,
+}
+
+impl Instructions {
+    /// As settings write it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Native => "native",
+            Self::Avx => "avx",
+            Self::Sse42 => "sse4.2",
+        }
+    }
+}
+
+/// One core of this machine.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Machine {
-    /// Share of a core's time.
-    pub(crate) percent: u64,
+    pub(crate) instructions: Instructions,
     pub(crate) memory: Memory,
 }
 
-/// A part of this machine, behind a link.
+/// One core of this machine, behind a link: a relay of that bandwidth and latency, or what
+/// processes of one machine have between them.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Worker {
-    pub(crate) percent: u64,
+    pub(crate) instructions: Instructions,
     pub(crate) memory: Memory,
+    pub(crate) link: Option<Shape>,
+}
+
+/// How a link is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shape {
     pub(crate) bandwidth: Bandwidth,
     pub(crate) latency: Time,
 }
 
-/// A machine whose speeds differ from others': a share of a core, and whether weights are repacked,
+/// A machine whose speeds differ from others': its instructions, and whether weights are repacked,
 /// which llama.cpp does on the source and its RPC servers do not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Class {
-    pub(crate) percent: u64,
+    pub(crate) instructions: Instructions,
     pub(crate) source: bool,
 }
 
@@ -99,15 +131,21 @@ impl Class {
     /// The name of its files.
     pub(crate) fn name(self) -> String {
         let what = if self.source { "source" } else { "worker" };
-        format!("{what}-{}", self.percent)
+        format!("{what}-{}", self.instructions.name())
     }
+}
+
+impl Shape {
+    /// About what processes of one machine have between them, which is measured.
+    const NEAR: Self = Self { bandwidth: Bandwidth(16_000_000_000), latency: Time(30_000) };
 }
 
 impl Suite {
     /// Parses and checks settings; `file` is only named in errors.
     ///
     /// # Errors
-    /// Unknown keys with the nearest known one, unknown models, shares and numbers out of range.
+    /// Unknown keys with the nearest known one, unknown models and instruction sets, numbers out of
+    /// range.
     pub(crate) fn parse(file: &str, text: &str) -> Result<Self, InputError> {
         let suite: Self = parse_toml(file, text)?;
         let error = |key: String, problem: String| Err(InputError::key(file, key, problem));
@@ -133,14 +171,7 @@ impl Suite {
                 let problem = format!("one or more are needed, none of them called `{SOURCE}`");
                 return error(key("worker"), problem);
             }
-            for class in setting.classes() {
-                if !(25..=100).contains(&class.percent) {
-                    let problem = format!("{}; 25 to 100 are allowed", class.percent);
-                    return error(key("percent"), problem);
-                }
-            }
-            let mut links =
-                setting.worker.values().map(|worker| (worker.bandwidth, worker.latency));
+            let mut links = setting.worker.values().map(|worker| worker.link);
             let first = links.next();
             if setting.accelerators && links.any(|link| Some(link) != first) {
                 return error(
@@ -175,9 +206,9 @@ impl Model {
 impl Setting {
     /// The classes of its machines, with the machines' names.
     pub(crate) fn machines(&self) -> Vec<(&str, Class)> {
-        let source = (SOURCE, Class { percent: self.source.percent, source: true });
+        let source = (SOURCE, Class { instructions: self.source.instructions, source: true });
         let workers = self.worker.iter().map(|(name, worker)| {
-            (name.as_str(), Class { percent: worker.percent, source: false })
+            (name.as_str(), Class { instructions: worker.instructions, source: false })
         });
         std::iter::once(source).chain(workers).collect()
     }
@@ -241,11 +272,10 @@ impl Setting {
 
     /// Links as they are meant.
     fn links(&self) -> Vec<Link> {
-        let link = |(name, worker): (&String, &Worker)| Link {
-            between: [SOURCE.into(), name.clone()],
-            bandwidth: worker.bandwidth,
-            latency: worker.latency,
-            one_way: false,
+        let link = |(name, worker): (&String, &Worker)| {
+            let Shape { bandwidth, latency } = worker.link.unwrap_or(Shape::NEAR);
+            let between = [SOURCE.into(), name.clone()];
+            Link { between, bandwidth, latency, one_way: false }
         };
         self.worker.iter().map(link).collect()
     }
@@ -290,8 +320,8 @@ mod tests {
     #[test]
     fn wrong_settings_are_refused_by_key() {
         let cases = [
-            ("percent = 100", "percent = 20", "percent: 20; 25 to 100 are allowed"),
-            ("percent = 100", "procent = 100", "did you mean `percent`?"),
+            ("= \"native\"", "= \"avx9\"", "`avx9`"),
+            ("instructions = ", "instruction = ", "did you mean `instructions`?"),
             ("model = \"1b\"", "model = \"2b\"", "setting[0].model: `2b`; models are"),
             ("prompt = 48\ngenerate = 16", "prompt = 0\ngenerate = 16", "prompt: 0;"),
         ];

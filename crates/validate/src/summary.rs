@@ -157,13 +157,14 @@ fn median_and_least(values: Vec<f64>) -> String {
 }
 
 /// What is on one machine, for people.
-const MACHINES: &str = "Several machines on one: each is a share of a core, each link a relay of \
-    that bandwidth and latency \
+const MACHINES: &str = "Several machines on one: each is a core with some of its instructions (all, \
+    AVX without AVX2, SSE 4.2), each link a relay of that bandwidth and latency \
     ([`llama-cpp.toml`](../../bench-data/validation/llama-cpp.toml)). Every cut was exported, \
     started by the exported scripts, and asked for tokens; `default` is llama.cpp told of its \
     servers and nothing else.";
-const ACCELERATORS: &str = "A processor and its accelerators on one machine: each is a share of a \
-    core, an accelerator an RPC server behind a relay of that bandwidth and latency \
+const ACCELERATORS: &str = "A processor and its accelerators on one machine: each is a core with \
+    some of its instructions (all, AVX without AVX2, SSE 4.2), an accelerator an RPC server, met \
+    directly if near, else behind a relay of that bandwidth and latency \
     ([`llama-cpp-experts.toml`](../../bench-data/validation/llama-cpp-experts.toml)). Models have \
     experts and random weights. Every cut was exported, started by the exported scripts, and asked \
     for tokens; `fit` is llama.cpp's own `--fit`, told how much memory each accelerator has, and \
@@ -181,9 +182,9 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
     // Writing to a string cannot fail.
     let _ = write!(
         text,
-        "{what} Predictions are those of `edgeplan export`, on one profile of a core by `edgeplan \
-         profile --engine llama.cpp`, slowed for each machine to what `llama-bench` says of the \
-         model there before and after its cuts were run, and on links as `edgeplan profile --link` \
+        "{what} Predictions are those of `edgeplan export`, on a profile of each core by `edgeplan \
+         profile --engine llama.cpp`, as much slower or quicker as `llama-bench` says of the model \
+         there before and after its cuts were run, and on links as `edgeplan profile --link` \
          measured them. Recorded {date} by\n\n```sh\n{command}\n```\n\n\
          | | |\n| --- | --: |\n\
          | error of the time per generated token | {} |\n\
@@ -291,11 +292,11 @@ mod tests {
     #[test]
     fn the_recorded_page_is_of_the_recorded_rows() {
         let records = [
-            ("llamacpp", "./x validate-llamacpp reports/llamacpp", "2026-11-30"),
+            ("llamacpp", "./x validate-llamacpp reports/llamacpp", "2026-12-01"),
             (
                 "experts",
-                "./x validate-experts reports/experts --profile reports/llamacpp/machine.json",
-                "2026-11-30",
+                "./x validate-experts reports/experts --profiles reports/llamacpp",
+                "2026-12-01",
             ),
         ];
         let reports = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../reports");

@@ -11,10 +11,9 @@ use edgeplan_machines::cluster::Link;
 use statrs::statistics::{Data, Median as _};
 
 use crate::child::{Child, Setup};
-use crate::cpu::Cpu;
-use crate::relay::{Relay, Shape};
+use crate::relay::Relay;
 use crate::server::{Server, Timings};
-use crate::suite::{self, Model, SOURCE, Setting};
+use crate::suite::{self, Instructions, Model, SOURCE, Setting};
 
 /// Where the first worker listens, and its relay on another address of this machine.
 const WORKER_PORT: u16 = 50_070;
@@ -37,7 +36,7 @@ pub(crate) struct Served<'a> {
 /// Where programs and files are.
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
-    /// Of llama.cpp's programs.
+    /// Of llama.cpp's programs for this machine.
     pub(crate) programs: PathBuf,
     /// Of the models that settings name.
     pub(crate) models: PathBuf,
@@ -47,13 +46,31 @@ pub(crate) struct Places {
     pub(crate) work: PathBuf,
 }
 
+impl Places {
+    /// The folder of programs for an instruction set.
+    pub(crate) fn programs(&self, instructions: Instructions) -> PathBuf {
+        match instructions {
+            Instructions::Native => self.programs.clone(),
+            older => {
+                let mut name = self.programs.clone().into_os_string();
+                name.push(format!("-{}", older.name()));
+                name.into()
+            }
+        }
+    }
+
+    pub(crate) fn program(&self, instructions: Instructions, name: &str) -> String {
+        self.programs(instructions).join(name).display().to_string()
+    }
+}
+
 /// The result of a trial.
 #[derive(Debug, Clone)]
 pub(crate) struct Trial {
     pub(crate) timings: Vec<Timings>,
     /// Bytes that all workers hold more than before loading.
     pub(crate) workers_bytes: u64,
-    /// Bytes through all links for one request.
+    /// Bytes through all relays for one request.
     pub(crate) wire_bytes: u64,
 }
 
@@ -74,15 +91,15 @@ impl Command<'_> {
     }
 }
 
-/// The address of a worker as the source sees it, which is that of its relay.
-pub(crate) fn address(index: usize) -> String {
-    format!("127.0.0.2:{}", WORKER_PORT as usize + index)
+/// The address of a worker as the source sees it, which is that of its relay if it has one.
+pub(crate) fn address(worker: &suite::Worker, index: usize) -> String {
+    let host = if worker.link.is_some() { "127.0.0.2" } else { "127.0.0.1" };
+    format!("{host}:{}", WORKER_PORT as usize + index)
 }
 
 struct Worker {
     child: Child,
-    cpu: Cpu,
-    relay: Relay,
+    relay: Option<Relay>,
 }
 
 /// Runs requests; whatever was started has ended when this returns.
@@ -104,17 +121,14 @@ pub(crate) fn run(
         workers.iter().filter_map(|worker| worker.child.resident_bytes()).sum()
     };
     let before = resident(&workers);
-    let cpu = Cpu::part(SOURCE, setting.source.percent)?;
-    let mut serving = serve(places, served, command, &cpu, &endpoints(setting, command, used))?;
+    let program = places.program(setting.source.instructions, "llama-server");
+    let endpoints = endpoints(setting, command, used);
+    let mut serving = serve(places, served, command, program, &endpoints)?;
     let server = Server::at(SERVER_PORT);
     let mut children: Vec<&mut Child> =
         workers.iter_mut().map(|worker| &mut worker.child).collect();
     server.wait(&mut serving, &mut children, LOADING)?;
-    for worker in &workers {
-        worker.cpu.limit(true)?;
-        worker.relay.shape(true);
-    }
-    cpu.limit(true)?;
+    workers.iter().filter_map(|worker| worker.relay.as_ref()).for_each(|relay| relay.shape(true));
     let (timings, wire_bytes) = requests(&server, served.model, &workers)?;
     let workers_bytes = resident(&workers).saturating_sub(before);
     serving.check()?;
@@ -130,9 +144,8 @@ fn worker(
     name: &str,
 ) -> Result<Worker> {
     let shape = setting.worker[name];
-    let cpu = Cpu::part(name, shape.percent)?;
     let port = WORKER_PORT + u16::try_from(index)?;
-    let program = places.programs.join("ggml-rpc-server").display().to_string();
+    let program = places.program(shape.instructions, "ggml-rpc-server");
     let variables = [
         ("RPC_SERVER", program.clone()),
         ("RPC_HOST", "127.0.0.1".to_owned()),
@@ -152,9 +165,9 @@ fn worker(
             vec![&*program, "--port", &*port_word, "--threads", "1", "--cache"]
         }
     };
-    let child = Child::start(name, &words, &cpu, setup)?;
+    let child = Child::start(name, &words, setup)?;
     let relay = relay(index, port, &shape)?;
-    Ok(Worker { child, cpu, relay })
+    Ok(Worker { child, relay })
 }
 
 /// The links as `edgeplan profile` measures them: delays of relays, of threads that wake up, and of
@@ -165,11 +178,13 @@ pub(crate) fn links(setting: &Setting) -> Result<Vec<Link>> {
         let port = WORKER_PORT + u16::try_from(index)?;
         let server = edgeplan_link::Server::bind(&format!("127.0.0.1:{port}"), Limits::default())?;
         let relay = relay(index, port, worker)?;
-        relay.shape(true);
+        if let Some(relay) = &relay {
+            relay.shape(true);
+        }
         let stop = AtomicBool::new(false);
         let measured = thread::scope(|scope| {
             let serving = scope.spawn(|| server.serve(&stop, &|_| {}));
-            let measured = edgeplan_link::measure(&address(index), &AtomicBool::new(false));
+            let measured = edgeplan_link::measure(&address(worker, index), &AtomicBool::new(false));
             stop.store(true, Ordering::Relaxed);
             serving.join().map_err(|_| anyhow!("the server of links ended early"))??;
             Ok::<_, anyhow::Error>(measured?)
@@ -179,33 +194,30 @@ pub(crate) fn links(setting: &Setting) -> Result<Vec<Link>> {
     Ok(links)
 }
 
-/// The link to a worker, at full speed by default.
-fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Relay> {
-    let shape = Shape {
-        bits_per_second: worker.bandwidth.0,
-        latency: Duration::from_nanos(worker.latency.0),
-    };
-    Relay::start(address(index).parse()?, ([127, 0, 0, 1], port).into(), shape)
+/// The link to a worker, at full speed by default; none where that is this machine's own.
+fn relay(index: usize, port: u16, worker: &suite::Worker) -> Result<Option<Relay>> {
+    let listen = address(worker, index).parse()?;
+    let start = |shape| Relay::start(listen, ([127, 0, 0, 1], port).into(), shape);
+    worker.link.map(start).transpose()
 }
 
 /// Addresses of the servers that llama.cpp gets where it gets no export.
 fn endpoints(setting: &Setting, command: Command, used: &[&str]) -> String {
     let all = setting
         .worker
-        .keys()
+        .iter()
         .enumerate()
-        .filter(|(_, name)| command.wants(&setting.device(name), used));
-    all.map(|(index, _)| address(index)).collect::<Vec<_>>().join(",")
+        .filter(|(_, (name, _))| command.wants(&setting.device(name), used));
+    all.map(|(index, (_, worker))| address(worker, index)).collect::<Vec<_>>().join(",")
 }
 
 fn serve(
     places: &Places,
     Served { model, file }: Served<'_>,
     command: Command,
-    cpu: &Cpu,
+    program: String,
     endpoints: &str,
 ) -> Result<Child> {
-    let program = places.programs.join("llama-server").display().to_string();
     let variables = [
         ("LLAMA_SERVER", program.clone()),
         ("LLAMA_ARG_HOST", "127.0.0.1".into()),
@@ -229,12 +241,13 @@ fn serve(
             words
         }
     };
-    Child::start(SOURCE, &words, cpu, setup)
+    Child::start(SOURCE, &words, setup)
 }
 
 /// A request to warm up, then some that count; bytes through all links for the last one.
 fn requests(server: &Server, model: &Model, workers: &[Worker]) -> Result<(Vec<Timings>, u64)> {
-    let bytes = || workers.iter().map(|w| w.relay.bytes().iter().sum::<u64>()).sum::<u64>();
+    let relays = || workers.iter().filter_map(|worker| worker.relay.as_ref());
+    let bytes = || relays().map(|relay| relay.bytes().iter().sum::<u64>()).sum::<u64>();
     let start = Instant::now();
     let (mut timings, mut wire) = (Vec::new(), 0);
     server.ask(&tokens(model, 0)[..2], 2).context("the first request")?;
