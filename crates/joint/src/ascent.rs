@@ -112,8 +112,14 @@ pub(crate) struct Ascent<'a> {
 
 impl<'a> Ascent<'a> {
     /// Begins at these prices. No plan of interest costs more than `most`.
-    pub(crate) fn new(question: &'a Question<'a>, most: u64, prices: &Prices, length: f64) -> Self {
-        let rows = Rows::new(question);
+    pub(crate) fn new(
+        question: &'a Question<'a>,
+        most: u64,
+        prices: &Prices,
+        length: f64,
+        by_options: bool,
+    ) -> Self {
+        let rows = Rows::new(question, by_options);
         let choices_max = question.choices_max();
         let center = rows.values(prices);
         Self {
@@ -214,6 +220,11 @@ impl<'a> Ascent<'a> {
             }
             if question.deployment.objective == Objective::Latency {
                 shares.objective += way.iter().map(|&arc| sending(question, arc)).sum::<f64>();
+            }
+        }
+        for (model, recipe) in bounded.recipes.iter().enumerate() {
+            if let Some(recipe) = recipe {
+                self.rows.add_recipe(model, recipe, &mut shares.excess);
             }
         }
         for priced in &bounded.priced {

@@ -6,6 +6,7 @@ use std::thread;
 use edgeplan_problem::Stop;
 
 use crate::domain::Domain;
+use crate::knapsack::{Recipe, best_recipe};
 use crate::paths::{Tables, Ways};
 use crate::prices::Terms;
 use crate::pricing::{ChoiceBound, Effort, Priced, Pricing};
@@ -19,6 +20,8 @@ pub(crate) struct Bounded {
     pub(crate) tables: Vec<Tables>,
     /// By device.
     pub(crate) priced: Vec<Priced>,
+    /// By model, where its losses have a budget and its options prices.
+    pub(crate) recipes: Vec<Option<Recipe>>,
 }
 
 impl Bounded {
@@ -40,11 +43,22 @@ impl Bounded {
             Pricing::new(question, domain, terms, device).configurations(effort)
         };
         let priced = each(question.devices, effort.threads, &device)?;
-        let never = tables.iter().any(|tables| tables.least >= NEVER);
+        let mut recipes = Vec::with_capacity(question.models());
+        let (mut worth, mut none) = (0, false);
+        for model in 0..question.models() {
+            let recipe = match prices.has_options(question, model) {
+                true => best_recipe(question, domain, prices, model),
+                false => None,
+            };
+            none |= prices.has_options(question, model) && recipe.is_none();
+            worth += recipe.as_ref().map_or(0, |recipe| i128::from(recipe.worth));
+            recipes.push(recipe);
+        }
+        let never = none || tables.iter().any(|tables| tables.least >= NEVER);
         let sum = tables.iter().map(|tables| i128::from(tables.least)).sum::<i128>()
             + priced.iter().map(|priced| i128::from(priced.least)).sum::<i128>();
-        let scaled = if never { i128::MAX } else { sum - prices.returned(question) };
-        Ok(Self { scaled, tables, priced })
+        let scaled = if never { i128::MAX } else { sum - worth - prices.returned(question) };
+        Ok(Self { scaled, tables, priced, recipes })
     }
 
     /// Labels that pricing made.
@@ -129,12 +143,33 @@ pub(crate) fn unscaled(question: &Question<'_>, scaled: i128) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use edgeplan_problem::Watch;
+    use edgeplan_problem::{Cost, Watch};
 
     use super::*;
     use crate::prices::Ceilings;
     use crate::pricing::LabelsMax;
     use crate::small::{prices, questions};
+
+    #[test]
+    fn no_plan_costs_less_than_what_any_prices_prove() {
+        let mut checked = 0;
+        for (number, deployment) in questions().iter().enumerate() {
+            let question = Question::new(deployment);
+            let Some((Cost(best), _)) = deployment.brute_force() else { continue };
+            for seed in (0..6).map(|turn| (6 * number + turn) as u64) {
+                let prices = prices(&question, seed);
+                let ceilings = Ceilings::new(&question, best + 1);
+                let terms = Terms { prices: &prices, ceilings: &ceilings };
+                let (labels_max, watch) = (LabelsMax(1000), Watch::default());
+                let effort = Effort { labels_max, threads: 1, watch };
+                let bounded = Bounded::new(&question, &question.whole(), terms, effort);
+                let proven = bounded.expect("nothing ends it").cost(&question);
+                assert!(proven <= best, "{}: {proven} of {best}", deployment.name);
+                checked += usize::from(prices.by_options);
+            }
+        }
+        assert!(checked > 50, "{checked}");
+    }
 
     #[test]
     fn threads_find_what_one_finds() {

@@ -115,7 +115,8 @@ mod tests {
             let Some(start) = (0..question.slots()).map(last).collect::<Option<Vec<_>>>() else {
                 continue;
             };
-            let guide = Guide { loss: vec![0.0; question.models()] };
+            let options = vec![0.0; question.slots() * question.options];
+            let guide = Guide { loss: vec![0.0; question.models()], options };
             let layout = guided(&question, &domain, &start, &guide).expect("places are open");
             let before = Sums::new(&question, layout.clone()).badness();
             if let Some(layout) =

@@ -13,6 +13,7 @@ mod configuration;
 mod domain;
 mod gains;
 mod improve;
+mod knapsack;
 mod master;
 mod near;
 mod paths;

@@ -290,6 +290,8 @@ impl<'a> Master<'a> {
         let mut prices = Prices {
             begin: rows.begin.iter().map(price).collect(),
             end: rows.end.iter().map(price).collect(),
+            options: vec![0; question.slots() * question.options],
+            by_options: false,
             loss: rows.loss.iter().zip(loss_max).map(|(row, max)| multiplier(row, max)).collect(),
             latency: rows.latency.iter().map(|row| multiplier(row, latency_max)).collect(),
             compute: rows.compute.iter().map(|row| multiplier(row, self.unit)).collect(),

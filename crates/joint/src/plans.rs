@@ -166,7 +166,9 @@ impl Search<'_, '_, '_> {
         let question = self.question;
         let Some(devices) = placement(question, domain, mixture) else { return Ok(()) };
         let unit = (1u64 << question.shift) as f64 * (1u64 << crate::prices::FRACTION) as f64;
-        let guide = Guide { loss: prices.loss.iter().map(|&price| price as f64 / unit).collect() };
+        let loss = prices.loss.iter().map(|&price| price as f64 / unit).collect();
+        let in_costs = |&price: &i64| question.in_costs(i128::from(price));
+        let guide = Guide { loss, options: prices.options.iter().map(in_costs).collect() };
         let Some(layout) = guided(question, domain, &devices, &guide) else { return Ok(()) };
         let watch = self.run.watch();
         let layout = match repaired(question, domain, layout.clone(), care, watch) {

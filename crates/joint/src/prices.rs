@@ -17,6 +17,10 @@ pub(crate) struct Prices {
     pub(crate) begin: Vec<i64>,
     /// By place: what a device pays to end a run there, which the way from it earns.
     pub(crate) end: Vec<i64>,
+    /// By slot and option: what a device pays to hold the layer so, which the model's recipe earns.
+    pub(crate) options: Vec<i64>,
+    /// Whether options have prices at all; else recipes are not looked at.
+    pub(crate) by_options: bool,
     /// By model, per unit of loss.
     pub(crate) loss: Vec<u64>,
     /// By model, per nanosecond of a request.
@@ -67,6 +71,8 @@ impl Prices {
         Self {
             begin: vec![0; places],
             end: vec![0; places],
+            options: vec![0; question.slots() * question.options],
+            by_options: false,
             loss: vec![0; question.models()],
             latency: vec![0; question.models()],
             compute: vec![0; devices],
@@ -75,12 +81,23 @@ impl Prices {
         }
     }
 
-    /// What a choice costs in a configuration; at least zero.
+    /// Whether options of a model have prices: its losses have a budget.
+    pub(crate) fn has_options(&self, question: &Question<'_>, model: usize) -> bool {
+        self.by_options && question.deployment.models[model].loss_max.is_some()
+    }
+
+    /// What an option of a layer earns.
+    pub(crate) fn option(&self, question: &Question<'_>, slot: usize, choice: &Choice) -> i64 {
+        self.options[question.option(slot, choice.option)]
+    }
+
+    /// What a choice costs in a configuration.
     pub(crate) fn choice(&self, question: &Question<'_>, place: usize, choice: &Choice) -> i64 {
         let (slot, device) = (place / question.devices, place % question.devices);
         let model = question.model_of[slot];
         let own = (question.cost(slot, choice) << question.shift) as i64;
-        own + question.term(self.loss[model], choice.loss)
+        own + self.option(question, slot, choice)
+            + question.term(self.loss[model], choice.loss)
             + question.term(self.latency[model], choice.time)
             + question.term(self.compute[device], question.weight(model) * choice.time)
     }
@@ -101,6 +118,8 @@ impl Prices {
         Self {
             begin: signed(&self.begin, &others.begin),
             end: signed(&self.end, &others.end),
+            options: signed(&self.options, &others.options),
+            by_options: self.by_options || others.by_options,
             loss: unsigned(&self.loss, &others.loss),
             latency: unsigned(&self.latency, &others.latency),
             compute: unsigned(&self.compute, &others.compute),

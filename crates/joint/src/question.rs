@@ -31,6 +31,8 @@ pub(crate) struct Question<'a> {
     pub(crate) model_of: Vec<usize>,
     /// By place.
     pub(crate) choices: Vec<Vec<Choice>>,
+    /// The most options of a layer.
+    pub(crate) options: usize,
     /// Costs are multiplied by two to the power of this, so that prices are finer than costs.
     pub(crate) shift: u32,
     /// Prices of places, and what a multiplier adds to one layer, are at most this.
@@ -59,7 +61,9 @@ impl<'a> Question<'a> {
         let cost_max = cost_max(deployment);
         let room = (price_max / 8) as u64 / cost_max.max(1);
         let shift = room.checked_ilog2().unwrap_or(0).min(24);
-        Self { deployment, devices, starts, model_of, choices, shift, price_max, cost_max }
+        let layers = deployment.models.iter().flat_map(|model| &model.layers);
+        let options = layers.map(|layer| layer.options.len()).max().unwrap_or(0);
+        Self { deployment, devices, starts, model_of, choices, options, shift, price_max, cost_max }
     }
 
     /// Whether sums of prices are exact.
@@ -82,6 +86,11 @@ impl<'a> Question<'a> {
 
     pub(crate) fn place(&self, slot: usize, device: usize) -> usize {
         slot * self.devices + device
+    }
+
+    /// Position of a slot's option in a row of all.
+    pub(crate) fn option(&self, slot: usize, option: OptionId) -> usize {
+        slot * self.options + option.index()
     }
 
     /// Slots of a model.

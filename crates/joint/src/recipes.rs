@@ -78,6 +78,8 @@ impl Layout {
 pub(crate) struct Guide {
     /// By model, per unit of loss.
     pub(crate) loss: Vec<f64>,
+    /// By slot and option.
+    pub(crate) options: Vec<f64>,
 }
 
 impl Sums<'_> {
@@ -249,7 +251,8 @@ pub(crate) fn guided(
                 Objective::Bottleneck => choice.time,
                 Objective::Latency | Objective::Memory => question.cost(slot, choice),
             };
-            own as f64 + price * choice.loss as f64
+            let option = guide.options[question.option(slot, choice.option)];
+            own as f64 + option + price * choice.loss as f64
         };
         domain.choices(place).min_by(|a, b| cost(a).total_cmp(&cost(b)))
     });

@@ -1,7 +1,10 @@
 //! The rows that tie devices together, as vectors: what shares take of them, and values of rows as
 //! prices. For costs that add up; the bottleneck has rows of its own in the master.
 
+use edgeplan_problem::deployment::OptionId;
+
 use crate::configuration::Configuration;
+use crate::knapsack::Recipe;
 use crate::paths::{Arc, Ends};
 use crate::prices::{FRACTION, Prices};
 use crate::question::Question;
@@ -15,6 +18,8 @@ struct Offsets {
     /// By place: holding the layer. Nothing that `begin` and `end` do not imply, but the shorter
     /// way to most prices.
     hold: usize,
+    /// By slot and option.
+    options: usize,
     loss: usize,
     latency: usize,
     sending: usize,
@@ -25,12 +30,13 @@ struct Offsets {
 impl Offsets {
     fn new(question: &Question<'_>) -> Self {
         let (places, models) = (question.choices.len(), question.models());
-        let (begin, end, hold, loss) = (0, places, 2 * places, 3 * places);
+        let (begin, end, hold, options) = (0, places, 2 * places, 3 * places);
+        let loss = options + question.slots() * question.options;
         let latency = loss + models;
         let sending = latency + models;
         let traffic = sending + question.devices;
         let all = traffic + question.devices;
-        Self { begin, end, hold, loss, latency, sending, traffic, all }
+        Self { begin, end, hold, options, loss, latency, sending, traffic, all }
     }
 }
 
@@ -42,10 +48,11 @@ pub(crate) struct Rows<'a> {
     unit: Vec<Option<f64>>,
     /// By row: what shares may take of it.
     pub(crate) room: Vec<f64>,
+    by_options: bool,
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(question: &'a Question<'a>) -> Self {
+    pub(crate) fn new(question: &'a Question<'a>, by_options: bool) -> Self {
         let deployment = question.deployment;
         let at = Offsets::new(question);
         let mut unit = vec![Some(1.0); at.all];
@@ -62,7 +69,7 @@ impl<'a> Rows<'a> {
             limit(at.sending + index, deployment.bottleneck_max.map(|max| max.0));
             limit(at.traffic + index, device.traffic_max.map(|max| max.0));
         }
-        Self { question, at, unit, room }
+        Self { question, at, unit, room, by_options }
     }
 
     /// Whether a row is a limit, whose value is never below zero.
@@ -83,6 +90,9 @@ impl<'a> Rows<'a> {
         }
         for (slot, choice) in configuration.choices(question) {
             let model = question.model_of[slot];
+            if self.has_options(model) {
+                taken[at.options + question.option(slot, choice.option)] += 1.0;
+            }
             self.add(taken, at.loss + model, choice.loss);
             self.add(taken, at.latency + model, choice.time);
         }
@@ -113,6 +123,21 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Adds what a model's recipe gives.
+    pub(crate) fn add_recipe(&self, model: usize, recipe: &Recipe, taken: &mut [f64]) {
+        if self.has_options(model) {
+            for (slot, &option) in self.question.slots_of(model).zip(&recipe.options) {
+                let option = self.question.option(slot, OptionId(option));
+                taken[self.at.options + option] -= 1.0;
+            }
+        }
+    }
+
+    /// Whether options of a model have rows.
+    fn has_options(&self, model: usize) -> bool {
+        self.by_options && self.question.deployment.models[model].loss_max.is_some()
+    }
+
     fn add(&self, taken: &mut [f64], row: usize, amount: u64) {
         if let Some(unit) = self.unit[row] {
             taken[row] += amount as f64 / unit;
@@ -138,6 +163,10 @@ impl<'a> Rows<'a> {
                 }
             }
         }
+        prices.by_options = self.by_options;
+        for (index, own) in prices.options.iter_mut().enumerate() {
+            *own = price(values[at.options + index]);
+        }
         let multiplier = |row: usize| {
             let worth = self.unit[row].map_or(0.0, |unit| values[row] / unit);
             (worth * scale * (1u64 << FRACTION) as f64).clamp(0.0, (1u64 << 60) as f64) as u64
@@ -155,7 +184,9 @@ impl<'a> Rows<'a> {
         let at = self.at;
         let scale = (1u64 << self.question.shift) as f64;
         let mut values = vec![0.0; at.all];
-        for (first, prices) in [(at.begin, &prices.begin), (at.end, &prices.end)] {
+        for (first, prices) in
+            [(at.begin, &prices.begin), (at.end, &prices.end), (at.options, &prices.options)]
+        {
             for (index, &price) in prices.iter().enumerate() {
                 values[first + index] = price as f64 / scale;
             }

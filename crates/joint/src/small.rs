@@ -107,6 +107,11 @@ pub(crate) fn prices(question: &Question<'_>, seed: u64) -> Prices {
     for price in prices.begin.iter_mut().chain(&mut prices.end) {
         *price = random.random_range(-most..=most / 2);
     }
+    // Of every other seed options have prices, too.
+    prices.by_options = seed.is_multiple_of(2);
+    for price in prices.options.iter_mut().filter(|_| seed.is_multiple_of(2)) {
+        *price = random.random_range(-most / 4..=most / 4);
+    }
     for (price, model) in prices.loss.iter_mut().zip(&question.deployment.models) {
         let budget = model.loss_max.map_or(0, |loss| loss.0).max(1);
         let whole = (most as u128) << crate::prices::FRACTION;

@@ -86,7 +86,8 @@ impl Search<'_, '_, '_> {
             Aim::Root if question.is_contiguous() => self.climb_roughly(domain, prices)?,
             _ => prices,
         };
-        let mut ascent = Ascent::new(question, self.costliest(), &prices, pace.length);
+        let mut ascent =
+            Ascent::new(question, self.costliest(), &prices, pace.length, self.by_options);
         let mut center = prices;
         let mut best = i128::from(bound) << question.shift;
         let mut trail = Trail::default();
@@ -131,7 +132,7 @@ impl Search<'_, '_, '_> {
         prices: Rc<Prices>,
     ) -> Result<Rc<Prices>, SolverError> {
         let question = self.question;
-        let mut ascent = Ascent::new(question, self.costliest(), &prices, ROOT.length);
+        let mut ascent = Ascent::new(question, self.costliest(), &prices, ROOT.length, false);
         let (mut center, mut looked) = (prices, 0.0);
         while ascent.trials() < ROUGH_TRIALS && !ascent.is_slow() {
             self.run.step()?;
