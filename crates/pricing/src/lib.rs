@@ -345,7 +345,7 @@ impl<'a> Builder<'a> {
                 let starts = from != to && states;
                 let time = if starts { time + self.machines[to].reached() * count } else { time };
                 let parted = index == WITHIN_BLOCKS && self.served[from] != self.served[to];
-                Some(if parted { time + rpc::making(again) } else { time })
+                Some(if parted { time + rpc::parting(again, count) } else { time })
             });
             Message { bytes: Bytes(bytes), time: time.collect() }
         };
