@@ -99,8 +99,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     ) -> Result<Self, SolverError> {
         let master = Master::new(question, costliest(question, run), run.limits().threads)
             .map_err(failed)?;
-        // Beside a master of columns they slow it down more than they add: of 34 layers on 5 devices
-        // its root took more than 4.4 s, not 1.2.
+        // Beside a master of columns they slow it down more than they add: of 34 layers on 5
+        // devices its root took more than 4.4 s, not 1.2.
         let by_options =
             question.is_contiguous() && question.deployment.objective != Objective::Bottleneck;
         let (made, improving, ceiling, root) = (0, Duration::ZERO, u64::MAX, Vec::new());
