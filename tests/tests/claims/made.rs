@@ -15,7 +15,8 @@ type Row = BTreeMap<String, String>;
 pub(super) fn figure(name: &str) -> Result<f64, String> {
     let words: Vec<&str> = name.split(' ').collect();
     let found = match words[..] {
-        ["llamacpp", figure] => llamacpp(figure),
+        ["llamacpp", figure] => cuts("reports/llamacpp/rows.csv", "default", figure),
+        ["experts", figure] => cuts("reports/experts/rows.csv", "fit", figure),
         ["calibration", run, figure] => calibration(run, figure),
         ["schedules", solver, figure] => schedules(solver, figure),
         ["batching", requests] => batching(requests),
@@ -43,9 +44,10 @@ fn most(values: Vec<f64>) -> f64 {
     values.into_iter().fold(f64::NEG_INFINITY, f64::max)
 }
 
-/// Of plans and splits on llama.cpp. A cut that two ways of splitting chose counts once.
-fn llamacpp(figure: &str) -> Option<f64> {
-    let all = rows("reports/llamacpp/rows.csv");
+/// Of plans and other cuts on llama.cpp, of which one is `automatic`, its own. A cut that two ways
+/// of splitting chose counts once.
+fn cuts(file: &str, automatic: &str, figure: &str) -> Option<f64> {
+    let all = rows(file);
     let mut cuts: Vec<&Row> = Vec::new();
     for row in all.iter().filter(|row| row["requests"] != "0") {
         let same =
@@ -73,7 +75,7 @@ fn llamacpp(figure: &str) -> Option<f64> {
             found.find(|row| row["split"] == split && row["heterogeneous"] == heterogeneous)
         };
         let speedup = |setting: &&String| {
-            let (default, plan) = (of(&setting, "default")?, of(&setting, "plan")?);
+            let (default, plan) = (of(&setting, automatic)?, of(&setting, "plan")?);
             Some(number(default, "token_ms") / number(plan, "token_ms"))
         };
         settings.iter().filter_map(speedup).collect()
