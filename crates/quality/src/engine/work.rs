@@ -10,6 +10,7 @@ use edgeplan_problem::format::Format;
 
 use super::{EngineError, Programs, chosen};
 use crate::fidelity::Excerpt;
+use crate::squad;
 
 /// Tokens of a window of the importance matrix, and windows at most.
 const CONTEXT: usize = 512;
@@ -39,6 +40,7 @@ impl Work {
         folder: Option<&Path>,
         calibration: &Path,
     ) -> Result<Self, InputError> {
+        let key = named(calibration)?;
         let beside = model.with_added_extension("work");
         let folder = folder.unwrap_or(&beside).to_path_buf();
         let here = |path: &Path, error: std::io::Error| {
@@ -64,7 +66,6 @@ impl Work {
             }
             Err(_) => write_atomic(&owner, &own)?,
         }
-        let key = named(calibration)?;
         Ok(Self { model: model.into(), folder, calibration: calibration.into(), key })
     }
 
@@ -192,10 +193,39 @@ fn pattern(name: &str) -> String {
     format!("^{}$", name.replace('.', "\\."))
 }
 
+/// Refuses questions and answers: llama.cpp's programs read text as it stands.
+fn plain(text: &Path) -> Result<(), InputError> {
+    let name = text.display().to_string();
+    match squad::is_kind_of(&name) {
+        true => Err(InputError::file(
+            name,
+            "questions and answers are read without `--engine` alone; with it plain text is needed",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// A text's name and length.
 fn named(text: &Path) -> Result<String, InputError> {
+    plain(text)?;
     let meta = std::fs::metadata(text)
         .map_err(|error| InputError::file(text.display().to_string(), error.to_string()))?;
     let stem = text.file_stem().unwrap_or_default().to_string_lossy();
     Ok(format!("{stem}-{}", meta.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn questions_and_answers_are_no_plain_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str| folder.path().join(name);
+        std::fs::write(file("m.gguf"), "").unwrap();
+        std::fs::write(file("squad.json"), "{}").unwrap();
+        let error = Work::open(&file("m.gguf"), None, &file("squad.json")).unwrap_err();
+        assert!(error.to_string().contains("squad.json: questions and answers"), "{error}");
+        assert!(!file("m.gguf.work").exists());
+    }
 }
