@@ -251,8 +251,7 @@ impl Session {
         remarks.extend(session.cache_choice().map(CacheChoice::text));
         let in_runs = in_runs.zip(outcome.cost());
         remarks.extend(in_runs.map(|(in_runs, cost)| in_runs.text(&deployment, cost)));
-        let plan = outcome.plan.map(|plan| engine.arranged(&deployment, &plan));
-        Ok(plan.map(|plan| Chosen { session, deployment, plan, remarks }))
+        Ok(outcome.plan.map(|plan| Chosen { session, deployment, plan, remarks }))
     }
 
     /// A file's plan, of the question within the engine or of the question as it is.

@@ -1,4 +1,5 @@
-//! A plan that the engine of a question can say: blocks in runs on the devices of a host.
+//! A plan that an engine can run which fills the devices of a host in order: the blocks of each
+//! device follow each other.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +13,7 @@ use crate::answer::{Progress, Task, answer};
 
 /// The share of the time in which the question is answered with blocks in any order.
 const ANY_ORDER: f64 = 0.7;
-/// BlockRuns are looked for at most that long.
+/// Plans in runs are looked for at most that long.
 const LONGEST: Duration = Duration::from_secs(3);
 /// The share of what is left that one question of runs may take.
 const OF_REST: f64 = 0.3;
@@ -43,8 +44,8 @@ impl InRuns {
 /// An answer, and a second opinion where there is one.
 pub(crate) type Answered = (Outcome<Plan>, Option<Opinion>);
 
-/// The answer to a question, as a plan that the engine can run. The bound is that of plans with
-/// blocks in any order, of which it is one.
+/// The answer to a question, with a plan that the engine can run where one is found. The bound is
+/// that of plans with blocks in any order, so that it holds for this one, too.
 pub(crate) fn answer_in_runs(
     deployment: &Deployment,
     engine: Option<&'static Runtime>,
@@ -97,19 +98,19 @@ impl Search<'_> {
         }
         // Downhill from the plan's own numbers of blocks.
         let mut next = vec![BlockRuns::of(self.deployment, found)];
-        while let Some(better) = self.best_of(std::mem::take(&mut next), &mut best) {
+        while let Some(better) = self.best_of(&next, &mut best) {
             next = better.near();
         }
         best.map(|(_, plan)| plan)
     }
 
     /// The best of some runs, if it is better than what is known, which it becomes.
-    fn best_of(&self, all: Vec<BlockRuns>, best: &mut Option<(Cost, Plan)>) -> Option<BlockRuns> {
+    fn best_of(&self, all: &[BlockRuns], best: &mut Option<(Cost, Plan)>) -> Option<BlockRuns> {
         let mut better = None;
         for runs in all {
-            let Some((cost, plan)) = self.best_in(&runs) else { continue };
+            let Some((cost, plan)) = self.best_in(runs) else { continue };
             if best.as_ref().is_none_or(|(known, _)| cost < *known) {
-                (*best, better) = (Some((cost, plan)), Some(runs));
+                (*best, better) = (Some((cost, plan)), Some(runs.clone()));
             }
         }
         better

@@ -66,13 +66,18 @@ fn items(question: &Question<'_>, domain: &Domain, prices: &Prices, slot: usize)
         }
     }
     items.sort_by_key(|item| (item.loss, -item.worth, item.option));
+    keep_better(&mut items, |item| item.worth);
+    items
+}
+
+/// Keeps, of what is sorted by loss, what is worth more than all before it.
+fn keep_better<T>(sorted: &mut Vec<T>, worth: impl Fn(&T) -> i64) {
     let mut most = i64::MIN;
-    items.retain(|item| {
-        let is_better = item.worth > most;
-        most = most.max(item.worth);
+    sorted.retain(|one| {
+        let is_better = worth(one) > most;
+        most = most.max(worth(one));
         is_better
     });
-    items
 }
 
 /// What the linear relaxation shows.
@@ -120,12 +125,7 @@ fn best(layers: &[Vec<Item>], budget: u64) -> Option<Recipe> {
             }
         }
         next.sort_by_key(|label| (label.loss, -label.worth, label.trace));
-        let mut best = i64::MIN;
-        next.retain(|label| {
-            let is_better = label.worth > best;
-            best = best.max(label.worth);
-            is_better
-        });
+        keep_better(&mut next, |label| label.worth);
         if next.len() > LABELS_MAX {
             let most = i64::try_from(most).unwrap_or(i64::MAX);
             return Some(recipe(most, &relaxed.chosen));

@@ -319,12 +319,15 @@ impl<'a> Builder<'a> {
         let tensors = spec.layers.iter().flat_map(|layer| &layer.tensors);
         let used = tensors.filter_map(|tensor| Some(tensor.experts?.0)).max();
         let results = used.unwrap_or(1).max(rpc.states);
+        // The parts of a block on a server and beside it.
+        let parted = |index: usize, from: usize, to: usize| {
+            index == WITHIN_BLOCKS && self.served[from] != self.served[to]
+        };
         let with = |index: usize, from: usize, to: usize, bytes: Bytes| {
             let apart = |from: usize| !self.cluster.share_host(from, to);
             let abroad = self.served[to] || apart(0) && apart(from);
-            let parted = index == WITHIN_BLOCKS && self.served[from] != self.served[to];
             let more = if abroad { overhead } else { Bytes::ZERO };
-            let more = if parted { more + again } else { more };
+            let more = if parted(index, from, to) { more + again } else { more };
             match index {
                 STATES | WITHIN_BLOCKS => bytes + more,
                 OF_BLOCKS if self.served[to] && !self.is_abroad(from) => bytes * results + more,
@@ -344,8 +347,7 @@ impl<'a> Builder<'a> {
                 // Results go back by themselves; states start the next device's work.
                 let starts = from != to && states;
                 let time = if starts { time + self.machines[to].reached() * count } else { time };
-                let parted = index == WITHIN_BLOCKS && self.served[from] != self.served[to];
-                Some(if parted { time + rpc::parting(again, count) } else { time })
+                Some(if parted(index, from, to) { time + rpc::parting(again, count) } else { time })
             });
             Message { bytes: Bytes(bytes), time: time.collect() }
         };

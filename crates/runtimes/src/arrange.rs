@@ -33,8 +33,8 @@ impl Runtime {
 /// How many blocks have their layer on each device of a host, in the order of an engine's runs.
 type Counts = Vec<(DeviceId, usize)>;
 
-/// Runs in which an engine can say where blocks are: of each host, its blocks and their numbers by
-/// device. An engine's layer is where the attention is; the other part may lie elsewhere.
+/// Blocks in runs, as engines place layers: of each host, its blocks and how many of them follow
+/// each other on each device. A layer is where the attention is; the other part may lie elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BlockRuns {
     hosts: Vec<(Vec<Span>, Counts)>,
