@@ -65,6 +65,9 @@ pub(crate) struct Arguments {
     /// Pin each trial to cores of its own, one per thread (Linux)
     #[arg(long)]
     pin: bool,
+    /// Repeat a trial, up to twice, beside which other programs kept more cores busy (Linux)
+    #[arg(long, value_name = "CORES", value_parser = seconds)]
+    foreign: Option<f64>,
     /// Summarise the records of these folders; for a trial in several folders the last one counts
     #[arg(long, value_name = "FOLDER", num_args = 1.., conflicts_with_all = ["suites", "out"])]
     summary: Vec<PathBuf>,
@@ -171,6 +174,7 @@ fn measure(arguments: &Arguments) -> Result<Measured> {
         shard: arguments.shard,
         jobs: arguments.jobs.into(),
         pin: arguments.pin,
+        foreign_max: arguments.foreign,
         registry: ALL,
         program: &started::again().context("this executable cannot be found")?,
         command: &command_line(),

@@ -89,6 +89,7 @@ fn measure(suite: &Path, folder: &Path, registry: Registry<'_>) -> Result<(), In
         shard: Shard::WHOLE,
         jobs: 1,
         pin: false,
+        foreign_max: None,
         registry,
         program: &[std::env::current_exe().map_err(no_path)?.into()],
         command: "own_solver",

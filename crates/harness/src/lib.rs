@@ -2,10 +2,13 @@
 //! it did. Solvers are known by their name in a registry only.
 
 mod child;
+mod foreign;
 pub mod instance;
 pub mod job;
 mod limit;
 mod outcome;
+mod outlook;
+mod pace;
 pub mod registry;
 pub mod runner;
 pub mod shard;

@@ -60,6 +60,7 @@ pub(crate) fn record(request: &TrialRequest, reply: &Reply) -> Record {
         cores: request.cores.clone(),
         load: cfg!(unix).then(load_average),
         formulation: Some(FORMULATION),
+        foreign: None,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::process::Command;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
@@ -13,13 +14,19 @@ use edgeplan_records::folder::Folder;
 use edgeplan_records::row::{Point, Record, TrialKey};
 use edgeplan_solvers::FORMULATION;
 
-use crate::child::ask;
+use crate::child::{Reply, ask};
+use crate::foreign::Watch;
 use crate::limit;
 use crate::outcome::record;
+use crate::outlook::Outlook;
+use crate::pace::Pace;
 use crate::registry::Registry;
 use crate::shard::Shard;
 use crate::suite::{Case, Suite};
 use crate::trial::{Allowance, TrialRequest};
+
+/// Runs of a trial beside other programs before what it did counts as it is.
+const TRIES: u32 = 3;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -38,6 +45,9 @@ pub struct Bench<'a> {
     pub jobs: usize,
     /// Keep each trial on as many cores of its own as it has threads (Linux).
     pub pin: bool,
+    /// Cores that other programs may keep busy during a trial, in the mean; a trial beside more is
+    /// run again, up to twice. Known for trials of half a second and more on Linux, with 1 at once.
+    pub foreign_max: Option<f64>,
     /// The registry that names are looked up in; that of the executable.
     pub registry: Registry<'a>,
     /// An executable and its first arguments, which after `trial` answers a [`TrialRequest`].
@@ -89,6 +99,8 @@ enum Message<'a> {
     /// An instance, and the solver that is started on it.
     Started(&'a str, &'a str),
     Ended(Box<Record>, Vec<Point>, Duration),
+    /// The solver of a trial that is not run: the instance is of a size beyond it.
+    Skipped(&'a str),
     Failed(InputError),
 }
 
@@ -120,7 +132,8 @@ impl Bench<'_> {
         let cores = self.cores()?;
         folder.note(self.command, &format!("{}{}", machine.description(), self.load()))?;
         let (tasks, all) = self.tasks(folder.records());
-        let mut estimate = Estimate::of(&tasks, folder.records());
+        let mut pace = Pace::of(solvers(&tasks), folder.records());
+        let outlook = Mutex::new(Outlook::of(self.suites, folder.records()));
         let known = digests(folder);
         let next = AtomicUsize::new(0);
         // An error here stops the workers, as an interrupt does.
@@ -130,10 +143,12 @@ impl Bench<'_> {
             let (sender, messages) = channel();
             for cores in cores {
                 let (sender, tasks, next, known) = (sender.clone(), &tasks, &next, &known);
+                let outlook = &outlook;
                 let worker = Worker {
                     bench: self,
                     file: folder.file(),
                     known,
+                    outlook,
                     interrupt,
                     stop: &stop,
                     cores,
@@ -147,7 +162,7 @@ impl Bench<'_> {
                 });
             }
             drop(sender);
-            let done = all - estimate.left;
+            let done = all - pace.left;
             let mut progress = Progress { done, all, instance: "", solver: "", left: None };
             for message in messages {
                 let added = match message {
@@ -157,9 +172,14 @@ impl Bench<'_> {
                     }
                     Message::Ended(mut record, points, wall) => {
                         record.machine = machine.name();
-                        estimate.tell(&record.solver, wall);
+                        pace.tell(&record.solver, wall);
                         progress.done += 1;
                         folder.add(*record, &points)
+                    }
+                    Message::Skipped(solver) => {
+                        pace.skip(solver);
+                        progress.done += 1;
+                        Ok(())
                     }
                     Message::Failed(error) => Err(error),
                 };
@@ -167,7 +187,7 @@ impl Bench<'_> {
                     result = Err(error);
                     stop.store(true, Ordering::Relaxed);
                 }
-                progress.left = estimate.rest(self.jobs.max(1));
+                progress.left = pace.rest(self.jobs.max(1));
                 show(progress);
             }
         });
@@ -185,7 +205,7 @@ impl Bench<'_> {
         let most = each(left) / self.jobs.max(1) as f64 + longest;
         let seconds = if self.jobs > 1 { most.min(each(left)) } else { each(left) };
         let at_most = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
-        let expected = Estimate::of(&tasks, records).rest(self.jobs.max(1));
+        let expected = Pace::of(solvers(&tasks), records).rest(self.jobs.max(1));
         Count { instances: tasks.len(), trials, left, at_most, expected }
     }
 
@@ -198,18 +218,24 @@ impl Bench<'_> {
         let known: BTreeSet<TrialKey<'_>> = records.iter().map(Record::key).collect();
         let cases =
             self.suites.iter().flat_map(|suite| suite.cases.iter().map(move |c| (suite, c)));
+        let outlook = Outlook::of(self.suites, records);
         let (mut tasks, mut all) = (Vec::new(), 0);
         for (_, (suite, case)) in cases.enumerate().filter(|(index, _)| self.shard.has(*index)) {
             let solvers = self.solvers_of(suite).iter();
             let product = solvers.flat_map(|name| self.seeds.iter().map(move |&seed| (name, seed)));
             let trials: Vec<(&str, u64)> =
                 product.map(|(name, seed)| (name.as_str(), seed)).collect();
-            all += trials.len();
-            let missing = trials.into_iter().filter(|&(solver, seed)| {
+            let is_known = |solver, seed| {
                 let (suite, instance) = (&suite.name, &case.name);
-                !known.contains(&TrialKey { suite, instance, solver, seed })
-            });
-            tasks.push(Task { suite, case, trials: missing.collect() });
+                known.contains(&TrialKey { suite, instance, solver, seed })
+            };
+            let (done, missing): (Vec<_>, Vec<_>) =
+                trials.into_iter().partition(|&(solver, seed)| is_known(solver, seed));
+            let beyond = |solver: &str| outlook.is_beyond(suite, case, solver);
+            let missing = missing.into_iter().filter(|&(solver, _)| !beyond(solver));
+            let trials: Vec<(&str, u64)> = missing.collect();
+            all += done.len() + trials.len();
+            tasks.push(Task { suite, case, trials });
         }
         (tasks, all)
     }
@@ -280,6 +306,11 @@ impl Bench<'_> {
     }
 }
 
+/// The solver of each trial.
+fn solvers<'a>(tasks: &'a [Task<'a>]) -> impl Iterator<Item = &'a str> {
+    tasks.iter().flat_map(|task| &task.trials).map(|&(solver, _)| solver)
+}
+
 fn pinned(free: bool) -> String {
     if free { "any core" } else { "cores of its own" }.into()
 }
@@ -296,6 +327,7 @@ struct Worker<'a> {
     /// The file of the records, for messages.
     file: String,
     known: &'a BTreeMap<(String, String), String>,
+    outlook: &'a Mutex<Outlook>,
     interrupt: &'a AtomicBool,
     stop: &'a AtomicBool,
     /// Cores that its trials are kept on; none where the system chooses.
@@ -336,88 +368,40 @@ impl Worker<'_> {
             if self.is_over() {
                 return None;
             }
+            if self.outlook.lock().ok()?.is_beyond(suite, case, solver) {
+                sender.send(Message::Skipped(solver)).ok()?;
+                continue;
+            }
             sender.send(Message::Started(&case.name, solver)).ok()?;
             request.solver = solver.to_owned();
             request.external = suite.externals.get(solver).cloned();
             request.seed = seed;
-            let (executable, arguments) = self.bench.program.split_first()?;
-            let mut command = Command::new(executable);
-            let reply = ask(command.args(arguments).arg("trial"), &request, self.interrupt)?;
+            let (reply, foreign) = self.ask(&request)?;
             let mut record = record(&request, &reply);
+            record.foreign = foreign;
             record.suite.clone_from(&suite.name);
             record.fingerprint.clone_from(&digest);
             record.parameters.clone_from(&case.parameters);
+            self.outlook.lock().ok()?.add(suite, case, &record);
             sender.send(Message::Ended(Box::new(record), reply.points, reply.wall)).ok()?;
         }
         Some(())
     }
-}
 
-/// An estimate of when all is done, from how long each solver took so far.
-struct Estimate {
-    /// Trials to run, by solver.
-    to_run: BTreeMap<String, usize>,
-    /// Seconds and trials so far, by solver.
-    spent: BTreeMap<String, (f64, u32)>,
-    /// Trials to run in all.
-    left: usize,
-}
-
-impl Estimate {
-    fn of(tasks: &[Task<'_>], records: &[Record]) -> Self {
-        let mut to_run: BTreeMap<String, usize> = BTreeMap::new();
-        for &(solver, _) in tasks.iter().flat_map(|task| &task.trials) {
-            *to_run.entry(solver.to_owned()).or_default() += 1;
+    /// Runs a trial, again where the machine did too much else; and the cores of that.
+    fn ask(&self, request: &TrialRequest) -> Option<(Reply, Option<f64>)> {
+        let (executable, arguments) = self.bench.program.split_first()?;
+        let mut left = TRIES;
+        loop {
+            let mut command = Command::new(executable);
+            let watch = Watch::start();
+            let reply = ask(command.args(arguments).arg("trial"), request, self.interrupt)?;
+            let foreign = if self.bench.jobs > 1 { None } else { watch.cores() };
+            left -= 1;
+            let limit = foreign.zip(self.bench.foreign_max);
+            if left == 0 || limit.is_none_or(|(foreign, most)| foreign <= most) {
+                return Some((reply, foreign));
+            }
         }
-        let mut estimate = Self { left: to_run.values().sum(), to_run, spent: BTreeMap::new() };
-        for record in records {
-            estimate.spend(&record.solver, record.elapsed_s);
-        }
-        estimate
-    }
-
-    fn spend(&mut self, solver: &str, seconds: f64) {
-        let spent = self.spent.entry(solver.to_owned()).or_default();
-        *spent = (spent.0 + seconds, spent.1 + 1);
-    }
-
-    /// A trial has ended.
-    fn tell(&mut self, solver: &str, wall: Duration) {
-        self.spend(solver, wall.as_secs_f64());
-        self.left = self.left.saturating_sub(1);
-        if let Some(count) = self.to_run.get_mut(solver) {
-            *count = count.saturating_sub(1);
-        }
-    }
-
-    /// The time that is left; none before any trial has ended.
-    fn rest(&self, jobs: usize) -> Option<Duration> {
-        let (seconds, trials) =
-            self.spent.values().fold((0.0, 0), |sum, spent| (sum.0 + spent.0, sum.1 + spent.1));
-        // A solver that was not yet run is taken for an average one.
-        let usual = (trials > 0).then(|| seconds / f64::from(trials))?;
-        let mean = |solver: &String| {
-            self.spent.get(solver).map_or(usual, |(seconds, trials)| seconds / f64::from(*trials))
-        };
-        let rest: f64 = self.to_run.iter().map(|(name, &count)| mean(name) * count as f64).sum();
-        Duration::try_from_secs_f64(rest / jobs as f64).ok()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_rest_is_guessed_by_solver() {
-        let to_run = BTreeMap::from([("slow".to_owned(), 3), ("quick".to_owned(), 4)]);
-        let mut estimate = Estimate { to_run, spent: BTreeMap::new(), left: 7 };
-        assert_eq!(estimate.rest(1), None);
-        estimate.tell("slow", Duration::from_secs(10));
-        // Two more slow ones, and four that are taken for such.
-        assert_eq!(estimate.rest(1), Some(Duration::from_secs(60)));
-        estimate.tell("quick", Duration::from_secs(1));
-        assert_eq!((estimate.rest(1), estimate.left), (Some(Duration::from_secs(23)), 5));
-        assert_eq!(estimate.rest(2), Some(Duration::from_secs_f64(11.5)));
     }
 }

@@ -123,10 +123,11 @@ fn main() -> ExitCode {
         bench(Path::new(&folder), &registry, &["sleeper"], (20.0, Shard::WHOLE));
         return ExitCode::SUCCESS;
     }
-    let tests: [(&str, Test); 4] = [
+    let tests: [(&str, Test); 5] = [
         ("whatever_a_solver_does_costs_one_row", whatever_a_solver_does_costs_one_row),
         ("a_wrong_answer_is_never_ranked", a_wrong_answer_is_never_ranked),
         ("shards_are_the_whole", shards_are_the_whole),
+        ("sizes_beyond_a_solver_are_left_out", sizes_beyond_a_solver_are_left_out),
         ("a_killed_bench_leaves_no_process_and_goes_on", a_killed_bench_leaves_no_process),
     ];
     for (name, test) in tests {
@@ -144,7 +145,18 @@ fn bench(
     solvers: &[&str],
     (time_s, shard): (f64, Shard),
 ) -> Vec<Record> {
-    let suite = Suite::parse("planted.toml", SUITE, registry).expect("it makes sense");
+    bench_on(SUITE, path, registry, solvers, (time_s, shard))
+}
+
+/// The same on another suite.
+fn bench_on(
+    suite: &str,
+    path: &Path,
+    registry: &Registry<'_>,
+    solvers: &[&str],
+    (time_s, shard): (f64, Shard),
+) -> Vec<Record> {
+    let suite = Suite::parse("planted.toml", suite, registry).expect("it makes sense");
     let solvers: Vec<String> = solvers.iter().map(|&name| name.to_owned()).collect();
     let mut folder = Folder::create(path).expect("a new folder");
     let memory = Bytes(512 << 20);
@@ -156,6 +168,7 @@ fn bench(
         shard,
         jobs: 1,
         pin: cfg!(target_os = "linux"),
+        foreign_max: None,
         registry: *registry,
         program: &[std::env::current_exe().expect("this test has a path").into()],
         command: "planted",
@@ -218,6 +231,24 @@ fn shards_are_the_whole(registry: &Registry<'_>) {
     // Going on from there, nothing is left to do.
     let whole = bench(&path("merged"), registry, &["honest", "crasher"], (5.0, Shard::WHOLE));
     assert_eq!(whole.len(), 4);
+}
+
+fn sizes_beyond_a_solver_are_left_out(registry: &Registry<'_>) {
+    let place = tempfile::tempdir().expect("a folder");
+    let text = "analysis = \"why\"\nsolvers = [\"honest\"]\ngrows = \"layers\"\n\
+                [[family]]\nname = \"random\"\nlayers = [2, 3, 4, 5]\ndevices = [2]\n\
+                seeds = [0, 1]\n";
+    let run =
+        || bench_on(text, place.path(), registry, &["sleeper", "honest"], (0.1, Shard::WHOLE));
+    let layers = |records: &[Record], solver: &str| -> Vec<usize> {
+        let own = records.iter().filter(|record| record.solver == solver);
+        own.filter_map(|record| record.layers).collect()
+    };
+    let records = run();
+    assert_eq!(layers(&records, "honest"), [2, 2, 3, 3, 4, 4, 5, 5]);
+    assert_eq!(layers(&records, "sleeper"), [2, 2, 3, 3]);
+    // Going on from there, they still are.
+    assert_eq!(run().len(), records.len());
 }
 
 /// Starts a bench of its own process, kills it as `kill -9` does while a trial sleeps, and goes on.

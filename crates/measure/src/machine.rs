@@ -97,6 +97,22 @@ pub fn load_average() -> f64 {
     System::load_average().one
 }
 
+/// Seconds that all cores together were busy since the machine started, with anything: programs,
+/// the system, and other machines on the same hardware. None where the system does not tell (only
+/// Linux does). The unit of the count is a tick, usually 10 ms.
+pub fn busy_seconds() -> Option<f64> {
+    #[cfg(target_os = "linux")]
+    {
+        use procfs::{CurrentSI as _, KernelStats};
+        let total = KernelStats::current().ok()?.total;
+        let other = [total.irq, total.softirq, total.steal].into_iter().flatten();
+        let ticks = total.user + total.nice + total.system + other.sum::<u64>();
+        Some(ticks as f64 / procfs::ticks_per_second() as f64)
+    }
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// Bytes of this process that are in memory; none where the system does not tell.
 pub fn resident_bytes() -> Option<u64> {
     resident_bytes_of(std::process::id())
@@ -164,6 +180,17 @@ mod tests {
         let after = resident_bytes().unwrap();
         assert!(after >= before + (60 << 20), "{before} {after}");
         drop(used);
+    }
+
+    #[test]
+    fn work_makes_the_machine_busy() {
+        let Some(before) = busy_seconds() else { return };
+        let started = std::time::Instant::now();
+        while started.elapsed().as_millis() < 200 {
+            std::hint::black_box(0);
+        }
+        // Of 0.2 s on a core, half may fall to neighbours.
+        assert!(busy_seconds().unwrap() > before + 0.05, "{before}");
     }
 
     #[test]

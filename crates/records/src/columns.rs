@@ -60,6 +60,8 @@ pub(crate) struct Columns {
     load: Option<f64>,
     #[serde(default)]
     formulation: Option<u32>,
+    #[serde(default)]
+    foreign: Option<f64>,
 }
 
 impl From<Record> for Columns {
@@ -101,6 +103,7 @@ impl From<Record> for Columns {
             cores: record.cores,
             load: record.load,
             formulation: record.formulation,
+            foreign: record.foreign,
         }
     }
 }
@@ -140,6 +143,7 @@ impl TryFrom<Columns> for Record {
             cores: columns.cores,
             load: columns.load,
             formulation: columns.formulation,
+            foreign: columns.foreign,
         })
     }
 }

@@ -117,6 +117,9 @@ pub struct Record {
     pub load: Option<f64>,
     /// Version of the integer programs that engines were given.
     pub formulation: Option<u32>,
+    /// Cores that other programs kept busy during the trial, in the mean; none where it is not
+    /// known: in short trials, beside other trials, on other systems than Linux.
+    pub foreign: Option<f64>,
 }
 
 /// A point of a trial's anytime curve.
@@ -304,6 +307,7 @@ pub(crate) mod tests {
             cores: vec![0],
             load: Some(1.25),
             formulation: Some(2),
+            foreign: Some(0.125),
         }
     }
 

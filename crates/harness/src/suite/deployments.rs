@@ -64,6 +64,15 @@ impl Alike {
 }
 
 impl Generated {
+    /// What was drawn and is no parameter, as records call it.
+    pub(super) fn columns(&self) -> Vec<(&'static str, u64)> {
+        let Generator::Random { chain, models, .. } = &self.generator else { return Vec::new() };
+        let layers = chain.layers * models;
+        [("layers", layers), ("devices", chain.devices), ("options", chain.formats)]
+            .map(|(name, count)| (name, count as u64))
+            .to_vec()
+    }
+
     /// The instance; `name` is for errors.
     pub(super) fn generate(&self, name: &str) -> Result<Deployment, InputError> {
         let mut instance = match &self.generator {

@@ -27,6 +27,7 @@ use edgeplan_records::declared::declared;
 use edgeplan_records::parameter::Parameter;
 use edgeplan_records::row::Kind;
 use edgeplan_scheduling::{Frame, frame};
+use itertools::Itertools as _;
 use schemars::{JsonSchema, Schema, schema_for};
 use serde::Deserialize;
 
@@ -51,6 +52,9 @@ pub struct Suite {
     pub solvers: Vec<String>,
     /// Solvers that are programs of their own, by name.
     pub externals: BTreeMap<String, External>,
+    /// The number that makes instances harder, such as `layers`: a solver that proves nothing of
+    /// two sizes in a row is not run on larger ones.
+    pub grows: Option<String>,
     /// The instances.
     pub cases: Vec<Case>,
 }
@@ -91,6 +95,9 @@ struct SuiteFile {
     /// Solvers that are programs of their own, by the names that `solvers` calls them.
     #[serde(default)]
     solver: BTreeMap<String, ExternalKeys>,
+    /// The number that makes instances harder, such as `layers`, `devices`, `options` or `bins`: a
+    /// solver of which limits ended all trials of two sizes in a row is not run on larger ones.
+    grows: Option<String>,
     /// Families of one kind of question.
     family: Vec<Family>,
 }
@@ -132,8 +139,11 @@ impl Suite {
         let externals = externals(kind, &suite.solver, folder, registry)
             .map_err(|error| InputError { file: file.to_owned(), ..error })?;
         let name = Path::new(file).file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let (analysis, solvers) = (suite.analysis, Vec::new());
-        let mut read = Self { name, analysis, kind, solvers, externals, cases };
+        if let Some(problem) = suite.grows.as_ref().and_then(|grows| sizeless(&cases, grows)) {
+            return Err(InputError::key(file, "grows", problem));
+        }
+        let (analysis, grows, solvers) = (suite.analysis, suite.grows, Vec::new());
+        let mut read = Self { name, analysis, kind, solvers, externals, grows, cases };
         for (index, name) in suite.solvers.iter().enumerate() {
             let members = read
                 .members(name, registry)
@@ -155,6 +165,11 @@ impl Suite {
         if self.externals.contains_key(name) { Ok(()) } else { registry.check(self.kind, name) }
     }
 
+    /// How large an instance is, where the suite grows in something.
+    pub(crate) fn size(&self, case: &Case) -> Option<u64> {
+        case.size(self.grows.as_ref()?)
+    }
+
     /// The solvers that a name stands for: itself, or the members of a set.
     fn members(&self, name: &str, registry: &Registry<'_>) -> Result<Vec<String>, String> {
         let set = declared().set(self.kind, name);
@@ -166,6 +181,16 @@ impl Suite {
         }
         Ok(set.into_iter().map(str::to_owned).collect())
     }
+}
+
+/// What is wrong if an instance has no number of that name.
+fn sizeless(cases: &[Case], grows: &str) -> Option<String> {
+    let case = cases.iter().find(|case| case.size(grows).is_none())?;
+    let numbers = case.parameters.iter().filter(|(_, value)| value.number().is_some());
+    let numbers =
+        numbers.map(|(name, _)| name.as_str()).chain(case.columns().map(|(name, _)| name));
+    let known = numbers.sorted().join(", ");
+    Some(format!("`{grows}` is no number of {}; {known} are", case.name))
 }
 
 /// Adds the cases of a family to those of the families before.
@@ -220,6 +245,21 @@ impl Case {
             },
             Source::File(kind, _) => *kind,
         }
+    }
+
+    /// A number that it is drawn with, by its name in records.
+    fn size(&self, name: &str) -> Option<u64> {
+        let column = self.columns().find(|(column, _)| *column == name).map(|(_, number)| number);
+        match self.parameters.get(name) {
+            Some(Parameter::Number(number)) => Some(*number),
+            _ => column,
+        }
+    }
+
+    /// Numbers that records have in columns of their own.
+    fn columns(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        let Source::Deployment(recipe) = &self.source else { return Vec::new().into_iter() };
+        recipe.columns().into_iter()
     }
 
     /// The instance.

@@ -181,6 +181,25 @@ fn wrong_values_are_named_with_what_is_allowed() {
 }
 
 #[test]
+fn what_a_suite_grows_in_is_a_number_of_every_instance() {
+    let read = |grows: &str, families: &str| {
+        let text = format!("{HEAD}grows = \"{grows}\"\n{families}");
+        Suite::parse("s.toml", &text, &ALL).map_err(|error| error.to_string())
+    };
+    let random = format!("{RANDOM}seeds = [0]\nmodels = [1, 2]");
+    let sizes = |grows: &str| -> Vec<u64> {
+        let suite = read(grows, &random).unwrap();
+        suite.cases.iter().filter_map(|case| suite.size(case)).collect()
+    };
+    // As records count them: layers of all models.
+    assert_eq!((sizes("layers"), sizes("models")), (vec![6, 12], vec![1, 2]));
+    let error = read("family", &random).unwrap_err();
+    let expected = "s.toml: grows: `family` is no number of random-6x2x4-m143-models-1-0; devices, \
+                    layers, memory, models, options are";
+    assert_eq!(error, expected);
+}
+
+#[test]
 fn unknown_solvers_are_named_with_the_nearest_one() {
     for (solvers, expected) in [
         ("[\"highs\", \"cbd\"]", "solvers[1]: no solver is called `cbd`; did you mean `cbc`?"),

@@ -90,8 +90,8 @@ fn an_older_layout_is_read_but_not_added_to() {
     assert_eq!((highs.gap(), highs.figure("nodes")), (Some(0.25), Some(135.0)));
     assert_eq!((highs.problem, highs.cpu_s), (Kind::Deployment, None));
     assert!(highs.parameters.is_empty() && highs.cores.is_empty());
-    let Record { threads, load, formulation, .. } = highs;
-    assert_eq!((*threads, *load, *formulation), (None, None, None));
+    let Record { threads, load, formulation, foreign, .. } = highs;
+    assert_eq!((*threads, *load, *formulation, *foreign), (None, None, None, None));
     let words = Contradiction::Recorded("claims a cost".into());
     assert_eq!((&liar.verdict, liar.work.len()), (&Verdict::Wrong(words), 0));
     let error = Folder::create(place.path()).unwrap_err().to_string();
