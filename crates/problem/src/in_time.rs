@@ -30,7 +30,7 @@ where
     }
     let mut run = Run::new(problem, limits, observer);
     // The solver says itself when it is done: no gap ends its run from outside.
-    let (exchange, news) = Exchange::new(&[1], Limits { gap: -1.0, ..limits });
+    let (exchange, news) = Exchange::new(None, Limits { gap: -1.0, ..limits });
     let exchange = Arc::new(exchange);
     let (sender, answers) = channel();
     let (theirs, question) = (Arc::clone(&exchange), problem.clone());

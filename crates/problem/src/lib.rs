@@ -16,12 +16,13 @@ pub mod recipe;
 mod run;
 pub mod scheduling;
 mod solver;
+mod turns;
 mod units;
 mod verdict;
 
 pub use confirm::confirm;
 pub use in_time::solve_in_time;
-pub use race::{Racer, race, race_for};
+pub use race::{Racer, race};
 pub use run::{Limits, Observer, Run, Silent, Stop, Watch};
 pub use solver::{Answer, Evaluation, Problem, Solver, SolverError, Unsupported};
 pub use units::{Bytes, Cost, Loss, Nanos, Share};

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use crate::turns::{Claim, Turns};
 use crate::{Answer, Cost, Limits, Problem, Run, Silent, Solver, SolverError, Stop, gap};
 
 /// What solvers of one question tell each other.
@@ -24,33 +25,6 @@ pub(crate) struct Exchange<P: Problem> {
     turns: Option<Turns>,
 }
 
-/// Whose turn it is, where there are fewer threads than solvers: of those that wait, the one that
-/// had the least time for its share. An engine that does not look up for seconds waits the longer
-/// afterwards (stride scheduling: Waldspurger and Weihl, MIT/LCS/TM-528, 1995).
-struct Turns {
-    state: Mutex<Vec<Turn>>,
-    changed: Condvar,
-}
-
-/// A solver's place in the order.
-struct Turn {
-    share: u32,
-    /// What it had before its present turn.
-    had: Duration,
-    now: Now,
-}
-
-/// What a solver does.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Now {
-    Runs {
-        since: Instant,
-    },
-    Waits,
-    /// It has ended.
-    Done,
-}
-
 /// A solver of a race.
 #[derive(Clone, Copy)]
 pub struct Racer<'a, P: Problem> {
@@ -59,11 +33,21 @@ pub struct Racer<'a, P: Problem> {
     /// Its share of the time where there are fewer threads than solvers, as a part of the sum of
     /// shares.
     pub share: u32,
+    /// What it has before the others begin, where there are fewer threads than solvers.
+    pub lead: Duration,
+}
+
+impl<'a, P: Problem> Racer<'a, P> {
+    /// A solver with that share and no lead.
+    pub fn new(solver: &'a (dyn Solver<P> + Send), share: u32) -> Self {
+        Self { solver, share, lead: Duration::ZERO }
+    }
 }
 
 impl<P: Problem> std::fmt::Debug for Racer<'_, P> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Racer").field("share", &self.share).finish_non_exhaustive()
+        let Self { share, lead, .. } = self;
+        f.debug_struct("Racer").field("share", share).field("lead", lead).finish_non_exhaustive()
     }
 }
 
@@ -73,8 +57,6 @@ pub(crate) struct Seat<'a, P: Problem> {
     pub(crate) number: usize,
 }
 
-/// How long a turn is for each share: long beside a switch, short beside what people wait for.
-const TURN: Duration = Duration::from_millis(5);
 /// A chain of 1,024 layers is walked down recursively by some solvers.
 pub(crate) const STACK: usize = 64 << 20;
 /// The longest wait for news: limits of time end soon after.
@@ -85,19 +67,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl<P: Problem> Exchange<P> {
-    /// For solvers with these shares of the time.
-    pub(crate) fn new(shares: &[u32], limits: Limits<'_>) -> (Self, Receiver<()>) {
+    /// For solvers that take turns, if there are fewer threads.
+    pub(crate) fn new(turns: Option<Turns>, limits: Limits<'_>) -> (Self, Receiver<()>) {
         let (sender, receiver) = channel();
-        let (solvers, threads) = (shares.len(), limits.threads.max(1) as usize);
-        let turns = (threads < solvers).then(|| {
-            let now = |number| match number < threads {
-                true => Now::Runs { since: Instant::now() },
-                false => Now::Waits,
-            };
-            let turn = |(number, &share)| Turn { share, had: Duration::ZERO, now: now(number) };
-            let state = shares.iter().enumerate().map(turn).collect();
-            Turns { state: Mutex::new(state), changed: Condvar::new() }
-        });
         let exchange = Self {
             cost: AtomicU64::new(u64::MAX),
             best: Mutex::new(None),
@@ -157,7 +129,7 @@ impl<P: Problem> Exchange<P> {
     pub(crate) fn end(&self) {
         self.is_over.store(true, Ordering::Release);
         if let Some(turns) = &self.turns {
-            turns.changed.notify_all();
+            turns.wake();
         }
         let _ = locked(&self.news).send(());
     }
@@ -166,37 +138,17 @@ impl<P: Problem> Exchange<P> {
 impl<P: Problem> Seat<'_, P> {
     /// Goes on when it is this solver's turn.
     pub(crate) fn take_turn(&self) {
-        let Some(turns) = &self.exchange.turns else { return };
-        let mut state = locked(&turns.state);
-        let turn = &state[self.number];
-        let is_over = |since: Instant| since.elapsed() >= TURN * turn.share;
-        if matches!(turn.now, Now::Runs { since } if is_over(since)) {
-            pass(&mut state, self.number, Now::Waits);
-            turns.changed.notify_all();
-        }
-        while state[self.number].now == Now::Waits && !self.exchange.is_over() {
-            let waited = turns.changed.wait_timeout(state, WAIT);
-            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if let Some(turns) = &self.exchange.turns {
+            turns.take(self.number, || self.exchange.is_over());
         }
     }
 }
 
 impl<P: Problem> Drop for Seat<'_, P> {
     fn drop(&mut self) {
-        let Some(turns) = &self.exchange.turns else { return };
-        pass(&mut locked(&turns.state), self.number, Now::Done);
-        turns.changed.notify_all();
-    }
-}
-
-/// Ends a solver's turn, and begins that of the one that is due.
-fn pass(turns: &mut [Turn], number: usize, next: Now) {
-    let turn = &mut turns[number];
-    let Now::Runs { since } = std::mem::replace(&mut turn.now, next) else { return };
-    turn.had += since.elapsed();
-    let waiting = turns.iter_mut().filter(|turn| turn.now == Now::Waits);
-    if let Some(due) = waiting.min_by_key(|turn| turn.had / turn.share.max(1)) {
-        due.now = Now::Runs { since: Instant::now() };
+        if let Some(turns) = &self.exchange.turns {
+            turns.leave(self.number);
+        }
     }
 }
 
@@ -211,35 +163,15 @@ pub fn race<P: Problem>(
     run: &mut Run<'_, P>,
     racers: &[Racer<'_, P>],
 ) -> Result<Answer<P::Plan>, SolverError> {
-    race_until(run, racers, None)
-}
-
-/// As [`race`], for at most that time: what was found and proven until then stays the run's, and
-/// the error says that time is up.
-///
-/// # Errors
-/// As [`race`].
-pub fn race_for<P: Problem>(
-    run: &mut Run<'_, P>,
-    racers: &[Racer<'_, P>],
-    time: Duration,
-) -> Result<Answer<P::Plan>, SolverError> {
-    race_until(run, racers, Some(time))
-}
-
-fn race_until<P: Problem>(
-    run: &mut Run<'_, P>,
-    racers: &[Racer<'_, P>],
-    most: Option<Duration>,
-) -> Result<Answer<P::Plan>, SolverError> {
-    let time = [run.remaining(), most].into_iter().flatten().min();
-    let (problem, limits) = (run.problem(), Limits { time, ..run.limits() });
-    let shares: Vec<u32> = racers.iter().map(|racer| racer.share).collect();
-    let (exchange, news) = Exchange::new(&shares, limits);
+    let (problem, limits) = (run.problem(), Limits { time: run.remaining(), ..run.limits() });
+    let claim = |&Racer { share, lead, .. }: &Racer<'_, P>| Claim { share, lead };
+    let claims: Vec<Claim> = racers.iter().map(claim).collect();
+    let turns = Turns::of(&claims, limits.threads.max(1) as usize);
+    let (exchange, news) = Exchange::new(turns, limits);
     let threads = (limits.threads / racers.len().max(1) as u32).max(1);
     // What is left of threads goes to the first of the largest share.
     let left = limits.threads.saturating_sub(threads * racers.len() as u32);
-    let largest = (0..shares.len()).rev().max_by_key(|&number| shares[number]);
+    let largest = (0..racers.len()).rev().max_by_key(|&number| racers[number].share);
     let more = |number: usize| left * u32::from(largest == Some(number));
     let limits = |number: usize| Limits { threads: threads + more(number), ..limits };
     if let Some((plan, cost)) = run.best() {
@@ -295,7 +227,11 @@ fn ends<P: Problem>(
     let exchange = seat.exchange;
     let mut silent = Silent;
     let mut run = Run::seated(problem, limits, &mut silent, seat);
-    let said = solver.solve(&mut run);
+    // Not before its turn.
+    let said = match run.meet() {
+        Ok(()) => solver.solve(&mut run),
+        Err(stop) => Err(stop.into()),
+    };
     match &said {
         Ok(Answer::Plan { plan, lower_bound }) => {
             run.incumbent(plan);
@@ -401,9 +337,8 @@ mod tests {
 
     impl Solver<Numbers> for Both {
         fn solve(&self, run: &mut Run<'_, Numbers>) -> Result<Answer<u64>, SolverError> {
-            let racer = |solver| Racer { solver, share: 1 };
             let racers: Vec<Racer<'_, Numbers>> =
-                self.0.iter().map(|half| racer(half as &(dyn Solver<Numbers> + Send))).collect();
+                self.0.iter().map(|half| Racer::new(half, 1)).collect();
             race(run, &racers)
         }
     }

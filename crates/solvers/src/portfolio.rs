@@ -6,7 +6,7 @@ use edgeplan_ilp::{Counts, Ilp};
 use edgeplan_joint::Joint;
 use edgeplan_mip::Highs;
 use edgeplan_problem::deployment::{Deployment, Placement, Plan};
-use edgeplan_problem::{Answer, Racer, Run, Solver, SolverError, Unsupported, race, race_for};
+use edgeplan_problem::{Answer, Racer, Run, Solver, SolverError, Unsupported, race};
 use edgeplan_search::ChainSearch;
 
 /// `chain-search`, and `joint` and the integer program beside it where they help. Where memory is
@@ -42,7 +42,7 @@ pub(crate) fn shares_memory(deployment: &Deployment) -> bool {
     deployment.models.len() > 1 || deployment.placement == Placement::Free
 }
 
-/// `chain-search` alone begins, for a part of the time: it proves free placement of home labs in a
+/// `chain-search` leads, by a part of the time: it proves free placement of home labs in a
 /// tenth of a second, and has good plans from the first moment.
 const OPENING_PART: u32 = 20;
 const OPENING: Duration = Duration::from_secs(1);
@@ -63,36 +63,21 @@ const COUNTS_SHARE: u32 = 4;
 /// On one host, where `chain-search` proves more.
 const COUNTS_SHARE_ALONE: u32 = 1;
 
-/// On hosts `chain-search` begins alone for so long: it proves many questions of one machine then,
+/// On hosts `chain-search` leads by so much: it proves many questions of one machine then,
 /// and has a plan.
 const HOSTS_OPENING: Duration = Duration::from_millis(200);
 
 impl Portfolio {
     /// One model on hosts: `counts` beside `chain-search`.
     fn solve_hosts(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
-        let chain = || Racer { solver: &self.chain, share: CHAIN_SHARE };
-        let opening = run.remaining().map_or(HOSTS_OPENING, |time| HOSTS_OPENING.min(time / 2));
-        if let Ok(answer) = race_for(run, &[chain()], opening)
-            && (run.is_proven() || matches!(answer, Answer::Infeasible))
-        {
-            return Ok(answer);
-        }
-        run.check()?;
+        let lead = run.remaining().map_or(HOSTS_OPENING, |time| HOSTS_OPENING.min(time / 2));
         let hosts = run.problem().host_by_device();
         let share = match hosts.iter().all(|&host| host == hosts[0]) {
             true => COUNTS_SHARE_ALONE,
             false => COUNTS_SHARE,
         };
-        race(run, &[Racer { solver: &self.counts, share }, chain()])
-    }
-
-    /// Whether the opening answers the question.
-    fn open(&self, run: &mut Run<'_, Deployment>) -> Option<Answer<Plan>> {
-        let part = |time: Duration| (time / OPENING_PART).clamp(OPENING_MIN, OPENING).min(time / 2);
-        let opening = run.remaining().map_or(OPENING, part);
-        let chain = Racer { solver: &self.chain, share: CHAIN_SHARE };
-        let answer = race_for(run, &[chain], opening).ok()?;
-        (run.is_proven() || matches!(answer, Answer::Infeasible)).then_some(answer)
+        let chain = Racer { lead, ..Racer::new(&self.chain, CHAIN_SHARE) };
+        race(run, &[Racer::new(&self.counts, share), chain])
     }
 }
 
@@ -106,18 +91,17 @@ impl Solver<Deployment> for Portfolio {
         if has_insides(deployment) && self.counts.supports(deployment).is_ok() {
             return self.solve_hosts(run);
         }
-        let mut racers = vec![Racer { solver: &self.chain, share: CHAIN_SHARE }];
+        let mut racers = vec![Racer::new(&self.chain, CHAIN_SHARE)];
         if shares_memory(deployment) && self.joint.supports(deployment).is_ok() {
-            if let Some(answer) = self.open(run) {
-                return Ok(answer);
-            }
-            run.check()?;
+            let part =
+                |time: Duration| (time / OPENING_PART).clamp(OPENING_MIN, OPENING).min(time / 2);
+            racers[0].lead = run.remaining().map_or(OPENING, part);
             let share = match deployment.placement {
                 Placement::Contiguous => COMPACT_SHARE,
                 Placement::Free => COMPACT_FREE_SHARE,
             };
-            racers.push(Racer { solver: &self.joint, share: JOINT_SHARE });
-            racers.push(Racer { solver: &self.compact, share });
+            racers.push(Racer::new(&self.joint, JOINT_SHARE));
+            racers.push(Racer::new(&self.compact, share));
         }
         race(run, &racers)
     }
