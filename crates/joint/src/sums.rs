@@ -33,6 +33,8 @@ pub(crate) struct Sums<'a> {
     /// By device and round: sending of all models, and bytes sent.
     sending: Vec<f64>,
     sent: Vec<f64>,
+    /// By device: by how much it exceeds its limits, in limits.
+    over: Vec<f64>,
     /// By device: the model whose messages were counted last that left it.
     left: Vec<u64>,
     counts: u64,
@@ -90,6 +92,7 @@ impl<'a> Sums<'a> {
             messages: vec![Messages::default(); models],
             sending: vec![0.0; devices],
             sent: vec![0.0; devices],
+            over: vec![0.0; devices],
             left: vec![0; devices],
             counts: 0,
             cost: 0.0,
@@ -133,6 +136,17 @@ impl<'a> Sums<'a> {
         }
         self.bytes[device] += sign * once;
         self.cost += sign * once * stored_cost;
+        self.over[device] = self.over_of(device);
+    }
+
+    /// By how much a device exceeds its limits, in limits.
+    fn over_of(&self, device: usize) -> f64 {
+        let deployment = self.question.deployment;
+        let machine = &deployment.devices[device];
+        over(self.bytes[device], Some(machine.memory.0))
+            + over(self.time[device], self.question.compute_max(device))
+            + over(self.sending[device], deployment.bottleneck_max.map(|limit| limit.0))
+            + over(self.sent[device], machine.traffic_max.map(|limit| limit.0))
     }
 
     /// Counts a model's messages again.
@@ -142,6 +156,7 @@ impl<'a> Sums<'a> {
         for (device, time, bytes) in messages.sent.drain(..) {
             self.sending[device] -= time;
             self.sent[device] -= bytes;
+            self.over[device] = self.over_of(device);
         }
         let before = std::mem::take(&mut messages.time);
         messages.broken = 0.0;
@@ -177,6 +192,9 @@ impl<'a> Sums<'a> {
         }
         if question.deployment.objective == Objective::Latency {
             self.cost += weight * (messages.time - before);
+        }
+        for &(device, ..) in &messages.sent {
+            self.over[device] = self.over_of(device);
         }
         self.messages[model] = messages;
     }
@@ -235,13 +253,7 @@ impl<'a> Sums<'a> {
     /// By how much limits are exceeded, in limits.
     fn excess(&self) -> f64 {
         let deployment = self.question.deployment;
-        let mut excess = 0.0;
-        for (device, machine) in deployment.devices.iter().enumerate() {
-            excess += over(self.bytes[device], Some(machine.memory.0))
-                + over(self.time[device], self.question.compute_max(device))
-                + over(self.sending[device], deployment.bottleneck_max.map(|limit| limit.0))
-                + over(self.sent[device], machine.traffic_max.map(|limit| limit.0));
-        }
+        let mut excess: f64 = self.over.iter().sum();
         for (model, owner) in deployment.models.iter().enumerate() {
             let latency = self.request[model] + self.messages[model].time;
             excess += over(self.loss[model], owner.loss_max.map(|limit| limit.0))
