@@ -13,6 +13,7 @@ use edgeplan_measure::machine::{Machine, load_average};
 use edgeplan_records::folder::Folder;
 use edgeplan_records::row::{Point, Record, TrialKey};
 use edgeplan_solvers::FORMULATION;
+use itertools::Itertools as _;
 
 use crate::child::{Reply, ask};
 use crate::foreign::Watch;
@@ -265,10 +266,12 @@ impl Bench<'_> {
         let cores = if self.pin { "one trial per core and thread, pinned" } else { "not pinned" };
         let jobs = self.jobs.max(1);
         let load = load_average();
-        let externals = self.suites.iter().flat_map(|suite| &suite.externals);
-        let commands: String = externals
-            .map(|(name, external)| format!("solver_{name}: {}\n", external.command()))
-            .collect();
+        let of = |suite: &Suite| -> Vec<String> {
+            let own =
+                suite.externals.iter().filter(|(name, _)| self.solvers_of(suite).contains(name));
+            own.map(|(name, external)| format!("solver_{name}: {}\n", external.command())).collect()
+        };
+        let commands: String = self.suites.iter().flat_map(of).unique().collect();
         format!(
             "trials_at_once: {jobs}\nthreads_of_engines: {threads}\ncores: {cores}\n\
              load_average_before: {load:.2}\nformulation: {FORMULATION}\n{commands}"

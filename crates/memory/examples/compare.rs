@@ -164,6 +164,10 @@ fn page(rows: &[Row], out: &str) -> String {
     let _ = writeln!(text, "| weights and KV cache within 1 MiB | {exact} of {all} |");
     let near = count(&|row| row.is_near());
     let _ = writeln!(text, "| total within 1 % or 64 MiB | {near} of {all} |\n");
+    text.push_str(
+        "What would change this: GPUs, whose backends have compute buffers of their own; other \
+         physical batches, several sequences, flash attention off; another llama.cpp.\n\n",
+    );
     let far: Vec<&Row> = rows.iter().filter(|row| !row.is_near() || !row.is_exact()).collect();
     for row in &far {
         let mib = |bytes: u64| bytes >> 20;

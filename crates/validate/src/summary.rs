@@ -214,6 +214,8 @@ pub(crate) fn page(rows: &[Row], command: &str, date: &str) -> String {
         "A cut that two ways of splitting chose counts once. Below 1, llama.cpp's own split is \
          faster than the plan. Times are medians of requests in milliseconds; \
          [`rows.csv`](rows.csv) has their range, memory, and what went through the links.\n\n\
+         What would change this: GPUs and their backends, machines that do not share a memory bus, \
+         real networks in place of relays, several requests at once, and a later llama.cpp.\n\n\
          | setting | cut | layers | per token, predicted | measured | error | prompt, predicted | \
          measured | error |\n\
          | --- | --- | --- | --: | --: | --: | --: | --: | --: |\n",
