@@ -108,6 +108,8 @@ fn whole(instance: &Deployment) -> Chain {
         Objective::Latency | Objective::Bottleneck => Measure::Latency,
     };
     let mut chain = Chain::new(&open, measure, None);
+    // The checker knows no prices of bytes.
+    chain.prices_bytes = false;
     // Only memory is limited, and the checker's grids are of bytes: also where no layer takes any.
     chain.room.iter_mut().for_each(|room| room.scarce = Scarce::Bytes);
     chain

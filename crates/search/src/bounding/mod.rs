@@ -91,6 +91,7 @@ impl<'a> CaseSearch<'a> {
     ) -> Result<RoundOutcome, Stop> {
         let Maximised { relaxation, mixture, evaluations } =
             self.dual_problem().maximise(run, round.dual, state)?;
+        self.search_alone(run, &relaxation.prices)?;
         if relaxation.bound > self.cutoff(run) {
             return Ok(RoundOutcome::Closed);
         }

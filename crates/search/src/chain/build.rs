@@ -61,6 +61,7 @@ impl<'a> Builder<'a> {
             egress,
             room,
             contiguous: self.instance.placement == Placement::Contiguous && !self.has_hosts,
+            prices_bytes: self.instance.placement != Placement::Contiguous || self.has_hosts,
             shared: self.model.shared.iter().map(|bytes| self.shared(bytes.0)).collect(),
             source: self.instance.source.index(),
             source_limit: self.sending_limit(self.instance.source.index()),
@@ -69,6 +70,7 @@ impl<'a> Builder<'a> {
             class: (0..devices).map(|device| self.class(device)).collect(),
             required: vec![false; devices],
         };
+        chain.prices_bytes |= chain.sole().is_some();
         for device in 0..devices {
             chain.room[device].scarce = chain.scarce(device);
         }

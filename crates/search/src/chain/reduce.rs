@@ -32,6 +32,7 @@ impl Chain {
             }
         }
         chain.hops.iter_mut().for_each(Vec::clear);
+        chain.prices_bytes = true;
         chain
     }
 

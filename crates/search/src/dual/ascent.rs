@@ -114,10 +114,10 @@ impl Scales {
             if chain.loss_max == Limit::NONE { 0.0 } else { budget(chain.loss_max.as_f64()) };
         let time = chain.time_max.map_or(0.0, |max| budget(max as f64));
         let visit = if chain.contiguous { target } else { 0.0 };
-        let bytes = |room: &Room| if chain.contiguous { 0.0 } else { budget(room.bytes as f64) };
+        let priced = |room: &Room| if chain.prices_bytes { budget(room.bytes as f64) } else { 0.0 };
         let mut units = vec![loss, time];
         units.resize(2 + chain.devices, visit);
-        units.extend(chain.room.iter().map(bytes));
+        units.extend(chain.room.iter().map(priced));
         let mut free = vec![false; 2];
         free.extend(&chain.required);
         free.resize(units.len(), false);

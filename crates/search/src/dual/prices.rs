@@ -12,7 +12,7 @@ pub(crate) struct Prices {
     pub(crate) time: f64,
     /// Per arrival on a device, whole numbers; zero where placement is free.
     pub(crate) visit: Vec<f64>,
-    /// Per byte on a device; zero where placement is contiguous.
+    /// Per byte on a device; zero where the chain does not price them.
     pub(crate) bytes: Vec<f64>,
 }
 
@@ -31,8 +31,12 @@ impl Prices {
 
     /// The priced cost of a choice's resources on a device, rounded down.
     pub(crate) fn choice(&self, device: usize, choice: &Choice) -> f64 {
-        let bytes = down(self.bytes[device] * choice.bytes as f64);
-        self.resources(choice.loss, choice.time) + bytes
+        self.resources(choice.loss, choice.time) + self.stored(device, choice.bytes)
+    }
+
+    /// The priced cost of bytes on a device, rounded down.
+    pub(crate) fn stored(&self, device: usize, bytes: u64) -> f64 {
+        down(self.bytes[device] * bytes as f64)
     }
 
     /// What the relaxation gives back: the prices of all that is allowed, rounded up.

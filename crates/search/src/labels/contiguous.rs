@@ -29,7 +29,7 @@ pub(crate) struct Label {
     pub(crate) stored: u64,
     /// Devices of the plan so far.
     pub(crate) used: DeviceSet,
-    /// The visits so far, priced.
+    /// The visits so far and the bytes of runs before, priced.
     pub(crate) visits: f64,
     /// The device of the first layer.
     pub(crate) first: u16,
@@ -99,6 +99,7 @@ impl<'a> ContiguousLabels<'a> {
 
     /// The label as it arrives on a device, before any layer there.
     fn arrive(&self, label: &Label, device: usize, cost: f64, time: u64) -> Label {
+        let left_behind = if label.used == 0 { 0.0 } else { run_bytes(self.relaxation, label) };
         Label {
             cost: label.cost + cost,
             time: label.time + time,
@@ -106,7 +107,7 @@ impl<'a> ContiguousLabels<'a> {
             left: self.chain.room[device].bytes,
             stored: 0,
             used: label.used | 1 << device,
-            visits: label.visits + self.relaxation.prices.visit[device],
+            visits: label.visits + left_behind + self.relaxation.prices.visit[device],
             device: device as u16,
             ..*label
         }
@@ -316,7 +317,13 @@ fn ahead(chain: &Chain) -> Vec<DeviceSet> {
 /// Least cost of a plan that begins with a label and goes on at that priced cost.
 fn bound(relaxation: &Relaxation<'_>, label: &Label, rest: f64) -> f64 {
     let priced = relaxation.prices.resources(label.loss, label.time);
-    label.cost + priced + label.visits + rest - relaxation.budget
+    label.cost + priced + label.visits + run_bytes(relaxation, label) + rest - relaxation.budget
+}
+
+/// The bytes of a label's run, priced.
+fn run_bytes(relaxation: &Relaxation<'_>, label: &Label) -> f64 {
+    let device = usize::from(label.device);
+    relaxation.prices.stored(device, relaxation.chain.room[device].bytes - label.left)
 }
 
 #[cfg(test)]
