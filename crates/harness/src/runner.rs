@@ -399,7 +399,9 @@ impl Worker<'_> {
             let mut command = Command::new(executable);
             let watch = Watch::start();
             let reply = ask(command.args(arguments).arg("trial"), request, self.interrupt)?;
-            let foreign = if self.bench.jobs > 1 { None } else { watch.cores() };
+            // What a killed trial had started was not waited for, and would count as foreign.
+            let is_known = self.bench.jobs <= 1 && reply.end.is_ok();
+            let foreign = watch.cores().filter(|_| is_known);
             left -= 1;
             let limit = foreign.zip(self.bench.foreign_max);
             if left == 0 || limit.is_none_or(|(foreign, most)| foreign <= most) {

@@ -11,6 +11,7 @@ use crate::configuration::Configuration;
 use crate::domain::Domain;
 use crate::paths::{Arc, Ends};
 use crate::prices::{Ceilings, FRACTION, Prices};
+use crate::propagate::devices;
 use crate::question::Question;
 
 /// What a column stands for.
@@ -67,6 +68,25 @@ pub(crate) struct Mixture {
     pub(crate) choices: FxHashMap<(usize, u16), f64>,
     /// Whether some model is nowhere, in part.
     pub(crate) misses: bool,
+}
+
+impl Mixture {
+    /// A mixture that says nothing: each layer in equal parts wherever a domain allows it.
+    pub(crate) fn even(question: &Question<'_>, domain: &Domain, prices: &Prices) -> Self {
+        let mut places = vec![0.0; question.choices.len()];
+        let mut choices = FxHashMap::default();
+        for slot in 0..question.slots() {
+            let open: Vec<usize> = devices(question, domain, slot).collect();
+            for &device in &open {
+                let place = question.place(slot, device);
+                places[place] = 1.0 / open.len() as f64;
+                let held: Vec<usize> = domain.choices(place).collect();
+                let share = places[place] / held.len() as f64;
+                choices.extend(held.into_iter().map(|choice| ((place, choice as u16), share)));
+            }
+        }
+        Self { objective: 0.0, prices: prices.clone(), places, choices, misses: true }
+    }
 }
 
 /// What a model that is nowhere costs, in the most that a plan may.

@@ -1,5 +1,6 @@
 //! Two models on five devices, which a price on memory alone leaves 59 % apart.
 
+use edgeplan_families::reductions::{Question, Reduction, Wanted};
 use edgeplan_files::deployment::read_instance;
 use edgeplan_joint::Joint;
 use edgeplan_problem::{Cost, Limits, Silent, Verdict, solve};
@@ -30,6 +31,17 @@ fn out_of_steps_is_an_answer_with_a_bound() {
     let limits = Limits { steps: Some(60), ..Limits::default() };
     let outcome = solve(&question, &Joint::default(), limits, &mut Silent);
     assert!(outcome.lower_bound().is_some_and(|bound| bound <= Cost(42_684_097)));
+}
+
+/// Sizes of 22 bits beside a budget: HiGHS gives up on the master, and the search goes on.
+#[test]
+fn a_master_without_an_optimum_ends_nothing() {
+    let partition = Reduction::Partition { items: 24, bits: 22, wanted: Wanted::Open, seed: 1 };
+    let drawn = partition.draw().expect("it makes sense").question;
+    let Question::Deployment(question) = drawn else { panic!("a partition is a deployment") };
+    let limits = Limits { steps: Some(1_000_000), gap: 1e-6, ..Limits::default() };
+    let outcome = solve(&question, &Joint::default(), limits, &mut Silent);
+    assert!(matches!(outcome.verdict, Verdict::Optimal { .. }), "{:?}", outcome.verdict);
 }
 
 /// A coefficient of days over a limit of nothing is more than HiGHS takes: agreement, seed 518181.

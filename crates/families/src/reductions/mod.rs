@@ -1,6 +1,7 @@
 //! Reductions as families: hard problems of the literature, written as deployments, schedules and
 //! batches, with answers that are known by construction. `docs/hardness.md` states and proves each.
 
+mod costs;
 mod deployments;
 mod groups;
 mod planted;
@@ -14,6 +15,7 @@ use edgeplan_problem::batching::Batching;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::scheduling::Scheduling;
 
+pub use costs::{CostSet, Costs, costs, worth};
 pub use deployments::{
     Shape, halves, halves_cost, knapsacks, knapsacks_cost, packing, packing_cost,
 };
@@ -45,6 +47,8 @@ pub enum Reduction {
     },
     /// Generalized assignment and multiple-choice knapsack into scheduling.
     Assignment(Agents),
+    /// The same as its literature draws it: costs to minimise, every item assigned.
+    Costs(Costs),
     /// Bin packing in two resources into batching.
     TwoResources(Nodes),
 }
@@ -87,6 +91,7 @@ impl Reduction {
             | Self::MultipleKnapsack(bins) => bins.wanted,
             Self::Partition { wanted, .. } => *wanted,
             Self::Assignment(agents) => agents.wanted,
+            Self::Costs(_) => Wanted::Open,
             Self::TwoResources(nodes) => nodes.wanted,
         }
     }
@@ -102,7 +107,8 @@ impl Reduction {
             | Self::ThreePartition(..)
             | Self::MultipleKnapsack(_)
             | Self::Partition { .. }
-            | Self::Assignment(_) => Ok(None),
+            | Self::Assignment(_)
+            | Self::Costs(_) => Ok(None),
         }
     }
 
@@ -128,12 +134,8 @@ impl Reduction {
                 let source = partition(items, bits, wanted, seed)?;
                 (deployed(halves(&source))?, halves_cost(&source))
             }
-            Self::Assignment(agents) => {
-                let source = assignment(&agents)?;
-                let checked = schedule(&source).checked();
-                let checked = checked.map_err(|error| impossible(&error.to_string()))?;
-                (Question::Scheduling(checked), schedule_cost(&source).unwrap_or(0))
-            }
+            Self::Assignment(agents) => assigned(&assignment(&agents)?)?,
+            Self::Costs(family) => assigned(&costs(&family)?)?,
             Self::TwoResources(nodes) => {
                 let source = two_resources(&nodes)?;
                 let built = epoch(&source, "two-resources").build("two-resources")?;
@@ -153,6 +155,13 @@ impl Reduction {
 fn deployed(deployment: Deployment) -> Result<Question, InputError> {
     let checked = deployment.checked().map_err(|error| impossible(&error.to_string()))?;
     Ok(Question::Deployment(checked))
+}
+
+/// The schedule of an assignment, and the cost that it asks about.
+fn assigned(source: &source::Assignment) -> Result<(Question, u64), InputError> {
+    let checked = schedule(source).checked();
+    let checked = checked.map_err(|error| impossible(&error.to_string()))?;
+    Ok((Question::Scheduling(checked), schedule_cost(source).unwrap_or(0)))
 }
 
 fn impossible(problem: &str) -> InputError {

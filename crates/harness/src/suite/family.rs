@@ -44,6 +44,7 @@ enum Name {
     Partition,
     GeneralizedAssignment,
     MultipleChoiceKnapsack,
+    Gap,
     TwoResourcePacking,
     Files,
 }
@@ -72,6 +73,7 @@ impl Family {
             Name::Partition => self.keys::<reductions::PartitionKeys>()?.cases(),
             Name::GeneralizedAssignment => self.keys::<reductions::AssignmentKeys>()?.cases(),
             Name::MultipleChoiceKnapsack => self.keys::<reductions::ChoiceKeys>()?.cases(),
+            Name::Gap => self.keys::<reductions::CostsKeys>()?.cases(),
             Name::TwoResourcePacking => self.keys::<reductions::NodesKeys>()?.cases(),
             Name::Files => self.keys::<files::Keys>()?.cases(folder),
         }
@@ -120,6 +122,7 @@ impl JsonSchema for Family {
                 &["multiple-choice-knapsack"],
                 reductions::ChoiceKeys::json_schema(generator),
             ),
+            ("costs", &["gap"], reductions::CostsKeys::json_schema(generator)),
             (
                 "two-resources",
                 &["two-resource-packing"],

@@ -240,7 +240,7 @@ impl Case {
                 | Reduction::ThreePartition(..)
                 | Reduction::MultipleKnapsack(_)
                 | Reduction::Partition { .. } => Kind::Deployment,
-                Reduction::Assignment(_) => Kind::Scheduling,
+                Reduction::Assignment(_) | Reduction::Costs(_) => Kind::Scheduling,
                 Reduction::TwoResources(_) => Kind::Batching,
             },
             Source::File(kind, _) => *kind,

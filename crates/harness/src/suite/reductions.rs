@@ -1,6 +1,8 @@
 //! Hard problems of the literature, written as questions, with answers that are known.
 
-use edgeplan_families::reductions::{Agents, Bins, Nodes, Reduced, Reduction, Shape, Wanted};
+use edgeplan_families::reductions::{
+    Agents, Bins, CostSet, Costs, Nodes, Reduced, Reduction, Shape, Wanted,
+};
 use edgeplan_files::InputError;
 use edgeplan_records::known::{ANSWER, WITHIN};
 use itertools::iproduct;
@@ -112,6 +114,30 @@ pub(super) struct AssignmentKeys {
     seeds: List<u64>,
 }
 
+/// How weights and costs of generalized assignment are drawn.
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum CostSetKey {
+    /// Independent: as the sets `gapc` of the OR-Library.
+    C,
+    /// What weighs little costs much: as `gapd`.
+    D,
+}
+
+/// Keys of `gap`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(super) struct CostsKeys {
+    /// Kinds of weights and costs.
+    set: List<CostSetKey>,
+    /// Requests, which are the items.
+    requests: List<usize>,
+    /// Servers, which are the agents.
+    servers: List<usize>,
+    /// Seeds.
+    seeds: List<u64>,
+}
+
 /// Keys of `multiple-choice-knapsack`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -217,6 +243,27 @@ impl AssignmentKeys {
             let drawn = Agents { items, agents, ways: 1, wanted: answer.wanted(), seed };
             let own = [("requests", items as u64), ("servers", agents as u64), ("variants", 1)];
             let (reduction, family) = (Reduction::Assignment(drawn), "generalized-assignment");
+            case(&format!("{family}-{items}x{agents}"), seed, reduction, family, own)
+        };
+        product.map(case).collect()
+    }
+}
+
+impl CostsKeys {
+    pub(super) fn cases(&self) -> Result<Vec<Case>, InputError> {
+        let product = iproduct!(
+            self.set.each(),
+            self.servers.each(),
+            self.requests.each(),
+            self.seeds.each()
+        );
+        let case = |(set, &agents, &items, &seed): (&CostSetKey, &usize, &usize, &u64)| {
+            let (family, set) = match set {
+                CostSetKey::C => ("gap-c", CostSet::C),
+                CostSetKey::D => ("gap-d", CostSet::D),
+            };
+            let own = [("requests", items as u64), ("servers", agents as u64), ("variants", 1)];
+            let reduction = Reduction::Costs(Costs { set, items, agents, seed });
             case(&format!("{family}-{items}x{agents}"), seed, reduction, family, own)
         };
         product.map(case).collect()

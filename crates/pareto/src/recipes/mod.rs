@@ -84,7 +84,7 @@ pub struct Beside {
 /// measurement or sizes.
 ///
 /// # Complexity
-/// Two runs of HiGHS a recipe, of 20 s each at most.
+/// Two searches a recipe, of 20 s each at most.
 pub fn recipes(folder: &Path, files: &[PathBuf], probe: &str, kinds: &[String]) -> Result<Recipes> {
     let lines: Vec<Lines> = files.iter().map(|file| Lines::read(file)).collect::<Result<_, _>>()?;
     ensure!(!lines.is_empty(), "no recipe; files of `pattern=type` lines are needed");

@@ -1,5 +1,7 @@
 //! Perplexity by divergence, as published recipes have them.
 
+use statrs::statistics::{Data, Median as _};
+
 use super::{ALIKE, Beside};
 
 /// The logarithm of perplexity over divergence, straight between published recipes.
@@ -32,15 +34,14 @@ impl Curve {
     /// Median relative error of each point by the curve through all others; none for fewer than
     /// three points.
     pub(super) fn error(&self) -> Option<f64> {
-        let mut errors: Vec<f64> = (0..self.points.len())
+        let errors: Vec<f64> = (0..self.points.len())
             .filter_map(|left_out| {
                 let mut others = self.clone();
                 let (divergence, log) = others.points.remove(left_out);
                 Some((others.at(divergence)? / log.exp() - 1.0).abs())
             })
             .collect();
-        errors.sort_by(f64::total_cmp);
-        errors.get(errors.len() / 2).copied()
+        (!errors.is_empty()).then(|| Data::new(errors).median())
     }
 }
 

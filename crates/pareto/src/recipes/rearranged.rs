@@ -18,9 +18,7 @@ use super::suite::{Recipe, Suite};
 const GAP: f64 = 1e-4;
 const TIME: Duration = Duration::from_secs(20);
 const NANO: f64 = 1e9;
-/// Where one limit joins hundreds of layers, an integer program is proven in seconds and a chain's
-/// labels are not.
-const SOLVER: &str = "highs";
+const SOLVER: &str = "chain-search";
 
 /// The best recipe of the size of another.
 pub(super) struct Rearranged {
@@ -74,7 +72,7 @@ pub(super) fn rearranged(
     };
     let least = question(Objective::Latency, bytes - fixed, None);
     let outcome = answer(&least)?;
-    let bound = outcome.lower_bound().context("HiGHS has a bound")?;
+    let bound = outcome.lower_bound().context("a bound is known")?;
     let plan = outcome.plan.context("a recipe fits into its own size")?;
     let found = least.evaluate(&plan);
     // Rounding to billionths adds up to one for each tensor.
