@@ -118,16 +118,7 @@ impl Bench<'_> {
         interrupt: &AtomicBool,
         show: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), InputError> {
-        for suite in self.suites {
-            for name in self.solvers {
-                suite
-                    .check(name, &self.registry)
-                    .map_err(|problem| InputError::file("bench", problem))?;
-            }
-        }
-        if self.program.is_empty() {
-            return Err(InputError::file("bench", "no program is named that runs trials"));
-        }
+        self.check_solvers()?;
         let machine = Machine::here();
         self.check_folder(folder, &machine)?;
         let cores = self.cores()?;
@@ -208,6 +199,21 @@ impl Bench<'_> {
         let at_most = Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX);
         let expected = Pace::of(solvers(&tasks), records).rest(self.jobs.max(1));
         Count { instances: tasks.len(), trials, left, at_most, expected }
+    }
+
+    /// Refuses solvers that a suite does not know, and a bench without a program.
+    fn check_solvers(&self) -> Result<(), InputError> {
+        for suite in self.suites {
+            for name in self.solvers {
+                suite
+                    .check(name, &self.registry)
+                    .map_err(|problem| InputError::file("bench", problem))?;
+            }
+        }
+        match self.program.is_empty() {
+            true => Err(InputError::file("bench", "no program is named that runs trials")),
+            false => Ok(()),
+        }
     }
 
     fn solvers_of<'a>(&'a self, suite: &'a Suite) -> &'a [String] {

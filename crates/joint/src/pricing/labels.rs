@@ -263,8 +263,8 @@ impl Search<'_> {
         }
     }
 
-    /// Drops most of what another label dominates, in two passes and without order: labels that cost
-    /// no less than the cheapest of those that take fewer bytes, counted in steps.
+    /// Drops most of what another label dominates, in two passes and without order: labels that
+    /// cost no less than the cheapest of those that take fewer bytes, counted in steps.
     fn sift(&self, labels: &mut Vec<Label>) {
         if labels.len() < SIFTED_MIN {
             return;

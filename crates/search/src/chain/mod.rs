@@ -142,10 +142,10 @@ pub(crate) struct Chain {
     pub(crate) room: Vec<Room>,
     /// Whether a device may be visited only once: placement is contiguous, and no host has several.
     pub(crate) contiguous: bool,
-    /// Whether bytes on devices have prices: where memory is not one run's alone, and on one device,
-    /// whose grid is coarse for hundreds of layers of unlike sizes. On several devices of one run
-    /// each they do not help: of 50 layers on 14 devices with memory at 1.05 of the need, one proof
-    /// in 5.1 s was left at 0.2 % after 10 s.
+    /// Whether bytes on devices have prices: where memory is not one run's alone, and on one
+    /// device, whose grid is coarse for hundreds of layers of unlike sizes. On several devices of
+    /// one run each they do not help: of 50 layers on 14 devices with memory at 1.05 of the need,
+    /// one proof in 5.1 s was left at 0.2 % after 10 s.
     pub(crate) prices_bytes: bool,
     pub(crate) shared: Vec<Shared>,
     /// Where requests start, and what it may send in all.

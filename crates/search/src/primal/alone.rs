@@ -201,8 +201,8 @@ mod tests {
     use crate::chain::tests::question;
     use crate::solver::ChainSearch;
 
-    /// Two hundred layers, of 10 kB to 100 MB, in formats of 2 to 8 bits: a grid of bytes alone left
-    /// a third of the cost open after 10 s.
+    /// Two hundred layers, of 10 kB to 100 MB, in formats of 2 to 8 bits: a grid of bytes alone
+    /// left a third of the cost open after 10 s.
     #[test]
     fn hundreds_of_layers_of_unlike_sizes_are_proven() {
         let mut state = 1_u64;
