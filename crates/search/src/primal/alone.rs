@@ -43,17 +43,17 @@ impl CaseSearch<'_> {
     ) -> Result<(), Stop> {
         let Some(device) = self.chain.sole() else { return Ok(()) };
         let Some(mut draft) = Draft::new(&self.chain, device, prices) else { return Ok(()) };
-        if !draft.repair() {
+        if !draft.repair(&|| run.check())? {
             return Ok(());
         }
-        draft.better();
+        draft.better(&|| run.check())?;
         run.incumbent(&draft.plan());
         for _ in 0..EXCHANGES_MAX {
             run.check()?;
             if !draft.exchange() {
                 break;
             }
-            draft.better();
+            draft.better(&|| run.check())?;
         }
         run.incumbent(&draft.plan());
         Ok(())
@@ -136,29 +136,31 @@ impl<'a> Draft<'a> {
     }
 
     /// Changes what takes most excess for its cost, until none is left; false if some stays.
-    fn repair(&mut self) -> bool {
+    fn repair(&mut self, check: &dyn Fn() -> Result<(), Stop>) -> Result<bool, Stop> {
         loop {
+            check()?;
             let excess = self.excess(self.used);
             if excess == 0.0 {
-                return self.fits(self.used);
+                return Ok(self.fits(self.used));
             }
             let rate = |change: Change| {
                 let less = excess - self.excess(self.with(self.used, change));
                 (less > 0.0).then(|| (change.cost / less, change))
             };
             let best = self.changes().filter_map(rate).min_by(|a, b| a.0.total_cmp(&b.0));
-            let Some((_, change)) = best else { return false };
+            let Some((_, change)) = best else { return Ok(false) };
             self.change(change);
         }
     }
 
     /// Takes what is cheaper and fits, the most first.
-    fn better(&mut self) {
+    fn better(&mut self, check: &dyn Fn() -> Result<(), Stop>) -> Result<(), Stop> {
         loop {
+            check()?;
             let fits =
                 |change: &Change| change.cost < 0.0 && self.fits(self.with(self.used, *change));
             let best = self.changes().filter(fits).min_by(|a, b| a.cost.total_cmp(&b.cost));
-            let Some(change) = best else { return };
+            let Some(change) = best else { return Ok(()) };
             self.change(change);
         }
     }
@@ -241,12 +243,13 @@ mod tests {
             let Some((best, _)) = question.brute_force() else { continue };
             let chain = Chain::new(&question, Measure::Latency, None);
             let mut draft = Draft::new(&chain, 0, &Prices::zero(1)).expect("every layer fits");
-            if !draft.repair() {
+            let go_on = &|| Ok(());
+            if !draft.repair(go_on).expect("nothing stops it") {
                 continue;
             }
-            draft.better();
+            draft.better(go_on).expect("nothing stops it");
             while draft.exchange() {
-                draft.better();
+                draft.better(go_on).expect("nothing stops it");
             }
             let evaluation = question.evaluate(&draft.plan());
             assert!(evaluation.is_feasible() && evaluation.cost >= best, "seed {seed}");
