@@ -19,7 +19,7 @@ use edgeplan_records::row::Record;
 use edgeplan_records::summary::{reconciled, summarize};
 use edgeplan_report::bench::{comparison, ranking, ranks, summaries};
 
-use crate::argument::{fraction, seconds};
+use crate::argument::{fraction, number, seconds};
 use crate::reply::{Reply, command_line};
 use crate::{started, watch};
 
@@ -66,7 +66,7 @@ pub(crate) struct Arguments {
     #[arg(long)]
     pin: bool,
     /// Repeat a trial, up to twice, beside which other programs kept more cores busy (Linux)
-    #[arg(long, value_name = "CORES", value_parser = seconds)]
+    #[arg(long, value_name = "CORES", value_parser = |cores: &str| number(cores, 0.0.., "from 0"))]
     foreign: Option<f64>,
     /// Summarise the records of these folders; for a trial in several folders the last one counts
     #[arg(long, value_name = "FOLDER", num_args = 1.., conflicts_with_all = ["suites", "out"])]

@@ -123,9 +123,10 @@ impl Bench<'_> {
         self.check_folder(folder, &machine)?;
         let cores = self.cores()?;
         folder.note(self.command, &format!("{}{}", machine.description(), self.load()))?;
-        let (tasks, all) = self.tasks(folder.records());
+        let outlook = Outlook::of(self.suites, folder.records());
+        let (tasks, all) = self.tasks(folder.records(), &outlook);
         let mut pace = Pace::of(solvers(&tasks), folder.records());
-        let outlook = Mutex::new(Outlook::of(self.suites, folder.records()));
+        let outlook = Mutex::new(outlook);
         let known = digests(folder);
         let next = AtomicUsize::new(0);
         // An error here stops the workers, as an interrupt does.
@@ -188,7 +189,7 @@ impl Bench<'_> {
 
     /// What a run would do, beside what these records hold.
     pub fn count(&self, records: &[Record]) -> Count {
-        let (tasks, trials) = self.tasks(records);
+        let (tasks, trials) = self.tasks(records, &Outlook::of(self.suites, records));
         let left: usize = tasks.iter().map(|task| task.trials.len()).sum();
         let Allowance { time_s, grace_s, .. } = self.allowance;
         // An instance's trials follow each other; a worker takes the next instance when it is free.
@@ -221,11 +222,10 @@ impl Bench<'_> {
     }
 
     /// What is left to do, and how many trials there are in all.
-    fn tasks<'a>(&'a self, records: &[Record]) -> (Vec<Task<'a>>, usize) {
+    fn tasks<'a>(&'a self, records: &[Record], outlook: &Outlook) -> (Vec<Task<'a>>, usize) {
         let known: BTreeSet<TrialKey<'_>> = records.iter().map(Record::key).collect();
         let cases =
             self.suites.iter().flat_map(|suite| suite.cases.iter().map(move |c| (suite, c)));
-        let outlook = Outlook::of(self.suites, records);
         let (mut tasks, mut all) = (Vec::new(), 0);
         for (_, (suite, case)) in cases.enumerate().filter(|(index, _)| self.shard.has(*index)) {
             let solvers = self.solvers_of(suite).iter();
