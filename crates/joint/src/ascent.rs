@@ -219,7 +219,7 @@ impl<'a> Ascent<'a> {
                 shares.places[place] += 1.0;
             }
             if question.deployment.objective == Objective::Latency {
-                shares.objective += way.iter().map(|&arc| sending(question, arc)).sum::<f64>();
+                shares.objective += way.iter().map(|&arc| question.sending(arc) as f64).sum::<f64>();
             }
         }
         for (model, recipe) in bounded.recipes.iter().enumerate() {
@@ -257,10 +257,4 @@ impl<'a> Ascent<'a> {
             misses: false,
         }
     }
-}
-
-/// What a message costs.
-fn sending(question: &Question<'_>, arc: Arc) -> f64 {
-    let weight = question.weight(question.ends(arc).model);
-    question.sent(arc).map_or(0.0, |sent| (weight * sent.time) as f64)
 }

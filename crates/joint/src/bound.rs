@@ -1,4 +1,5 @@
 //! The Lagrangian bound: ways of models and contents of devices, each the cheapest under prices.
+//! Where devices send, there are no ways.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -16,7 +17,7 @@ use crate::question::{NEVER, Question};
 pub(crate) struct Bounded {
     /// No plan costs less, scaled.
     pub(crate) scaled: i128,
-    /// By model.
+    /// By model; of none where devices send.
     pub(crate) tables: Vec<Tables>,
     /// By device.
     pub(crate) priced: Vec<Priced>,
@@ -37,7 +38,8 @@ impl Bounded {
     ) -> Result<Self, Stop> {
         let Terms { prices, ceilings } = terms;
         let ways = Ways::new(question, domain, prices, ceilings);
-        let tables: Vec<Tables> = (0..question.models()).map(|model| ways.tables(model)).collect();
+        let models = if prices.routed { 0 } else { question.models() };
+        let tables: Vec<Tables> = (0..models).map(|model| ways.tables(model)).collect();
         let device = |device| {
             effort.watch.check()?;
             Pricing::new(question, domain, terms, device).configurations(effort)
@@ -54,7 +56,9 @@ impl Bounded {
             worth += recipe.as_ref().map_or(0, |recipe| i128::from(recipe.worth));
             recipes.push(recipe);
         }
-        let never = none || tables.iter().any(|tables| tables.least >= NEVER);
+        let never = none
+            || tables.iter().any(|tables| tables.least >= NEVER)
+            || priced.iter().any(|priced| priced.least >= NEVER);
         let sum = tables.iter().map(|tables| i128::from(tables.least)).sum::<i128>()
             + priced.iter().map(|priced| i128::from(priced.least)).sum::<i128>();
         let scaled = if never { i128::MAX } else { sum - worth - prices.returned(question) };
@@ -121,8 +125,10 @@ pub(crate) fn fix(
         let least = bounded.priced[device].least;
         for ChoiceBound { place, choice, least: value } in pricing.choices() {
             let slot = place / question.devices;
-            let tables = &bounded.tables[question.model_of[slot]];
-            let detour = i128::from(tables.through(slot, device)) - i128::from(tables.least);
+            let tables = bounded.tables.get(question.model_of[slot]);
+            let detour = tables.map_or(0, |tables| {
+                i128::from(tables.through(slot, device)) - i128::from(tables.least)
+            });
             let excess = i128::from(value.saturating_sub(least).max(0));
             if bounded.scaled + detour + excess >= limit {
                 fixed += u64::from(domain.keep(place, !(1 << choice)));

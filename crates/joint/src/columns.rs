@@ -127,6 +127,9 @@ impl Search<'_, '_, '_> {
                 added += usize::from(self.master.add_configuration(configuration).map_err(failed)?);
             }
         }
+        if tried.routed {
+            return Ok(added);
+        }
         let exact = exact.unwrap_or(tried);
         let ways = Ways::new(question, domain, exact, ceilings);
         let tried_ways = Ways::new(question, domain, tried, ceilings);

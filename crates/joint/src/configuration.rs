@@ -1,8 +1,10 @@
-//! Configurations: everything that one device holds.
+//! Configurations: everything that one device holds, and what it sends.
 
 use std::ops::Range;
 
 use crate::domain::Domain;
+use crate::paths::Arc;
+use crate::prices::Ceilings;
 use crate::question::{Choice, Question};
 
 /// A layer and how it is held.
@@ -18,6 +20,9 @@ pub(crate) struct Held {
 pub(crate) struct Configuration {
     pub(crate) device: usize,
     pub(crate) held: Vec<Held>,
+    /// Where sending is a part of configurations: every message of the device, first those of a
+    /// source that enter models, then those after runs.
+    pub(crate) sends: Vec<Arc>,
 }
 
 /// What a configuration takes.
@@ -26,6 +31,8 @@ pub(crate) struct Taken {
     pub(crate) bytes: u64,
     /// Compute time per round.
     pub(crate) time: u64,
+    /// Sending time per round.
+    pub(crate) sending: u64,
 }
 
 impl Configuration {
@@ -56,18 +63,32 @@ impl Configuration {
         runs
     }
 
-    /// Whether a domain allows all of it.
-    pub(crate) fn is_allowed(&self, question: &Question<'_>, domain: &Domain) -> bool {
-        self.held.iter().all(|held| {
+    /// Whether a domain and ceilings allow all of it.
+    pub(crate) fn is_allowed(
+        &self,
+        question: &Question<'_>,
+        domain: &Domain,
+        ceilings: &Ceilings,
+    ) -> bool {
+        let is_held = |held: &Held| {
             let place = question.place(held.slot as usize, self.device);
             domain.allows(place, usize::from(held.choice))
-        })
+        };
+        let limit = ceilings.compute[self.device];
+        self.held.iter().all(is_held)
+            && self.sends.iter().all(|&arc| question.is_open(domain, ceilings, arc))
+            && limit.is_none_or(|limit| self.taken(question).time <= limit)
+            && ceilings.sending.is_none_or(|limit| self.sending(question) <= limit)
     }
 
-    /// Bytes, overhead included, and compute time.
+    fn sending(&self, question: &Question<'_>) -> u64 {
+        self.sends.iter().map(|&arc| question.sending(arc)).sum()
+    }
+
+    /// Bytes, overhead included, and times.
     pub(crate) fn taken(&self, question: &Question<'_>) -> Taken {
         let deployment = question.deployment;
-        let mut taken = Taken::default();
+        let mut taken = Taken { sending: self.sending(question), ..Taken::default() };
         if self.held.is_empty() {
             return taken;
         }

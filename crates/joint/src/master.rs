@@ -54,6 +54,8 @@ pub(crate) struct Master<'a> {
     unit: f64,
     /// Whether a column may be used, by column.
     open: Vec<bool>,
+    /// Whether configurations say what devices send: there are no other arcs then.
+    pub(crate) routed: bool,
 }
 
 /// A solution of the master.
@@ -111,6 +113,7 @@ impl<'a> Master<'a> {
             known_arcs: FxHashMap::default(),
             unit: (most as f64 / 1000.0).max(f64::MIN_POSITIVE),
             open: Vec::new(),
+            routed: false,
         };
         for model in 0..question.models() {
             let row = master.rows.unit[model];
@@ -154,8 +157,11 @@ impl<'a> Master<'a> {
         let mut terms = vec![(self.rows.device[device], 1.0)];
         for run in configuration.runs(question) {
             terms.push((self.rows.begin[question.place(run.start, device)], 1.0));
-            terms.push((self.rows.end[question.place(run.end - 1, device)], 1.0));
+            if !self.routed {
+                terms.push((self.rows.end[question.place(run.end - 1, device)], 1.0));
+            }
         }
+        terms.extend(configuration.sends.iter().flat_map(|&arc| self.sent(arc)));
         let mut losses = vec![(0u64, 0u64); question.models()];
         for (slot, choice) in configuration.choices(question) {
             let sums = &mut losses[question.model_of[slot]];
@@ -171,7 +177,7 @@ impl<'a> Master<'a> {
         if let Some(row) = self.rows.compute[device] {
             terms.push((row, configuration.taken(question).time as f64 / self.unit));
         }
-        terms.retain(|&(_, factor)| factor != 0.0);
+        let terms = merged(terms);
         let cost = configuration.cost(question) as f64 / self.unit;
         self.known.insert(configuration.clone(), self.columns.len());
         self.add(Column::Configuration(configuration.clone()), cost, &terms)?;
@@ -189,15 +195,37 @@ impl<'a> Master<'a> {
         }
         let question = self.question;
         let Some(sent) = question.sent(arc) else { return Ok(false) };
+        let Ends { model, from, .. } = question.ends(arc);
+        let end = |slot: usize| (self.rows.end[question.place(slot, from)], -1.0);
+        let mut terms = self.sent(arc);
+        match arc {
+            Arc::Enter { .. } => {}
+            Arc::Leave { .. } => terms.push(end(question.starts[model + 1] - 1)),
+            Arc::Hop { slot, .. } => terms.push(end(slot)),
+        }
+        let terms = merged(terms);
+        let weight = question.weight(model);
+        let own = match question.deployment.objective {
+            Objective::Latency => weight * sent.time,
+            Objective::Bottleneck | Objective::Memory => 0,
+        };
+        self.known_arcs.insert(arc, self.columns.len());
+        self.add(Column::Arc(arc), own as f64 / self.unit, &terms)?;
+        Ok(true)
+    }
+
+    /// What a message takes of rows, but for the end of the run before it.
+    fn sent(&self, arc: Arc) -> Vec<(usize, f64)> {
+        let question = self.question;
+        let sent = question.sent(arc).unwrap_or_default();
         let Ends { model, from, to, .. } = question.ends(arc);
         let begin = |slot: usize| (self.rows.begin[question.place(slot, to)], -1.0);
-        let end = |slot: usize| (self.rows.end[question.place(slot, from)], -1.0);
         let mut terms = match arc {
             Arc::Enter { .. } => {
                 vec![(self.rows.unit[model], 1.0), begin(question.starts[model])]
             }
-            Arc::Leave { .. } => vec![end(question.starts[model + 1] - 1)],
-            Arc::Hop { slot, .. } => vec![end(slot), begin(slot + 1)],
+            Arc::Leave { .. } => Vec::new(),
+            Arc::Hop { slot, .. } => vec![begin(slot + 1)],
         };
         let weight = question.weight(model);
         if let Some(row) = self.rows.sending[from] {
@@ -214,14 +242,7 @@ impl<'a> Master<'a> {
             let limit = question.deployment.latency_max.map_or(0, |limit| limit.0);
             terms.push((row, ratio(sent.time, limit)));
         }
-        terms.retain(|&(_, factor)| factor != 0.0);
-        let own = match question.deployment.objective {
-            Objective::Latency => weight * sent.time,
-            Objective::Bottleneck | Objective::Memory => 0,
-        };
-        self.known_arcs.insert(arc, self.columns.len());
-        self.add(Column::Arc(arc), own as f64 / self.unit, &terms)?;
-        Ok(true)
+        terms
     }
 
     /// Allows what a domain and ceilings allow, and nothing else.
@@ -234,10 +255,7 @@ impl<'a> Master<'a> {
         for column in 0..self.columns.len() {
             let open = match &self.columns[column] {
                 Column::Configuration(configuration) => {
-                    let limit = ceilings.compute[configuration.device];
-                    let within =
-                        limit.is_none_or(|limit| configuration.taken(question).time <= limit);
-                    within && configuration.is_allowed(question, domain)
+                    configuration.is_allowed(question, domain, ceilings)
                 }
                 Column::Arc(arc) => question.is_open(domain, ceilings, *arc),
                 Column::Nowhere | Column::Cycle => true,
@@ -310,6 +328,7 @@ impl<'a> Master<'a> {
         let mut prices = Prices {
             begin: rows.begin.iter().map(price).collect(),
             end: rows.end.iter().map(price).collect(),
+            routed: self.routed,
             options: vec![0; question.slots() * question.options],
             by_options: false,
             loss: rows.loss.iter().zip(loss_max).map(|(row, max)| multiplier(row, max)).collect(),
@@ -339,6 +358,18 @@ impl Prices {
             }
         }
     }
+}
+
+/// Terms of different rows, none of them zero.
+fn merged(mut terms: Vec<(usize, f64)>) -> Vec<(usize, f64)> {
+    terms.sort_by_key(|&(row, _)| row);
+    terms.dedup_by(|next, sum| {
+        let same = next.0 == sum.0;
+        sum.1 += if same { next.1 } else { 0.0 };
+        same
+    });
+    terms.retain(|&(_, factor)| factor != 0.0);
+    terms
 }
 
 fn ratio(amount: u64, limit: u64) -> f64 {

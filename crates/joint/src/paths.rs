@@ -27,7 +27,7 @@ pub(crate) struct Sent {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Ends {
     pub(crate) model: usize,
-    message: usize,
+    pub(crate) message: usize,
     pub(crate) from: usize,
     pub(crate) to: usize,
 }
@@ -58,6 +58,12 @@ impl Question<'_> {
         let message = &self.deployment.models[model].messages[message];
         let time = message.time[from * self.devices + to]?.0;
         Some(if from == to { Sent::default() } else { Sent { time, bytes: message.bytes.0 } })
+    }
+
+    /// Sending time of an arc per round; none where there is no way.
+    pub(crate) fn sending(&self, arc: Arc) -> u64 {
+        let weight = self.weight(self.ends(arc).model);
+        self.sent(arc).map_or(0, |sent| weight * sent.time)
     }
 
     /// Whether a domain and ceilings allow an arc.

@@ -17,6 +17,9 @@ pub(crate) struct Prices {
     pub(crate) begin: Vec<i64>,
     /// By place: what a device pays to end a run there, which the way from it earns.
     pub(crate) end: Vec<i64>,
+    /// Whether a device that ends a run sends its message, and earns what beginning the next run
+    /// pays. Then there are no ways, and `end` is nothing.
+    pub(crate) routed: bool,
     /// By slot and option: what a device pays to hold the layer so, which the model's recipe earns.
     pub(crate) options: Vec<i64>,
     /// Whether options have prices at all; else recipes are not looked at.
@@ -71,6 +74,7 @@ impl Prices {
         Self {
             begin: vec![0; places],
             end: vec![0; places],
+            routed: false,
             options: vec![0; question.slots() * question.options],
             by_options: false,
             loss: vec![0; question.models()],
@@ -118,6 +122,7 @@ impl Prices {
         Self {
             begin: signed(&self.begin, &others.begin),
             end: signed(&self.end, &others.end),
+            routed: self.routed || others.routed,
             options: signed(&self.options, &others.options),
             by_options: self.by_options || others.by_options,
             loss: unsigned(&self.loss, &others.loss),

@@ -31,15 +31,25 @@ impl Layout {
         Plan { models }
     }
 
-    /// What each device holds, if anything.
-    pub(crate) fn configurations(&self, question: &Question<'_>) -> Vec<Configuration> {
+    /// What each device holds, and what it sends where that is a part of it; of devices that do
+    /// neither, nothing.
+    pub(crate) fn configurations(
+        &self,
+        question: &Question<'_>,
+        routed: bool,
+    ) -> Vec<Configuration> {
+        let arcs = if routed { self.arcs(question) } else { Vec::new() };
+        let is_entry = |arc: &&Arc| matches!(arc, Arc::Enter { .. });
         let device = |device: usize| {
             let slots = (0..self.devices.len()).filter(|&slot| self.devices[slot] == device);
             let held = |slot: usize| Held { slot: slot as u32, choice: self.choices[slot] as u16 };
-            Configuration { device, held: slots.map(held).collect() }
+            let own = || arcs.iter().filter(|&&arc| question.ends(arc).from == device);
+            let sends = own().filter(is_entry).chain(own().filter(|arc| !is_entry(arc)));
+            let sends = sends.copied().collect();
+            Configuration { device, held: slots.map(held).collect(), sends }
         };
         let all = (0..question.devices).map(device);
-        all.filter(|configuration| !configuration.held.is_empty()).collect()
+        all.filter(|one| !(one.held.is_empty() && one.sends.is_empty())).collect()
     }
 
     /// The messages of all models.

@@ -97,8 +97,9 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         question: &'a Question<'a>,
         run: &'r mut Run<'q, Deployment>,
     ) -> Result<Self, SolverError> {
-        let master = Master::new(question, costliest(question, run), run.limits().threads)
+        let mut master = Master::new(question, costliest(question, run), run.limits().threads)
             .map_err(failed)?;
+        master.routed = is_routed(question);
         // Beside a master of columns they slow it down more than they add: of 34 layers on 5
         // devices its root took more than 4.4 s, not 1.2.
         let by_options =
@@ -130,8 +131,9 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     /// before, as far as time allows. Nothing is propagated: a checker that does not would find
     /// prices of what is closed to be worth nothing.
     pub(crate) fn root_prices(mut self, ceiling: Option<Cost>) -> Result<Vec<Prices>, SolverError> {
-        // Certificates know no prices of options.
+        // Certificates know no prices of options, and ways apart from configurations.
         self.by_options = false;
+        self.master.routed = false;
         self.ceiling = ceiling.map_or(u64::MAX, |cost| cost.0);
         let mut domain = self.question.whole();
         let start = Rc::new(Prices::zero(self.question));
@@ -194,7 +196,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             return Ok(Explored::All);
         }
         let known = self.root.last().map(Rc::clone);
-        let prices = known.unwrap_or_else(|| Rc::new(Prices::zero(self.question)));
+        let zero = || Prices { routed: self.master.routed, ..Prices::zero(self.question) };
+        let prices = known.unwrap_or_else(|| Rc::new(zero()));
         let mut open = Open::default();
         open.push(Node { bound: 0, number: 0, domain, decided: None, prices });
         let mut looked = 0;
@@ -247,11 +250,14 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     /// Adds a plan's columns.
     pub(crate) fn learn(&mut self, plan: &Plan) -> Result<(), SolverError> {
         let Some(layout) = Layout::of(self.question, plan) else { return Ok(()) };
-        for configuration in layout.configurations(self.question) {
+        let routed = self.master.routed;
+        for configuration in layout.configurations(self.question, routed) {
             self.master.add_configuration(&configuration).map_err(failed)?;
         }
-        for arc in layout.arcs(self.question) {
-            self.master.add_arc(arc).map_err(failed)?;
+        if !routed {
+            for arc in layout.arcs(self.question) {
+                self.master.add_arc(arc).map_err(failed)?;
+            }
         }
         Ok(())
     }
@@ -316,6 +322,13 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         }
         Ok(())
     }
+}
+
+/// Whether configurations are to say what devices send: the bottleneck is a limit on that, and a
+/// device may send after several runs.
+fn is_routed(question: &Question<'_>) -> bool {
+    question.deployment.objective == Objective::Bottleneck
+        && (question.models() > 1 || !question.is_contiguous())
 }
 
 /// No plan of interest costs more: the best one's cost, or what no plan exceeds.

@@ -12,6 +12,7 @@ use rustc_hash::FxHashMap;
 use crate::configuration::{Configuration, Held};
 use crate::domain::Domain;
 use crate::master::Mixture;
+use crate::paths::Arc;
 use crate::prices::Prices;
 use crate::propagate::devices;
 use crate::question::Question;
@@ -72,7 +73,7 @@ pub(crate) fn feasible_plans(deployment: &Deployment) -> Vec<Plan> {
 
 /// Everything that a device may hold within its memory, and at least one layer.
 pub(crate) fn configurations(question: &Question<'_>, device: usize) -> Vec<Configuration> {
-    let mut all = vec![Configuration { device, held: Vec::new() }];
+    let mut all = vec![Configuration { device, held: Vec::new(), sends: Vec::new() }];
     for slot in 0..question.slots() {
         let place = question.place(slot, device);
         for before in 0..all.len() {
@@ -118,13 +119,56 @@ pub(crate) fn prices(question: &Question<'_>, seed: u64) -> Prices {
         let unit = u64::try_from(whole / u128::from(budget)).unwrap_or(u64::MAX >> 8);
         *price = random.random_range(0..=unit);
     }
-    for price in &mut prices.compute {
-        let bottleneck = question.deployment.objective == Objective::Bottleneck;
+    if question.deployment.objective == Objective::Bottleneck {
         let one = 1u64 << (question.shift + crate::prices::FRACTION);
-        *price = if bottleneck { random.random_range(0..=one / 3) } else { 0 };
+        for price in prices.compute.iter_mut().chain(&mut prices.sending) {
+            *price = random.random_range(0..=one / 3);
+        }
+        // Of two seeds of three devices send.
+        prices.routed = !seed.is_multiple_of(3);
     }
     prices.share_one(question);
     prices
+}
+
+/// These configurations with everything that their device may send, and, of the source, nothing
+/// held beside.
+pub(crate) fn sending(
+    question: &Question<'_>,
+    device: usize,
+    configurations: Vec<Configuration>,
+) -> Vec<Configuration> {
+    let is_source = device == question.deployment.source.index();
+    let others = || (0..question.devices).filter(move |&to| to != device);
+    let mut all = configurations;
+    if is_source {
+        all.push(Configuration { device, held: Vec::new(), sends: Vec::new() });
+        for model in 0..question.models() {
+            let enters = (0..question.devices).map(|device| Arc::Enter { model, device });
+            all = with_each(&all, &enters.collect::<Vec<_>>());
+        }
+    }
+    let with_ends = |one: Configuration| {
+        let runs = one.runs(question);
+        runs.iter().fold(vec![one], |all, run| {
+            let (slot, model) = (run.end - 1, question.model_of[run.start]);
+            let ends = match question.slots_of(model).end == run.end {
+                true => vec![Arc::Leave { model, device }],
+                false => others().map(|to| Arc::Hop { slot, from: device, to }).collect(),
+            };
+            with_each(&all, &ends)
+        })
+    };
+    all.into_iter().flat_map(with_ends).collect()
+}
+
+/// Each configuration with one more of these messages.
+fn with_each(all: &[Configuration], arcs: &[Arc]) -> Vec<Configuration> {
+    let with = |one: &Configuration, &arc: &Arc| {
+        let sends = one.sends.iter().copied().chain([arc]).collect();
+        Configuration { sends, ..one.clone() }
+    };
+    all.iter().flat_map(|one| arcs.iter().map(move |arc| with(one, arc))).collect()
 }
 
 /// Random shares of what a domain allows; those of a layer add up to one.

@@ -1,3 +1,4 @@
+use edgeplan_families::{Random, several};
 use edgeplan_problem::{Cost, Watch};
 
 use super::*;
@@ -5,17 +6,25 @@ use crate::bound::Bounded;
 use crate::prices::Terms;
 use crate::pricing::{Effort, LabelsMax};
 use crate::recipes::Layout;
-use crate::small::{configurations, feasible_plans, questions};
+use crate::small::{configurations, feasible_plans, questions, sending};
 
 const ALL: LabelsMax = LabelsMax(usize::MAX / 4);
 
 /// A master with every column that there is.
-fn full<'a>(question: &'a Question<'_>) -> Master<'a> {
+fn full<'a>(question: &'a Question<'_>, routed: bool) -> Master<'a> {
     let mut master = Master::new(question, question.cost_max, 1).expect("HiGHS takes it");
+    master.routed = routed;
     for device in 0..question.devices {
-        for configuration in configurations(question, device) {
+        let mut all = configurations(question, device);
+        if routed {
+            all = sending(question, device, all);
+        }
+        for configuration in all {
             master.add_configuration(&configuration).expect("HiGHS takes it");
         }
+    }
+    if routed {
+        return master;
     }
     for model in 0..question.models() {
         let slots = question.slots_of(model);
@@ -39,10 +48,13 @@ fn full<'a>(question: &'a Question<'_>) -> Master<'a> {
 #[test]
 fn with_all_columns_it_bounds_every_plan_and_its_duals_prove_its_value() {
     let (mut checked, mut tight) = (0, 0);
-    for deployment in questions() {
+    let all = questions();
+    let bottlenecks = all.iter().filter(|one| one.objective == Objective::Bottleneck);
+    let cases = all.iter().map(|one| (one, false)).chain(bottlenecks.map(|one| (one, true)));
+    for (deployment, routed) in cases {
         let Some((Cost(best), _)) = deployment.brute_force() else { continue };
-        let question = Question::new(&deployment);
-        let mut master = full(&question);
+        let question = Question::new(deployment);
+        let mut master = full(&question, routed);
         let domain = question.whole();
         let ceilings = Ceilings::new(&question, best + 1);
         master.focus(&domain, &ceilings).expect("HiGHS takes it");
@@ -65,12 +77,35 @@ fn with_all_columns_it_bounds_every_plan_and_its_duals_prove_its_value() {
 }
 
 #[test]
+fn configurations_that_send_bound_no_less_than_ways_apart() {
+    let mut better = 0;
+    for seed in 0..8 {
+        let objective = Objective::Bottleneck;
+        let (layers, devices, formats) = (3, 4, 2);
+        let family = Random { layers, devices, formats, objective, seed, ..Random::default() };
+        let deployment = several(&family, 2);
+        let Some((Cost(best), _)) = deployment.brute_force() else { continue };
+        let question = Question::new(&deployment);
+        let bound = |routed: bool| {
+            let mut master = full(&question, routed);
+            let ceilings = Ceilings::new(&question, best + 1);
+            master.focus(&question.whole(), &ceilings).expect("HiGHS takes it");
+            master.optimum(None).expect("HiGHS answers").expect("an optimum").objective
+        };
+        let (apart, routed) = (bound(false), bound(true));
+        assert!(routed >= apart * (1.0 - 1e-6), "{}: {routed}, {apart}", deployment.name);
+        better += usize::from(routed > apart * 1.001);
+    }
+    assert!(better > 2, "{better}");
+}
+
+#[test]
 fn columns_are_added_once_and_closed_ones_opened_again() {
     let deployment = &questions()[0];
     let question = Question::new(deployment);
     let plan = &feasible_plans(deployment)[0];
     let layout = Layout::of(&question, plan).expect("no choice beats another");
-    let held = layout.configurations(&question);
+    let held = layout.configurations(&question, false);
     let mut master = Master::new(&question, question.cost_max, 1).expect("HiGHS takes it");
     assert!(master.add_configuration(&held[0]).expect("HiGHS takes it"));
     assert!(!master.add_configuration(&held[0]).expect("HiGHS takes it"));

@@ -1,17 +1,20 @@
-//! The cheapest configuration of a device under prices: a relaxation that prices its memory
-//! ([`relaxed`]), and labels that carry the bytes themselves and are cut by it ([`labels`]).
+//! The cheapest configuration of a device under prices: a relaxation that prices its memory and
+//! times ([`relaxed`]), and labels that carry these themselves and are cut by it ([`labels`]).
 
 mod labels;
 mod relaxed;
+mod sends;
 #[cfg(test)]
 mod tests;
 
 use edgeplan_problem::{Stop, Watch};
 
+use self::sends::Sends;
 use crate::configuration::Configuration;
 use crate::domain::Domain;
+use crate::paths::Arc;
 use crate::prices::Terms;
-use crate::question::Question;
+use crate::question::{NEVER, Question};
 
 /// Bits of fraction of the prices of memory and time.
 const FRACTION: u32 = 24;
@@ -28,13 +31,24 @@ struct Item {
     shared: Option<u8>,
 }
 
+/// A way to send a message on: after a run, or into a model.
+#[derive(Debug, Clone, Copy)]
+struct Send {
+    /// None where ways of models are priced apart.
+    arc: Option<Arc>,
+    /// Sending time per round; zero where the device has no limit.
+    time: u64,
+    value: i64,
+}
+
 /// A layer as the device sees it.
 #[derive(Debug)]
 struct Layer {
     slot: usize,
-    /// What beginning and ending a run here costs.
+    /// What beginning a run here costs.
     begin: i64,
-    end: i64,
+    /// Ways to end a run here; none where none is open.
+    ends: Vec<Send>,
     /// None where the device may not hold the layer.
     items: Vec<Item>,
 }
@@ -57,18 +71,22 @@ pub(crate) struct Pricing<'a> {
     question: &'a Question<'a>,
     device: usize,
     parts: Vec<Part>,
-    /// Bytes beside the overhead; none if not even that fits.
-    capacity: Option<u64>,
+    /// Of the source, where it sends: by model, the ways in, of which it takes one each.
+    entries: Vec<Vec<Send>>,
+    /// Bytes beside the overhead.
+    capacity: u64,
     time_max: Option<u64>,
+    sending_max: Option<u64>,
     overhead_cost: i64,
 }
 
 /// What pricing says.
 #[derive(Debug, Clone)]
 pub(crate) struct Priced {
-    /// No configuration costs less, scaled; the empty one costs nothing.
+    /// No configuration costs less, scaled; the empty one costs nothing, if it may be. [`NEVER`] or
+    /// more if there is none.
     pub(crate) least: i64,
-    /// Configurations that cost less than nothing, the cheapest first, and what they cost.
+    /// Configurations that cost less than an empty one, the cheapest first, and what they cost.
     pub(crate) found: Vec<(i64, Configuration)>,
     /// Labels that were made.
     pub(crate) labels: u64,
@@ -102,11 +120,13 @@ impl<'a> Pricing<'a> {
     pub(crate) fn new(
         question: &'a Question<'a>,
         domain: &Domain,
-        Terms { prices, ceilings }: Terms<'_>,
+        terms: Terms<'_>,
         device: usize,
     ) -> Self {
+        let Terms { prices, ceilings } = terms;
         let machine = &question.deployment.devices[device];
         let time_max = ceilings.compute[device];
+        let sends = prices.routed.then(|| Sends::new(question, domain, terms, device));
         let per_byte = |bytes: u64| ((question.byte_cost() * bytes) << question.shift) as i64;
         let layer = |slot: usize| {
             let place = question.place(slot, device);
@@ -123,7 +143,11 @@ impl<'a> Pricing<'a> {
             };
             let items = domain.choices(place).map(item);
             let items = items.filter(|item| time_max.is_none_or(|max| item.time <= max)).collect();
-            Layer { slot, begin: prices.begin[place], end: prices.end[place], items }
+            let ends = match &sends {
+                Some(sends) => sends.after(slot),
+                None => vec![Send { arc: None, time: 0, value: prices.end[place] }],
+            };
+            Layer { slot, begin: prices.begin[place], ends, items }
         };
         let part = |model: usize| {
             let owner = &question.deployment.models[model];
@@ -146,23 +170,33 @@ impl<'a> Pricing<'a> {
             question,
             device,
             parts: (0..question.models()).map(part).collect(),
-            capacity: machine.memory.0.checked_sub(machine.overhead.0),
+            entries: sends.map_or_else(Vec::new, |sends| sends.entries()),
+            capacity: machine.memory.0.saturating_sub(machine.overhead.0),
             time_max,
+            sending_max: if prices.routed { ceilings.sending } else { None },
             overhead_cost: per_byte(machine.overhead.0),
         }
     }
 
+    /// What holding and sending nothing costs; [`NEVER`] where the device enters models.
+    fn nothing(&self) -> i64 {
+        if self.entries.is_empty() { 0 } else { NEVER }
+    }
+
+    /// Whether times are limited.
+    fn is_timed(&self) -> bool {
+        self.time_max.is_some() || self.sending_max.is_some()
+    }
+
     /// The best prices of a byte and of a nanosecond of compute within the device's limits.
     pub(crate) fn within_prices(&self) -> (u64, u64) {
-        let Some(capacity) = self.capacity else { return (0, 0) };
-        let scarcity = self.climb(capacity).relaxed.scarcity;
+        let scarcity = self.climb().relaxed.scarcity;
         (scarcity.byte, scarcity.time)
     }
 
     /// A bound for each choice that the device may make.
     pub(crate) fn choices(&self) -> Vec<ChoiceBound> {
-        let Some(capacity) = self.capacity else { return Vec::new() };
-        let relaxed = self.climb(capacity).relaxed;
+        let relaxed = self.climb().relaxed;
         let mut all = Vec::new();
         for (model, row) in self.through(&relaxed).into_iter().enumerate() {
             for (at, through) in row.into_iter().enumerate() {
@@ -183,13 +217,11 @@ impl<'a> Pricing<'a> {
     /// # Errors
     /// What ended the run before that.
     pub(crate) fn configurations(&self, effort: Effort<'_>) -> Result<Priced, Stop> {
-        let Some(capacity) = self.capacity else {
-            return Ok(Priced { least: 0, found: Vec::new(), labels: 0 });
-        };
-        let mut climbed = self.climb(capacity);
+        let nothing = self.nothing();
+        let mut climbed = self.climb();
         climbed.found.sort_by_key(|(value, _)| *value);
         climbed.found.dedup();
-        let best = climbed.found.first().map_or(0, |(value, _)| *value).min(0);
+        let best = climbed.found.first().map_or(nothing, |(value, _)| *value).min(nothing);
         let mut priced = Priced { least: best, found: climbed.found, labels: 0 };
         if climbed.bound >= best {
             return Ok(priced);

@@ -1,26 +1,46 @@
-//! The relaxation: a device's memory and time have a price, and no end.
+//! The relaxation: a device's memory and times have a price, and no end.
 
-use super::{FRACTION, Item, Layer, Part, Pricing};
-use crate::configuration::{Configuration, Held};
+use super::{FRACTION, Item, Layer, Part, Pricing, Send};
+use crate::configuration::{Configuration, Held, Taken};
 use crate::question::NEVER;
 
-/// Prices of a byte and of a nanosecond, in units of two to the power of minus [`FRACTION`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Prices of a byte, and of a nanosecond of compute and of sending, in units of two to the power of
+/// minus [`FRACTION`].
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Scarcity {
     pub(super) byte: u64,
     pub(super) time: u64,
+    pub(super) sending: u64,
 }
 
 impl Scarcity {
     /// What that much costs, rounded down.
-    pub(super) fn of(self, bytes: u64, time: u64) -> i64 {
-        let sum =
-            u128::from(self.byte) * u128::from(bytes) + u128::from(self.time) * u128::from(time);
+    pub(super) fn of(self, taken: Taken) -> i64 {
+        let product = |price: u64, amount: u64| u128::from(price) * u128::from(amount);
+        let sum = product(self.byte, taken.bytes)
+            + product(self.time, taken.time)
+            + product(self.sending, taken.sending);
         i64::try_from(sum >> FRACTION).unwrap_or(NEVER).min(NEVER)
+    }
+
+    /// What bytes cost, rounded down.
+    fn of_bytes(self, bytes: u64) -> i64 {
+        self.of(Taken { bytes, ..Taken::default() })
+    }
+
+    /// What a message costs with its time.
+    fn of_send(self, send: &Send) -> i64 {
+        send.value + self.of(Taken { sending: send.time, ..Taken::default() })
+    }
+
+    /// The cheapest of messages and what it costs; [`NEVER`] if there is none.
+    fn cheapest_send(self, sends: &[Send]) -> (i64, usize) {
+        let costs = sends.iter().enumerate().map(|(index, send)| (self.of_send(send), index));
+        costs.min().unwrap_or((NEVER, 0))
     }
 }
 
-/// The cheapest completions under prices of memory and time.
+/// The cheapest completions under prices of memory and times.
 #[derive(Debug)]
 pub(super) struct Relaxed {
     pub(super) scarcity: Scarcity,
@@ -32,11 +52,15 @@ pub(super) struct Relaxed {
     pub(super) ended: Vec<Vec<i64>>,
     /// By model and layer: the cheapest item.
     items: Vec<Vec<Option<usize>>>,
+    /// By model and layer: the cheapest way to end a run, and what it costs.
+    ends: Vec<Vec<(i64, usize)>>,
+    /// What the cheapest ways into models cost together.
+    entered: i64,
     /// What the whole capacity costs, rounded up.
     pub(super) whole: i64,
 }
 
-/// The best prices of memory and time, and what was seen on the way.
+/// The best prices of memory and times, and what was seen on the way.
 pub(super) struct Climbed {
     pub(super) relaxed: Relaxed,
     /// No configuration that holds anything costs less.
@@ -46,7 +70,7 @@ pub(super) struct Climbed {
 
 /// Prices of one resource that are tried.
 const TRIALS_MAX: usize = 24;
-/// How often the two resources take turns.
+/// How often resources take turns.
 const TURNS: usize = 2;
 
 /// Which resource's price moves.
@@ -54,6 +78,7 @@ const TURNS: usize = 2;
 enum Resource {
     Bytes,
     Time,
+    Sending,
 }
 
 /// A point of the bound as a function of one resource's price: its height, and what the cheapest
@@ -65,21 +90,52 @@ struct Point {
     excess: i128,
 }
 
+impl Resource {
+    /// Of what is taken, how much of this.
+    fn of(self, taken: Taken) -> u64 {
+        match self {
+            Self::Bytes => taken.bytes,
+            Self::Time => taken.time,
+            Self::Sending => taken.sending,
+        }
+    }
+}
+
 impl Pricing<'_> {
-    /// Moves the prices of memory, and of time where that is limited, to where the bound is best.
-    pub(super) fn climb(&self, capacity: u64) -> Climbed {
+    /// Moves the prices of memory, and of times where these are limited, to where the bound is best.
+    pub(super) fn climb(&self) -> Climbed {
         let mut found = Vec::new();
-        let mut best = Scarcity { byte: 0, time: 0 };
-        let turns = if self.time_max.is_some() { TURNS } else { 1 };
+        let mut best = Scarcity::default();
+        let mut resources = vec![Resource::Bytes];
+        resources.extend(self.time_max.map(|_| Resource::Time));
+        resources.extend(self.sending_max.map(|_| Resource::Sending));
+        let turns = if resources.len() > 1 { TURNS } else { 1 };
         for _ in 0..turns {
-            best = self.climb_one(best, Resource::Bytes, capacity, &mut found);
-            if self.time_max.is_some() {
-                best = self.climb_one(best, Resource::Time, capacity, &mut found);
+            for &resource in &resources {
+                best = self.climb_one(best, resource, &mut found);
             }
         }
-        let relaxed = self.relaxed(best, capacity);
-        let bound = relaxed.gate[0] + self.overhead_cost - relaxed.whole;
-        Climbed { relaxed, bound, found }
+        let relaxed = self.relaxed(best);
+        Climbed { bound: self.bound(&relaxed), relaxed, found }
+    }
+
+    /// No configuration costs less, but an empty one.
+    fn bound(&self, relaxed: &Relaxed) -> i64 {
+        relaxed.gate[0] + self.outside(relaxed)
+    }
+
+    /// What a bound adds to what is held.
+    fn outside(&self, relaxed: &Relaxed) -> i64 {
+        self.overhead_cost + relaxed.entered - relaxed.whole
+    }
+
+    /// What there is of everything.
+    fn limits(&self) -> Taken {
+        Taken {
+            bytes: self.capacity,
+            time: self.time_max.unwrap_or(0),
+            sending: self.sending_max.unwrap_or(0),
+        }
     }
 
     /// Moves one price: between two points, to where their slopes cross.
@@ -87,22 +143,19 @@ impl Pricing<'_> {
         &self,
         start: Scarcity,
         resource: Resource,
-        capacity: u64,
         found: &mut Vec<(i64, Configuration)>,
     ) -> Scarcity {
         let at = |price: u64| match resource {
             Resource::Bytes => Scarcity { byte: price, ..start },
             Resource::Time => Scarcity { time: price, ..start },
+            Resource::Sending => Scarcity { sending: price, ..start },
         };
-        let limit = match resource {
-            Resource::Bytes => capacity,
-            Resource::Time => self.time_max.unwrap_or(0),
-        };
+        let limit = resource.of(self.limits());
         // What the whole capacity costs is far from what sums cannot hold.
         let price_max = ((NEVER as u128 / 8) << FRACTION) / u128::from(limit.max(1));
         let price_max = u64::try_from(price_max).unwrap_or(u64::MAX).min(u64::MAX >> 1);
         let mut point = |price: u64| {
-            let (bound, excess) = self.look(at(price), resource, capacity, found);
+            let (bound, excess) = self.look(at(price), resource, found);
             Point { price, bound, excess }
         };
         let mut low = point(0);
@@ -134,22 +187,25 @@ impl Pricing<'_> {
         &self,
         scarcity: Scarcity,
         resource: Resource,
-        capacity: u64,
         found: &mut Vec<(i64, Configuration)>,
     ) -> (i64, i128) {
-        let relaxed = self.relaxed(scarcity, capacity);
-        let bound = relaxed.gate[0] + self.overhead_cost - relaxed.whole;
-        let (configuration, relaxed_bytes) = self.cheapest(&relaxed);
+        let relaxed = self.relaxed(scarcity);
+        let bound = self.bound(&relaxed);
+        if bound >= NEVER / 2 {
+            return (bound, 0);
+        }
+        let (configuration, bytes) = self.cheapest(&relaxed);
         let taken = configuration.taken(self.question);
         let room = self.question.deployment.devices[self.device].memory.0;
-        let fits = taken.bytes <= room && self.time_max.is_none_or(|max| taken.time <= max);
-        let excess = match resource {
-            Resource::Bytes => i128::from(relaxed_bytes) - i128::from(capacity),
-            Resource::Time => i128::from(taken.time) - i128::from(self.time_max.unwrap_or(0)),
-        };
-        if fits && !configuration.held.is_empty() {
+        let within = |amount: u64, limit: Option<u64>| limit.is_none_or(|limit| amount <= limit);
+        let fits = taken.bytes <= room
+            && within(taken.time, self.time_max)
+            && within(taken.sending, self.sending_max);
+        let counted = resource.of(Taken { bytes, ..taken });
+        let excess = i128::from(counted) - i128::from(resource.of(self.limits()));
+        if fits && !(configuration.held.is_empty() && configuration.sends.is_empty()) {
             let value = self.value(&configuration);
-            if value < 0 {
+            if value < self.nothing() {
                 found.push((value, configuration));
             }
         }
@@ -160,6 +216,11 @@ impl Pricing<'_> {
     pub(super) fn value(&self, configuration: &Configuration) -> i64 {
         let mut sum = self.overhead_cost;
         let mut held = configuration.held.iter().peekable();
+        let sent = |sends: &[Send]| {
+            let is = |send: &&Send| send.arc.is_none_or(|arc| configuration.sends.contains(&arc));
+            sends.iter().find(is).expect("a configuration sends what is allowed").value
+        };
+        sum += self.entries.iter().map(|into| sent(into)).sum::<i64>();
         for part in &self.parts {
             let (mut stored, mut any, mut running) = (0u64, false, false);
             for layer in &part.layers {
@@ -182,14 +243,20 @@ impl Pricing<'_> {
                 let next = layer.slot as u32 + 1;
                 let goes_on = held.peek().is_some_and(|held| held.slot == next)
                     && part.layers.last().is_some_and(|last| last.slot > layer.slot);
-                sum += if goes_on { 0 } else { layer.end };
+                sum += if goes_on { 0 } else { sent(&layer.ends) };
             }
         }
         sum
     }
 
+    /// What the cheapest ways into models cost together; [`NEVER`] where one has none.
+    fn entered(&self, scarcity: Scarcity) -> i64 {
+        let costs = self.entries.iter().map(|into| scarcity.cheapest_send(into).0);
+        costs.fold(0, |sum, cost| if cost.max(sum) >= NEVER { NEVER } else { sum + cost })
+    }
+
     /// Completions of every state.
-    fn relaxed(&self, scarcity: Scarcity, capacity: u64) -> Relaxed {
+    fn relaxed(&self, scarcity: Scarcity) -> Relaxed {
         let models = self.parts.len();
         let mut relaxed = Relaxed {
             scarcity,
@@ -197,13 +264,17 @@ impl Pricing<'_> {
             running: Vec::with_capacity(models),
             ended: Vec::with_capacity(models),
             items: Vec::with_capacity(models),
-            whole: scarcity.of(capacity, self.time_max.unwrap_or(0)) + 1,
+            ends: Vec::with_capacity(models),
+            entered: self.entered(scarcity),
+            whole: scarcity.of(self.limits()) + 1,
         };
         for (model, part) in self.parts.iter().enumerate().rev() {
             let gate = relaxed.gate[model + 1];
             let count = part.layers.len();
             let cheapest = |at: usize| cheapest_item(part, at, scarcity);
             let items: Vec<Option<(i64, usize)>> = (0..count).map(cheapest).collect();
+            let ends = part.layers.iter().map(|layer| scarcity.cheapest_send(&layer.ends));
+            let ends: Vec<(i64, usize)> = ends.collect();
             let (mut running, mut ended) = (vec![NEVER; count], vec![NEVER; count]);
             // By layer: of a run that begins there; two more than there are layers.
             let mut begun = vec![NEVER; count + 2];
@@ -215,32 +286,34 @@ impl Pricing<'_> {
                 later = later.min(begun[at + 2]);
                 ended[at] = gate.min(if self.question.is_contiguous() { NEVER } else { later });
                 let Some((own, _)) = items[at] else { continue };
-                let stop = layer.end + ended[at];
+                let stop = ends[at].0 + ended[at];
                 let go_on = items.get(at + 1).copied().flatten();
                 running[at] = go_on.map_or(stop, |(next, _)| stop.min(next + running[at + 1]));
                 begun[at] = layer.begin + own + running[at];
             }
             let begun = begun.into_iter().min().unwrap_or(NEVER);
-            let activation = scarcity.of(part.activation, 0) + part.activation_cost;
+            let activation = scarcity.of_bytes(part.activation) + part.activation_cost;
             relaxed.gate[model] = gate.min(begun + activation);
             relaxed.running.push(running);
             relaxed.ended.push(ended);
+            relaxed.ends.push(ends);
             relaxed.items.push(items.iter().map(|item| item.map(|(_, index)| index)).collect());
         }
         relaxed.running.reverse();
         relaxed.ended.reverse();
         relaxed.items.reverse();
+        relaxed.ends.reverse();
         relaxed
     }
 
     /// By model and layer: no configuration that holds the layer costs less; [`NEVER`] or more if
     /// none does.
     pub(super) fn through(&self, relaxed: &Relaxed) -> Vec<Vec<i64>> {
-        let outside = self.overhead_cost - relaxed.whole;
+        let outside = self.outside(relaxed);
         let mut gate = 0;
         let mut through = Vec::with_capacity(self.parts.len());
         for (model, part) in self.parts.iter().enumerate() {
-            let activation = relaxed.scarcity.of(part.activation, 0) + part.activation_cost;
+            let activation = relaxed.scarcity.of_bytes(part.activation) + part.activation_cost;
             let unused = gate + activation;
             let (mut running, mut row) = (NEVER, Vec::with_capacity(part.layers.len()));
             // Of runs that ended two layers ago or before, and one layer ago.
@@ -254,7 +327,8 @@ impl Pricing<'_> {
                     None => NEVER,
                 };
                 ended = ended.min(ending);
-                ending = if own.is_some() { running + layer.end } else { NEVER };
+                let end = relaxed.ends[model][at].0;
+                ending = if own.is_some() { running + end } else { NEVER };
                 gate = gate.min(ending);
                 let rest = relaxed.running[model][at];
                 row.push(if own.is_some() { running + rest + outside } else { NEVER });
@@ -275,13 +349,16 @@ impl Pricing<'_> {
 
     /// The cheapest configuration of the relaxation, and the bytes that the relaxation counts.
     fn cheapest(&self, relaxed: &Relaxed) -> (Configuration, u64) {
-        let mut held = Vec::new();
+        let (mut held, mut sends) = (Vec::new(), Vec::new());
         let mut bytes = 0;
+        for into in &self.entries {
+            sends.extend(into[relaxed.scarcity.cheapest_send(into).1].arc);
+        }
         for (model, part) in self.parts.iter().enumerate() {
             if relaxed.gate[model] == relaxed.gate[model + 1] {
                 continue;
             }
-            let activation = relaxed.scarcity.of(part.activation, 0) + part.activation_cost;
+            let activation = relaxed.scarcity.of_bytes(part.activation) + part.activation_cost;
             let mut target = relaxed.gate[model] - activation;
             bytes += part.activation;
             let mut at = 0;
@@ -293,7 +370,9 @@ impl Pricing<'_> {
                     let item = &layer.items[index];
                     held.push(Held { slot: layer.slot as u32, choice: item.choice });
                     bytes += item.bytes + counted(part, at, item).0;
-                    if relaxed.running[model][at] == layer.end + relaxed.ended[model][at] {
+                    let (end, index) = relaxed.ends[model][at];
+                    if relaxed.running[model][at] == end + relaxed.ended[model][at] {
+                        sends.extend(layer.ends.get(index).and_then(|end| end.arc));
                         break;
                     }
                     at += 1;
@@ -305,7 +384,7 @@ impl Pricing<'_> {
                 at += 2;
             }
         }
-        (Configuration { device: self.device, held }, bytes)
+        (Configuration { device: self.device, held, sends }, bytes)
     }
 
     /// The first layer from `at` whose run costs that much with all that follows.
@@ -330,7 +409,8 @@ fn cheapest_item(part: &Part, at: usize, scarcity: Scarcity) -> Option<(i64, usi
 /// What an item costs with its memory and time.
 fn priced(part: &Part, at: usize, item: &Item, scarcity: Scarcity) -> i64 {
     let (bytes, cost) = counted(part, at, item);
-    item.value + cost + scarcity.of(item.bytes + bytes, item.time)
+    let taken = Taken { bytes: item.bytes + bytes, time: item.time, ..Taken::default() };
+    item.value + cost + scarcity.of(taken)
 }
 
 /// Bytes and cost of an item's shared tensor, where nothing before can have stored it.

@@ -1,6 +1,9 @@
+use edgeplan_problem::Cost;
+
 use super::*;
-use crate::prices::{Ceilings, Prices};
-use crate::small::{configurations, prices, questions};
+use crate::paths::Ends;
+use crate::prices::{Ceilings, Prices, message_costs};
+use crate::small::{configurations, prices, questions, sending};
 
 const ALL: LabelsMax = LabelsMax(usize::MAX / 4);
 
@@ -14,15 +17,28 @@ fn cost(question: &Question<'_>, prices: &Prices, configuration: &Configuration)
     let device = configuration.device;
     let runs = configuration.runs(question);
     let ends = runs.iter().map(|run| {
-        prices.begin[question.place(run.start, device)]
-            + prices.end[question.place(run.end - 1, device)]
+        let end = prices.end[question.place(run.end - 1, device)];
+        prices.begin[question.place(run.start, device)] + if prices.routed { 0 } else { end }
+    });
+    let ceilings = Ceilings::new(question, u64::MAX);
+    let sends = configuration.sends.iter().map(|&arc| {
+        let Ends { model, message, from, to } = question.ends(arc);
+        let message = &question.deployment.models[model].messages[message];
+        let costs = message_costs(question, prices, &ceilings, model, message);
+        let next = match arc {
+            Arc::Enter { .. } => Some(question.starts[model]),
+            Arc::Hop { slot, .. } => Some(slot + 1),
+            Arc::Leave { .. } => None,
+        };
+        let begin = next.map_or(0, |slot| prices.begin[question.place(slot, to)]);
+        costs[from * question.devices + to] - begin
     });
     let mut single = 0;
     let choices = configuration.choices(question).map(|(slot, choice)| {
         single += choice.bytes;
         prices.choice(question, question.place(slot, device), choice)
     });
-    let sum = choices.sum::<i64>() + ends.sum::<i64>();
+    let sum = choices.sum::<i64>() + ends.sum::<i64>() + sends.sum::<i64>();
     let once = configuration.taken(question).bytes - single;
     sum + ((question.byte_cost() * once) << question.shift) as i64
 }
@@ -41,9 +57,10 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// The least cost; that of nothing is zero.
+    /// The least cost; that of nothing is zero, and of a source that sends there is none.
     fn least(&self) -> i64 {
-        self.all.iter().map(|known| known.cost).min().unwrap_or(0).min(0)
+        let nothing = self.pricing.nothing();
+        self.all.iter().map(|known| known.cost).min().unwrap_or(nothing).min(nothing)
     }
 }
 
@@ -52,14 +69,18 @@ fn each(visit: &mut dyn FnMut(&Case<'_>)) {
         let question = Question::new(deployment);
         let domain = question.whole();
         let prices = prices(&question, seed as u64);
-        let ceilings = Ceilings::new(&question, u64::MAX);
+        let cutoff = match deployment.brute_force() {
+            Some((Cost(best), _)) if prices.routed => best + best / 4,
+            _ => u64::MAX,
+        };
+        let ceilings = Ceilings::new(&question, cutoff);
         let terms = Terms { prices: &prices, ceilings: &ceilings };
         for device in 0..question.devices {
             let mut all = configurations(&question, device);
-            all.retain(|configuration| {
-                let time = configuration.taken(&question).time;
-                ceilings.compute[device].is_none_or(|limit| time <= limit)
-            });
+            if prices.routed {
+                all = sending(&question, device, all);
+            }
+            all.retain(|one| one.is_allowed(&question, &domain, &ceilings));
             let known = |configuration: Configuration| Known {
                 cost: cost(&question, &prices, &configuration),
                 configuration,
@@ -73,7 +94,7 @@ fn each(visit: &mut dyn FnMut(&Case<'_>)) {
 
 #[test]
 fn the_cheapest_configuration_is_that_of_brute_force() {
-    let (mut checked, mut searched) = (0, 0);
+    let (mut checked, mut searched, mut sent) = (0, 0, 0);
     each(&mut |case| {
         let priced = case.pricing.configurations(effort(ALL)).expect("nothing ends it");
         assert_eq!(priced.least, case.least(), "{}", case.question.deployment.name);
@@ -83,8 +104,10 @@ fn the_cheapest_configuration_is_that_of_brute_force() {
             assert_eq!(*value, known.cost, "{configuration:?}");
         }
         (checked, searched) = (checked + 1, searched + usize::from(priced.labels > 0));
+        sent += usize::from(priced.found.iter().any(|(_, one)| !one.sends.is_empty()));
     });
     assert!(checked > 60 && searched > 10, "{searched} of {checked} by labels");
+    assert!(sent > 10, "{sent} of {checked} send");
 }
 
 #[test]

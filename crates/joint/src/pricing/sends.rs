@@ -1,0 +1,91 @@
+//! What a device sends, where that is a part of what it holds: after each run to a device that
+//! goes on, and, from the source, into each model.
+//!
+//! Shares of messages that are kept apart from what devices hold can be spread thinly enough for
+//! any limit on sending. As a part of configurations each of them keeps the limit by itself: roots
+//! of three models on 8 devices, of 8 and 12 layers, rise by so much.
+
+use super::Send;
+use crate::domain::Domain;
+use crate::paths::{Arc, Ends};
+use crate::prices::{Terms, message_costs};
+use crate::question::{NEVER, Question};
+
+/// The messages that one device may send.
+pub(super) struct Sends<'a> {
+    question: &'a Question<'a>,
+    domain: &'a Domain,
+    terms: Terms<'a>,
+    device: usize,
+    /// By model and message: what it costs from each device to each.
+    costs: Vec<Vec<Vec<i64>>>,
+}
+
+impl<'a> Sends<'a> {
+    pub(super) fn new(
+        question: &'a Question<'a>,
+        domain: &'a Domain,
+        terms: Terms<'a>,
+        device: usize,
+    ) -> Self {
+        let Terms { prices, ceilings } = terms;
+        let models = question.deployment.models.iter().enumerate();
+        let costs = models.map(|(index, model)| {
+            let messages = model.messages.iter();
+            messages.map(|one| message_costs(question, prices, ceilings, index, one)).collect()
+        });
+        Self { question, domain, terms, device, costs: costs.collect() }
+    }
+
+    /// Ways to end a run at a slot.
+    pub(super) fn after(&self, slot: usize) -> Vec<Send> {
+        let model = self.question.model_of[slot];
+        if slot + 1 == self.question.starts[model + 1] {
+            return self.best([Arc::Leave { model, device: self.device }].into_iter());
+        }
+        let others = (0..self.question.devices).filter(|&to| to != self.device);
+        self.best(others.map(|to| Arc::Hop { slot, from: self.device, to }))
+    }
+
+    /// By model: ways into it; of no model if the device is not the source.
+    pub(super) fn entries(&self) -> Vec<Vec<Send>> {
+        if self.device != self.question.deployment.source.index() {
+            return Vec::new();
+        }
+        let devices = 0..self.question.devices;
+        let into = |model: usize| {
+            self.best(devices.clone().map(|device| Arc::Enter { model, device }))
+        };
+        (0..self.question.models()).map(into).collect()
+    }
+
+    /// The open ones of these, without those that take no less time and cost no less than another.
+    fn best(&self, arcs: impl Iterator<Item = Arc>) -> Vec<Send> {
+        let mut sends: Vec<Send> = arcs.filter_map(|arc| self.send(arc)).collect();
+        sends.sort_by_key(|send| (send.time, send.value));
+        let mut least = NEVER;
+        sends.retain(|send| {
+            let is_better = send.value < least;
+            least = least.min(send.value);
+            is_better
+        });
+        sends
+    }
+
+    fn send(&self, arc: Arc) -> Option<Send> {
+        let Terms { prices, ceilings } = self.terms;
+        let question = self.question;
+        let Ends { model, message, from, to } = question.ends(arc);
+        let cost = self.costs[model][message][from * question.devices + to];
+        if cost >= NEVER || !question.is_open(self.domain, ceilings, arc) {
+            return None;
+        }
+        let begin = match arc {
+            Arc::Enter { .. } => prices.begin[question.place(question.starts[model], to)],
+            Arc::Hop { slot, .. } => prices.begin[question.place(slot + 1, to)],
+            Arc::Leave { .. } => 0,
+        };
+        let time = if ceilings.sending.is_some() { question.sending(arc) } else { 0 };
+        Some(Send { arc: Some(arc), time, value: cost - begin })
+    }
+}
