@@ -219,7 +219,8 @@ impl<'a> Ascent<'a> {
                 shares.places[place] += 1.0;
             }
             if question.deployment.objective == Objective::Latency {
-                shares.objective += way.iter().map(|&arc| question.sending(arc) as f64).sum::<f64>();
+                shares.objective +=
+                    way.iter().map(|&arc| question.sending(arc) as f64).sum::<f64>();
             }
         }
         for (model, recipe) in bounded.recipes.iter().enumerate() {

@@ -7,7 +7,7 @@ use edgeplan_problem::{Cost, Run, Solver as _, SolverError, Stop};
 use crate::prices::{Ceilings, Prices, Terms};
 use crate::pricing::Pricing;
 use crate::question::Question;
-use crate::search::Search;
+use crate::search::{Relaxation, Search};
 use crate::solver::Joint;
 
 /// Prices that are tried, the last first.
@@ -44,7 +44,8 @@ impl Joint {
             if is_late || best.as_ref().is_some_and(|best| Some(best.lower_bound) >= target) {
                 break;
             }
-            let candidates = Search::new(&question, run)?.root_prices(target)?;
+            let candidates =
+                Search::new(&question, run, Relaxation::CERTIFIED)?.root_prices(target)?;
             improve(&question, run, &candidates, target, &mut best);
         }
         best.ok_or(SolverError::Stopped(Stop::Time))

@@ -30,6 +30,7 @@ struct Rows {
     /// By model.
     unit: Vec<usize>,
     begin: Vec<usize>,
+    /// None where devices send.
     end: Vec<usize>,
     /// By device.
     device: Vec<usize>,
@@ -54,8 +55,8 @@ pub(crate) struct Master<'a> {
     unit: f64,
     /// Whether a column may be used, by column.
     open: Vec<bool>,
-    /// Whether configurations say what devices send: there are no other arcs then.
-    pub(crate) routed: bool,
+    /// Whether configurations say what devices send: there are no arcs then, and no ends.
+    routed: bool,
 }
 
 /// A solution of the master.
@@ -102,8 +103,9 @@ impl<'a> Master<'a> {
         question: &'a Question<'a>,
         most: u64,
         threads: u32,
+        routed: bool,
     ) -> Result<Self, EngineError> {
-        let (bounds, rows) = rows(question);
+        let (bounds, rows) = rows(question, routed);
         let mut master = Self {
             question,
             program: LinearProgram::new(&bounds, threads)?,
@@ -113,7 +115,7 @@ impl<'a> Master<'a> {
             known_arcs: FxHashMap::default(),
             unit: (most as f64 / 1000.0).max(f64::MIN_POSITIVE),
             open: Vec::new(),
-            routed: false,
+            routed,
         };
         for model in 0..question.models() {
             let row = master.rows.unit[model];
@@ -325,9 +327,10 @@ impl<'a> Master<'a> {
         let devices = deployment.devices.iter();
         let traffic_max = devices.map(|device| limit(device.traffic_max.map(|limit| limit.0)));
         let rows = &self.rows;
+        let by_place = |rows: &[usize]| rows.iter().map(price).collect();
         let mut prices = Prices {
-            begin: rows.begin.iter().map(price).collect(),
-            end: rows.end.iter().map(price).collect(),
+            begin: by_place(&rows.begin),
+            end: if self.routed { vec![0; rows.begin.len()] } else { by_place(&rows.end) },
             routed: self.routed,
             options: vec![0; question.slots() * question.options],
             by_options: false,
@@ -377,7 +380,7 @@ fn ratio(amount: u64, limit: u64) -> f64 {
 }
 
 /// Bounds and positions of all rows.
-fn rows(question: &Question<'_>) -> (Vec<(f64, f64)>, Rows) {
+fn rows(question: &Question<'_>, routed: bool) -> (Vec<(f64, f64)>, Rows) {
     let deployment = question.deployment;
     let mut bounds = Vec::new();
     let mut row = |lower: f64, upper: f64| {
@@ -397,7 +400,7 @@ fn rows(question: &Question<'_>) -> (Vec<(f64, f64)>, Rows) {
     let rows = Rows {
         unit: models.iter().map(|_| row(1.0, 1.0)).collect(),
         begin: (0..places).map(|_| row(0.0, 0.0)).collect(),
-        end: (0..places).map(|_| row(0.0, 0.0)).collect(),
+        end: (0..if routed { 0 } else { places }).map(|_| row(0.0, 0.0)).collect(),
         device: devices.iter().map(|_| row(least, 1.0)).collect(),
         loss: (models.iter())
             .map(|model| model.loss_max.map(|limit| row(least, most(limit.0))))

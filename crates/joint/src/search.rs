@@ -37,8 +37,33 @@ pub(crate) struct Search<'a, 'r, 'q> {
     pub(crate) ceiling: u64,
     /// The root's prices, each better than the one before.
     pub(crate) root: Vec<Rc<Prices>>,
+    pub(crate) relaxation: Relaxation,
+}
+
+/// What prices tie together.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Relaxation {
     /// Whether options have prices: budgets of losses are kept by whole recipes.
     pub(crate) by_options: bool,
+    /// Whether configurations say what devices send: there are no ways of models then.
+    routed: bool,
+}
+
+impl Relaxation {
+    /// Ways of models and contents of devices: the one that certificates know.
+    pub(crate) const CERTIFIED: Self = Self { by_options: false, routed: false };
+
+    /// The strongest that is worth its time.
+    pub(crate) fn of(question: &Question<'_>) -> Self {
+        let bottleneck = question.deployment.objective == Objective::Bottleneck;
+        Self {
+            // Beside a master of columns they slow it down more than they add: of 34 layers on 5
+            // devices its root took more than 4.4 s, not 1.2.
+            by_options: question.is_contiguous() && !bottleneck,
+            // The bottleneck is a limit on sending, and a device may send after several runs.
+            routed: bottleneck && (question.models() > 1 || !question.is_contiguous()),
+        }
+    }
 }
 
 /// How bounds of nodes climb.
@@ -96,14 +121,10 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     pub(crate) fn new(
         question: &'a Question<'a>,
         run: &'r mut Run<'q, Deployment>,
+        relaxation: Relaxation,
     ) -> Result<Self, SolverError> {
-        let mut master = Master::new(question, costliest(question, run), run.limits().threads)
-            .map_err(failed)?;
-        master.routed = is_routed(question);
-        // Beside a master of columns they slow it down more than they add: of 34 layers on 5
-        // devices its root took more than 4.4 s, not 1.2.
-        let by_options =
-            question.is_contiguous() && question.deployment.objective != Objective::Bottleneck;
+        let (most, threads) = (costliest(question, run), run.limits().threads);
+        let master = Master::new(question, most, threads, relaxation.routed).map_err(failed)?;
         let (made, improving, ceiling, root) = (0, Duration::ZERO, u64::MAX, Vec::new());
         // Shares of a bottleneck move slowly along means: 60 % of a bound after 20 s where columns
         // have 99 % (multi2thr-home-lab-D4).
@@ -123,7 +144,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             gains,
             ceiling,
             root,
-            by_options,
+            relaxation,
         })
     }
 
@@ -131,9 +152,6 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     /// before, as far as time allows. Nothing is propagated: a checker that does not would find
     /// prices of what is closed to be worth nothing.
     pub(crate) fn root_prices(mut self, ceiling: Option<Cost>) -> Result<Vec<Prices>, SolverError> {
-        // Certificates know no prices of options, and ways apart from configurations.
-        self.by_options = false;
-        self.master.routed = false;
         self.ceiling = ceiling.map_or(u64::MAX, |cost| cost.0);
         let mut domain = self.question.whole();
         let start = Rc::new(Prices::zero(self.question));
@@ -196,7 +214,8 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
             return Ok(Explored::All);
         }
         let known = self.root.last().map(Rc::clone);
-        let zero = || Prices { routed: self.master.routed, ..Prices::zero(self.question) };
+        let routed = self.relaxation.routed;
+        let zero = || Prices { routed, ..Prices::zero(self.question) };
         let prices = known.unwrap_or_else(|| Rc::new(zero()));
         let mut open = Open::default();
         open.push(Node { bound: 0, number: 0, domain, decided: None, prices });
@@ -250,7 +269,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     /// Adds a plan's columns.
     pub(crate) fn learn(&mut self, plan: &Plan) -> Result<(), SolverError> {
         let Some(layout) = Layout::of(self.question, plan) else { return Ok(()) };
-        let routed = self.master.routed;
+        let routed = self.relaxation.routed;
         for configuration in layout.configurations(self.question, routed) {
             self.master.add_configuration(&configuration).map_err(failed)?;
         }
@@ -322,13 +341,6 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
         }
         Ok(())
     }
-}
-
-/// Whether configurations are to say what devices send: the bottleneck is a limit on that, and a
-/// device may send after several runs.
-fn is_routed(question: &Question<'_>) -> bool {
-    question.deployment.objective == Objective::Bottleneck
-        && (question.models() > 1 || !question.is_contiguous())
 }
 
 /// No plan of interest costs more: the best one's cost, or what no plan exceeds.

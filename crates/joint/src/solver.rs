@@ -5,7 +5,7 @@ use edgeplan_problem::{Answer, Cost, Run, Solver, SolverError, Unsupported};
 
 use crate::domain::Domain;
 use crate::question::Question;
-use crate::search::Search;
+use crate::search::{Relaxation, Search};
 
 /// Branch and price over configurations of devices.
 #[derive(Default)]
@@ -71,7 +71,7 @@ impl Solver<Deployment> for Joint {
     fn solve(&self, run: &mut Run<'_, Deployment>) -> Result<Answer<Plan>, SolverError> {
         run.start_from(&self.starts, START_SHARE);
         let question = Question::new(run.problem());
-        let bound = Search::new(&question, run)?.prove()?;
+        let bound = Search::new(&question, run, Relaxation::of(&question))?.prove()?;
         Ok(match run.best().cloned() {
             Some((plan, cost)) => Answer::Plan { plan, lower_bound: Some(bound.min(cost)) },
             None if bound == Cost::MAX => Answer::Infeasible,

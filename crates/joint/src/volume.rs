@@ -86,8 +86,13 @@ impl Search<'_, '_, '_> {
             Aim::Root if question.is_contiguous() => self.climb_roughly(domain, prices)?,
             _ => prices,
         };
-        let mut ascent =
-            Ascent::new(question, self.costliest(), &prices, pace.length, self.by_options);
+        let mut ascent = Ascent::new(
+            question,
+            self.costliest(),
+            &prices,
+            pace.length,
+            self.relaxation.by_options,
+        );
         let mut center = prices;
         let mut best = i128::from(bound) << question.shift;
         let mut trail = Trail::default();

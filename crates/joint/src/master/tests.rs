@@ -12,8 +12,7 @@ const ALL: LabelsMax = LabelsMax(usize::MAX / 4);
 
 /// A master with every column that there is.
 fn full<'a>(question: &'a Question<'_>, routed: bool) -> Master<'a> {
-    let mut master = Master::new(question, question.cost_max, 1).expect("HiGHS takes it");
-    master.routed = routed;
+    let mut master = Master::new(question, question.cost_max, 1, routed).expect("HiGHS takes it");
     for device in 0..question.devices {
         let mut all = configurations(question, device);
         if routed {
@@ -106,7 +105,7 @@ fn columns_are_added_once_and_closed_ones_opened_again() {
     let plan = &feasible_plans(deployment)[0];
     let layout = Layout::of(&question, plan).expect("no choice beats another");
     let held = layout.configurations(&question, false);
-    let mut master = Master::new(&question, question.cost_max, 1).expect("HiGHS takes it");
+    let mut master = Master::new(&question, question.cost_max, 1, false).expect("HiGHS takes it");
     assert!(master.add_configuration(&held[0]).expect("HiGHS takes it"));
     assert!(!master.add_configuration(&held[0]).expect("HiGHS takes it"));
     let mut domain = question.whole();

@@ -329,9 +329,7 @@ impl<const N: usize> Search<'_, N> {
             self.sift(labels);
         }
         // Mostly runs in order, which a stable sort merges: a third less time than an unstable one.
-        labels.sort_by_key(|label| {
-            (label.bytes, label.value, label.times, label.trace)
-        });
+        labels.sort_by_key(|label| (label.bytes, label.value, label.times, label.trace));
         // Sorted by bytes: only value, time and what is stored are left to compare.
         if alike {
             let mut least = None;

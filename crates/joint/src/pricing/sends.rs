@@ -53,9 +53,8 @@ impl<'a> Sends<'a> {
             return Vec::new();
         }
         let devices = 0..self.question.devices;
-        let into = |model: usize| {
-            self.best(devices.clone().map(|device| Arc::Enter { model, device }))
-        };
+        let into =
+            |model: usize| self.best(devices.clone().map(|device| Arc::Enter { model, device }));
         (0..self.question.models()).map(into).collect()
     }
 
