@@ -4,7 +4,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use edgeplan_problem::SolverError;
-use edgeplan_problem::deployment::Objective;
 
 use crate::anneal::{Schedule, annealed, spread};
 use crate::branch::{Part, decide, split};
@@ -40,8 +39,6 @@ const HUNT_SHARE: u32 = 8;
 const ANNEAL_TIME: Duration = Duration::from_secs(1);
 const ANNEAL_PART: u32 = 20;
 const ANNEAL_FIRST_PART: u32 = 3;
-/// At first, so often where the bottleneck is minimised, else once.
-const ANNEAL_FIRST: u64 = 6;
 const ANNEAL_MOVES: u64 = 400_000;
 const HOT: f64 = 0.2;
 /// Nodes of a part near the best plan.
@@ -69,12 +66,8 @@ impl Search<'_, '_, '_> {
         Ok(())
     }
 
-    /// Anneals again and again, for a part of the time.
-    pub(crate) fn anneal_first(&mut self) -> Result<(), SolverError> {
-        let times = match self.question.deployment.objective {
-            Objective::Bottleneck => ANNEAL_FIRST,
-            Objective::Latency | Objective::Memory => 1,
-        };
+    /// Anneals so often, for a part of the time.
+    pub(crate) fn anneal_first(&mut self, times: u64) -> Result<(), SolverError> {
         for _ in 0..times {
             let part = self.run.remaining().map_or(ANNEAL_TIME, |left| {
                 let most = if self.run.best().is_some() { ANNEAL_PART } else { ANNEAL_FIRST_PART };

@@ -191,7 +191,7 @@ impl<'a, 'r, 'q> Search<'a, 'r, 'q> {
     /// No plan costs less than what is returned; [`Cost::MAX`] if there is none.
     pub(crate) fn prove(mut self) -> Result<Cost, SolverError> {
         self.run.meet()?;
-        self.anneal_first()?;
+        self.anneal_first(1)?;
         if let Some((plan, _)) = self.run.best().cloned() {
             self.learn(&plan)?;
         }

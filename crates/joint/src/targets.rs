@@ -13,6 +13,8 @@ use crate::search::{Explored, Search};
 /// Nodes of a first tree, and how many times more a next one may have.
 const NODES: u64 = 4;
 const GROWTH: u64 = 3;
+/// How often plans are annealed before the first target.
+const ANNEALED: u64 = 5;
 /// Targets, as shares of what is between the bound and the best plan.
 const SHARES: [f64; 2] = [0.5, 0.2];
 /// From this gap on a target is about as hard as the question: free placement of 26 layers on 5
@@ -22,6 +24,11 @@ const NEAR: f64 = 0.01;
 impl Search<'_, '_, '_> {
     /// Raises the bound and looks for plans until they meet.
     pub(crate) fn close_in(&mut self) -> Result<(), SolverError> {
+        // Where the root alone proves the first plan, more plans would take most of the time.
+        if self.explore(1)? == Explored::All {
+            return Ok(());
+        }
+        self.anneal_first(ANNEALED)?;
         let mut nodes = NODES;
         loop {
             self.ceiling = u64::MAX;
