@@ -31,6 +31,10 @@ pub struct LinearOptimum {
 }
 
 const NAME: &str = "HiGHS";
+/// HiGHS's `simplex_strategy` that goes by the basis: primal where columns were added to an
+/// optimum. A tenth less time for each master of nine bottlenecks and free placements than the
+/// default, which is dual; primal throughout takes a quarter more.
+const CHOOSE: i32 = 0;
 
 impl std::fmt::Debug for LinearProgram {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -56,6 +60,7 @@ impl LinearProgram {
         for (name, value) in [("presolve", "off"), ("solver", "simplex"), ("parallel", "off")] {
             model.try_set_option(name, value).map_err(|_| option(name))?;
         }
+        model.try_set_option("simplex_strategy", CHOOSE).map_err(|_| option("simplex_strategy"))?;
         model.try_set_option("threads", pool(threads)).map_err(|_| option("threads"))?;
         Ok(Self { model: Some(model), rows, columns: Vec::new(), spent: Duration::ZERO })
     }
