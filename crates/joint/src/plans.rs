@@ -68,19 +68,17 @@ impl Search<'_, '_, '_> {
 
     /// Anneals so often, for a part of the time.
     pub(crate) fn anneal_first(&mut self, times: u64) -> Result<(), SolverError> {
+        let began = self.run.elapsed();
         for _ in 0..times {
             let part = self.run.remaining().map_or(ANNEAL_TIME, |left| {
                 let most = if self.run.best().is_some() { ANNEAL_PART } else { ANNEAL_FIRST_PART };
                 (left / most).min(ANNEAL_TIME)
             });
-            if self.hunt.time > part {
+            if self.run.elapsed() > began + part {
                 break;
             }
-            let began = self.run.elapsed();
             self.anneal(part)?;
-            self.hunt.time += self.run.elapsed().saturating_sub(began);
         }
-        self.hunt.time = Duration::ZERO;
         Ok(())
     }
 

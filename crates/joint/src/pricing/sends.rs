@@ -2,8 +2,10 @@
 //! goes on, and, from the source, into each model.
 //!
 //! Shares of messages that are kept apart from what devices hold can be spread thinly enough for
-//! any limit on sending. As a part of configurations each of them keeps the limit by itself: roots
-//! of three models on 8 devices, of 8 and 12 layers, rise by so much.
+//! most limits on sending. As a part of configurations each of them keeps the limit by itself.
+//! Joint alone left after 6 s, without and with that, of three models on 8 devices of 8 and of 12
+//! layers: 10.2 and 1.7 %, 7.9 and 3.8 %; of free placement of 26 layers on 8: 8.5 % and nothing
+//! after 4.8 s, 4.4 and 1.6 %.
 
 use super::Send;
 use crate::domain::Domain;
