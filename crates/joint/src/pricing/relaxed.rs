@@ -102,7 +102,7 @@ impl Resource {
 }
 
 impl Pricing<'_> {
-    /// Moves the prices of memory, and of times where these are limited, to where the bound is best.
+    /// Moves the prices of memory, and of times that are limited, to where the bound is best.
     pub(super) fn climb(&self) -> Climbed {
         let mut found = Vec::new();
         let mut best = Scarcity::default();
