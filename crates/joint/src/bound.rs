@@ -42,7 +42,7 @@ impl Bounded {
         let tables: Vec<Tables> = (0..models).map(|model| ways.tables(model)).collect();
         let device = |device| {
             effort.watch.check()?;
-            Pricing::new(question, domain, terms, device).configurations(effort)
+            Pricing::new(question, domain, terms, &ways, device).configurations(effort)
         };
         let priced = each(question.devices, effort.threads, &device)?;
         let mut recipes = Vec::with_capacity(question.models());
@@ -120,8 +120,11 @@ pub(crate) fn fix(
 ) -> u64 {
     let limit = i128::from(cutoff) << question.shift;
     let mut fixed = 0;
+    // The domain changes below; costs of ways do not.
+    let before = domain.clone();
+    let ways = Ways::new(question, &before, terms.prices, terms.ceilings);
     for device in 0..question.devices {
-        let pricing = Pricing::new(question, domain, terms, device);
+        let pricing = Pricing::new(question, domain, terms, &ways, device);
         let least = bounded.priced[device].least;
         for ChoiceBound { place, choice, least: value } in pricing.choices() {
             let slot = place / question.devices;

@@ -4,6 +4,7 @@ use edgeplan_certificate::{ConfigurationCertificate, Rejected, Resource, check_c
 use edgeplan_problem::deployment::{Deployment, DeviceId, Objective};
 use edgeplan_problem::{Cost, Run, Solver as _, SolverError, Stop};
 
+use crate::paths::Ways;
 use crate::prices::{Ceilings, Prices, Terms};
 use crate::pricing::Pricing;
 use crate::question::Question;
@@ -125,6 +126,7 @@ fn certificate(
 ) -> ConfigurationCertificate {
     let Terms { prices, ceilings } = terms;
     let domain = question.whole();
+    let ways = Ways::new(question, &domain, prices, ceilings);
     let by_place = |prices: &[i64]| {
         let layer = |slot: usize| {
             (0..question.devices).map(|device| prices[question.place(slot, device)]).collect()
@@ -133,7 +135,7 @@ fn certificate(
         (0..question.models()).map(model).collect()
     };
     let within = |device: usize| {
-        let pricing = Pricing::new(question, &domain, terms, device);
+        let pricing = Pricing::new(question, &domain, terms, &ways, device);
         match (counted, ceilings.compute[device]) {
             (Resource::Compute, _) => pricing.within_prices().0,
             (Resource::Memory, Some(_)) => pricing.within_prices().1,

@@ -126,6 +126,9 @@ pub(crate) fn prices(question: &Question<'_>, seed: u64) -> Prices {
         }
         // Of two seeds of three devices send.
         prices.routed = !seed.is_multiple_of(3);
+        if prices.routed {
+            prices.end.fill(0);
+        }
     }
     prices.share_one(question);
     prices

@@ -12,7 +12,7 @@ use edgeplan_problem::{Stop, Watch};
 use self::sends::Sends;
 use crate::configuration::Configuration;
 use crate::domain::Domain;
-use crate::paths::Arc;
+use crate::paths::{Arc, Ways};
 use crate::prices::Terms;
 use crate::question::{NEVER, Question};
 
@@ -120,13 +120,13 @@ impl<'a> Pricing<'a> {
     pub(crate) fn new(
         question: &'a Question<'a>,
         domain: &Domain,
-        terms: Terms<'_>,
+        Terms { prices, ceilings }: Terms<'_>,
+        ways: &Ways<'_>,
         device: usize,
     ) -> Self {
-        let Terms { prices, ceilings } = terms;
         let machine = &question.deployment.devices[device];
         let time_max = ceilings.compute[device];
-        let sends = prices.routed.then(|| Sends::new(question, domain, terms, device));
+        let sends = prices.routed.then_some(Sends { question, domain, ceilings, ways, device });
         let per_byte = |bytes: u64| ((question.byte_cost() * bytes) << question.shift) as i64;
         let layer = |slot: usize| {
             let place = question.place(slot, device);

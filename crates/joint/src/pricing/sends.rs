@@ -9,36 +9,20 @@
 
 use super::Send;
 use crate::domain::Domain;
-use crate::paths::{Arc, Ends};
-use crate::prices::{Terms, message_costs};
+use crate::paths::{Arc, Ways};
+use crate::prices::Ceilings;
 use crate::question::{NEVER, Question};
 
 /// The messages that one device may send.
 pub(super) struct Sends<'a> {
-    question: &'a Question<'a>,
-    domain: &'a Domain,
-    terms: Terms<'a>,
-    device: usize,
-    /// By model and message: what it costs from each device to each.
-    costs: Vec<Vec<Vec<i64>>>,
+    pub(super) question: &'a Question<'a>,
+    pub(super) domain: &'a Domain,
+    pub(super) ceilings: &'a Ceilings,
+    pub(super) ways: &'a Ways<'a>,
+    pub(super) device: usize,
 }
 
-impl<'a> Sends<'a> {
-    pub(super) fn new(
-        question: &'a Question<'a>,
-        domain: &'a Domain,
-        terms: Terms<'a>,
-        device: usize,
-    ) -> Self {
-        let Terms { prices, ceilings } = terms;
-        let models = question.deployment.models.iter().enumerate();
-        let costs = models.map(|(index, model)| {
-            let messages = model.messages.iter();
-            messages.map(|one| message_costs(question, prices, ceilings, index, one)).collect()
-        });
-        Self { question, domain, terms, device, costs: costs.collect() }
-    }
-
+impl Sends<'_> {
     /// Ways to end a run at a slot.
     pub(super) fn after(&self, slot: usize) -> Vec<Send> {
         let model = self.question.model_of[slot];
@@ -74,19 +58,12 @@ impl<'a> Sends<'a> {
     }
 
     fn send(&self, arc: Arc) -> Option<Send> {
-        let Terms { prices, ceilings } = self.terms;
-        let question = self.question;
-        let Ends { model, message, from, to } = question.ends(arc);
-        let cost = self.costs[model][message][from * question.devices + to];
-        if cost >= NEVER || !question.is_open(self.domain, ceilings, arc) {
+        let value = self.ways.cost(arc);
+        if value >= NEVER || !self.question.is_open(self.domain, self.ceilings, arc) {
             return None;
         }
-        let begin = match arc {
-            Arc::Enter { .. } => prices.begin[question.place(question.starts[model], to)],
-            Arc::Hop { slot, .. } => prices.begin[question.place(slot + 1, to)],
-            Arc::Leave { .. } => 0,
-        };
-        let time = if ceilings.sending.is_some() { question.sending(arc) } else { 0 };
-        Some(Send { arc: Some(arc), time, value: cost - begin })
+        let is_limited = self.ceilings.sending.is_some();
+        let time = if is_limited { self.question.sending(arc) } else { 0 };
+        Some(Send { arc: Some(arc), time, value })
     }
 }

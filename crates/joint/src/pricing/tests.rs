@@ -17,8 +17,8 @@ fn cost(question: &Question<'_>, prices: &Prices, configuration: &Configuration)
     let device = configuration.device;
     let runs = configuration.runs(question);
     let ends = runs.iter().map(|run| {
-        let end = prices.end[question.place(run.end - 1, device)];
-        prices.begin[question.place(run.start, device)] + if prices.routed { 0 } else { end }
+        prices.begin[question.place(run.start, device)]
+            + prices.end[question.place(run.end - 1, device)]
     });
     let ceilings = Ceilings::new(question, u64::MAX);
     let sends = configuration.sends.iter().map(|&arc| {
@@ -75,6 +75,7 @@ fn each(visit: &mut dyn FnMut(&Case<'_>)) {
         };
         let ceilings = Ceilings::new(&question, cutoff);
         let terms = Terms { prices: &prices, ceilings: &ceilings };
+        let ways = Ways::new(&question, &domain, &prices, &ceilings);
         for device in 0..question.devices {
             let mut all = configurations(&question, device);
             if prices.routed {
@@ -86,7 +87,7 @@ fn each(visit: &mut dyn FnMut(&Case<'_>)) {
                 configuration,
             };
             let all = all.into_iter().map(known).collect();
-            let pricing = Pricing::new(&question, &domain, terms, device);
+            let pricing = Pricing::new(&question, &domain, terms, &ways, device);
             visit(&Case { question: &question, pricing, all });
         }
     }
