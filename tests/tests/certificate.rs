@@ -1,8 +1,8 @@
 //! Certificates of bounds: what the search writes is accepted and proves what it claims, corrupted
 //! ones never prove more than is true, and `plan` derives its bounds again.
 
-use edgeplan_certificate::{Certificate, Rejected, check};
-use edgeplan_families::{Network, Random, Realistic, random, realistic, tight};
+use edgeplan_certificate::{Certificate, HostCertificate, Rejected, check, check_hosts};
+use edgeplan_families::{Hosts, Network, Random, Realistic, hosts, random, realistic, tight};
 use edgeplan_files::deployment::read_instance;
 use edgeplan_problem::deployment::Deployment;
 use edgeplan_problem::{Cost, Limits, Run, Silent, solve};
@@ -18,10 +18,22 @@ fn certify(instance: &Deployment, climbing: Climbing) -> Certificate {
     ChainSearch::default().certify(&mut run, climbing).expect("no limit is set")
 }
 
-/// Small instances that have a certificate, with the truth about them.
-fn certified(seeds: std::ops::Range<u64>) -> impl Iterator<Item = (u64, Deployment, Option<Cost>)> {
+fn certify_hosts(instance: &Deployment, known: Option<Cost>) -> HostCertificate {
+    let mut silent = Silent;
+    let mut run = Run::new(instance, Limits::default(), &mut silent);
+    ChainSearch::default().certify_hosts(&mut run, known).expect("no limit is set")
+}
+
+/// Small instances that have a certificate, over hosts of several devices or not, with the truth
+/// about them.
+fn certified(
+    seeds: std::ops::Range<u64>,
+    of_hosts: bool,
+) -> impl Iterator<Item = (u64, Deployment, Option<Cost>)> {
     let instances = seeds.map(|seed| (seed, small(seed)));
-    let instances = instances.filter(|(_, instance)| uncertified(instance).is_none());
+    let instances = instances.filter(move |(_, instance)| {
+        uncertified(instance).is_none() && instance.has_hosts() == of_hosts
+    });
     instances.map(|(seed, instance)| {
         let truth = brute_force(&instance).cost();
         (seed, instance, truth)
@@ -31,7 +43,7 @@ fn certified(seeds: std::ops::Range<u64>) -> impl Iterator<Item = (u64, Deployme
 #[test]
 fn what_the_search_claims_is_what_its_certificate_proves() {
     let (mut plans, mut tight, mut infeasible) = (0, 0, 0);
-    for (seed, instance, truth) in certified(0..4_000) {
+    for (seed, instance, truth) in certified(0..4_000, false) {
         for climbing in [Climbing::Thorough, Climbing::Brief(truth)] {
             let certificate = certify(&instance, climbing);
             let proven = check(&instance, &certificate, truth);
@@ -53,9 +65,56 @@ fn what_the_search_claims_is_what_its_certificate_proves() {
 }
 
 #[test]
+fn what_is_claimed_of_hosts_is_true_and_one_more_is_refused() {
+    let (mut plans, mut positive, mut infeasible) = (0, 0, 0);
+    for (seed, instance, truth) in certified(0..8_000, true) {
+        for known in [None, truth] {
+            let certificate = certify_hosts(&instance, known);
+            let claimed = certificate.lower_bound;
+            assert_eq!(check_hosts(&instance, &certificate, truth), Ok(claimed), "seed {seed}");
+            let Some(cost) = truth else {
+                infeasible += u64::from(claimed == Cost::MAX);
+                continue;
+            };
+            plans += 1;
+            positive += u64::from(claimed > Cost::ZERO);
+            let raised = HostCertificate { lower_bound: Cost(claimed.0 + 1), ..certificate };
+            let refused = check_hosts(&instance, &raised, Some(cost));
+            assert!(refused.is_err(), "seed {seed}: {refused:?}");
+        }
+    }
+    assert!(plans > 200 && positive > plans / 3, "{plans}, {positive}, {infeasible}");
+}
+
+#[test]
+fn a_plan_on_hosts_is_derived_again_and_its_certificate_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).display().to_string();
+    let [path, plan, bound] = ["instance.json", "plan.json", "bound.json"].map(file);
+    let family = Hosts { devices: 3, blocks: 16, ..Hosts::default() };
+    let instance = hosts(&family).unwrap();
+    std::fs::write(&path, edgeplan_files::deployment::write_instance(&instance)).unwrap();
+    let answer = json(&["plan", &path, "--certificate", &bound, "--out", &plan]);
+    let [lower, derived, certified] =
+        ["lower_bound_ns", "rederived_lower_bound", "certified_lower_bound"]
+            .map(|key| answer[key].as_u64().unwrap_or_else(|| panic!("{key}: {answer}")));
+    assert!(derived <= lower && certified * 100 > lower * 98, "{answer}");
+    let output = run(&["check", &path, &plan, "--certificate", &bound]);
+    let told = text(&output.stdout);
+    assert!(output.status.success() && told.contains("no plan is below"), "{told}");
+    // One nanosecond more is refused, and so is the file as one of paths over devices.
+    let written = std::fs::read_to_string(&bound).unwrap();
+    let raised = written.replace(&certified.to_string(), &(certified + 1).to_string());
+    std::fs::write(&bound, raised).unwrap();
+    refused(&["check", &path, &plan, "--certificate", &bound], "its prices prove");
+    std::fs::write(&bound, written.replace("\"hosts\"", "\"certificate\"")).unwrap();
+    refused(&["check", &path, &plan, "--certificate", &bound], "byte_price");
+}
+
+#[test]
 fn a_corrupted_certificate_never_proves_more_than_is_true() {
     let (mut corruptions, mut accepted, mut positive) = (0, 0, 0);
-    for (seed, instance, truth) in certified(0..1_200) {
+    for (seed, instance, truth) in certified(0..1_200, false) {
         let Some(cost) = truth else { continue };
         let certificate = certify(&instance, Climbing::Thorough);
         for mutation in 0..24 {
@@ -221,21 +280,22 @@ fn an_answer_without_a_certificate_is_still_printed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("instance.json").display().to_string();
     let bound = folder.path().join("bound.json").display().to_string();
-    let has_plan =
-        |instance: &Deployment| instance.has_hosts() && brute_force(instance).cost().is_some();
+    let has_plan = |instance: &Deployment| {
+        instance.has_hosts()
+            && uncertified(instance).is_some()
+            && brute_force(instance).cost().is_some()
+    };
     let hosts = (0..100).map(small).find(has_plan).unwrap();
     std::fs::write(&path, edgeplan_files::deployment::write_instance(&hosts)).unwrap();
     let output = run(&["plan", &path, "--certificate", &bound]);
     let told = text(&output.stdout);
     assert_eq!(output.status.code(), Some(1), "{told}");
     assert!(told.contains("optimal"), "{told}");
-    assert!(told.contains("no certificate was written: hosts that have several devices"), "{told}");
-    assert!(told.contains("alone: hosts of several devices"), "{told}");
+    assert!(told.contains("no certificate was written: "), "{told}");
+    assert!(told.contains("hosts of several devices"), "{told}");
     let output = run(&["plan", &path, "--certificate", &bound, "--json"]);
     let answer: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(answer["verdict"], "optimal");
-    assert!(
-        answer["certificate_missing"].as_str().unwrap().contains("hosts that have several devices")
-    );
+    assert!(answer["certificate_missing"].as_str().unwrap().contains("hosts of several devices"));
     assert!(!std::path::Path::new(&bound).exists());
 }

@@ -50,7 +50,7 @@ pub enum Rejected {
 /// A finer scale than 2^-40 is of no use.
 pub(crate) const SCALE_BITS_MAX: u32 = 40;
 /// Remembered devices per device, at most: rows double with each.
-const REMEMBERED_MAX: usize = 16;
+pub(crate) const REMEMBERED_MAX: usize = 16;
 
 /// Checks a certificate and returns what it proves, at least what it claims. `known` is the cost of
 /// a plan that `evaluate()` found feasible, if there is one.
@@ -147,6 +147,10 @@ fn supported(instance: &Deployment) -> Result<(), Rejected> {
     if instance.objective == Objective::Bottleneck {
         return unsupported("a bottleneck cannot be checked");
     }
+    if instance.has_hosts() {
+        // Inside of a host a plan may return to a device, which a visit price would charge for.
+        return unsupported("a path over devices says nothing of hosts of several devices");
+    }
     Ok(())
 }
 
@@ -168,14 +172,19 @@ fn shaped(instance: &Deployment, certificate: &Certificate) -> Result<(), Reject
     if unit.contains(&0) {
         return malformed("a step of 0 bytes");
     }
-    let strange = |(own, set): (usize, &Vec<usize>)| {
-        let repeated = |(at, device): (usize, &usize)| set[..at].contains(device);
-        set.len() > REMEMBERED_MAX
-            || set.iter().any(|&device| device >= devices || device == own)
-            || set.iter().enumerate().any(repeated)
-    };
-    if remembered.iter().enumerate().any(strange) {
+    if is_strange(remembered, REMEMBERED_MAX) {
         return malformed("a device remembers itself, an unknown one, one twice, or more than 16");
     }
     Ok(())
+}
+
+/// Whether one of the sets has a member that is its owner, unknown or repeated, or too many.
+pub(crate) fn is_strange(remembered: &[Vec<usize>], most: usize) -> bool {
+    let strange = |(own, set): (usize, &Vec<usize>)| {
+        let repeated = |(at, other): (usize, &usize)| set[..at].contains(other);
+        set.len() > most
+            || set.iter().any(|&other| other >= remembered.len() || other == own)
+            || set.iter().enumerate().any(repeated)
+    };
+    remembered.iter().enumerate().any(strange)
 }

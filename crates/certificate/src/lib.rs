@@ -40,14 +40,18 @@
 //!
 //! # Limits
 //!
-//! One model, contiguous placement, latency or memory; [`check()`] refuses everything else. What a
+//! One model, contiguous placement, latency or memory, devices that are hosts of their own;
+//! [`check()`] refuses everything else. Other files prove bounds of [hosts](check_hosts) of several
+//! devices, and of [several models, free placement and bottlenecks](check_configurations). What a
 //! certificate asks for is counted before anything is allocated: table values are limited to 2^18
 //! per device and 2^23 in all (128 MiB), operations to 2^32.
 
 mod check;
 mod configurations;
 mod grid;
+mod hosts;
 mod relaxation;
+mod scale;
 mod size;
 
 use edgeplan_problem::Cost;
@@ -58,6 +62,7 @@ pub use check::{Rejected, check};
 pub use configurations::{
     ConfigurationCertificate, MULTIPLIER_BITS, Resource, check_configurations,
 };
+pub use hosts::{HostCertificate, check_hosts};
 
 /// A claim that no plan of an instance costs less, with all that it takes to check it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

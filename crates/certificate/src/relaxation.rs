@@ -1,26 +1,25 @@
 //! The relaxation: one pass over (device, remembered devices, memory left), last layer first.
 
-use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Objective, OptionId};
+use edgeplan_problem::deployment::{Deployment, Model, Objective, OptionId};
 use edgeplan_problem::{Cost, Nanos};
 
 use crate::grid::{Grid, width};
-use crate::{Certificate, LOSS_PARTS, NONE};
-
-/// A number of a path is this at most; more would only make the path dearer.
-const CAP: i128 = 1 << 80;
+use crate::scale::{Scale, id};
+use crate::{Certificate, NONE};
 
 /// The relaxation that a certificate names. Its numbers are allowed.
 pub(crate) struct Relaxation<'a> {
     instance: &'a Deployment,
     model: &'a Model,
+    scale: Scale<'a>,
     certificate: &'a Certificate,
     grids: Vec<Grid>,
     /// `[from * devices + to]`: what a path remembers on `to` after it came from `from`.
     moves: Vec<Move>,
 }
 
-/// What remains of a remembered subset after a move to another device.
-struct Move {
+/// What remains of a remembered subset after a move to another device, or host.
+pub(crate) struct Move {
     /// The bit of that device among what is remembered: where it is set, the move is forbidden.
     forbidden: usize,
     /// What is remembered for certain: where the path came from.
@@ -48,7 +47,8 @@ impl<'a> Relaxation<'a> {
         let grids = grids.collect();
         let pairs = (0..devices).flat_map(|from| (0..devices).map(move |to| (from, to)));
         let moves = pairs.map(|(from, to)| Move::new(&certificate.remembered, from, to)).collect();
-        Self { instance, model, certificate, grids, moves }
+        let scale = Scale::new(instance, certificate.scale_bits);
+        Self { instance, model, scale, certificate, grids, moves }
     }
 
     /// No plan costs less.
@@ -65,54 +65,9 @@ impl<'a> Relaxation<'a> {
         if least >= NONE {
             return Cost::MAX;
         }
-        let unit = 1i128 << self.certificate.scale_bits;
-        let bound = least - self.budget();
-        // Costs are whole: rounded up.
-        let whole = bound.div_euclid(unit) + i128::from(bound.rem_euclid(unit) > 0);
-        match whole > self.most() {
-            true => Cost::MAX,
-            false => Cost(u64::try_from(whole.max(0)).unwrap_or(u64::MAX)),
-        }
-    }
-
-    /// No plan costs more: a bound above it says that there is none.
-    fn most(&self) -> i128 {
-        let (model, wide) = (self.model, |number: u64| i128::from(number));
-        let layers = model.layers.iter();
-        if self.instance.objective == Objective::Memory {
-            let tied = wide(model.shared.iter().map(|bytes| bytes.0).max().unwrap_or(0));
-            let stored = layers.map(|layer| {
-                let own = layer.options.iter().map(|option| option.bytes.0).max();
-                wide(own.unwrap_or(0)) + wide(layer.kv.0) + tied
-            });
-            let fixed = self.instance.devices.iter();
-            let fixed = fixed.map(|device| wide(device.overhead.0) + wide(model.activation.0));
-            return stored.sum::<i128>() + fixed.sum::<i128>();
-        }
-        let longest = |times: &mut dyn Iterator<Item = &Option<Nanos>>| {
-            wide(times.flatten().map(|time| time.0).max().unwrap_or(0))
-        };
-        let sent = longest(&mut model.messages.iter().flat_map(|message| &message.time));
-        let computed = layers.map(|layer| {
-            longest(&mut layer.options.iter().flat_map(|option| &option.compute)) + sent
-        });
-        // The ways in and out are one message more than layers.
-        (computed.sum::<i128>() + sent) * i128::from(model.weight)
-    }
-
-    /// The prices of all that is allowed, rounded up. No plan loses more than the worst options do.
-    fn budget(&self) -> i128 {
-        let visits =
-            self.certificate.visit_price.iter().map(|&price| i128::from(price)).sum::<i128>();
-        let worst = self.model.layers.iter().map(|layer| {
-            let losses = layer.options.iter().map(|option| u128::from(option.loss.0));
-            losses.max().unwrap_or(0)
-        });
-        let worst: u128 = worst.sum();
-        let most = self.model.loss_max.map_or(worst, |max| worst.min(max.0.into()));
-        // Below 2^62 * 2^64 / 2^20: no checked instance loses 2^62.
-        let loss = (most * u128::from(self.certificate.loss_price)).div_ceil(LOSS_PARTS.into());
-        visits + i128::try_from(loss).unwrap_or(NONE)
+        let visits = self.certificate.visit_price.iter().map(|&price| i128::from(price));
+        let loss = self.scale.allowed_loss(self.certificate.loss_price);
+        self.scale.bound(least, visits.sum::<i128>() + loss)
     }
 
     /// A table as it is after the last layer: of the right size, and nothing in it.
@@ -144,7 +99,7 @@ impl<'a> Relaxation<'a> {
             let hops = if last { Vec::new() } else { self.hops(layer, device) };
             for (subset, row) in rows.iter_mut().enumerate() {
                 let away = match last {
-                    true => self.leave(device),
+                    true => self.scale.leave(device),
                     false => self.away(device, subset, &hops, &table.arriving),
                 };
                 *row = after(row, grid.first(layer), away, &stays);
@@ -194,15 +149,12 @@ impl<'a> Relaxation<'a> {
         let priced = move |option: OptionId| {
             let time = self.model.compute(layer, id(device), option)?;
             let spec = &self.model.layers[layer];
-            let stored = &spec.options[option.index()];
-            let bytes = stored.bytes + spec.kv;
+            let bytes = spec.options[option.index()].bytes + spec.kv;
             let cost = match self.instance.objective {
-                Objective::Memory => self.scaled(bytes.0.into()),
-                Objective::Latency | Objective::Bottleneck => self.timed(time),
+                Objective::Memory => self.scale.scaled(bytes.0.into()),
+                Objective::Latency | Objective::Bottleneck => self.scale.timed(time),
             };
-            // Two numbers below 2^64, rounded down.
-            let loss = u128::from(stored.loss.0) * u128::from(self.certificate.loss_price);
-            let loss = capped(loss / u128::from(LOSS_PARTS));
+            let loss = self.scale.lost(layer, option, self.certificate.loss_price);
             room.is_some_and(|room| bytes <= room).then_some((cost + loss, bytes.0))
         };
         self.model.option_ids(layer).filter_map(priced)
@@ -214,33 +166,15 @@ impl<'a> Relaxation<'a> {
         let time = time?;
         let fixed = self.instance.devices[device].overhead + self.model.activation;
         let cost = match self.instance.objective {
-            Objective::Memory => self.scaled(fixed.0.into()),
-            Objective::Latency | Objective::Bottleneck => self.timed(time),
+            Objective::Memory => self.scale.scaled(fixed.0.into()),
+            Objective::Latency | Objective::Bottleneck => self.scale.timed(time),
         };
         Some(cost + i128::from(self.certificate.visit_price[device]))
-    }
-
-    /// Cost of the way back to the source.
-    fn leave(&self, device: usize) -> i128 {
-        match (self.instance.leave(self.model, id(device)), self.instance.objective) {
-            (None, _) => NONE,
-            (Some(_), Objective::Memory) => 0,
-            (Some(time), Objective::Latency | Objective::Bottleneck) => self.timed(time),
-        }
-    }
-
-    fn timed(&self, time: Nanos) -> i128 {
-        self.scaled(u128::from(time.0) * u128::from(self.model.weight))
-    }
-
-    /// A cost below 2^96 in scaled units; scales are below 2^41.
-    fn scaled(&self, cost: u128) -> i128 {
-        capped(cost.min(1 << 80) << self.certificate.scale_bits)
     }
 }
 
 impl Move {
-    fn new(remembered: &[Vec<usize>], from: usize, to: usize) -> Self {
+    pub(crate) fn new(remembered: &[Vec<usize>], from: usize, to: usize) -> Self {
         let bit = |set: &[usize], device: usize| set.iter().position(|&other| other == device);
         let flag = |position: Option<usize>| position.map_or(0, |bit| 1 << bit);
         let (known, wanted) = (&remembered[from], &remembered[to]);
@@ -256,7 +190,7 @@ impl Move {
     }
 
     /// What is remembered after the move; none if it is forbidden.
-    fn after(&self, subset: usize) -> Option<usize> {
+    pub(crate) fn after(&self, subset: usize) -> Option<usize> {
         let kept = self.carried.iter().filter(|&&(before, _)| subset & before != 0);
         (subset & self.forbidden == 0).then(|| kept.fold(self.left, |after, &(_, bit)| after | bit))
     }
@@ -284,12 +218,4 @@ fn after(next: &[i128], first: usize, away: i128, stays: &[(i128, i128)]) -> Vec
     }
     row.iter_mut().for_each(|value| *value = (*value).min(NONE));
     row
-}
-
-pub(crate) fn capped(number: u128) -> i128 {
-    i128::try_from(number).unwrap_or(CAP).min(CAP)
-}
-
-fn id(device: usize) -> DeviceId {
-    DeviceId(device as u16)
 }

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use edgeplan_certificate::{
-    Certificate, ConfigurationCertificate, Rejected, check, check_configurations,
+    Certificate, ConfigurationCertificate, HostCertificate, Rejected, check, check_configurations,
+    check_hosts,
 };
 use edgeplan_files::deployment::fingerprint;
 use edgeplan_files::{InputError, check_schema, parse_json, read_text};
@@ -18,7 +19,8 @@ use crate::answer::{Phase, Progress};
 
 const SCHEMA: &str = "edgeplan-certificate/1";
 
-/// A certificate as a file: JSON with these keys. It has either `certificate` or `configurations`.
+/// A certificate as a file: JSON with these keys. It has one of `certificate`, `hosts` and
+/// `configurations`.
 ///
 /// See [`certify`] for an example.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
@@ -31,6 +33,9 @@ pub struct CertificateFile {
     /// The claim, with all that it takes to check it: of one model in contiguous placement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     certificate: Option<Certificate>,
+    /// The claim, with all that it takes to check it: of one model on hosts of several devices.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hosts: Option<HostCertificate>,
     /// The claim, with all that it takes to check it: of several models, free placement or a
     /// bottleneck.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,6 +47,8 @@ pub struct CertificateFile {
 pub(crate) enum Proof {
     /// The shortest path of one model.
     Paths(Certificate),
+    /// The shortest path of one model over hosts.
+    Hosts(HostCertificate),
     /// The cheapest contents of devices.
     Configurations(ConfigurationCertificate),
 }
@@ -60,6 +67,10 @@ impl Proof {
     ) -> Result<Self, String> {
         let mut silent = Silent;
         let mut run = Run::new(deployment, limits, &mut silent);
+        if deployment.has_hosts() {
+            let proof = ChainSearch::default().certify_hosts(&mut run, known);
+            return proof.map(Self::Hosts).map_err(|error| error.to_string());
+        }
         if uncertified(deployment).is_none() {
             let proof = ChainSearch::default().certify(&mut run, climbing);
             return proof.map(Self::Paths).map_err(|error| error.to_string());
@@ -79,6 +90,7 @@ impl Proof {
     ) -> Result<Cost, Rejected> {
         match self {
             Self::Paths(certificate) => check(deployment, certificate, known),
+            Self::Hosts(certificate) => check_hosts(deployment, certificate, known),
             Self::Configurations(certificate) => {
                 check_configurations(deployment, certificate, known)
             }
@@ -89,6 +101,7 @@ impl Proof {
     pub(crate) fn claiming(self, lower_bound: Cost) -> Self {
         match self {
             Self::Paths(certificate) => Self::Paths(Certificate { lower_bound, ..certificate }),
+            Self::Hosts(certificate) => Self::Hosts(HostCertificate { lower_bound, ..certificate }),
             Self::Configurations(certificate) => {
                 Self::Configurations(ConfigurationCertificate { lower_bound, ..certificate })
             }
@@ -141,15 +154,21 @@ pub fn certify(
     let (proof, bound) = proof
         .proven(deployment, known)
         .map_err(|rejected| format!("the checker refuses it: {rejected}"))?;
-    let (certificate, configurations) = match proof {
-        Proof::Paths(certificate) => (Some(certificate), None),
-        Proof::Configurations(certificate) => (None, Some(certificate)),
-    };
     let instance = fingerprint(deployment);
-    Ok((CertificateFile { schema: SCHEMA.into(), instance, certificate, configurations }, bound))
+    Ok((CertificateFile::of(instance, proof), bound))
 }
 
 impl CertificateFile {
+    fn of(instance: String, proof: Proof) -> Self {
+        let schema = SCHEMA.into();
+        let empty = Self { schema, instance, certificate: None, hosts: None, configurations: None };
+        match proof {
+            Proof::Paths(proof) => Self { certificate: Some(proof), ..empty },
+            Proof::Hosts(proof) => Self { hosts: Some(proof), ..empty },
+            Proof::Configurations(proof) => Self { configurations: Some(proof), ..empty },
+        }
+    }
+
     /// Reads a certificate file.
     ///
     /// See [`certify`] for an example.
@@ -169,8 +188,10 @@ impl CertificateFile {
     pub fn parse(file: &str, text: &str) -> Result<Self, InputError> {
         let parsed: Self = parse_json(file, text)?;
         check_schema(file, &parsed.schema, SCHEMA)?;
-        if parsed.certificate.is_some() == parsed.configurations.is_some() {
-            let problem = "either this key or `configurations` is needed, and not both";
+        let Self { certificate, hosts, configurations, .. } = &parsed;
+        let given = [certificate.is_some(), hosts.is_some(), configurations.is_some()];
+        if given.into_iter().filter(|&given| given).count() != 1 {
+            let problem = "one of this key, `hosts` and `configurations` is needed, and no other";
             return Err(InputError::key(file, "certificate", problem));
         }
         Ok(parsed)
@@ -194,12 +215,14 @@ impl CertificateFile {
             let problem = format!("`{}`; `{expected}` is expected", self.instance);
             return Err(InputError::key(file, "instance", problem));
         }
-        let (key, checked) = match (&self.certificate, &self.configurations) {
-            (Some(certificate), _) => ("certificate", check(deployment, certificate, known)),
-            (None, Some(certificate)) => {
-                ("configurations", check_configurations(deployment, certificate, known))
-            }
-            (None, None) => return Err(InputError::key(file, "certificate", "is missing")),
+        let (key, checked) = if let Some(certificate) = &self.certificate {
+            ("certificate", check(deployment, certificate, known))
+        } else if let Some(certificate) = &self.hosts {
+            ("hosts", check_hosts(deployment, certificate, known))
+        } else if let Some(certificate) = &self.configurations {
+            ("configurations", check_configurations(deployment, certificate, known))
+        } else {
+            return Err(InputError::key(file, "certificate", "is missing"));
         };
         checked.map_err(|rejected| InputError::key(file, key, rejected.to_string()))
     }

@@ -56,23 +56,19 @@ impl Rederived {
         let started = Instant::now();
         let mut rederived =
             Self { derived: Ok(Cost::ZERO), claimed, withdrawn: None, elapsed: Duration::ZERO };
-        rederived.derived = if deployment.has_hosts() {
-            Err("hosts of several devices, and blocks in parts, have no certificate".to_owned())
-        } else {
-            progress.phase(Phase::Rederiving);
-            let limits = Limits { time: Some(time(task.limits)), ..task.limits };
-            let proof = Proof::of(deployment, limits, Climbing::Brief(cost), cost);
-            proof.and_then(|proof| {
-                derive(proof, deployment, cost).or_else(|refusal| {
-                    let (verdict, derived) = settled(&refusal, cost, task.solver(deployment).name);
-                    if let Some(verdict) = verdict {
-                        rederived.withdrawn = Some(refusal.to_string());
-                        outcome.verdict = verdict;
-                    }
-                    derived
-                })
+        progress.phase(Phase::Rederiving);
+        let limits = Limits { time: Some(time(task.limits)), ..task.limits };
+        let proof = Proof::of(deployment, limits, Climbing::Brief(cost), cost);
+        rederived.derived = proof.and_then(|proof| {
+            derive(proof, deployment, cost).or_else(|refusal| {
+                let (verdict, derived) = settled(&refusal, cost, task.solver(deployment).name);
+                if let Some(verdict) = verdict {
+                    rederived.withdrawn = Some(refusal.to_string());
+                    outcome.verdict = verdict;
+                }
+                derived
             })
-        };
+        });
         if rederived.derived == Ok(Cost::ZERO) && claimed > Cost::ZERO {
             rederived.derived =
                 Err("the checker's relaxation shows nothing in so short a time".into());
@@ -134,7 +130,9 @@ fn time(limits: Limits<'_>) -> Duration {
 fn derive(proof: Proof, deployment: &Deployment, cost: Option<Cost>) -> Result<Cost, Rejected> {
     match proof {
         Proof::Paths(_) => proof.check(deployment, cost),
-        Proof::Configurations(_) => proof.proven(deployment, cost).map(|(_, bound)| bound),
+        Proof::Hosts(_) | Proof::Configurations(_) => {
+            proof.proven(deployment, cost).map(|(_, bound)| bound)
+        }
     }
 }
 

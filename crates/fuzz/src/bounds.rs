@@ -2,11 +2,12 @@
 
 use arbitrary::{Result, Unstructured};
 use edgeplan_certificate::{
-    Certificate, ConfigurationCertificate, Resource, check, check_configurations,
+    Certificate, ConfigurationCertificate, HostCertificate, Resource, check, check_configurations,
+    check_hosts,
 };
 use edgeplan_families::{Random, random};
 use edgeplan_files::deployment::{PlanFile, read_instance, write_instance};
-use edgeplan_problem::deployment::{Deployment, DeviceId, Objective, Placement};
+use edgeplan_problem::deployment::{Deployment, DeviceId, HostId, Objective, Placement};
 use edgeplan_problem::{Bytes, Cost, Loss, Nanos, Problem as _};
 
 use crate::samples;
@@ -105,6 +106,45 @@ fn claim(noise: &mut Unstructured<'_>, instance: &Deployment) -> Result<Certific
     })
 }
 
+/// Groups devices to hosts and layers to blocks.
+fn grouped(noise: &mut Unstructured<'_>, instance: &mut Deployment) -> Result<()> {
+    instance.objective = Objective::Latency;
+    instance.placement = Placement::Contiguous;
+    instance.hosts = vec!["pc".into(), "server".into()];
+    for device in &mut instance.devices {
+        let host = noise.int_in_range(0..=2)?;
+        device.host = (host < 2).then_some(HostId(host));
+    }
+    for layer in instance.models[0].layers.iter_mut().skip(1) {
+        layer.joined = noise.ratio(1, 3)?;
+    }
+    Ok(())
+}
+
+/// The certificate over hosts that the rest of the input is for an instance.
+fn over_hosts(noise: &mut Unstructured<'_>, instance: &Deployment) -> Result<HostCertificate> {
+    let numbers = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
+        (0..count).map(|_| number(noise)).collect()
+    };
+    let hosts = instance.host_by_device().iter().max().map_or(0, |last| last + 1);
+    let mut remembered = vec![Vec::new(); hosts];
+    for set in &mut remembered {
+        for host in 0..hosts {
+            if noise.ratio(1, 3)? {
+                set.push(host);
+            }
+        }
+    }
+    Ok(HostCertificate {
+        lower_bound: Cost(number(noise)?),
+        scale_bits: noise.int_in_range(0..=41)?,
+        loss_price: number(noise)?,
+        byte_price: numbers(noise, instance.devices.len())?,
+        visit_price: numbers(noise, hosts)?,
+        remembered,
+    })
+}
+
 /// The certificate over configurations that the rest of the input is for an instance.
 fn configurations(
     noise: &mut Unstructured<'_>,
@@ -176,6 +216,19 @@ pub(crate) fn certificate(bytes: &[u8]) {
     let Ok(drawn) = instance(&mut noise) else { return };
     let Ok(claim) = claim(&mut noise, &drawn) else { return };
     if let Ok(bound) = check(&drawn, &claim, None) {
+        holds(&drawn, claim.lower_bound, bound);
+    }
+}
+
+/// The same over hosts.
+pub(crate) fn host_certificate(bytes: &[u8]) {
+    let mut noise = Unstructured::new(bytes);
+    let Ok(mut drawn) = instance(&mut noise) else { return };
+    if grouped(&mut noise, &mut drawn).is_err() {
+        return;
+    }
+    let Ok(claim) = over_hosts(&mut noise, &drawn) else { return };
+    if let Ok(bound) = check_hosts(&drawn, &claim, None) {
         holds(&drawn, claim.lower_bound, bound);
     }
 }

@@ -1,7 +1,7 @@
 //! Files of what is composed of solvers: suites, services, certificates.
 
 use edgeplan::CertificateFile;
-use edgeplan_certificate::{Certificate, ConfigurationCertificate, Resource};
+use edgeplan_certificate::{Certificate, ConfigurationCertificate, HostCertificate, Resource};
 use edgeplan_files::deployment::fingerprint;
 use edgeplan_harness::registry::ALL;
 use edgeplan_harness::suite::Suite;
@@ -70,6 +70,14 @@ pub(crate) fn certificate_file_seeds() -> Vec<Vec<u8>> {
         unit: vec![1 << 20, 1 << 21],
         reference: vec![vec![1 << 22; layers], vec![0; layers]],
     };
+    let hosts = HostCertificate {
+        lower_bound: Cost(0),
+        scale_bits: 4,
+        loss_price: 3,
+        byte_price: vec![5, 7],
+        visit_price: vec![1, 2],
+        remembered: vec![vec![1], vec![]],
+    };
     let places = vec![vec![vec![-3_i64; 2]; layers]];
     let configurations = ConfigurationCertificate {
         lower_bound: Cost(0),
@@ -94,6 +102,7 @@ pub(crate) fn certificate_file_seeds() -> Vec<Vec<u8>> {
     };
     vec![
         file("certificate", serde_json::json!(certificate)),
+        file("hosts", serde_json::json!(hosts)),
         file("configurations", serde_json::json!(configurations)),
     ]
 }

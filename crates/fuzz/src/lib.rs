@@ -145,6 +145,12 @@ pub const TARGETS: &[Target] = &[
         seeds: bounds::noise,
     },
     Target {
+        name: "host-certificate",
+        about: "certificates over hosts, of any numbers, against brute force",
+        run: bounds::host_certificate,
+        seeds: bounds::noise,
+    },
+    Target {
         name: "configuration-certificate",
         about: "certificates over configurations, of any numbers, against brute force",
         run: bounds::configuration_certificate,

@@ -1,6 +1,6 @@
 //! A certificate of the root relaxation's bound, for a checker that shares no code with this crate.
 
-use edgeplan_certificate::{Certificate, LOSS_PARTS};
+use edgeplan_certificate::{Certificate, HostCertificate, LOSS_PARTS};
 use edgeplan_problem::deployment::{Deployment, Objective, Placement};
 use edgeplan_problem::{Cost, Run, SolverError, Stop};
 
@@ -13,6 +13,7 @@ use crate::dual::relaxation::Relaxation;
 use crate::dual::state::DualState;
 use crate::dual::ticks::Ticks;
 use crate::effort::DualRound;
+use crate::hosts;
 use crate::solver::ChainSearch;
 use crate::tuning::TUNING;
 
@@ -30,16 +31,17 @@ pub enum Climbing {
     Brief(Option<Cost>),
 }
 
-/// Why an instance has no certificate; none if it has one.
+/// Why an instance has no certificate of one model's paths, over devices or over hosts; none if it
+/// has one.
 pub fn uncertified(instance: &Deployment) -> Option<&'static str> {
-    if instance.objective == Objective::Bottleneck {
-        return Some("a bottleneck has no certificate");
-    }
     if instance.devices.len() > DEVICES_MAX {
         return Some("so many devices have no certificate");
     }
     if instance.has_hosts() {
-        return Some("hosts of several devices, and blocks in parts, have no certificate");
+        return hosts::certify::uncertified(instance);
+    }
+    if instance.objective == Objective::Bottleneck {
+        return Some("a bottleneck has no certificate");
     }
     let one = instance.models.len() == 1 && instance.placement == Placement::Contiguous;
     (!one).then_some("only one model in contiguous placement has a certificate")
@@ -51,16 +53,14 @@ impl ChainSearch {
     /// holds.
     ///
     /// # Errors
-    /// When the instance has several models, is free, or minimises the bottleneck; when a limit is
-    /// reached before the first climb ends.
+    /// When the instance has several models, hosts of several devices, is free, or minimises the
+    /// bottleneck; when a limit is reached before the first climb ends.
     pub fn certify(
         &self,
         run: &mut Run<'_, Deployment>,
         climbing: Climbing,
     ) -> Result<Certificate, SolverError> {
-        if let Some(reason) = uncertified(run.problem()) {
-            return Err(SolverError::Engine(reason.into()));
-        }
+        supported(run.problem(), false)?;
         let chain = &whole(run.problem());
         let (rounds, limit): (&[DualRound], f64) = match climbing {
             // A bound above every plan's cost proves that there is none.
@@ -95,6 +95,32 @@ impl ChainSearch {
         }
         best.ok_or(SolverError::Stopped(Stop::Steps))
     }
+
+    /// The same of one model on hosts of several devices: climbs as far as time allows, or until
+    /// the cost of a known plan is shown. The claim is what the checker says that it proves.
+    ///
+    /// # Errors
+    /// When the instance has several models, no such hosts, is free, or minimises anything but a
+    /// latency; what the checker refuses.
+    pub fn certify_hosts(
+        &self,
+        run: &mut Run<'_, Deployment>,
+        known: Option<Cost>,
+    ) -> Result<HostCertificate, SolverError> {
+        supported(run.problem(), true)?;
+        let certified = hosts::certify::certify(run, known);
+        certified.map_err(|refused| SolverError::Engine(refused.to_string()))
+    }
+}
+
+/// Whether there are such certificates of an instance, with hosts of several devices or without.
+fn supported(instance: &Deployment, of_hosts: bool) -> Result<(), SolverError> {
+    let other = match (of_hosts, instance.has_hosts()) {
+        (true, false) => Some("every device is a host of its own"),
+        (false, true) => Some("hosts of several devices have another certificate"),
+        _ => uncertified(instance),
+    };
+    other.map_or(Ok(()), |reason| Err(SolverError::Engine(reason.into())))
 }
 
 /// The chain without the limits that the checker does not know: its plans are at least as many.

@@ -5,7 +5,7 @@ use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Objective, Optio
 
 use super::{ConfigurationCertificate, MULTIPLIER_BITS, Resource, contents, ways};
 use crate::check::{SCALE_BITS_MAX, not_above};
-use crate::relaxation::capped;
+use crate::scale::capped;
 use crate::size::{WORK_MAX, within};
 use crate::{NONE, Rejected};
 

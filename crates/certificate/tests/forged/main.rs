@@ -3,5 +3,6 @@
 
 mod configurations;
 mod draw;
+mod hosts;
 mod paths;
 mod seen;

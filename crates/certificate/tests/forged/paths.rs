@@ -113,7 +113,7 @@ impl Draw {
         certificate
     }
 
-    fn others(&mut self, own: usize, devices: usize) -> Vec<usize> {
+    pub(super) fn others(&mut self, own: usize, devices: usize) -> Vec<usize> {
         (0..devices).filter(|&other| other != own && self.chance(50)).collect()
     }
 

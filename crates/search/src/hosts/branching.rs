@@ -42,6 +42,40 @@ pub(super) struct Origin {
     bound: f64,
 }
 
+/// Where plans like one lie.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) enum Near {
+    /// By layer: on that host, or on one that is so few layers away.
+    Hosts(Vec<usize>),
+    /// By layer: on that device, in any option.
+    Devices(Vec<usize>),
+}
+
+impl Near {
+    /// On one host borders between devices are everywhere: of four open questions of one host two
+    /// were proven with the devices of the best plan kept, and none with devices two or four layers
+    /// away.
+    pub(super) fn of(network: &Network<'_>, plan: &[Assignment]) -> Self {
+        let devices = plan.iter().map(|at| at.device.index());
+        match network.hosts() {
+            1 => Self::Devices(devices.collect()),
+            _ => Self::Hosts(devices.map(|device| network.host[device]).collect()),
+        }
+    }
+
+    fn holds(&self, network: &Network<'_>, layer: usize, device: usize) -> bool {
+        match self {
+            Self::Devices(devices) => devices[layer] == device,
+            Self::Hosts(hosts) => {
+                let reach = TUNING.hosts.near_layers;
+                let from = layer.saturating_sub(reach);
+                let around = &hosts[from..(layer + reach + 1).min(hosts.len())];
+                around.contains(&network.host[device])
+            }
+        }
+    }
+}
+
 /// What splitting counts has gained so far: the rise of the bound for a whole layer.
 #[derive(Debug, Default)]
 pub(super) struct Gains {
@@ -105,18 +139,14 @@ impl Node {
         }
     }
 
-    /// Those plans of it whose layers lie where these hosts are, or are near.
-    pub(super) fn near(&self, network: &Network<'_>, hosts: &[usize]) -> Self {
-        let reach = TUNING.hosts.near_layers;
+    /// Those plans of it that are near a place.
+    pub(super) fn near(&self, network: &Network<'_>, near: &Near) -> Self {
         let mut barred = Vec::with_capacity(network.amounts.len());
-        for (layer, _) in hosts.iter().enumerate() {
-            let from = layer.saturating_sub(reach);
-            let around = &hosts[from..(layer + reach + 1).min(hosts.len())];
+        for layer in 0..network.chain.layers {
             for device in 0..network.chain.devices {
                 let place = network.chain.at(layer, device);
                 let choices = network.chain.choices[place].len();
-                let is_far = !around.contains(&network.host[device]);
-                barred.extend(std::iter::repeat_n(is_far, choices));
+                barred.extend(std::iter::repeat_n(!near.holds(network, layer, device), choices));
             }
         }
         Self { barred: Some(barred.into()), ..self.clone() }

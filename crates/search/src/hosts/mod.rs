@@ -10,6 +10,7 @@
 
 mod average;
 mod branching;
+pub(crate) mod certify;
 mod dual;
 mod master;
 mod moves;
@@ -30,7 +31,7 @@ use crate::chain::Chain;
 use crate::joint_bounds::JointSearch;
 use crate::solver::ChainSearch;
 use crate::tuning::TUNING;
-use branching::{Gains, Node};
+use branching::{Gains, Near, Node};
 use dual::{Ascent, Solved};
 use network::Network;
 use rounding::Rounding;
@@ -87,8 +88,8 @@ struct HostSearch<'a> {
 struct Learned<'a> {
     rounding: Rounding<'a>,
     gains: Gains,
-    /// Hosts by layer, near which it was looked for plans.
-    near: FxHashSet<Vec<usize>>,
+    /// Where it was looked for plans.
+    near: FxHashSet<Near>,
     /// Nodes of those searches, and of the proof.
     near_nodes: u32,
     nodes: u32,
@@ -117,9 +118,7 @@ impl HostSearch<'_> {
         for _ in 0..nodes_max.unwrap_or(usize::MAX) {
             learned.nodes += 1;
             let mut children = self.solve(run, &mut learned, node)?.unwrap_or_default();
-            if network.hosts() > 1 {
-                self.improve(run, &mut learned)?;
-            }
+            self.improve(run, &mut learned)?;
             // Down to a plan first, on the side that the mixture is nearer to.
             if let Some(first) = children.pop() {
                 for node in children {
@@ -150,30 +149,29 @@ impl HostSearch<'_> {
         while let Some((plan, _)) = run.best()
             && learned.near_nodes <= learned.nodes + TUNING.hosts.near_nodes
         {
-            let hosts = plan.models[0].iter().map(|at| network.host[at.device.index()]).collect();
-            if !self.look_near(run, learned, hosts)? {
+            if !self.look_near(run, learned, Near::of(network, &plan.models[0]))? {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Looks for plans whose layers lie on these hosts, but for some blocks at
-    /// its borders; whether it has, which is once for each order of hosts and borders.
+    /// Looks for plans near a place; whether it has, which is once for each.
     ///
-    /// Where the hosts are decided, nearly, relaxed paths are nearly plans.
+    /// Where hosts, or devices, are decided, nearly, relaxed paths are nearly plans.
     fn look_near(
         &self,
         run: &mut Run<'_, Deployment>,
         learned: &mut Learned<'_>,
-        hosts: Vec<usize>,
+        near: Near,
     ) -> Result<bool, Stop> {
         let network = learned.rounding.network;
-        if !learned.near.insert(hosts.clone()) {
+        let root = Node::root(network).near(network, &near);
+        if !learned.near.insert(near) {
             return Ok(false);
         }
         let part = HostSearch { chain: self.chain, goal: self.goal.of_a_part() };
-        let mut open = vec![Node::root(network).near(network, &hosts)];
+        let mut open = vec![root];
         for _ in 0..TUNING.hosts.near_nodes {
             let Some(node) = open.pop() else { break };
             learned.near_nodes += 1;

@@ -230,7 +230,7 @@ pub(super) fn cases(instance: &Deployment) -> Option<Vec<Chain>> {
 
 /// Prices may be so many powers of two larger than the dearest plan: a host that could be entered
 /// again before every block is not, at such a price.
-const PRICE_BITS: i32 = 8;
+pub(super) const PRICE_BITS: i32 = 8;
 
 /// The name of a device as plans have it.
 pub(super) fn id(device: usize) -> DeviceId {
