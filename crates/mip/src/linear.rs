@@ -1,5 +1,6 @@
 //! A linear program that grows by columns and is solved again and again, from the basis before: the
 //! master of a column generation.
+#![expect(unsafe_code, reason = "the highs crate neither reads a basis nor deletes columns")]
 
 use std::time::{Duration, Instant};
 
@@ -97,6 +98,19 @@ impl LinearProgram {
         Ok(())
     }
 
+    /// Takes columns out, but for those of the basis, so that the next run starts from there; by
+    /// column whether it is left. Those that are left keep their order.
+    ///
+    /// # Errors
+    /// [`EngineError::Refused`] if HiGHS does not do it.
+    pub fn remove(&mut self, unwanted: &[bool]) -> Result<Vec<bool>, EngineError> {
+        let model = self.model.as_mut().ok_or_else(broken)?;
+        let is_left = remove_nonbasic(model, unwanted, self.rows.len())?;
+        // A column is its number.
+        self.columns.truncate(is_left.iter().filter(|&&is_left| is_left).count());
+        Ok(is_left)
+    }
+
     /// Solves it; none if HiGHS ends without an optimum, within the time or at all.
     ///
     /// # Errors
@@ -122,6 +136,38 @@ impl LinearProgram {
         });
         self.model = Some(solved.into());
         Ok(optimum)
+    }
+}
+
+/// Deletes the unwanted columns that are not of the basis; by column whether it is left.
+fn remove_nonbasic(
+    model: &mut Model,
+    unwanted: &[bool],
+    rows: usize,
+) -> Result<Vec<bool>, EngineError> {
+    let mut columns = vec![0; unwanted.len()];
+    let mut of_rows = vec![0; rows];
+    // SAFETY: `model` is a live HiGHS instance with as many columns and rows as the lists have
+    // entries; HiGHS writes a status to each.
+    let status = unsafe {
+        highs_sys::Highs_getBasis(model.as_ptr(), columns.as_mut_ptr(), of_rows.as_mut_ptr())
+    };
+    if status != highs_sys::STATUS_OK {
+        return Err(refused("the basis"));
+    }
+    let is_basic = |status: &i32| *status == highs_sys::kHighsBasisStatusBasic;
+    let mut mask: Vec<i32> = columns
+        .iter()
+        .zip(unwanted)
+        .map(|(status, &unwanted)| i32::from(unwanted && !is_basic(status)))
+        .collect();
+    let is_left = mask.iter().map(|&out| out == 0).collect();
+    // SAFETY: the mask has an entry for each column, which HiGHS replaces by a number.
+    let status =
+        unsafe { highs_sys::Highs_deleteColsByMask(model.as_mut_ptr(), mask.as_mut_ptr()) };
+    match status == highs_sys::STATUS_OK {
+        true => Ok(is_left),
+        false => Err(refused("to delete columns")),
     }
 }
 
@@ -151,6 +197,27 @@ mod tests {
         let third = program.optimum(None).expect("solved").expect("an optimum");
         assert_eq!((third.objective, &third.values[..]), (3.0, &[0.5, 1.5][..]));
         assert_eq!(program.columns(), 2);
+    }
+
+    #[test]
+    fn what_is_not_basic_is_removed_and_the_rest_keeps_its_optimum() {
+        let mut program = LinearProgram::new(&[(2.0, f64::INFINITY)], 1).expect("rows");
+        for cost in [5.0, 1.0, 4.0, 3.0] {
+            program.add(cost, 1.5, &[(0, 1.0)]).expect("a column");
+        }
+        let before = program.optimum(None).expect("solved").expect("an optimum");
+        assert_eq!((before.objective, &before.values[..]), (3.0, &[0.0, 1.5, 0.0, 0.5][..]));
+        // The last one is basic.
+        let left = program.remove(&[true, false, false, true]).expect("removed");
+        assert_eq!((left, program.columns()), (vec![false, true, true, true], 3));
+        let after = program.optimum(None).expect("solved").expect("an optimum");
+        assert_eq!((after.objective, &after.values[..]), (3.0, &[1.5, 0.0, 0.5][..]));
+        program.limit(2, 0.0).expect("a bound");
+        let without = program.optimum(None).expect("solved").expect("an optimum");
+        assert_eq!(without.values, [1.5, 0.5, 0.0]);
+        assert_eq!(program.add(0.5, 1.0, &[(0, 1.0)]), Ok(3));
+        let more = program.optimum(None).expect("solved").expect("an optimum");
+        assert_eq!(more.values, [1.0, 0.0, 0.0, 1.0]);
     }
 
     #[test]

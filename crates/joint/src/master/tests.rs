@@ -116,3 +116,42 @@ fn columns_are_added_once_and_closed_ones_opened_again() {
     // Without the other columns the model is nowhere.
     assert!(master.optimum(None).expect("HiGHS answers").expect("an optimum").misses);
 }
+
+/// What has no share is taken out without a change of the optimum, and comes back when it is found
+/// again.
+#[test]
+fn unused_configurations_leave_and_come_back() {
+    let mut purged = 0;
+    for deployment in questions().iter().filter(|one| one.objective == Objective::Bottleneck) {
+        let question = Question::new(deployment);
+        let mut master = full(&question, true);
+        let columns = master.columns.len();
+        let (domain, ceilings) = (question.whole(), Ceilings::new(&question, u64::MAX));
+        master.focus(&domain, &ceilings).expect("HiGHS takes it");
+        let before = master.optimum(None).expect("HiGHS answers").expect("an optimum");
+        master.purge(0).expect("HiGHS takes it");
+        assert_eq!(master.columns.len(), columns, "all are new");
+        master.solutions += UNUSED_MAX + 1;
+        master.purge(0).expect("HiGHS takes it");
+        let left = master.columns.len();
+        assert_eq!((left, left), (master.open.len(), master.used.len()));
+        assert_eq!(left, master.program.columns());
+        let near = |mixture: &Mixture| {
+            (mixture.objective - before.objective).abs() <= 1e-6 * before.objective.abs().max(1.0)
+        };
+        let after = master.optimum(None).expect("HiGHS answers").expect("an optimum");
+        assert!(near(&after), "{} of {}", after.objective, before.objective);
+        let again = full(&question, true);
+        for column in &again.columns {
+            if let Column::Configuration(configuration) = column {
+                master.add_configuration(configuration).expect("HiGHS takes it");
+            }
+        }
+        assert_eq!(master.columns.len(), columns);
+        master.focus(&domain, &ceilings).expect("HiGHS takes it");
+        let whole = master.optimum(None).expect("HiGHS answers").expect("an optimum");
+        assert!(near(&whole), "{} of {}", whole.objective, before.objective);
+        purged += usize::from(left < columns);
+    }
+    assert!(purged > 5, "{purged}");
+}
