@@ -50,7 +50,7 @@ pub enum Rejected {
 /// A finer scale than 2^-40 is of no use.
 pub(crate) const SCALE_BITS_MAX: u32 = 40;
 /// Remembered devices per device, at most: rows double with each.
-pub(crate) const REMEMBERED_MAX: usize = 16;
+const REMEMBERED_MAX: usize = 16;
 
 /// Checks a certificate and returns what it proves, at least what it claims. `known` is the cost of
 /// a plan that `evaluate()` found feasible, if there is one.
@@ -121,11 +121,7 @@ pub fn check(
     instance.clone().checked().map_err(|invalid| Rejected::Instance(invalid.to_string()))?;
     not_above(certificate.lower_bound, known)?;
     let proven = Relaxation::new(instance, certificate).bound();
-    not_above(proven, known)?;
-    match proven >= certificate.lower_bound {
-        true => Ok(proven),
-        false => Err(Rejected::Unproven { claimed: certificate.lower_bound, proven }),
-    }
+    settled(certificate.lower_bound, proven, known)
 }
 
 /// A bound above the cost of a feasible plan is false, whatever its proof.
@@ -133,6 +129,15 @@ pub(crate) fn not_above(bound: Cost, known: Option<Cost>) -> Result<(), Rejected
     match known.filter(|&cost| bound > cost) {
         Some(cost) => Err(Rejected::AbovePlan { bound, cost }),
         None => Ok(()),
+    }
+}
+
+/// What was proven, if that is as much as is claimed, and no known plan costs less.
+pub(crate) fn settled(claimed: Cost, proven: Cost, known: Option<Cost>) -> Result<Cost, Rejected> {
+    not_above(proven, known)?;
+    match proven >= claimed {
+        true => Ok(proven),
+        false => Err(Rejected::Unproven { claimed, proven }),
     }
 }
 
@@ -172,17 +177,17 @@ fn shaped(instance: &Deployment, certificate: &Certificate) -> Result<(), Reject
     if unit.contains(&0) {
         return malformed("a step of 0 bytes");
     }
-    if is_strange(remembered, REMEMBERED_MAX) {
+    if is_strange(remembered) {
         return malformed("a device remembers itself, an unknown one, one twice, or more than 16");
     }
     Ok(())
 }
 
 /// Whether one of the sets has a member that is its owner, unknown or repeated, or too many.
-pub(crate) fn is_strange(remembered: &[Vec<usize>], most: usize) -> bool {
+pub(crate) fn is_strange(remembered: &[Vec<usize>]) -> bool {
     let strange = |(own, set): (usize, &Vec<usize>)| {
         let repeated = |(at, other): (usize, &usize)| set[..at].contains(other);
-        set.len() > most
+        set.len() > REMEMBERED_MAX
             || set.iter().any(|&other| other >= remembered.len() || other == own)
             || set.iter().enumerate().any(repeated)
     };

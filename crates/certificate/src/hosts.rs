@@ -26,7 +26,7 @@ use edgeplan_problem::deployment::{Deployment, Objective, OptionId, Placement};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::check::{REMEMBERED_MAX, SCALE_BITS_MAX, is_strange, not_above};
+use crate::check::{SCALE_BITS_MAX, is_strange, not_above, settled};
 use crate::relaxation::Move;
 use crate::scale::{CAP, Scale, capped, id};
 use crate::size::{WORK_MAX, within};
@@ -79,11 +79,7 @@ pub fn check_hosts(
     instance.clone().checked().map_err(|invalid| Rejected::Instance(invalid.to_string()))?;
     not_above(certificate.lower_bound, known)?;
     let proven = Relaxation::new(instance, certificate, hosts)?.bound();
-    not_above(proven, known)?;
-    match proven >= certificate.lower_bound {
-        true => Ok(proven),
-        false => Err(Rejected::Unproven { claimed: certificate.lower_bound, proven }),
-    }
+    settled(certificate.lower_bound, proven, known)
 }
 
 fn supported(instance: &Deployment) -> Result<(), Rejected> {
@@ -114,7 +110,7 @@ fn shaped(certificate: &HostCertificate, hosts: &[usize]) -> Result<(), Rejected
     if certificate.scale_bits > SCALE_BITS_MAX {
         return malformed("a scale of more than 40 bits");
     }
-    if is_strange(remembered, REMEMBERED_MAX) {
+    if is_strange(remembered) {
         return malformed("a host remembers itself, an unknown one, one twice, or more than 16");
     }
     Ok(())

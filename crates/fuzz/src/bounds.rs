@@ -26,6 +26,23 @@ fn number(noise: &mut Unstructured<'_>) -> Result<u64> {
     })
 }
 
+fn numbers(noise: &mut Unstructured<'_>, count: usize) -> Result<Vec<u64>> {
+    (0..count).map(|_| number(noise)).collect()
+}
+
+/// What is remembered on each of so many devices, or hosts: any of them, itself among them.
+fn remembered(noise: &mut Unstructured<'_>, count: usize) -> Result<Vec<Vec<usize>>> {
+    let mut sets = vec![Vec::new(); count];
+    for set in &mut sets {
+        for other in 0..count {
+            if noise.ratio(1, 3)? {
+                set.push(other);
+            }
+        }
+    }
+    Ok(sets)
+}
+
 fn maybe(noise: &mut Unstructured<'_>) -> Result<Option<u64>> {
     if noise.ratio(1, 4)? { number(noise).map(Some) } else { Ok(None) }
 }
@@ -84,23 +101,12 @@ fn instance(noise: &mut Unstructured<'_>) -> Result<Deployment> {
 /// The certificate that the rest of the input is for an instance.
 fn claim(noise: &mut Unstructured<'_>, instance: &Deployment) -> Result<Certificate> {
     let (devices, layers) = (instance.devices.len(), instance.models[0].layers.len());
-    let numbers = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
-        (0..count).map(|_| number(noise)).collect()
-    };
-    let mut remembered = vec![Vec::new(); devices];
-    for set in &mut remembered {
-        for device in 0..devices {
-            if noise.ratio(1, 3)? {
-                set.push(device);
-            }
-        }
-    }
     Ok(Certificate {
         lower_bound: Cost(number(noise)?),
         scale_bits: noise.int_in_range(0..=41)?,
         loss_price: number(noise)?,
         visit_price: numbers(noise, devices)?,
-        remembered,
+        remembered: remembered(noise, devices)?,
         unit: numbers(noise, devices)?,
         reference: (0..devices).map(|_| numbers(noise, layers)).collect::<Result<_>>()?,
     })
@@ -123,25 +129,14 @@ fn grouped(noise: &mut Unstructured<'_>, instance: &mut Deployment) -> Result<()
 
 /// The certificate over hosts that the rest of the input is for an instance.
 fn over_hosts(noise: &mut Unstructured<'_>, instance: &Deployment) -> Result<HostCertificate> {
-    let numbers = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
-        (0..count).map(|_| number(noise)).collect()
-    };
     let hosts = instance.host_by_device().iter().max().map_or(0, |last| last + 1);
-    let mut remembered = vec![Vec::new(); hosts];
-    for set in &mut remembered {
-        for host in 0..hosts {
-            if noise.ratio(1, 3)? {
-                set.push(host);
-            }
-        }
-    }
     Ok(HostCertificate {
         lower_bound: Cost(number(noise)?),
         scale_bits: noise.int_in_range(0..=41)?,
         loss_price: number(noise)?,
         byte_price: numbers(noise, instance.devices.len())?,
         visit_price: numbers(noise, hosts)?,
-        remembered,
+        remembered: remembered(noise, hosts)?,
     })
 }
 
@@ -151,9 +146,6 @@ fn configurations(
     instance: &Deployment,
 ) -> Result<ConfigurationCertificate> {
     let (devices, models) = (instance.devices.len(), instance.models.len());
-    let numbers = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
-        (0..count).map(|_| number(noise)).collect()
-    };
     // Multipliers of what has no limit are refused: mostly there are none.
     let few = |noise: &mut Unstructured<'_>, count: usize| -> Result<Vec<u64>> {
         (0..count).map(|_| maybe(noise).map(Option::unwrap_or_default)).collect()

@@ -1,4 +1,4 @@
-//! HiGHS's callbacks: the one place that calls C.
+//! HiGHS's callbacks, and its counts of 64 bits.
 #![expect(
     unsafe_code,
     reason = "neither good_lp nor the highs crate has callbacks or 64-bit counts"

@@ -123,17 +123,22 @@ fn supported(instance: &Deployment, of_hosts: bool) -> Result<(), SolverError> {
     other.map_or(Ok(()), |reason| Err(SolverError::Engine(reason.into())))
 }
 
-/// The chain without the limits that the checker does not know: its plans are at least as many.
-fn whole(instance: &Deployment) -> Chain {
+/// The instance without the limits that no checker of one model knows.
+pub(crate) fn unlimited(instance: &Deployment) -> Deployment {
     let mut open = Deployment { latency_max: None, bottleneck_max: None, ..instance.clone() };
     for device in &mut open.devices {
         (device.compute_max, device.traffic_max) = (None, None);
     }
+    open
+}
+
+/// The chain without the limits that the checker does not know: its plans are at least as many.
+fn whole(instance: &Deployment) -> Chain {
     let measure = match instance.objective {
         Objective::Memory => Measure::Memory,
         Objective::Latency | Objective::Bottleneck => Measure::Latency,
     };
-    let mut chain = Chain::new(&open, measure, None);
+    let mut chain = Chain::new(&unlimited(instance), measure, None);
     // The checker knows no prices of bytes.
     chain.prices_bytes = false;
     // Only memory is limited, and the checker's grids are of bytes: also where no layer takes any.

@@ -4,7 +4,7 @@ use edgeplan_problem::Cost;
 use edgeplan_problem::deployment::{Deployment, DeviceId, Model, Objective, OptionId};
 
 use super::{ConfigurationCertificate, MULTIPLIER_BITS, Resource, contents, ways};
-use crate::check::{SCALE_BITS_MAX, not_above};
+use crate::check::{SCALE_BITS_MAX, not_above, settled};
 use crate::scale::capped;
 use crate::size::{WORK_MAX, within};
 use crate::{NONE, Rejected};
@@ -43,11 +43,7 @@ pub fn check_configurations(
     instance.clone().checked().map_err(|invalid| Rejected::Instance(invalid.to_string()))?;
     not_above(certificate.lower_bound, known)?;
     let proven = Priced::new(instance, certificate).bound();
-    not_above(proven, known)?;
-    match proven >= certificate.lower_bound {
-        true => Ok(proven),
-        false => Err(Rejected::Unproven { claimed: certificate.lower_bound, proven }),
-    }
+    settled(certificate.lower_bound, proven, known)
 }
 
 /// Whether the lists are those of an instance of that size, and multipliers have limits to pay for.

@@ -8,6 +8,7 @@ use super::branching::Node;
 use super::dual::{Ascent, Solved};
 use super::network::{Network, PRICE_BITS};
 use super::rows::{Row, base_rows};
+use crate::certify::unlimited;
 use crate::chain::{Chain, Measure};
 
 /// Prices stay below this.
@@ -52,11 +53,7 @@ pub(crate) fn certify(
 /// The chain without the limits that the checker does not know, and with shared tensors where they
 /// are stored first: its plans are at least as many, and none is dearer.
 fn whole(instance: &Deployment) -> Chain {
-    let mut open = Deployment { latency_max: None, bottleneck_max: None, ..instance.clone() };
-    for device in &mut open.devices {
-        (device.compute_max, device.traffic_max) = (None, None);
-    }
-    let mut chain = Chain::new(&open, Measure::Latency, None).coarser(PRICE_BITS);
+    let mut chain = Chain::new(&unlimited(instance), Measure::Latency, None).coarser(PRICE_BITS);
     let shared: Vec<u64> = chain.shared.iter().map(|shared| shared.bytes).collect();
     let mut stored = vec![false; shared.len()];
     for layer in 0..chain.layers {

@@ -166,10 +166,11 @@ impl HostSearch<'_> {
         near: Near,
     ) -> Result<bool, Stop> {
         let network = learned.rounding.network;
-        let root = Node::root(network).near(network, &near);
-        if !learned.near.insert(near) {
+        if learned.near.contains(&near) {
             return Ok(false);
         }
+        let root = Node::root(network).near(network, &near);
+        learned.near.insert(near);
         let part = HostSearch { chain: self.chain, goal: self.goal.of_a_part() };
         let mut open = vec![root];
         for _ in 0..TUNING.hosts.near_nodes {
