@@ -55,6 +55,17 @@ pub(crate) fn count(model: &highs::SolvedModel, name: &CStr) -> Option<u64> {
     if status == highs_sys::STATUS_OK { u64::try_from(count).ok() } else { None }
 }
 
+/// The dual bound of the nodes that are left, if any are.
+///
+/// HiGHS never reports a bound above its incumbent's cost. With several threads it reports
+/// solutions one by one after all of them are found, and once no nodes are left the bound is the
+/// cost of the first one, which a later one undercuts (1.15.0). The reply at the end has the bound
+/// of a search that is over.
+fn searched(out: &HighsCallbackDataOut) -> Option<f64> {
+    let bound = out.mip_dual_bound;
+    (bound.abs() < 1e300 && bound < out.mip_primal_bound).then_some(bound)
+}
+
 unsafe extern "C" fn called(
     kind: c_int,
     _message: *const c_char,
@@ -69,11 +80,10 @@ unsafe extern "C" fn called(
         let Some(out) = out.as_ref() else { return };
         let improving = kind == highs_sys::kHighsCallbackMipImprovingSolution as c_int;
         let asks = kind == highs_sys::kHighsCallbackCallbackMipUserSolution as c_int;
-        let in_mip = improving || kind == highs_sys::kHighsCallbackMipInterrupt as c_int;
         let incumbent = (improving && !out.mip_solution.is_null())
             .then(|| std::slice::from_raw_parts(out.mip_solution, listener.columns));
-        let bound = Some(out.mip_dual_bound + listener.constant)
-            .filter(|bound| in_mip && bound.is_finite() && bound.abs() < 1e300);
+        let in_search = kind == highs_sys::kHighsCallbackMipInterrupt as c_int;
+        let bound = searched(out).filter(|_| in_search).map(|bound| bound + listener.constant);
         let mut better = None;
         let wanted = asks.then_some(&mut better);
         let flow = (listener.progress)(Progress { incumbent, bound, wanted });
