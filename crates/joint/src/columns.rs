@@ -14,11 +14,16 @@ use crate::prices::{Ceilings, Prices, Terms};
 use crate::recipes::Care;
 use crate::search::{Aim, Left, Search, failed};
 
+// Of 24 questions, most of them bottlenecks, at 20 s: a geometric mean of 4.1 s and 17 proven, where
+// 0.7 of the best prices and 0.02 of what a node lacks (and targets up to a gap of 1 %) have 4.9 s
+// and 15. 0.92 was worse than 0.85 on 14 of them.
+
 /// The share of the best prices so far in the prices that are tried.
-const SMOOTHING: f64 = 0.7;
-/// A node is split once what columns may still add to its bound is at most this share of what it
-/// lacks, or of its bound.
-const SHARE_LEFT: f64 = 0.02;
+const SMOOTHING: f64 = 0.85;
+/// A climb ends once what columns may still add to a bound is at most this share of what it lacks,
+/// or of the bound: at the root, and at a node.
+const SHARE_LEFT_ROOT: f64 = 0.02;
+const SHARE_LEFT: f64 = 0.1;
 const GAP_LEFT: f64 = 1e-7;
 /// Solutions of the master between two that are rounded.
 const ROUND_EVERY: u64 = 6;
@@ -83,7 +88,7 @@ impl Search<'_, '_, '_> {
             self.run.count("masters", 1);
             smoothing = SMOOTHING;
             trial = Some(center.mixed(smoothing, &mixture.prices));
-            if self.is_settled(best, &mixture) {
+            if self.is_settled(best, &mixture, aim) {
                 last = Some(mixture);
                 break;
             }
@@ -99,7 +104,7 @@ impl Search<'_, '_, '_> {
 
     /// Whether more columns add little to a scaled bound: the master's value is near it, or near
     /// enough to what the cutoff asks.
-    fn is_settled(&self, best: i128, mixture: &Mixture) -> bool {
+    fn is_settled(&self, best: i128, mixture: &Mixture, aim: Aim) -> bool {
         let proven = self.question.in_costs(best);
         // Below a target only the proof that nothing is left counts, and more columns only lower
         // the mixture.
@@ -109,7 +114,8 @@ impl Search<'_, '_, '_> {
         }
         let lacks = self.lacks(proven, mixture.objective);
         let left = mixture.objective - proven;
-        left <= SHARE_LEFT * lacks || left <= GAP_LEFT * mixture.objective
+        let share = if aim == Aim::Root { SHARE_LEFT_ROOT } else { SHARE_LEFT };
+        left <= share * lacks || left <= GAP_LEFT * mixture.objective
     }
 
     /// Adds the columns that pricing found and that the master lacks: how many.

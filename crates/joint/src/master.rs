@@ -346,12 +346,15 @@ impl<'a> Master<'a> {
         Mixture { objective, prices: self.prices(&optimum.duals), places, choices, misses }
     }
 
-    /// Duals as integers.
+    /// Duals as integers. Where one is more than a price may be, as where a model is nowhere, all
+    /// are less in the same ratio: a part of what proves that nothing is left proves it, too.
     fn prices(&self, duals: &[f64]) -> Prices {
         let question = self.question;
         let deployment = question.deployment;
-        let scale = self.unit * (1u64 << question.shift) as f64;
         let most = question.price_max as f64;
+        let scale = self.unit * (1u64 << question.shift) as f64;
+        let largest = duals.iter().fold(0.0f64, |largest, dual| largest.max(dual.abs())) * scale;
+        let scale = scale * (most / largest).min(1.0);
         let price = |row: &usize| (-duals[*row] * scale).clamp(-most, most) as i64;
         let fraction = (1u64 << FRACTION) as f64;
         let multiplier = |row: &Option<usize>, unit: f64| {

@@ -19,7 +19,7 @@ const ANNEALED: u64 = 5;
 const SHARES: [f64; 2] = [0.5, 0.2];
 /// From this gap on a target is about as hard as the question: free placement of 26 layers on 5
 /// devices is proven in 7 s by a tree of its own, and not in 15 s by targets up to the end.
-const NEAR: f64 = 0.01;
+const NEAR: f64 = 0.02;
 
 impl Search<'_, '_, '_> {
     /// Raises the bound and looks for plans until they meet.

@@ -155,3 +155,19 @@ fn unused_configurations_leave_and_come_back() {
     }
     assert!(purged > 5, "{purged}");
 }
+
+#[test]
+fn duals_beyond_what_prices_hold_keep_their_ratios() {
+    let deployment = &questions()[0];
+    let question = Question::new(deployment);
+    let master = Master::new(&question, question.cost_max, 1, false).expect("HiGHS takes it");
+    let rows = &master.rows.begin;
+    let last = rows.iter().chain(&master.rows.end).max().expect("there are places");
+    let mut duals = vec![0.0; last + 1];
+    let far = 1e6 * question.price_max as f64;
+    (duals[rows[0]], duals[rows[1]]) = (-far, far / 4.0);
+    let begin = master.prices(&duals).begin;
+    let share = begin[1] as f64 / begin[0] as f64;
+    assert!((share + 0.25).abs() < 1e-9, "{begin:?}");
+    assert!(begin[0] > question.price_max / 2 && begin[0] <= question.price_max);
+}
