@@ -162,8 +162,7 @@ fn duals_beyond_what_prices_hold_keep_their_ratios() {
     let question = Question::new(deployment);
     let master = Master::new(&question, question.cost_max, 1, false).expect("HiGHS takes it");
     let rows = &master.rows.begin;
-    let last = rows.iter().chain(&master.rows.end).max().expect("there are places");
-    let mut duals = vec![0.0; last + 1];
+    let mut duals = vec![0.0; Rows::new(&question, false).0.len()];
     let far = 1e6 * question.price_max as f64;
     (duals[rows[0]], duals[rows[1]]) = (-far, far / 4.0);
     let begin = master.prices(&duals).begin;
