@@ -14,9 +14,9 @@ use crate::prices::{Ceilings, Prices, Terms};
 use crate::recipes::Care;
 use crate::search::{Aim, Left, Search, failed};
 
-// Of 24 questions, most of them bottlenecks, at 20 s: a geometric mean of 4.1 s and 17 proven, where
-// 0.7 of the best prices and 0.02 of what a node lacks (and targets up to a gap of 1 %) have 4.9 s
-// and 15. 0.92 was worse than 0.85 on 14 of them.
+// Of 24 questions, most of them bottlenecks, at 20 s: a geometric mean of 4.1 s and 17 proven,
+// where 0.7 of the best prices and 0.02 of what a node lacks (and targets up to a gap of 1 %) have
+// 4.9 s and 15. 0.92 was worse than 0.85 on 14 of them.
 
 /// The share of the best prices so far in the prices that are tried.
 const SMOOTHING: f64 = 0.85;

@@ -13,7 +13,8 @@ fn random(state: &mut u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Knapsacks over the same items, whose values follow their weights: small, so that the threads end together.
+/// Knapsacks over the same items, whose values follow their weights: so small that the threads end
+/// together.
 fn knapsacks(seed: u64) -> Program {
     let mut state = seed;
     let mut program = Program::default();
