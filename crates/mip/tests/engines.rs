@@ -1,11 +1,15 @@
 //! What both engines owe, and how a child that misbehaves is reported.
 
+mod random;
+
 use std::ops::ControlFlow;
 use std::time::Duration;
 
 use edgeplan_mip::{
     Cbc, Engine, EngineError, Highs, Program, Progress, Reply, Request, Status, Variable, from_mps,
 };
+
+use random::random;
 
 fn solve(engine: &dyn Engine, program: &Program, request: &Request) -> Reply {
     engine.solve(program, request, &mut |_| ControlFlow::Continue(())).unwrap()
@@ -130,15 +134,6 @@ fn greedy(program: &Program) -> Vec<f64> {
         values[under as usize] = row.upper.unwrap();
     }
     values
-}
-
-/// SplitMix64: enough for test data.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
 }
 
 /// Assign jobs to machines with capacities at least cost, in small integers.

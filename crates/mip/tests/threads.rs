@@ -1,17 +1,12 @@
 //! HiGHS on several threads. A process keeps the threads of its first call, so this file is one.
 
+mod random;
+
 use std::ops::ControlFlow;
 
 use edgeplan_mip::{Engine as _, Highs, Program, Request, Status};
 
-/// SplitMix64: enough for test data.
-fn random(state: &mut u64) -> u64 {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut z = *state;
-    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    z ^ (z >> 31)
-}
+use random::random;
 
 /// Knapsacks over the same items, whose values follow their weights: so small that the threads end
 /// together.
